@@ -1,0 +1,46 @@
+"""tasuki: a local-first experiment tracker and job relay. Nothing but names, looked up when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasuki.errors import TasukiError as TasukiError
+    from tasuki.records import AlertLevel as AlertLevel
+    from tasuki.records import Status as Status
+    from tasuki.sdk import Run as Run
+    from tasuki.sdk import alert as alert
+    from tasuki.sdk import finish as finish
+    from tasuki.sdk import init as init
+    from tasuki.sdk import log as log
+    from tasuki.sdk.api import Api as Api
+    from tasuki.sdk.run_config import Config
+
+    config: Config
+
+__version__ = "0.1.0"
+
+HOMES = {
+    "AlertLevel": "tasuki.records",
+    "Api": "tasuki.sdk.api",
+    "Run": "tasuki.sdk",
+    "Status": "tasuki.records",
+    "TasukiError": "tasuki.errors",
+    "alert": "tasuki.sdk",
+    "config": "tasuki.sdk.start",
+    "finish": "tasuki.sdk",
+    "init": "tasuki.sdk",
+    "log": "tasuki.sdk",
+}
+"""Where each name of the facade lives."""
+
+__all__ = [*HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'tasuki' has no attribute {name!r}")
+    return getattr(import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,40 @@
+"""Journals: append-only files of frames, one per writer; the raw truth."""
+
+from tasuki.journal.alive import Verdict, judge
+from tasuki.journal.appender import LONGEST_FILE_BYTES, RESERVE_BYTES, Appender
+from tasuki.journal.folder import Folder, Journal, Refused
+from tasuki.journal.header import Header, Owner, read_header, this_process
+from tasuki.journal.names import folder_name, project_name, run_id
+from tasuki.journal.pulse import Pulse
+from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal
+from tasuki.journal.view import View, open_view
+from tasuki.journal.writer import SUFFIX, Writer, new_header
+
+__all__ = [
+    "LONGEST_FILE_BYTES",
+    "RESERVE_BYTES",
+    "SUFFIX",
+    "Appender",
+    "Folder",
+    "Header",
+    "Hole",
+    "Island",
+    "Journal",
+    "Owner",
+    "Pulse",
+    "Refused",
+    "Verdict",
+    "View",
+    "Writer",
+    "derived_writer",
+    "find_hole",
+    "folder_name",
+    "judge",
+    "new_header",
+    "open_view",
+    "project_name",
+    "read_header",
+    "run_id",
+    "seal",
+    "this_process",
+]

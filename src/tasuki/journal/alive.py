@@ -1,0 +1,111 @@
+"""Dead, alive or unknown: whether a journal's owner may still write.
+
+The owner holds a POSIX record lock on `<writer>.lock`. Such a lock is not inherited by a fork and ends with the process, however
+it ends; it would also end if its own process opened and closed that file once more, so a process never opens a lock it holds
+(`HELD`). Dead is an owner that is seen to be gone: same boot, same pid namespace, no process of that pid and start time. Alive is
+one whose lock is held. Anything else (another host, another container) is unknown. Only a dead one's journal may be sealed, by
+whoever then holds the lock.
+"""
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+from tasuki.journal.header import Header, Owner, pid_start, this_process
+
+__all__ = ["HELD", "Verdict", "claim", "judge", "lock_file", "take_lock"]
+
+HELD: set[str] = set()
+"""Writers whose lock this process holds."""
+NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
+HELD_ELSEWHERE = {errno.EACCES, errno.EAGAIN}
+
+one_at_a_time = threading.Lock()
+
+
+def forget_in_child() -> None:
+    """A forked child owns no writer and inherits no lock."""
+    global one_at_a_time
+    one_at_a_time = threading.Lock()
+    HELD.clear()
+
+
+os.register_at_fork(after_in_child=forget_in_child)
+
+
+class Verdict(Enum):
+    """What can be said of a journal's owner."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+def lock_file(folder: Path, writer: str) -> Path:
+    """The lock of a writer."""
+    return folder / f"{writer}.lock"
+
+
+def take_lock(path: Path) -> int | None:
+    """The open descriptor that holds the lock; None if somebody else does. On a file system without locks it holds nothing."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in NO_LOCKS_HERE:
+            return descriptor
+        os.close(descriptor)
+        if error.errno in HELD_ELSEWHERE:
+            return None
+        raise
+    return descriptor
+
+
+def owner_gone(owner: Owner) -> bool:
+    """True only if the owner could be seen from here and is not there."""
+    here = this_process()
+    comparable = owner.boot == here.boot != "" and owner.pid_namespace == here.pid_namespace != ""
+    return comparable and pid_start(owner.pid) != owner.pid_start
+
+
+def judge(header: Header, lock: Path) -> Verdict:
+    """Whether the owner of a journal that is not sealed may still write to it."""
+    if header.writer in HELD:
+        return Verdict.ALIVE
+    if owner_gone(header.owner):
+        return Verdict.DEAD
+    with one_at_a_time:
+        return Verdict.ALIVE if is_held(lock) else Verdict.UNKNOWN
+
+
+def is_held(lock: Path) -> bool:
+    """Whether some process holds the lock; False where it can't be told."""
+    try:
+        if not lock.exists():
+            return False
+        descriptor = take_lock(lock)
+    except PermissionError:
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+@contextmanager
+def claim(header: Header, lock: Path) -> Iterator[bool]:
+    """True while the caller holds the lock of a dead owner's journal, and so may seal it."""
+    if header.writer in HELD or not owner_gone(header.owner):
+        yield False
+        return
+    with one_at_a_time:
+        descriptor = take_lock(lock)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)

@@ -1,0 +1,126 @@
+"""The header of a journal file: whose stream it is, who owns it, and, once sealed, where it ends.
+
+    "TASUKI", u8 format version, u8 state (0 live, 1 sealed), u32 length, u32 crc32, MessagePack map
+
+Behind the header lie the frames: plain in a live file, as independent zstd frames in a sealed one.
+"""
+
+import os
+import struct
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from tasuki.errors import DataError, ForeignFile
+
+__all__ = ["Header", "Owner", "read_header", "this_process"]
+
+MAGIC = b"TASUKI"
+FORMAT_VERSION = 1
+LIVE, SEALED = 0, 1
+HEAD = struct.Struct("<6sBBII")
+LONGEST_HEADER_BYTES = 1024 * 1024
+
+
+class Owner(NamedTuple):
+    """A process, told apart from any other: boot id, pid namespace, pid and the pid's start time (clock ticks since boot)."""
+
+    boot: str
+    pid_namespace: str
+    pid: int
+    pid_start: int
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a writer without reading its frames. `created` is in microseconds UTC.
+
+    A sealed one adds where the frames end, their rolling crc and sha256, and the size of each compressed block behind the header:
+    (bytes of frames, bytes of zstd).
+    """
+
+    writer: str
+    project: str
+    run: str
+    boot: str = ""
+    pid_namespace: str = ""
+    pid: int = 0
+    pid_start: int = 0
+    created: int = 0
+    end: int | None = None
+    end_crc: int | None = None
+    sha256: str | None = None
+    blocks: list[tuple[int, int]] = []
+
+    @property
+    def sealed(self) -> bool:
+        """The stream has ended, and the file is final."""
+        return self.end is not None
+
+    @property
+    def owner(self) -> Owner:
+        """The process that writes, or wrote, this journal."""
+        return Owner(self.boot, self.pid_namespace, self.pid, self.pid_start)
+
+    def encoded(self) -> bytes:
+        """The header's bytes, as a file begins with."""
+        payload = msgspec.msgpack.encode(self)
+        state = SEALED if self.sealed else LIVE
+        return HEAD.pack(MAGIC, FORMAT_VERSION, state, len(payload), crc32(payload)) + payload
+
+
+def read_header(file: BinaryIO, path: Path) -> tuple[Header, int]:
+    """The header and where the frames begin. ForeignFile for what is not ours or is newer, DataError for a damaged header."""
+    head = file.read(HEAD.size)
+    if len(head) < HEAD.size or head[: len(MAGIC)] != MAGIC:
+        raise ForeignFile(f"{path} is not a tasuki journal")
+    _, version, _, length, crc = HEAD.unpack(head)
+    if version != FORMAT_VERSION:
+        raise ForeignFile(
+            f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki"
+        )
+    payload = file.read(length) if length <= LONGEST_HEADER_BYTES else b""
+    if len(payload) != length or crc32(payload) != crc:
+        raise DataError(f"the header of {path} is damaged")
+    try:
+        return msgspec.msgpack.decode(payload, type=Header), HEAD.size + length
+    except msgspec.DecodeError as error:
+        raise DataError(f"the header of {path} can't be read: {error}") from error
+
+
+def text_of(path: str) -> str:
+    """A small file's text, or nothing where there is no such file (systems without /proc)."""
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def link_of(path: str) -> str:
+    """A link's target, or nothing where there is no such link."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 - Path.readlink costs an import's worth more
+    except OSError:
+        return ""
+
+
+def pid_start(pid: int) -> int | None:
+    """When a process started, in ticks since boot; None if it is gone. A zombie is gone."""
+    stat = text_of(f"/proc/{pid}/stat")
+    if not stat:
+        return None
+    fields = stat[stat.rindex(")") + 2 :].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def this_process() -> Owner:
+    """The process that asks."""
+    return owner_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def owner_of(pid: int) -> Owner:
+    """This process, whose pid changes when it forks."""
+    return Owner(text_of("/proc/sys/kernel/random/boot_id"), link_of("/proc/self/ns/pid"), pid, pid_start(pid) or 0)

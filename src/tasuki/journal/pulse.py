@@ -1,0 +1,56 @@
+"""The background thread of a process that writes: syncs to the disk every second, rolls and seals files, sends heartbeats."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.journal.appender import APPENDERS
+
+__all__ = ["Pulse"]
+
+TICK_SECONDS = 1.0
+log = logging.getLogger("tasuki.journal")
+
+
+class Pulse:
+    """One thread per process. `beat` is called about every `beat_seconds` to append heartbeats."""
+
+    def __init__(self, beat: Callable[[], None], *, beat_seconds: float = 30.0, clock: Clock = SYSTEM) -> None:
+        self.beat = beat
+        self.beat_seconds = beat_seconds
+        self.clock = clock
+        self.stopping = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        if self.thread is None or not self.thread.is_alive():
+            self.stopping.clear()
+            self.thread = threading.Thread(target=self.run, name="tasuki-pulse", daemon=True)
+            self.thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread after its current round."""
+        self.stopping.set()
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join(timeout=TICK_SECONDS)
+        self.thread = None
+
+    def forked(self) -> None:
+        """In a forked child there is no thread."""
+        self.stopping = threading.Event()
+        self.thread = None
+
+    def run(self) -> None:
+        """The thread's rounds, until stopped."""
+        next_beat = self.clock.monotonic() + self.beat_seconds
+        while not self.stopping.wait(TICK_SECONDS):
+            try:
+                for appender in list(APPENDERS):
+                    appender.tend()
+                if self.clock.monotonic() >= next_beat:
+                    next_beat += self.beat_seconds
+                    self.beat()
+            except Exception:
+                log.exception("the background thread goes on after an error")

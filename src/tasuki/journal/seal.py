@@ -1,0 +1,143 @@
+"""Sealing: a journal that has ended becomes one compressed, final file. Salvage: what lies behind damage becomes streams of its own.
+
+Both only read the file and then replace it by rename, so a process killed in the middle leaves it as it was. Everything is a
+function of the bytes: whoever seals or salvages, and however often, the result is the same.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+import zstandard
+
+from tasuki.journal.header import Header
+from tasuki.journal.view import READ_BYTES, View, open_view
+from tasuki.journal.writer import SUFFIX
+from tasuki.records import Salvaged, encode, find_frame, frame, whole_frames
+
+__all__ = ["Hole", "Island", "derived_writer", "find_hole", "seal"]
+
+DAMAGED_SUFFIX = ".damaged"
+ZSTD_LEVEL = 3
+
+
+class Island(NamedTuple):
+    """Whole frames behind a hole, and the offset where they lay."""
+
+    offset: int
+    frames: bytes
+
+
+class Hole(NamedTuple):
+    """Damage in a writer's stream: where it begins, and what can be read behind it."""
+
+    writer: str
+    offset: int
+    islands: list[Island]
+
+
+def derived_writer(writer: str, offset: int) -> str:
+    """The writer id of what goes on as a new stream from `offset` of another."""
+    return hashlib.sha256(f"{writer}:{offset}".encode()).hexdigest()[:32]
+
+
+def find_hole(view: View, end: int | None = None) -> Hole | None:
+    """The first damage with something behind it, or, in a sealed file, with anything missing. A torn tail is no hole."""
+    end = view.end().offset if end is None else end
+    islands = list(sealed_islands(view, end) if view.header.sealed else live_islands(view, end))
+    if islands or (view.header.sealed and end != view.size):
+        return Hole(view.header.writer, end, islands)
+    return None
+
+
+def live_islands(view: View, end: int) -> Iterator[Island]:
+    """Runs of whole frames behind `end` in a plain file."""
+    rest = view.read(end, view.size - end)
+    start = 0
+    while (at := find_frame(rest, start)) is not None:
+        length = whole_frames(rest[at:])
+        yield Island(end + at, rest[at : at + length])
+        start = at + length
+
+
+def sealed_islands(view: View, end: int) -> Iterator[Island]:
+    """The blocks behind `end` that can still be read. A block begins and ends with whole frames."""
+    for start, block in view.blocks(end):
+        if block and start >= end:
+            yield Island(start, block)
+
+
+def seal(path: Path) -> Path | None:
+    """Make the journal final; what follows a hole is saved first. The caller owns the writer, or holds its lock and knows it dead.
+
+    Returns where a damaged original was put aside, if it was.
+    """
+    with open_view(path) as view:
+        if view.header.sealed and find_hole(view) is None:
+            return None
+        draft, end = write_sealed(path.with_suffix(".seal"), plain(view.header), view.pieces())
+        hole = find_hole(view, end)
+        for island in hole.islands if hole else []:
+            save_island(view.header, end, island, path.parent)
+    aside = None
+    if hole:
+        aside = path.with_suffix(DAMAGED_SUFFIX)
+        shutil.copyfile(path, aside)
+    draft.replace(path)
+    sync_folder(path.parent)
+    return aside
+
+
+def plain(header: Header) -> Header:
+    """The header as it was before sealing."""
+    return msgspec.structs.replace(header, end=None, end_crc=None, sha256=None, blocks=[])
+
+
+def save_island(header: Header, hole: int, island: Island, folder: Path) -> None:
+    """A sealed journal of its own for frames that lie behind damage."""
+    writer = derived_writer(header.writer, island.offset)
+    path = folder / f"{writer}{SUFFIX}"
+    if path.exists():
+        return
+    first = encode(Salvaged(time=header.created, writer=header.writer, hole=hole, offset=island.offset))
+    content = frame(first) + island.frames
+    draft, _ = write_sealed(path.with_suffix(".seal"), msgspec.structs.replace(plain(header), writer=writer), [content])
+    draft.replace(path)
+
+
+def write_sealed(draft: Path, header: Header, pieces: Iterable[bytes]) -> tuple[Path, int]:
+    """A complete sealed file, on the disk, under a name that nobody reads; and where its frames end."""
+    body_path = draft.with_suffix(".body")
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
+    sha256, crc, size = hashlib.sha256(), 0, 0
+    blocks: list[tuple[int, int]] = []
+    with body_path.open("wb") as body:
+        for piece in pieces:
+            packed = compressor.compress(piece)
+            body.write(packed)
+            sha256.update(piece)
+            crc = crc32(piece, crc)
+            size += len(piece)
+            blocks.append((len(piece), len(packed)))
+    final = msgspec.structs.replace(header, end=size, end_crc=crc, sha256=sha256.hexdigest(), blocks=blocks)
+    with body_path.open("rb") as body, draft.open("wb") as file:
+        file.write(final.encoded())
+        shutil.copyfileobj(body, file, READ_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    body_path.unlink()
+    return draft, size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,107 @@
+"""A writer: one process's stream of frames for one run, in one append-only file that it alone writes."""
+
+import os
+import secrets
+import weakref
+from collections.abc import Callable, Sequence
+from io import FileIO
+from pathlib import Path
+
+from tasuki.journal.alive import HELD, lock_file, take_lock
+from tasuki.journal.header import Header, this_process
+from tasuki.records import frame
+
+__all__ = ["SUFFIX", "Writer", "new_header"]
+
+SUFFIX = ".tsk"
+
+
+def new_header(project: str, run: str, *, created: int) -> Header:
+    """The header of a writer that this process is about to open."""
+    boot, pid_namespace, pid, start = this_process()
+    return Header(
+        writer=secrets.token_hex(16),
+        project=project,
+        run=run,
+        boot=boot,
+        pid_namespace=pid_namespace,
+        pid=pid,
+        pid_start=start,
+        created=created,
+    )
+
+
+class Writer:
+    """An open journal file. `write` is the bare write of an unbuffered O_APPEND file: it shares no state with anyone.
+
+    The file object is never closed by name: whoever drops the last reference to it (or to `write`) closes it, so a call in
+    another thread can't find it gone.
+    """
+
+    def __init__(self, header: Header, path: Path, file: FileIO, lock_path: Path, lock: int | None) -> None:
+        self.header = header
+        self.path = path
+        self.file = weakref.ref(file)
+        self.write: Callable[[bytes], int | None] = file.write
+        self.lock = lock
+        self.lock_path = lock_path
+        self.synced_bytes = 0
+
+    @classmethod
+    def create(cls, header: Header, folder: Path, lock_folder: Path, first: Sequence[bytes] = ()) -> "Writer":
+        """A new file that appears by rename with its header and its first records complete. OSError if that can't be."""
+        path = folder / f"{header.writer}{SUFFIX}"
+        draft = path.with_suffix(".draft")
+        lock_path = lock_file(lock_folder, header.writer)
+        file: FileIO | None = None
+        lock = None
+        try:
+            lock = take_lock(lock_path)
+            HELD.add(header.writer)
+            file = FileIO(draft, "ab")
+            content = header.encoded() + b"".join(frame(payload) for payload in first)
+            if file.write(content) != len(content):
+                raise OSError(28, "No space left on device", str(draft))
+            draft.rename(path)
+        except BaseException:
+            HELD.discard(header.writer)
+            if lock is not None:
+                os.close(lock)
+            draft.unlink(missing_ok=True)
+            lock_path.unlink(missing_ok=True)
+            raise
+        return cls(header, path, file, lock_path, lock)
+
+    def retire(self) -> None:
+        """Drop this side's hold on the file; calls under way keep theirs."""
+        del self.write
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody can write any more: retired, and the last call under way has returned."""
+        return self.file() is None
+
+    def sync(self) -> int:
+        """Wait until what was written before is on the disk; returns the file's size in bytes."""
+        file = self.file()
+        if file is None:
+            return self.synced_bytes
+        size = os.fstat(file.fileno()).st_size
+        if size != self.synced_bytes:
+            os.fdatasync(file.fileno())
+            self.synced_bytes = size
+        return size
+
+    def release(self) -> None:
+        """Give the lock up, and its file; the journal has been sealed, or is left to others."""
+        self.lock_path.unlink(missing_ok=True)
+        HELD.discard(self.header.writer)
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+    def abandon_in_child(self) -> None:
+        """In a forked child: close the copy of the lock's descriptor; the lock itself was never inherited."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None

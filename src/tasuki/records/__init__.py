@@ -1,0 +1,67 @@
+"""The one schema: what is on disk, on the wire and in memory."""
+
+from tasuki.records.codec import FlatMetrics, decode, encode, encode_metrics, number_from_scalar
+from tasuki.records.frames import (
+    MAX_PAYLOAD_BYTES,
+    START,
+    Position,
+    find_frame,
+    frame,
+    frame_at,
+    frames,
+    whole_frames,
+)
+from tasuki.records.schema import (
+    Alert,
+    AlertLevel,
+    Heartbeat,
+    Lost,
+    Metrics,
+    Record,
+    RunDeleted,
+    RunStarted,
+    RunStatus,
+    RunUpdated,
+    Salvaged,
+    Status,
+    Unknown,
+)
+from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.records.wire import Item, Reply, ReplyStatus
+
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "START",
+    "Alert",
+    "AlertLevel",
+    "AlertRow",
+    "FlatMetrics",
+    "Heartbeat",
+    "HistoryRow",
+    "Item",
+    "Lost",
+    "Metrics",
+    "Position",
+    "ProjectRow",
+    "Record",
+    "Reply",
+    "ReplyStatus",
+    "RunDeleted",
+    "RunRow",
+    "RunStarted",
+    "RunStatus",
+    "RunUpdated",
+    "Salvaged",
+    "Status",
+    "Summary",
+    "Unknown",
+    "decode",
+    "encode",
+    "encode_metrics",
+    "find_frame",
+    "frame",
+    "frame_at",
+    "frames",
+    "number_from_scalar",
+    "whole_frames",
+]

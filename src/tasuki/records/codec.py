@@ -1,0 +1,86 @@
+"""Records to payloads and back."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from tasuki.errors import BadRecord
+from tasuki.records import schema
+from tasuki.records.schema import Record, Unknown
+
+__all__ = ["FlatMetrics", "decode", "encode", "encode_metrics", "number_from_scalar"]
+
+
+class FlatMetrics(schema.Metrics, frozen=True, kw_only=True, tag="metrics"):
+    """Metrics as nearly every call makes them: flat floats and integers, checked while decoding."""
+
+    step: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    values: dict[str, float]
+
+
+OTHERS = (
+    schema.RunStarted
+    | schema.RunUpdated
+    | schema.RunStatus
+    | schema.RunDeleted
+    | schema.Alert
+    | schema.Heartbeat
+    | schema.Lost
+    | schema.Salvaged
+)
+KINDS = frozenset(kind.__struct_config__.tag for kind in (*OTHERS.__args__, schema.Metrics))
+decode_usual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | FlatMetrics).decode
+decode_unusual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | schema.Metrics).decode
+decode_any: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
+
+
+def number_from_scalar(value: object) -> bool | int | float:
+    """The number in a numpy or torch scalar, or in a one-element array; TypeError for anything else."""
+    item = getattr(value, "item", None)
+    if item is None:
+        raise TypeError(f"{type(value).__qualname__} is not a number")
+    try:
+        number = item()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{type(value).__qualname__} holds more than one number") from error
+    if not isinstance(number, (bool, int, float)):
+        raise TypeError(f"{type(value).__qualname__} is not a number")
+    return number
+
+
+encode: Callable[[Record], bytes] = msgspec.msgpack.Encoder(enc_hook=number_from_scalar).encode
+"""The payload of a record."""
+
+
+def encode_metrics(time: int, step: int, values: dict[str, Any]) -> bytes:
+    """The payload of `Metrics`, without making one first: this is the hot path."""
+    return ENCODE_TUPLE(("metrics", time, step, values))
+
+
+ENCODE_TUPLE: Callable[[tuple[str, int, int, dict[str, Any]]], bytes] = encode  # type: ignore[assignment]
+
+
+def decode(payload: bytes) -> Record | Unknown:
+    """The record in a payload; `Unknown` for a kind of a later version; BadRecord for what is neither."""
+    try:
+        return decode_usual(payload)  # type: ignore[no-any-return]
+    except msgspec.DecodeError:
+        return decode_slowly(payload)
+
+
+def decode_slowly(payload: bytes) -> Record | Unknown:
+    """What `decode` falls back to: nested metrics, unknown kinds, and saying what is wrong."""
+    try:
+        parts = decode_any(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRecord(f"not MessagePack: {error}") from error
+    match parts:
+        case [str(kind), int(time), *_] if kind not in KINDS:
+            return Unknown(kind=kind, time=time)
+        case [str(kind), *_]:
+            try:
+                return decode_unusual(payload)  # type: ignore[no-any-return]
+            except msgspec.DecodeError as error:
+                raise BadRecord(f"{kind}: {error}") from error
+    raise BadRecord("not a record: an array that begins with its kind and time was expected")

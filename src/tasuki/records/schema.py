@@ -1,0 +1,138 @@
+"""The one schema of records: what is on disk, on the wire and in memory.
+
+A record is a tagged, array-like struct: `[kind, time, ...]`. Fields are only ever added at the end, so that old code reads new
+records and new code reads old ones. `time` is the moment of the call in microseconds UTC. The run that a record is about is the
+run of its writer, named in the journal's header.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Alert",
+    "AlertLevel",
+    "Heartbeat",
+    "Lost",
+    "Metrics",
+    "Record",
+    "RunDeleted",
+    "RunStarted",
+    "RunStatus",
+    "RunUpdated",
+    "Salvaged",
+    "Status",
+    "Unknown",
+]
+
+
+class Status(StrEnum):
+    """The state of an attempt at a run. `crashed` is never recorded: it is what a reader concludes."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CRASHED = "crashed"
+
+    @property
+    def is_final(self) -> bool:
+        """True for every state but running."""
+        return self is not Status.RUNNING
+
+
+class AlertLevel(StrEnum):
+    """How loud an alert is."""
+
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What all records begin with."""
+
+    time: int
+
+
+class RunStarted(Record, frozen=True, kw_only=True, tag="run.started"):
+    """An attempt at a run begins. A field that is None (or empty) leaves what an earlier attempt said."""
+
+    attempt: str
+    name: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    tags: list[str] = []
+    config: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+
+
+class RunUpdated(Record, frozen=True, kw_only=True, tag="run.updated"):
+    """An edit of a run: the latest value of a field or of a top-level config key wins; tags are an add/remove set."""
+
+    name: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    config: dict[str, Any] = {}
+    tags_added: list[str] = []
+    tags_removed: list[str] = []
+
+
+class RunStatus(Record, frozen=True, kw_only=True, tag="run.status"):
+    """The end of an attempt; the first final status of an attempt stands."""
+
+    attempt: str
+    status: Status
+    reason: str | None = None
+
+
+class RunDeleted(Record, frozen=True, kw_only=True, tag="run.deleted"):
+    """The run is to be forgotten; only a tombstone stays."""
+
+
+class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
+    """The values of one `log()` call: numbers by name, possibly nested. Keys that are no strings count as their text."""
+
+    step: int
+    values: dict[Any, Any]
+
+
+class Alert(Record, frozen=True, kw_only=True, tag="alert"):
+    """Something a person or an agent should look at."""
+
+    title: str
+    level: AlertLevel = AlertLevel.WARN
+    text: str | None = None
+    reason: str | None = None
+    metric: str | None = None
+    value: float | None = None
+    step: int | None = None
+    data: Mapping[str, Any] | None = None
+
+
+class Heartbeat(Record, frozen=True, kw_only=True, tag="heartbeat"):
+    """The process lives."""
+
+
+class Lost(Record, frozen=True, kw_only=True, tag="lost"):
+    """Calls that could not be written (a full disk): how many, and the times of the first and the last."""
+
+    n: int
+    since: int
+    until: int
+
+
+class Salvaged(Record, frozen=True, kw_only=True, tag="salvaged"):
+    """The first record of a stream that was saved from behind damage: whose it was, and where in it the frames lay."""
+
+    writer: str
+    hole: int
+    offset: int
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A record of a kind that this version does not know: kept raw, noted, projected after an upgrade."""
+
+    kind: str
+    time: int

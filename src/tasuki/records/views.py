@@ -1,0 +1,85 @@
+"""What a question is answered with: the rows that a `Query` returns, on a folder and over HTTP alike. Times are microseconds UTC."""
+
+from typing import Any
+
+import msgspec
+
+from tasuki.records.schema import AlertLevel, Status
+
+__all__ = ["AlertRow", "HistoryRow", "ProjectRow", "RunRow", "Summary"]
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What all rows have in common."""
+
+
+class ProjectRow(View, frozen=True, kw_only=True):
+    """A project: how many runs it has, and when the last record of it was made."""
+
+    name: str
+    runs: int
+    updated: int
+
+
+class RunRow(View, frozen=True, kw_only=True):
+    """A run, as its highest attempt has it. `status` is what is known now; `points` counts logged values."""
+
+    project: str
+    id: str
+    name: str
+    status: Status
+    group: str | None = None
+    notes: str | None = None
+    tags: list[str] = []
+    config: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    attempt: int = 1
+    reason: str | None = None
+    created: int
+    updated: int
+    ended: int | None = None
+    points: int = 0
+    lost: int = 0
+
+
+class Summary(View, frozen=True, kw_only=True):
+    """One metric of one run: `n` counts all points; NaN is None; `min` and `max` are of what is not NaN, the earliest of equals."""
+
+    run: str
+    metric: str
+    n: int
+    first: float | None
+    first_step: int
+    last: float | None
+    last_step: int
+    last_time: int
+    min: float | None
+    min_step: int | None
+    max: float | None
+    max_step: int | None
+
+
+class HistoryRow(View, frozen=True, kw_only=True):
+    """What one `log()` call recorded: names are flat, joined with `/`."""
+
+    step: int
+    time: int
+    metrics: dict[str, float]
+
+
+class AlertRow(View, frozen=True, kw_only=True):
+    """An alert; its id is `<writer>:<offset>` and never changes."""
+
+    id: str
+    project: str
+    run: str
+    run_name: str
+    time: int
+    level: AlertLevel
+    title: str
+    text: str | None = None
+    reason: str | None = None
+    metric: str | None = None
+    value: float | None = None
+    step: int | None = None
+    data: Any = None

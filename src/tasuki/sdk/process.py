@@ -1,0 +1,91 @@
+"""What a process has one of: the current run, the background thread, and the ways it can end."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tasuki.errors import ConfigError
+from tasuki.journal import Pulse
+from tasuki.records import Status
+
+if TYPE_CHECKING:
+    from tasuki.sdk.run import Run
+
+__all__ = ["PROCESS"]
+
+
+class Process:
+    """The runs that this process has open. One that ends without `finish()` has failed, and says so before it goes."""
+
+    def __init__(self) -> None:
+        self.current: Run | None = None
+        self.open_runs: list[Run] = []
+        self.pulse = Pulse(self.beat)
+        self.hooked = False
+
+    def began(self, run: "Run") -> None:
+        """A run is open: watch over it to the end of the process."""
+        self.open_runs.append(run)
+        self.pulse.start()
+        if not self.hooked:
+            self.hooked = True
+            atexit.register(self.at_exit)
+            os.register_at_fork(after_in_child=self.in_child)
+            if (
+                threading.current_thread() is threading.main_thread()
+                and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            ):
+                signal.signal(signal.SIGTERM, self.at_sigterm)
+
+    def made_current(self, run: "Run") -> None:
+        """From now on the functions of the facade mean this run; the one before is finished."""
+        before, self.current = self.current, run
+        if before is not None:
+            before.finish()
+
+    def ended(self, run: "Run") -> None:
+        """A run is finished."""
+        self.open_runs.remove(run)
+        if self.current is run:
+            self.current = None
+
+    def here(self) -> "Run":
+        """The current run. ConfigError if there is none."""
+        if self.current is None:
+            raise ConfigError("there is no run", hint='begin with: tasuki.init(project="digits")')
+        return self.current
+
+    def beat(self) -> None:
+        """Say that the runs' process lives."""
+        for run in list(self.open_runs):
+            run.beat()
+
+    def in_child(self) -> None:
+        """A forked child may log to the runs; their beginning and end are the parent's to say."""
+        for run in self.open_runs:
+            run.owned = False
+        self.open_runs = []
+        self.pulse.forked()
+
+    def at_exit(self) -> None:
+        """The interpreter ends, and some runs are open: they failed."""
+        error = getattr(sys, "last_value", None)
+        self.fail_all(f"{type(error).__name__}: {error}" if error else "the interpreter ended without finish()")
+
+    def at_sigterm(self, number: int, frame: FrameType | None) -> None:
+        """Note it, then die of the signal as if nobody had listened."""
+        self.fail_all("SIGTERM")
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def fail_all(self, reason: str) -> None:
+        """Put a final status on every open run."""
+        for run in list(self.open_runs):
+            run.say_status(Status.FAILED, reason)
+
+
+PROCESS = Process()

@@ -1,0 +1,177 @@
+"""A run as the process that makes it sees it."""
+
+import warnings
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from tasuki.clock import SYSTEM, wall_ns
+from tasuki.errors import ConfigError
+from tasuki.journal import Appender, Folder
+from tasuki.records import (
+    Alert,
+    AlertLevel,
+    Heartbeat,
+    RunStarted,
+    RunStatus,
+    RunUpdated,
+    Status,
+    encode,
+    encode_metrics,
+)
+from tasuki.sdk.process import PROCESS
+from tasuki.sdk.run_config import Config
+from tasuki.sdk.values import jsonable, numbers, whole_step
+
+__all__ = ["Run"]
+
+ODD_VALUES = (TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+"""What the quick look at odd values may raise; the slow one then names them."""
+
+
+class Run:
+    """One attempt at a run, open for logging from any thread of this process, and from the processes it forks or spawns."""
+
+    def __init__(self, folder: Folder, project: str, id: str, started: RunStarted, *, next_step: int = 0) -> None:
+        self.folder = folder
+        self.project = project
+        self.id = id
+        self.name = started.name or id
+        self.started = started
+        self.config = Config(started.config, self.record_config)
+        self.next_step = next_step
+        self.finished = False
+        self.owned = False
+        self.warned: set[tuple[str, str]] = set()
+        self.appender = Appender(
+            project=project,
+            run=id,
+            folder=folder.project_folder(project),
+            lock_folder=folder.lock_folder(project),
+            on_open=PROCESS.pulse.start,
+        )
+        self.append = self.appender.append
+
+    def begin(self) -> None:
+        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written."""
+        self.appender.opening = lambda: [encode(self.started)]
+        self.appender.open()
+        self.owned = True
+        PROCESS.began(self)
+
+    # -- what is recorded
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = False) -> None:
+        """Record numbers by name: floats, integers, booleans, numpy and torch-like scalars, nested dicts of them.
+
+        `step`: any integer; missing, it is one more than the highest so far. Survives SIGKILL as soon as it returns, and a power
+        loss a second later; `durable=True` waits for the disk. Never raises for the disk: what is lost is counted and said once.
+        A value that is no number is left out with a warning that names it.
+        """
+        now = wall_ns() // 1000
+        if step is None:
+            step = self.next_step
+        elif step.__class__ is not int:
+            step = self.usable_step(step)
+        try:
+            sum(metrics.values())  # fails for whatever is not a number, at the speed of C
+            payload = encode_metrics(now, step, metrics)
+        except ODD_VALUES:
+            payload = self.encode_odd(now, step, metrics)
+        if step >= self.next_step:
+            self.next_step = step + 1
+        self.append(payload)
+        if durable:
+            self.appender.sync()
+
+    def alert(
+        self,
+        title: str,
+        text: str | None = None,
+        *,
+        level: str = AlertLevel.WARN,
+        step: int | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record something to look at. `level`: info, warn or error; `data`: anything a config may hold."""
+        if level not in set(AlertLevel):
+            raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+        self.appender.append_important(
+            encode(
+                Alert(
+                    time=SYSTEM.now_us(),
+                    title=str(title),
+                    level=AlertLevel(level),
+                    text=text,
+                    step=step,
+                    data=None if data is None else jsonable(data),
+                )
+            )
+        )
+
+    def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> None:
+        """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again does nothing.
+
+        In a process that did not call `init` (a forked or spawned worker) it only ends that process's own stream.
+        """
+        if status not in {Status.FINISHED, Status.FAILED}:
+            raise ConfigError(f"a run can't be finished as {status!r}", hint="finished or failed")
+        if not self.finished:
+            self.say_status(Status(status), reason)
+            self.finished = True
+            self.appender.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.finish(Status.FAILED, f"{kind.__name__}: {error}")
+
+    def __repr__(self) -> str:
+        return f"Run(project={self.project!r}, name={self.name!r}, id={self.id!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run, (self.folder, self.project, self.id, self.started)
+
+    # -- how
+
+    def beat(self) -> None:
+        """Say that the process lives."""
+        self.append(encode(Heartbeat(time=SYSTEM.now_us())))
+
+    def say_status(self, status: Status, reason: str | None) -> None:
+        """Put the attempt's end on record: for the process that began it."""
+        if not self.owned:
+            return
+        self.owned = False
+        record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=reason)
+        self.appender.append_important(encode(record))
+        PROCESS.ended(self)
+
+    def record_config(self, changed: dict[str, Any]) -> None:
+        """Put changed config keys on record."""
+        self.append(encode(RunUpdated(time=SYSTEM.now_us(), config=changed)))
+
+    def usable_step(self, step: object) -> int:
+        """The step as an integer; a step that is none is replaced, with a warning."""
+        whole = whole_step(step)
+        if whole is None:
+            kind = type(step).__qualname__
+            warnings.warn(
+                f"step={step!r} is a {kind}, not an integer; step {self.next_step} is used",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return self.next_step
+        return whole
+
+    def encode_odd(self, now: int, step: int, metrics: Mapping[str, Any]) -> bytes:
+        """The record of a call in which something is nested, huge, an array's scalar, or no number at all."""
+        if not isinstance(metrics, Mapping):
+            raise TypeError(f"log() takes a dict of numbers, not a {type(metrics).__qualname__}")
+        return encode_metrics(now, whole_step(step) or 0, numbers(metrics, self.warned))

@@ -1,0 +1,167 @@
+"""The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import platformdirs
+
+from tasuki.errors import ConfigError
+
+__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "load"]
+
+
+class Setting(NamedTuple):
+    """One row of the table in the docs: the key (in the file, and as an argument), its variables (the first wins), its meaning."""
+
+    key: str
+    variables: tuple[str, ...]
+    default: str
+    meaning: str
+
+
+TABLE = (
+    Setting(
+        "dir", ("TASUKI_DIR",), "the platform's user data folder", "the data folder: journals, the store, credentials"
+    ),
+    Setting(
+        "journal",
+        ("TASUKI_JOURNAL",),
+        "`journal/` in the data folder",
+        "puts only the journals elsewhere, e.g. on a volume",
+    ),
+    Setting(
+        "project",
+        ("TASUKI_PROJECT", "TRACKIO_PROJECT"),
+        "the only project there is",
+        "the project, where none is named",
+    ),
+    Setting(
+        "remote", ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"), "none: local only", "the server that records are sent to"
+    ),
+    Setting("token", ("TASUKI_TOKEN", "GRADATA_API_KEY", "TRACKIO_WRITE_TOKEN"), "none", "the key for the server"),
+    Setting(
+        "disable_write_through",
+        ("TASUKI_DISABLE_WRITE_THROUGH", "GRADATA_DISABLE_WRITE_THROUGH"),
+        "false",
+        "no automatic sending: everything stays in the journal until `tasuki sync`",
+    ),
+)
+"""Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What was decided. `origin` says per key where its value came from."""
+
+    dir: Path
+    journal: Path | None = None
+    project: str | None = None
+    remote: str | None = None
+    token: str | None = None
+    disable_write_through: bool = False
+    origin: dict[str, str] = {}
+
+    @cached_property
+    def journal_root(self) -> Path:
+        """Where project folders with journals lie."""
+        return self.journal or self.dir / "journal"
+
+    @cached_property
+    def lock_root(self) -> Path:
+        """Where the locks of writers lie: always on this machine's side."""
+        return self.dir / "journal"
+
+
+def load(environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+    """The settings in force. An argument of None counts as not given. ConfigError for what can't be read or is unknown."""
+    variables = os.environ if environment is None else environment
+    values, origin = {}, {}
+    given = {key: value for key, value in arguments.items() if value is not None}
+    for setting in TABLE:
+        for variable in setting.variables:
+            if variables.get(variable):
+                values[setting.key], origin[setting.key] = variables[variable], variable
+                break
+    for key, value in given.items():
+        values[key], origin[key] = value, "argument"
+    folder = Path(values.get("dir") or default_folder()).expanduser().absolute()
+    named = variables.get("TASUKI_CONFIG")
+    path = Path(named).expanduser() if named else folder / "tasuki.yaml"
+    for key, value in settings_file(path, required=bool(named)).items():
+        if key not in origin:
+            values[key], origin[key] = value, str(path)
+    return settings_from(values | {"dir": folder}, origin)
+
+
+def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings:
+    """Text and YAML values as what they stand for."""
+    journal = values.get("journal")
+    return Settings(
+        dir=values["dir"],
+        journal=Path(journal).expanduser().absolute() if journal else None,
+        project=values.get("project"),
+        remote=values.get("remote"),
+        token=values.get("token"),
+        disable_write_through=truth(
+            values.get("disable_write_through", False), origin.get("disable_write_through", "")
+        ),
+        origin=origin,
+    )
+
+
+def truth(value: object, origin: str) -> bool:
+    """Yes or no, as people write it."""
+    text = str(value).strip().lower()
+    if text in TRUE | FALSE:
+        return text in TRUE
+    raise ConfigError(f"{origin} is {value!r}", hint="type 1 or 0 (true/false, yes/no, on/off)")
+
+
+def settings_file(path: Path, *, required: bool) -> dict[str, Any]:
+    """What the settings file says; nothing where there is none."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"there is no settings file {path}", hint="see TASUKI_CONFIG") from None
+        return {}
+    try:
+        values = msgspec.yaml.decode(text) or {}
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    known = {setting.key for setting in TABLE} - {"dir"}
+    if not isinstance(values, dict) or not set(values) <= known:
+        odd = ", ".join(map(str, set(values) - known)) if isinstance(values, dict) else "no mapping"
+        raise ConfigError(f"{path} has unknown keys: {odd}", hint=f"known are {', '.join(sorted(known))}")
+    return values
+
+
+def default_folder() -> Path:
+    """The platform's folder for a user's data."""
+    return platformdirs.user_data_path("tasuki", appauthor=False)
+
+
+def cache_folder() -> Path:
+    """The platform's folder for what can be made again, on this machine."""
+    return platformdirs.user_cache_path("tasuki", appauthor=False)
+
+
+SCHEDULER_PREFIXES = ("SLURM_", "PBS_")
+SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+def captured_environment() -> dict[str, Any]:
+    """What a run records of where it runs: host, scheduler ids; nothing that looks like a secret."""
+    scheduler = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(SCHEDULER_PREFIXES) and not any(word in name for word in SECRET_WORDS)
+    }
+    return {"host": socket.gethostname()} | ({"scheduler": scheduler} if scheduler else {})

@@ -1,0 +1,97 @@
+"""Catching up: bringing the projection to where the streams are, in short transactions that let others in between."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import apsw
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.records import frames
+from tasuki.store.project import Projection
+from tasuki.store.protocols import Source, Stream
+
+__all__ = ["Caught", "catch_up", "immediate"]
+
+READ_BYTES = 1024 * 1024
+TRANSACTION_BYTES = 4 * 1024 * 1024
+TRANSACTION_SECONDS = 0.2
+
+
+class Caught(NamedTuple):
+    """How far it came: records projected now, and records that were there at the start and are still missing."""
+
+    records: int
+    missing: int
+
+
+@contextmanager
+def immediate(db: apsw.Connection) -> Iterator[None]:
+    """A transaction that has the write lock from its start. apsw.BusyError if it can't be had in time."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def catch_up(
+    db: apsw.Connection,
+    source: Source,
+    *,
+    wait_seconds: float | None = None,
+    clock: Clock = SYSTEM,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Caught:
+    """Project until every stream is projected as far as it reached when this was called, or the time is over.
+
+    Others may project at the same time. What is torn, damaged or still being written is left for later, and is not missing.
+    """
+    sealed = {writer for (writer,) in db.execute("SELECT id FROM writer WHERE sealed")}
+    behind = {stream.writer: stream for stream in source.streams(sealed)}
+    deadline = None if wait_seconds is None else clock.monotonic() + wait_seconds
+    records = 0
+    while behind:
+        left = None if deadline is None else deadline - clock.monotonic()
+        if left is not None and left <= 0:
+            break
+        db.set_busy_timeout(60_000 if left is None else int(left * 1000) + 1)
+        try:
+            with immediate(db):
+                records += transaction(Projection(db), source, behind, clock)
+        except apsw.BusyError:
+            continue
+        progress(records)
+    return Caught(records, sum(missing_records(db, source, stream) for stream in behind.values()))
+
+
+def transaction(projection: Projection, source: Source, behind: dict[str, Stream], clock: Clock) -> int:
+    """Project some of what is behind; streams that are as far as they can be leave `behind`. Returns the number of records."""
+    until = clock.monotonic() + TRANSACTION_SECONDS
+    records = size = 0
+    for writer, stream in list(behind.items()):
+        before = projection.progress(writer)
+        data = source.read(writer, before.offset, READ_BYTES) if before.offset < stream.size else b""
+        if data or (stream.sealed and not before.sealed):
+            projection.add(stream, data)
+        after = projection.progress(writer)
+        records += after.records - before.records
+        size += len(data)
+        if not data or after.offset >= stream.size:
+            del behind[writer]
+            if after.sealed and not before.sealed:
+                projection.end(stream)
+        if size >= TRANSACTION_BYTES or clock.monotonic() > until:
+            break
+    return records
+
+
+def missing_records(db: apsw.Connection, source: Source, stream: Stream) -> int:
+    """How many whole records of a stream are not projected."""
+    offset, count = Projection(db).progress(stream.writer).offset, 0
+    while offset < stream.size and (data := source.read(stream.writer, offset, READ_BYTES)):
+        count += sum(1 for _ in frames(data))
+        offset += len(data)
+    return count

@@ -1,0 +1,317 @@
+"""The projector: turns streams of frames into rows.
+
+It may be run by anyone, at any time, in any number of processes: each transaction re-reads a stream's position inside BEGIN IMMEDIATE
+and moves it together with the rows, so nothing is projected twice. The rows do not depend on how streams were cut or interleaved:
+every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import apsw
+
+from tasuki.errors import BadRecord
+from tasuki.records import (
+    Alert,
+    FlatMetrics,
+    Heartbeat,
+    Lost,
+    Metrics,
+    Record,
+    RunDeleted,
+    RunStarted,
+    RunStatus,
+    RunUpdated,
+    Salvaged,
+    Unknown,
+    decode,
+    frames,
+)
+from tasuki.store import metrics
+from tasuki.store.points import collect
+from tasuki.store.protocols import Stream
+
+__all__ = ["Projection", "flat_numbers"]
+
+SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
+
+
+class Place(NamedTuple):
+    """Where in which stream a record lies, and its clock."""
+
+    writer: str
+    offset: int
+    clock: int
+
+
+class Progress(NamedTuple):
+    """How far a stream is projected."""
+
+    offset: int
+    crc: int
+    clock: int
+    records: int
+    sealed: bool
+
+
+NOT_BEGUN = Progress(0, 0, 0, 0, False)
+
+
+class Projection:
+    """One transaction's worth of projecting, on a connection that is inside BEGIN IMMEDIATE."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self.ids = metrics.MetricIds(db)
+        self.appliers: dict[type[Record], Callable[[int, Place, Any], None]] = {
+            RunStarted: self.run_started,
+            RunUpdated: self.run_updated,
+            RunStatus: self.run_status,
+            Alert: self.alert,
+            Lost: self.lost,
+            Salvaged: self.salvaged,
+            Heartbeat: self.heartbeat,
+        }
+
+    def progress(self, writer: str) -> Progress:
+        """How far a stream is projected."""
+        row = self.db.execute(
+            'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,)
+        ).fetchone()
+        return Progress(*row) if row else NOT_BEGUN
+
+    def add(self, stream: Stream, data: bytes) -> None:
+        """Project the whole frames that follow what is projected of the stream, and move its position."""
+        before = self.progress(stream.writer)
+        run = self.run_key(stream)
+        end, clock, records = 0, before.clock, before.records
+        logged: list[tuple[FlatMetrics, int]] = []
+        for offset, payload in frames(data):
+            end, records = offset + 8 + len(payload), records + 1
+            record = read(payload)
+            clock = clock + 1 if isinstance(record, BadRecord) else max(min(record.time, LARGEST_INT), clock + 1)
+            if record.__class__ is FlatMetrics:
+                logged.append((record, clock))  # type: ignore[arg-type]
+            elif run is not None:
+                place = Place(stream.writer, before.offset + offset, clock)
+                if isinstance(record, RunDeleted):
+                    run = self.delete(stream, run)
+                elif (flat := self.apply(run, place, record)) is not None:
+                    logged.append((flat, clock))
+        if run is not None and records > before.records:
+            self.add_points(run, stream.writer, logged, clock)
+        self.move(stream, Progress(before.offset + end, crc32(data[:end], before.crc), clock, records, before.sealed))
+
+    def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
+        """Make a record's rows; metrics that were nested come back flat."""
+        match record:
+            case BadRecord():
+                self.reject(place, record.message)
+            case Unknown():
+                self.db.execute("INSERT INTO unknown VALUES (?, ?, ?)", (place.writer, place.offset, record.kind))
+            case Metrics():
+                return self.flattened(place, record)
+            case _:
+                self.appliers[type(record)](run, place, record)
+        return None
+
+    def move(self, stream: Stream, progress: Progress) -> None:
+        """Keep how far a stream is projected; a stream that has ended is complete when all of it is."""
+        complete = stream.sealed and progress.offset == stream.size
+        self.db.execute(
+            "INSERT INTO writer VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            ' "offset" = excluded."offset", crc = excluded.crc, clock = excluded.clock, records = excluded.records,'
+            " sealed = excluded.sealed",
+            (stream.writer, stream.project, stream.run, *progress._replace(sealed=complete)),
+        )
+
+    # -- runs
+
+    def run_key(self, stream: Stream) -> int | None:
+        """The number of the stream's run; None if the run was deleted, or the stream is of no run."""
+        if not stream.run or self.is_deleted(stream):
+            return None
+        key = (stream.project, stream.run)
+        self.db.execute(
+            "INSERT INTO run (project, id, points, tail_records, lost) VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING",
+            key,
+        )
+        (number,) = self.db.execute("SELECT key FROM run WHERE project = ? AND id = ?", key).fetchone()
+        return int(number)
+
+    def is_deleted(self, stream: Stream) -> bool:
+        """Whether the stream's run has a tombstone."""
+        found = self.db.execute("SELECT 1 FROM tombstone WHERE project = ? AND run = ?", (stream.project, stream.run))
+        return found.fetchone() is not None
+
+    def add_points(self, run: int, writer: str, logged: list[tuple[FlatMetrics, int]], clock: int) -> None:
+        """Add a batch's values to the run, and the clock of its latest record."""
+        points = collect(writer, logged)
+        (tail_records,) = self.db.execute("SELECT tail_records FROM run WHERE key = ?", (run,)).fetchone()
+        if points is not None:
+            tail_records = metrics.append(self.db, run, points, tail_records, self.ids)
+        self.db.execute(
+            "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
+            (points.values if points else 0, tail_records, clock, run),
+        )
+
+    def end(self, stream: Stream) -> None:
+        """The stream is complete: make blocks of its run's tail, since nothing more is expected soon."""
+        run = self.run_key(stream)
+        if run is not None:
+            metrics.fold(self.db, run, self.ids)
+            self.db.execute("UPDATE run SET tail_records = 0 WHERE key = ?", (run,))
+
+    def run_started(self, run: int, place: Place, record: RunStarted) -> None:
+        """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is the attempt's beginning."""
+        self.db.execute(
+            "INSERT INTO run_attempt (run, attempt, clock, writer, environment) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (run, attempt) DO UPDATE SET clock = excluded.clock, writer = excluded.writer,"
+            " environment = excluded.environment"
+            " WHERE clock IS NULL OR (excluded.clock, excluded.writer) < (clock, writer)",
+            (run, record.attempt, place.clock, place.writer, to_json(record.environment)),
+        )
+        self.db.execute(
+            "INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer)
+        )
+        self.db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
+        self.set_fields(run, place, record, record.config)
+        self.set_tags(run, place, added=record.tags, removed=())
+
+    def run_updated(self, run: int, place: Place, record: RunUpdated) -> None:
+        """Fields, config keys and tags change."""
+        self.set_fields(run, place, record, record.config)
+        self.set_tags(run, place, added=record.tags_added, removed=record.tags_removed)
+
+    def set_fields(self, run: int, place: Place, record: RunStarted | RunUpdated, config: dict[str, Any]) -> None:
+        """The latest value of each field and of each top-level config key wins."""
+        fields = {"name": record.name, "group_name": record.group, "notes": record.notes}
+        changed = {field: value for field, value in fields.items() if value is not None}
+        changed |= {f"config.{key}": value for key, value in config.items()}
+        self.db.executemany(
+            "INSERT INTO run_field VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, field) DO UPDATE SET"
+            " value = excluded.value, clock = excluded.clock, writer = excluded.writer"
+            " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
+            ((run, field, to_json(value), place.clock, place.writer) for field, value in changed.items()),
+        )
+        if changed:
+            self.show_fields(run)
+
+    def show_fields(self, run: int) -> None:
+        """Put the fields as they stand into the run's row."""
+        rows = dict(
+            self.db.execute("SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)).fetchall()
+        )
+        config = {field[7:]: json.loads(value) for field, value in rows.items() if field.startswith("config.")}
+        shown = [json.loads(rows[field]) if field in rows else None for field in ("name", "group_name", "notes")]
+        self.db.execute(
+            "UPDATE run SET name = ?, group_name = ?, notes = ?, config = ? WHERE key = ?",
+            (*shown, to_json(config) if config else None, run),
+        )
+
+    def set_tags(self, run: int, place: Place, *, added: Iterable[str], removed: Iterable[str]) -> None:
+        """Tags are a set; of adding and removing one, the later counts."""
+        changed = dict.fromkeys(added, 1) | dict.fromkeys(removed, 0)
+        self.db.executemany(
+            "INSERT INTO run_tag VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, tag) DO UPDATE SET"
+            " present = excluded.present, clock = excluded.clock, writer = excluded.writer"
+            " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
+            ((run, tag, present, place.clock, place.writer) for tag, present in changed.items()),
+        )
+        if changed:
+            tags = [
+                tag
+                for (tag,) in self.db.execute("SELECT tag FROM run_tag WHERE run = ? AND present ORDER BY tag", (run,))
+            ]
+            self.db.execute("UPDATE run SET tags = ? WHERE key = ?", (to_json(tags), run))
+
+    def run_status(self, run: int, place: Place, record: RunStatus) -> None:
+        """The first final status of an attempt stands."""
+        if record.status.is_final:
+            self.db.execute(
+                "INSERT INTO run_attempt (run, attempt, status, reason, status_clock, status_writer) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (run, attempt) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
+                " status_clock = excluded.status_clock, status_writer = excluded.status_writer WHERE status_clock IS NULL"
+                " OR (excluded.status_clock, excluded.status_writer) < (status_clock, status_writer)",
+                (run, record.attempt, record.status, record.reason, place.clock, place.writer),
+            )
+
+    def delete(self, stream: Stream, run: int) -> None:
+        """Forget everything of a run but that it was deleted."""
+        self.db.execute("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", (stream.project, stream.run))
+        metrics.remove(self.db, run)
+        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert"):
+            self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+        of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
+        for table, column in (("rejected", "writer"), ("unknown", "writer"), ("hole", "saved_as")):
+            self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
+        self.db.execute("DELETE FROM run WHERE key = ?", (run,))
+
+    # -- everything else
+
+    def flattened(self, place: Place, record: Metrics) -> FlatMetrics | None:
+        """Nested metrics with their names joined by `/`; what is no number is listed and left out."""
+        if not SMALLEST_INT <= record.step <= LARGEST_INT:
+            self.reject(place, f"step {record.step} has more than 64 bits")
+            return None
+        values, odd = flat_numbers(record.values)
+        if odd:
+            self.reject(place, f"no numbers: {', '.join(odd)}")
+        return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
+
+    def alert(self, run: int, place: Place, record: Alert) -> None:
+        """Something to look at."""
+        self.db.execute(
+            "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run, place.writer, place.offset, place.clock, record.time, record.level, record.title, record.text, record.reason,
+                record.metric, record.value, record.step, None if record.data is None else to_json(record.data),
+            ),
+        )  # fmt: skip
+
+    def lost(self, run: int, place: Place, record: Lost) -> None:
+        """Calls that a full disk swallowed."""
+        self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
+
+    def salvaged(self, run: int, place: Place, record: Salvaged) -> None:
+        """This stream was saved from behind damage in another."""
+        self.db.execute("INSERT INTO hole VALUES (?, ?, ?)", (record.writer, record.hole, place.writer))
+
+    def heartbeat(self, run: int, place: Place, record: Heartbeat) -> None:
+        """The process lives: its clock is noted with the batch."""
+
+    def reject(self, place: Place, reason: str) -> None:
+        """List a record that can't be projected."""
+        self.db.execute("INSERT INTO rejected VALUES (?, ?, ?)", (place.writer, place.offset, reason))
+
+
+def read(payload: bytes) -> Record | Unknown | BadRecord:
+    """The record, or what is wrong with it."""
+    try:
+        return decode(payload)
+    except BadRecord as error:
+        return error
+
+
+def to_json(value: Any) -> str:
+    """JSON with sorted keys; NaN and infinities are written as Python and JavaScript name them."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def flat_numbers(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], list[str]]:
+    """Numbers by joined names, and the names of what is none."""
+    flat: dict[str, float] = {}
+    odd: list[str] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            inner, inner_odd = flat_numbers(value, f"{name}/")
+            flat |= inner
+            odd += inner_odd
+        elif isinstance(value, (bool, int, float)):
+            flat[name] = float(value)
+        else:
+            odd.append(name)
+    return flat, odd

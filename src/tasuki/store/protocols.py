@@ -1,0 +1,101 @@
+"""The three seams of the store: where streams come from, where they are received, what answers questions."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tasuki.journal import Verdict
+from tasuki.records import AlertRow, HistoryRow, Item, Position, ProjectRow, Reply, RunRow, Summary
+
+__all__ = ["Query", "Series", "Source", "Store", "Stream"]
+
+
+class Stream(NamedTuple):
+    """One writer's stream in a source: how many bytes it has, and whether it has ended there."""
+
+    writer: str
+    project: str
+    run: str
+    size: int
+    sealed: bool
+
+
+class Series(NamedTuple):
+    """One metric of one run, by (step, time): float64 values, int64 steps, int64 microseconds UTC."""
+
+    steps: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+class Source(Protocol):
+    """Streams of frames to be projected: a folder of journals, or a raw store."""
+
+    def streams(self, known: Collection[str] = ()) -> Iterable[Stream]:
+        """Every stream but those `known` by writer id."""
+        ...
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`, at least one if it is there; nothing at the end, a torn tail or a hole. Idempotent."""
+        ...
+
+    def verdict(self, writer: str) -> Verdict:
+        """Whether the stream's owner may still write: alive, dead or unknown."""
+        ...
+
+
+class Store(Protocol):
+    """A receiver of streams. What it has answered `stored` is durable."""
+
+    def append(self, items: Sequence[Item]) -> list[Reply]:
+        """Compare and append, one durable commit for all items; a reply per item, in their order. Sending again is harmless."""
+        ...
+
+    def positions(self, writers: Collection[str]) -> dict[str, Position]:
+        """The position of each writer; (0, 0) for one never heard of."""
+        ...
+
+    def purge(self, project: str, run: str) -> int:
+        """Drop the run's streams, leaving tombstones; returns how many. Their items are answered `stored` and discarded."""
+        ...
+
+
+class Query(Protocol):
+    """Answers. A project or run that is not there raises NotFound, which names those that are."""
+
+    @property
+    def missing(self) -> int:
+        """How many records had been made but not projected yet when the last question was answered."""
+        ...
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects, by name."""
+        ...
+
+    def runs(self, project: str) -> list[RunRow]:
+        """The project's runs, in the order they were created."""
+        ...
+
+    def run(self, project: str, ref: str) -> RunRow:
+        """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        ...
+
+    def summaries(
+        self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None
+    ) -> list[Summary]:
+        """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric."""
+        ...
+
+    def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
+        """What was logged, by (step, time); with `metric` only the calls that logged it, and only its value."""
+        ...
+
+    def series(self, project: str, run: str, metric: str) -> Series:
+        """One metric's points. NotFound for a metric that the run has not logged."""
+        ...
+
+    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
+        """The alerts of a project or of one run (by id), by time."""
+        ...

@@ -1,0 +1,72 @@
+"""The projection's tables. A change here is a new `SCHEMA` number, and every store is then built again from the journals."""
+
+__all__ = ["SCHEMA", "TABLES"]
+
+SCHEMA = 1
+
+TABLES = """
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY, project TEXT NOT NULL, run TEXT NOT NULL,
+    "offset" INTEGER NOT NULL, crc INTEGER NOT NULL,  -- the position up to which it is projected
+    clock INTEGER NOT NULL, records INTEGER NOT NULL, sealed INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE run (
+    key INTEGER PRIMARY KEY, project TEXT NOT NULL, id TEXT NOT NULL,
+    name TEXT, group_name TEXT, notes TEXT, tags TEXT, config TEXT,
+    created INTEGER, updated INTEGER, points INTEGER, tail_records INTEGER, lost INTEGER,
+    UNIQUE (project, id)
+);
+CREATE TABLE run_field (
+    run INTEGER NOT NULL, field TEXT NOT NULL, value TEXT, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, field)
+) WITHOUT ROWID;
+CREATE TABLE run_tag (
+    run INTEGER NOT NULL, tag TEXT NOT NULL, present INTEGER NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, tag)
+) WITHOUT ROWID;
+CREATE TABLE run_attempt (
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, clock INTEGER, writer TEXT, environment TEXT,
+    status TEXT, reason TEXT, status_clock INTEGER, status_writer TEXT,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+CREATE TABLE attempt_writer (
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, attempt, writer)
+) WITHOUT ROWID;
+CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
+
+CREATE TABLE alert (
+    run INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL, clock INTEGER NOT NULL, time INTEGER NOT NULL,
+    level TEXT NOT NULL, title TEXT NOT NULL, text TEXT, reason TEXT, metric TEXT, value REAL, step INTEGER, data TEXT,
+    PRIMARY KEY (writer, "offset")
+) WITHOUT ROWID;
+CREATE INDEX alert_run ON alert (run, clock, writer);
+
+CREATE TABLE hole (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, PRIMARY KEY (saved_as)) WITHOUT ROWID;
+CREATE TABLE rejected (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (writer, "offset"))
+    WITHOUT ROWID;
+CREATE TABLE unknown (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (writer, "offset"))
+    WITHOUT ROWID;
+
+CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE tail (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, records INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX tail_run ON tail (run);
+CREATE TABLE block (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, records INTEGER NOT NULL,
+    last_step INTEGER NOT NULL, last_clock INTEGER NOT NULL, last_writer TEXT NOT NULL, axis BLOB NOT NULL
+);
+CREATE INDEX block_run ON block (run, last_step, last_clock, last_writer);
+CREATE TABLE chunk (
+    block INTEGER NOT NULL, metric INTEGER NOT NULL, points INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (block, metric)
+) WITHOUT ROWID;
+CREATE TABLE summary (
+    run INTEGER NOT NULL, metric INTEGER NOT NULL, n INTEGER NOT NULL,
+    first REAL, first_step INTEGER NOT NULL, first_clock INTEGER NOT NULL, first_writer TEXT NOT NULL,
+    last REAL, last_step INTEGER NOT NULL, last_clock INTEGER NOT NULL, last_writer TEXT NOT NULL,
+    min REAL, min_step INTEGER, min_clock INTEGER, min_writer TEXT,
+    max REAL, max_step INTEGER, max_clock INTEGER, max_writer TEXT,
+    PRIMARY KEY (run, metric)
+) WITHOUT ROWID;
+"""
