@@ -63,11 +63,7 @@ class Folder:
     def files(self, suffix: str = SUFFIX, *, project: str | None = None) -> Iterator[Path]:
         """Every file of a kind, project by project, or those of one project."""
         try:
-            folders = (
-                [self.project_folder(project)]
-                if project
-                else sorted(path for path in self.root.iterdir() if path.is_dir())
-            )
+            folders = [self.project_folder(project)] if project else sorted(path for path in self.root.iterdir() if path.is_dir())
             for folder in folders:
                 with os.scandir(folder) as entries:
                     names = sorted(entry.name for entry in entries if entry.name.endswith(suffix))

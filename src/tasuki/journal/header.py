@@ -78,9 +78,7 @@ def read_header(file: BinaryIO, path: Path) -> tuple[Header, int]:
         raise ForeignFile(f"{path} is not a tasuki journal")
     _, version, _, length, crc = HEAD.unpack(head)
     if version != FORMAT_VERSION:
-        raise ForeignFile(
-            f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki"
-        )
+        raise ForeignFile(f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki")
     payload = file.read(length) if length <= LONGEST_HEADER_BYTES else b""
     if len(payload) != length or crc32(payload) != crc:
         raise DataError(f"the header of {path} is damaged")

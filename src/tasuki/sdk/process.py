@@ -35,10 +35,7 @@ class Process:
             self.hooked = True
             atexit.register(self.at_exit)
             os.register_at_fork(after_in_child=self.in_child)
-            if (
-                threading.current_thread() is threading.main_thread()
-                and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-            ):
+            if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, self.at_sigterm)
 
     def made_current(self, run: "Run") -> None:

@@ -21,9 +21,7 @@ DEEPEST = 16
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 
 
-def numbers(
-    values: Mapping[Any, Any], warned: set[tuple[str, str]], prefix: str = "", depth: int = 0
-) -> dict[str, Any]:
+def numbers(values: Mapping[Any, Any], warned: set[tuple[str, str]], prefix: str = "", depth: int = 0) -> dict[str, Any]:
     """The values that can be stored, nested as they were. For each other one a warning names its key and type, once."""
     kept: dict[str, Any] = {}
     for key, value in values.items():

@@ -33,9 +33,7 @@ log = logging.getLogger("tasuki.store")
 class LocalStore:
     """Answers from a folder's journals, through its projection. Not to be shared by threads: each opens its own."""
 
-    def __init__(
-        self, settings: Settings, *, clock: Clock = SYSTEM, wait_seconds: float | None = READER_WAIT_SECONDS
-    ) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, wait_seconds: float | None = READER_WAIT_SECONDS) -> None:
         self.settings = settings
         self.clock = clock
         self.wait_seconds = wait_seconds
@@ -73,9 +71,7 @@ class LocalStore:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         return self.ask(Questions.run, project, ref)
 
-    def summaries(
-        self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None
-    ) -> list[Summary]:
+    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
         """The summary of each metric of each run, by run and metric."""
         return self.ask(Questions.summaries, project, runs, metrics)
 
@@ -146,9 +142,7 @@ class LocalStore:
         """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for a minute."""
         silent = self.clock.now_us() - updated > SILENT_US
         return all(
-            sealed
-            or (verdict := self.source.verdict(writer)) is Verdict.DEAD
-            or (verdict is Verdict.UNKNOWN and silent)
+            sealed or (verdict := self.source.verdict(writer)) is Verdict.DEAD or (verdict is Verdict.UNKNOWN and silent)
             for writer, sealed in writers
         )
 

@@ -37,10 +37,7 @@ def summary_upsert() -> str:
     for side, better in wins.items():
         names = [side, *order.format(side=side).split(", ")]
         columns += names
-        sets += [
-            f"{name} = CASE WHEN {better.format(side=side)} THEN excluded.{name} ELSE summary.{name} END"
-            for name in names
-        ]
+        sets += [f"{name} = CASE WHEN {better.format(side=side)} THEN excluded.{name} ELSE summary.{name} END" for name in names]
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO summary ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (run, metric) DO UPDATE SET {', '.join(sets)}"
 
@@ -72,9 +69,7 @@ def append(db: apsw.Connection, run: int, points: Points, tail_records: int, ids
     if tail_records + len(points) >= FOLD_RECORDS:
         fold(db, run, ids, points)
         return 0
-    db.execute(
-        "INSERT INTO tail (run, records, data) VALUES (?, ?, ?)", (run, len(points), pack_points(points, numbers))
-    )
+    db.execute("INSERT INTO tail (run, records, data) VALUES (?, ?, ?)", (run, len(points), pack_points(points, numbers)))
     return tail_records + len(points)
 
 
@@ -116,9 +111,7 @@ def fold(db: apsw.Connection, run: int, ids: MetricIds, new: Points | None = Non
 
 def overlapped(db: apsw.Connection, run: int, first: Order) -> list[int]:
     """The blocks with records at or behind `first`, and a last one that is not full."""
-    blocks = db.execute(
-        "SELECT id FROM block WHERE run = ? AND (last_step, last_clock, last_writer) >= (?, ?, ?)", (run, *first)
-    )
+    blocks = db.execute("SELECT id FROM block WHERE run = ? AND (last_step, last_clock, last_writer) >= (?, ?, ?)", (run, *first))
     ids = [block for (block,) in blocks]
     last = db.execute(
         "SELECT id, records FROM block WHERE run = ? ORDER BY last_step DESC, last_clock DESC, last_writer DESC LIMIT 1",
@@ -149,9 +142,7 @@ def read_block(db: apsw.Connection, block: int) -> Points:
     """A whole block."""
     (axis,) = db.execute("SELECT axis FROM block WHERE id = ?", (block,)).fetchone()
     points = axis_points(axis)
-    chunks = db.execute(
-        "SELECT name, data FROM chunk JOIN metric ON metric.id = chunk.metric WHERE block = ?", (block,)
-    )
+    chunks = db.execute("SELECT name, data FROM chunk JOIN metric ON metric.id = chunk.metric WHERE block = ?", (block,))
     points.columns = {name: column_from_bytes(data) for name, data in chunks}
     return points
 

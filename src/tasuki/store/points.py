@@ -91,8 +91,7 @@ class Points:
         """The same records, sorted; `names` is sorted already, so its indexes order writers."""
         steps, clocks, writers = self.steps, self.clocks, self.writers
         later = (steps[1:] > steps[:-1]) | (
-            (steps[1:] == steps[:-1])
-            & ((clocks[1:] > clocks[:-1]) | ((clocks[1:] == clocks[:-1]) & (writers[1:] >= writers[:-1])))
+            (steps[1:] == steps[:-1]) & ((clocks[1:] > clocks[:-1]) | ((clocks[1:] == clocks[:-1]) & (writers[1:] >= writers[:-1])))
         )
         if later.all():
             return self

@@ -77,9 +77,7 @@ class Projection:
 
     def progress(self, writer: str) -> Progress:
         """How far a stream is projected."""
-        row = self.db.execute(
-            'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,)
-        ).fetchone()
+        row = self.db.execute('SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,)).fetchone()
         return Progress(*row) if row else NOT_BEGUN
 
     def add(self, stream: Stream, data: bytes) -> None:
@@ -173,9 +171,7 @@ class Projection:
             " WHERE clock IS NULL OR (excluded.clock, excluded.writer) < (clock, writer)",
             (run, record.attempt, place.clock, place.writer, to_json(record.environment)),
         )
-        self.db.execute(
-            "INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer)
-        )
+        self.db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer))
         self.db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
         self.set_fields(run, place, record, record.config)
         self.set_tags(run, place, added=record.tags, removed=())
@@ -201,9 +197,7 @@ class Projection:
 
     def show_fields(self, run: int) -> None:
         """Put the fields as they stand into the run's row."""
-        rows = dict(
-            self.db.execute("SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)).fetchall()
-        )
+        rows = dict(self.db.execute("SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)).fetchall())
         config = {field[7:]: json.loads(value) for field, value in rows.items() if field.startswith("config.")}
         shown = [json.loads(rows[field]) if field in rows else None for field in ("name", "group_name", "notes")]
         self.db.execute(
@@ -221,10 +215,7 @@ class Projection:
             ((run, tag, present, place.clock, place.writer) for tag, present in changed.items()),
         )
         if changed:
-            tags = [
-                tag
-                for (tag,) in self.db.execute("SELECT tag FROM run_tag WHERE run = ? AND present ORDER BY tag", (run,))
-            ]
+            tags = [tag for (tag,) in self.db.execute("SELECT tag FROM run_tag WHERE run = ? AND present ORDER BY tag", (run,))]
             self.db.execute("UPDATE run SET tags = ? WHERE key = ?", (to_json(tags), run))
 
     def run_status(self, run: int, place: Place, record: RunStatus) -> None:

@@ -82,9 +82,7 @@ class Query(Protocol):
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         ...
 
-    def summaries(
-        self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None
-    ) -> list[Summary]:
+    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
         """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric."""
         ...
 

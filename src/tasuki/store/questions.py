@@ -44,9 +44,7 @@ class Questions:
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
-        rows = self.db.execute(
-            "SELECT project, count(*), max(coalesce(updated, 0)) FROM run GROUP BY project ORDER BY project"
-        )
+        rows = self.db.execute("SELECT project, count(*), max(coalesce(updated, 0)) FROM run GROUP BY project ORDER BY project")
         return [ProjectRow(name=name, runs=runs, updated=updated) for name, runs, updated in rows]
 
     def runs(self, project: str) -> list[RunRow]:
@@ -120,9 +118,7 @@ class Questions:
                 return found[0]
             if found:
                 ids = ", ".join(row.id for row in found[:10])
-                raise NotFound(
-                    f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}"
-                )
+                raise NotFound(f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}")
         near = ", ".join(f"{row.id} ({row.name})" for row in rows[-10:])
         raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
 
@@ -133,9 +129,7 @@ class Questions:
             return self.key(project, self.run(project, run).id)
         return int(row[0])
 
-    def summaries(
-        self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None
-    ) -> list[Summary]:
+    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
         """The summary of each metric of each run, by run and metric."""
         chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
         names = Summary.__struct_fields__
@@ -170,9 +164,7 @@ class Questions:
         points = read_points(self.db, self.key(project, run), metric)
         if points is None and metric is not None:
             names = [summary.metric for summary in self.summaries(project, [run])]
-            raise NotFound(
-                f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}"
-            )
+            raise NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}")
         return points
 
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:

@@ -1,0 +1,46 @@
+"""The command `tasuki`: its groups, its version, and what an error becomes."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tasuki.cli import demo, folder, query, run
+from tasuki.cli.command import Examples
+from tasuki.cli.talk import errors_told
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(run.app, name="run")
+app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
+app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
+app.command(cls=Examples, epilog="tasuki verify\ntasuki verify --json")(folder.verify)
+app.command(cls=Examples, epilog="tasuki rebuild")(folder.rebuild)
+
+
+def tell_version(wanted: bool) -> None:
+    """Say which version this is, and leave."""
+    if wanted:
+        from tasuki import __version__
+
+        typer.echo(f"tasuki {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tasuki(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Record experiments on this machine and ask about them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    with errors_told():
+        app(args=arguments, prog_name="tasuki")

@@ -1,0 +1,78 @@
+"""What commands have in common: options, examples before all other help, and the question they ask."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand
+
+from tasuki.cli.talk import say
+
+if TYPE_CHECKING:
+    from tasuki.settings import Settings
+    from tasuki.store import LocalStore, Query
+
+__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "asking", "local_store", "settings_for"]
+
+Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT, else the only one there is."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
+
+
+class Examples(TyperCommand):
+    """A command whose epilog holds examples, one a line, which its help begins with."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Examples, then what every command has."""
+        with formatter.section("Examples"):
+            for line in (self.epilog or "").splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        formatter.write_paragraph()
+        super().format_help(ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """It came first."""
+
+
+class Asked(NamedTuple):
+    """Whom a command asks, and about which project."""
+
+    query: "Query"
+    project: str
+
+
+def settings_for(dir: str | None, **arguments: Any) -> "Settings":
+    """The settings in force for a command."""
+    from tasuki.settings import load
+
+    return load(dir=dir, **arguments)
+
+
+@contextmanager
+def asking(dir: str | None, project: str | None) -> Iterator[Asked]:
+    """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
+    from tasuki.sdk.api import Api
+
+    settings = settings_for(dir, project=project)
+    with Api(dir=dir) as api:
+        yield Asked(api.query, api.chosen(settings.project))
+        say_missing(api.query.missing)
+
+
+@contextmanager
+def local_store(dir: str | None) -> "Iterator[LocalStore]":
+    """The data folder's own store, open for the block."""
+    from tasuki.store import open_local
+
+    with open_local(settings_for(dir)) as store:
+        yield store
+
+
+def say_missing(records: int) -> None:
+    """Say that an answer is behind what was recorded."""
+    if records:
+        say(f"note: {records:,} records are not in this answer yet; ask again in a moment")

@@ -1,0 +1,133 @@
+"""Values as text: short for people, exact for programs."""
+
+import json
+import math
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["cut", "exact", "for_people", "iso", "plain", "printable"]
+
+LONGEST = 40
+DAY = timedelta(days=1)
+TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+# -- for people
+
+
+def for_people(value: Any, now: datetime) -> str:
+    """A table's cell: 4 significant digits, times as seen from now, at most 40 characters."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return number(value)
+        case datetime():
+            return moment(value, now)
+        case timedelta():
+            return duration(value)
+        case list():
+            return cut(", ".join(map(str, value)))
+        case dict():
+            return cut(json.dumps(plain(value), ensure_ascii=False))
+    return cut(str(value))
+
+
+def number(value: float) -> str:
+    """4 significant digits; whole numbers as they are."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value.is_integer() and abs(value) < 1_000_000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def moment(value: datetime, now: datetime) -> str:
+    """How long ago, within a day; else the local date and time."""
+    ago = now - value
+    if timedelta() <= ago < DAY:
+        return f"{duration(ago)} ago" if ago >= timedelta(seconds=1) else "now"
+    return value.astimezone().isoformat(sep=" ", timespec="minutes")
+
+
+def duration(value: timedelta) -> str:
+    """The two largest units."""
+    seconds = value.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02} h"
+
+
+def cut(text: str) -> str:
+    """At most 40 characters, the last an ellipsis where there were more; nothing that moves the cursor."""
+    text = printable(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def printable(text: str) -> str:
+    """The text without characters that steer a terminal: a run's name may hold anything."""
+    return "".join("�" if unicodedata.category(character) in {"Cc", "Cf"} else character for character in text)
+
+
+# -- for programs
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: NaN and infinities become the strings NaN, Infinity and -Infinity; times ISO; durations seconds."""
+    match value:
+        case float() if math.isnan(value):
+            return "NaN"
+        case float() if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+        case datetime():
+            return iso(value)
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return value.hex()
+        case dict():
+            return {str(key): plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+    return value
+
+
+def exact(value: Any) -> str:
+    """A TSV cell: full precision; nothing for what is not there; tabs, newlines and other control characters escaped."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case list() | dict():
+            return escaped(json.dumps(plain(value), ensure_ascii=False))
+        case float():
+            return str(plain(value))
+    return escaped(str(plain(value)))
+
+
+def escaped(text: str) -> str:
+    """Backslash escapes for the backslash and for control characters."""
+    return "".join(
+        TSV_ESCAPES.get(character, f"\\x{ord(character):02x}" if unicodedata.category(character) == "Cc" else character)
+        for character in text
+    )
+
+
+def iso(value: datetime) -> str:
+    """ISO 8601, UTC, microseconds."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
