@@ -1,5 +1,6 @@
 """The command `tasuki`: its groups, its version, and what an error becomes."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -31,9 +32,7 @@ def tell_version(wanted: bool) -> None:
 
 @app.callback()
 def tasuki(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=tell_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=tell_version, is_eager=True)] = False,
 ) -> None:
     """Record experiments on this machine and ask about them."""
 
@@ -41,6 +40,7 @@ def tasuki(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command, and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with errors_told():
         app(args=arguments, prog_name="tasuki")

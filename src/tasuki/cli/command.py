@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tasuki.settings import Settings
     from tasuki.store import LocalStore, Query
 
-__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "asking", "local_store", "settings_for"]
+__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "asking", "local_store", "say_missing", "settings_for"]
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
 Project = Annotated[
@@ -45,11 +45,11 @@ class Asked(NamedTuple):
     project: str
 
 
-def settings_for(dir: str | None, **arguments: Any) -> "Settings":
+def settings_for(dir: str | None) -> "Settings":
     """The settings in force for a command."""
     from tasuki.settings import load
 
-    return load(dir=dir, **arguments)
+    return load(dir=dir)
 
 
 @contextmanager
@@ -57,9 +57,8 @@ def asking(dir: str | None, project: str | None) -> Iterator[Asked]:
     """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
     from tasuki.sdk.api import Api
 
-    settings = settings_for(dir, project=project)
     with Api(dir=dir) as api:
-        yield Asked(api.query, api.chosen(settings.project))
+        yield Asked(api.query, api.chosen(project))
         say_missing(api.query.missing)
 
 

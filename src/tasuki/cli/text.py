@@ -10,6 +10,8 @@ __all__ = ["cut", "exact", "for_people", "iso", "plain", "printable"]
 
 LONGEST = 40
 DAY = timedelta(days=1)
+STEERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Bidirectional classes of characters that reorder what stands after them."""
 TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -80,7 +82,12 @@ def cut(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text without characters that steer a terminal: a run's name may hold anything."""
-    return "".join("�" if unicodedata.category(character) in {"Cc", "Cf"} else character for character in text)
+    return "".join("�" if steers(character) else character for character in text)
+
+
+def steers(character: str) -> bool:
+    """Whether a character does something to a terminal instead of being shown."""
+    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in STEERING
 
 
 # -- for programs

@@ -39,7 +39,7 @@ class Appender:
     when a call finds no writer, which in a forked child means: there is no background thread yet.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where, what for, and two calls back
         self,
         *,
         project: str,

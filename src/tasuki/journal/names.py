@@ -36,6 +36,6 @@ def folder_name(project: str) -> str:
 
 def run_id(given: str) -> str:
     """A run's id as a user may choose it: 1 to 64 letters, digits, `.`, `_` or `-`. ConfigError otherwise."""
-    if not isinstance(given, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", given):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", given):
         raise ConfigError(f"{given!r} can't be a run's id", hint="1 to 64 letters, digits, '.', '_' or '-'; use name= for any text")
     return given

@@ -1,4 +1,4 @@
-"""Sealing: a journal that has ended becomes one compressed, final file. Salvage: what lies behind damage becomes streams of its own.
+"""Sealing makes a journal that has ended one compressed, final file. Salvage makes what lies behind damage streams of their own.
 
 Both only read the file and then replace it by rename, so a process killed in the middle leaves it as it was. Everything is a
 function of the bytes: whoever seals or salvages, and however often, the result is the same.

@@ -1,6 +1,6 @@
 """Records to payloads and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -53,12 +53,12 @@ encode: Callable[[Record], bytes] = msgspec.msgpack.Encoder(enc_hook=number_from
 """The payload of a record."""
 
 
-def encode_metrics(time: int, step: int, values: dict[str, Any]) -> bytes:
+def encode_metrics(time: int, step: int, values: Mapping[str, Any]) -> bytes:
     """The payload of `Metrics`, without making one first: this is the hot path."""
     return ENCODE_TUPLE(("metrics", time, step, values))
 
 
-ENCODE_TUPLE: Callable[[tuple[str, int, int, dict[str, Any]]], bytes] = encode  # type: ignore[assignment]
+ENCODE_TUPLE: Callable[[tuple[str, int, int, Mapping[str, Any]]], bytes] = encode  # type: ignore[assignment]
 
 
 def decode(payload: bytes) -> Record | Unknown:

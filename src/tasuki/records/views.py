@@ -1,4 +1,4 @@
-"""What a question is answered with: the rows that a `Query` returns, on a folder and over HTTP alike. Times are microseconds UTC."""
+"""What a question is answered with: the rows of a `Query`, on a folder and over HTTP alike. Times are microseconds UTC."""
 
 from typing import Any
 

@@ -73,7 +73,7 @@ class Process:
         error = getattr(sys, "last_value", None)
         self.fail_all(f"{type(error).__name__}: {error}" if error else "the interpreter ended without finish()")
 
-    def at_sigterm(self, number: int, frame: FrameType | None) -> None:
+    def at_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         """Note it, then die of the signal as if nobody had listened."""
         self.fail_all("SIGTERM")
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

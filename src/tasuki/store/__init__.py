@@ -1,6 +1,36 @@
-"""The store: projections of journals, and the questions they answer."""
+"""The store: streams received, projections of them, and the questions those answer."""
 
-from tasuki.store.local import LocalStore, open_local
+from tasuki.store.audit import Problem, VerifyReport
+from tasuki.store.catchup import Caught, catch_up
+from tasuki.store.condition import Condition, Gap
+from tasuki.store.dump import Dump, dump
+from tasuki.store.generation import connect
+from tasuki.store.local import LocalStore, RebuildReport, open_local, open_query
 from tasuki.store.protocols import Query, Series, Source, Store, Stream
+from tasuki.store.raw import RawStore, pack_item, unpack_item
+from tasuki.store.source import FolderSource
 
-__all__ = ["LocalStore", "Query", "Series", "Source", "Store", "Stream", "open_local"]
+__all__ = [
+    "Caught",
+    "Condition",
+    "Dump",
+    "FolderSource",
+    "Gap",
+    "LocalStore",
+    "Problem",
+    "Query",
+    "RawStore",
+    "RebuildReport",
+    "Series",
+    "Source",
+    "Store",
+    "Stream",
+    "VerifyReport",
+    "catch_up",
+    "connect",
+    "dump",
+    "open_local",
+    "open_query",
+    "pack_item",
+    "unpack_item",
+]

@@ -1,7 +1,6 @@
 """Catching up: bringing the projection to where the streams are, in short transactions that let others in between."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import apsw
@@ -10,8 +9,9 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.records import frames
 from tasuki.store.project import Projection
 from tasuki.store.protocols import Source, Stream
+from tasuki.store.sql import immediate, rows
 
-__all__ = ["Caught", "catch_up", "immediate"]
+__all__ = ["Caught", "catch_up"]
 
 READ_BYTES = 1024 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -23,18 +23,6 @@ class Caught(NamedTuple):
 
     records: int
     missing: int
-
-
-@contextmanager
-def immediate(db: apsw.Connection) -> Iterator[None]:
-    """A transaction that has the write lock from its start. apsw.BusyError if it can't be had in time."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def catch_up(
@@ -49,7 +37,7 @@ def catch_up(
 
     Others may project at the same time. What is torn, damaged or still being written is left for later, and is not missing.
     """
-    sealed = {writer for (writer,) in db.execute("SELECT id FROM writer WHERE sealed")}
+    sealed = {writer for (writer,) in rows(db, "SELECT id FROM writer WHERE sealed")}
     behind = {stream.writer: stream for stream in source.streams(sealed)}
     deadline = None if wait_seconds is None else clock.monotonic() + wait_seconds
     records = 0

@@ -142,8 +142,7 @@ def pack_axis(points: Points) -> bytes:
 
 def axis(points: Points) -> Axis:
     """Steps, clocks and writers, packed."""
-    columns = (points.steps, points.clocks, points.lags, points.writers)
-    return Axis(*map(pack_ints, columns), points.names)
+    return Axis(pack_ints(points.steps), pack_ints(points.clocks), pack_ints(points.lags), pack_ints(points.writers), points.names)
 
 
 def axis_points(data: bytes) -> Points:

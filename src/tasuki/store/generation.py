@@ -1,7 +1,7 @@
 """Generations of the projection: `store.<n>.db` beside a pointer file that says which one is current.
 
-The pointer names one store per schema, so that two versions of tasuki can share a folder: each leaves the other's alone. A store is
-never renamed, and a number is never used again; to build anew is to build the next number and then move the pointer.
+The pointer names one store per schema, so that two versions of tasuki can share a folder: each leaves the other's alone. A store
+is never renamed, and a number is never used again; to build anew is to build the next number and then move the pointer.
 """
 
 import fcntl
@@ -15,8 +15,8 @@ import apsw
 import msgspec
 
 from tasuki.errors import JournalError, StoreDamaged
-from tasuki.store.catchup import immediate
 from tasuki.store.schema import SCHEMA, TABLES
+from tasuki.store.sql import immediate
 
 __all__ = ["Generations", "connect"]
 
@@ -27,7 +27,7 @@ NAME = re.compile(r"store\.(\d+)\.db")
 
 
 def connect(path: Path | str) -> apsw.Connection:
-    """A connection to a projection, whose tables are made if there are none. StoreDamaged if the file is no store of this schema."""
+    """A connection to a projection; its tables are made if there are none. StoreDamaged if the file is no store of this schema."""
     db = apsw.Connection(str(path))
     db.set_busy_timeout(60_000)
     try:
@@ -45,6 +45,20 @@ def connect(path: Path | str) -> apsw.Connection:
         db.close()
         raise
     return db
+
+
+def another_schema(path: Path) -> bool:
+    """Whether a file is a sound store that another version of tasuki made."""
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error:
+        return False
+    try:
+        return bool(db.pragma("application_id") == APPLICATION_ID and db.pragma("user_version") != SCHEMA)
+    except apsw.Error:
+        return False
+    finally:
+        db.close()
 
 
 class Generations:
@@ -105,9 +119,16 @@ class Generations:
             self.remove(self.folder / before)
 
     def remove(self, path: Path) -> None:
-        """Delete a store that is not current. Who still reads it goes on reading what it has open."""
+        """Delete a store that is not current, unless it is another schema's. Who still reads it goes on reading what is open."""
+        if another_schema(path):
+            return
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def litter(self) -> list[Path]:
+        """Stores that no pointer names: of builders that were killed. The caller holds the lock."""
+        named = set(self.pointer().values())
+        return [path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.name not in named]
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -3,31 +3,45 @@
 import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import apsw
+import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import StoreDamaged
+from tasuki.errors import ConfigError, StoreDamaged
 from tasuki.journal import Folder, Verdict
 from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
+from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
+from tasuki.store.condition import Condition, condition
 from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Series
+from tasuki.store.protocols import Query, Series
 from tasuki.store.questions import Questions
 from tasuki.store.source import FolderSource
 
-__all__ = ["LocalStore", "open_local"]
+__all__ = ["LocalStore", "RebuildReport", "open_local", "open_query"]
 
 READER_WAIT_SECONDS = 2.0
 SILENT_US = 60_000_000
+SQL_SECONDS = 10.0
+READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError)
 P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger("tasuki.store")
+
+
+class RebuildReport(NamedTuple):
+    """A new generation: its file, how many records it was made of, how long that took."""
+
+    generation: str
+    records: int
+    seconds: float
 
 
 class LocalStore:
@@ -87,26 +101,70 @@ class LocalStore:
         """The alerts of a project or of one run, by time."""
         return self.ask(Questions.alerts, project, run)
 
+    # -- care
+
+    def sql(self, statement: str, limit_rows: int = 10_000) -> tuple[list[str], list[tuple[object, ...]]]:
+        """The columns and rows of a SELECT over the projection's tables. ConfigError for any other statement, or a wrong one."""
+        self.repairing(lambda: self.catch_up(self.wait_seconds))
+        return select(str(self.path), statement, limit_rows)
+
+    def rebuild(self, progress: Callable[[int], None] = lambda _: None) -> RebuildReport:
+        """Build a new generation from the journals while the current one answers, then make it the current one."""
+        began = self.clock.monotonic()
+        with self.generations.locked():
+            for path in self.generations.litter():
+                self.generations.remove(path)
+            path = self.generations.next()
+            db = connect(path)
+            try:
+                caught = catch_up(db, self.source, clock=self.clock, progress=progress)
+            finally:
+                db.close()
+            self.generations.promote(path)
+        return RebuildReport(path.name, caught.records, self.clock.monotonic() - began)
+
+    def verify(self, progress: Callable[[int], None] = lambda _: None) -> VerifyReport:
+        """Check every journal against its checksums and the projection against a fresh one."""
+        self.repairing(lambda: self.catch_up(None))
+        return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, self.source, progress)))
+
+    def condition(self) -> Condition:
+        """The folder's state, as `tasuki doctor` shows it."""
+        self.repairing(lambda: self.catch_up(self.wait_seconds))
+        return self.reading(lambda db: condition(db, self.settings, self.folder, str(self.path), self.missing))
+
     # -- how
 
     def ask(self, question: Callable[Concatenate[Questions, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Catch up, then answer within one read transaction. A store that turns out damaged is made again, once."""
-        for last_try in (False, True):
-            try:
-                self.catch_up(self.wait_seconds)
-                return self.answer(question, *args, **kwargs)
-            except DAMAGED as error:
-                if last_try:
-                    raise StoreDamaged(f"{self.path} is damaged again: {error}", hint="tasuki rebuild") from error
-                self.start_over(error)
-        raise AssertionError
+        """Catch up, then answer within one read transaction."""
 
-    def answer(self, question: Callable[Concatenate[Questions, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One answer from one state of the store."""
+        def answer() -> T:
+            self.catch_up(self.wait_seconds)
+            return self.reading(lambda db: question(Questions(db, self.is_over), *args, **kwargs))
+
+        return self.repairing(answer)
+
+    def repairing(self, action: Callable[[], T]) -> T:
+        """Do it; if the store turns out damaged, begin an empty one in its place, which catching up fills, and do it again."""
+        try:
+            return action()
+        except DAMAGED as error:
+            log.warning("the store is damaged and is built again from the journals: %s: %s", self.path, error)
+            bad = self.path
+            self.close()
+            if bad is not None:
+                self.generations.replace(bad)
+        try:
+            return action()
+        except DAMAGED as error:
+            raise StoreDamaged(f"{self.path} is damaged again: {error}", hint="is the disk sound?") from error
+
+    def reading(self, action: Callable[[apsw.Connection], T]) -> T:
+        """Do it within one read transaction, in which the store does not change."""
         db = self.connection()
         db.execute("BEGIN")
         try:
-            return question(Questions(db, self.is_over), *args, **kwargs)
+            return action(db)
         finally:
             with suppress(apsw.Error):
                 db.execute("ROLLBACK")
@@ -130,14 +188,6 @@ class LocalStore:
             self.db = connect(path)
         return self.db
 
-    def start_over(self, error: Exception) -> None:
-        """Begin an empty store in place of a damaged one; catching up fills it."""
-        log.warning("the store is damaged and is built again from the journals: %s: %s", self.path, error)
-        bad = self.path
-        self.close()
-        if bad is not None:
-            self.generations.replace(bad)
-
     def is_over(self, writers: list[tuple[str, bool]], updated: int) -> bool:
         """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for a minute."""
         silent = self.clock.now_us() - updated > SILENT_US
@@ -145,6 +195,30 @@ class LocalStore:
             sealed or (verdict := self.source.verdict(writer)) is Verdict.DEAD or (verdict is Verdict.UNKNOWN and silent)
             for writer, sealed in writers
         )
+
+
+def select(path: str, statement: str, limit_rows: int) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Run one SELECT on a connection that can do nothing else, for at most `SQL_SECONDS`."""
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    deadline = SYSTEM.monotonic() + SQL_SECONDS
+    db.authorizer = lambda action, *_: apsw.SQLITE_OK if action in READ_ONLY else apsw.SQLITE_DENY
+    db.set_progress_handler(lambda: SYSTEM.monotonic() > deadline, 10_000)
+    try:
+        columns = [name for name, _ in apsw.ext.query_info(db, statement).description]
+        return columns, list(islice(db.execute(statement), limit_rows))
+    except apsw.InterruptError as error:
+        raise ConfigError(f"the query took longer than {SQL_SECONDS:.0f} s", hint="add a WHERE or a LIMIT") from error
+    except (apsw.SQLError, apsw.AuthError) as error:
+        raise ConfigError(f"the query failed: {error}", hint="only SELECT; the tables are in docs/store.md") from error
+    finally:
+        db.close()
+
+
+def open_query(target: str | None, settings: Settings) -> Query:
+    """Whatever answers questions: the folder of the settings."""
+    if target is not None:
+        raise ConfigError(f"{target!r} can't be asked yet", hint="leave it out to ask the data folder")
+    return open_local(settings)
 
 
 def open_local(settings: Settings, *, wait_seconds: float | None = READER_WAIT_SECONDS) -> LocalStore:

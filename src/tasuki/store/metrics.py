@@ -15,6 +15,7 @@ from tasuki.store.chunk import (
     unpack_points,
 )
 from tasuki.store.points import Column, Order, Points, pieces
+from tasuki.store.sql import one, rows
 
 __all__ = ["BLOCK_RECORDS", "FOLD_RECORDS", "MetricIds", "append", "fold", "read_points", "remove"]
 
@@ -57,8 +58,7 @@ class MetricIds:
         for name in names:
             if name not in self.ids:
                 self.db.execute("INSERT INTO metric (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-                row = self.db.execute("SELECT id FROM metric WHERE name = ?", (name,)).fetchone()
-                self.ids[name] = row[0]
+                (self.ids[name],) = one(self.db, "SELECT id FROM metric WHERE name = ?", (name,))
         return self.ids
 
 
@@ -140,7 +140,7 @@ def store_block(db: apsw.Connection, run: int, points: Points, ids: dict[str, in
 
 def read_block(db: apsw.Connection, block: int) -> Points:
     """A whole block."""
-    (axis,) = db.execute("SELECT axis FROM block WHERE id = ?", (block,)).fetchone()
+    (axis,) = one(db, "SELECT axis FROM block WHERE id = ?", (block,))
     points = axis_points(axis)
     chunks = db.execute("SELECT name, data FROM chunk JOIN metric ON metric.id = chunk.metric WHERE block = ?", (block,))
     points.columns = {name: column_from_bytes(data) for name, data in chunks}
@@ -162,9 +162,9 @@ def remove(db: apsw.Connection, run: int) -> None:
 
 def tail_points(db: apsw.Connection, run: int) -> Iterator[Points]:
     """The batches of a run's tail."""
-    rows = db.execute("SELECT data FROM tail WHERE run = ? ORDER BY id", (run,)).fetchall()
-    names = dict(db.execute("SELECT id, name FROM metric").fetchall()) if rows else {}
-    for (data,) in rows:
+    batches = rows(db, "SELECT data FROM tail WHERE run = ? ORDER BY id", (run,))
+    names = dict(rows(db, "SELECT id, name FROM metric")) if batches else {}
+    for (data,) in batches:
         yield unpack_points(data, names)
 
 

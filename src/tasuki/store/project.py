@@ -1,12 +1,12 @@
 """The projector: turns streams of frames into rows.
 
-It may be run by anyone, at any time, in any number of processes: each transaction re-reads a stream's position inside BEGIN IMMEDIATE
-and moves it together with the rows, so nothing is projected twice. The rows do not depend on how streams were cut or interleaved:
-every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
+It may be run by anyone, at any time, in any number of processes: each transaction re-reads a stream's position inside BEGIN
+IMMEDIATE and moves it together with the rows, so nothing is projected twice. The rows do not depend on how streams were cut or
+interleaved: every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -16,7 +16,6 @@ from tasuki.errors import BadRecord
 from tasuki.records import (
     Alert,
     FlatMetrics,
-    Heartbeat,
     Lost,
     Metrics,
     Record,
@@ -32,6 +31,7 @@ from tasuki.records import (
 from tasuki.store import metrics
 from tasuki.store.points import collect
 from tasuki.store.protocols import Stream
+from tasuki.store.sql import one, rows
 
 __all__ = ["Projection", "flat_numbers"]
 
@@ -65,19 +65,10 @@ class Projection:
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
         self.ids = metrics.MetricIds(db)
-        self.appliers: dict[type[Record], Callable[[int, Place, Any], None]] = {
-            RunStarted: self.run_started,
-            RunUpdated: self.run_updated,
-            RunStatus: self.run_status,
-            Alert: self.alert,
-            Lost: self.lost,
-            Salvaged: self.salvaged,
-            Heartbeat: self.heartbeat,
-        }
 
     def progress(self, writer: str) -> Progress:
         """How far a stream is projected."""
-        row = self.db.execute('SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,)).fetchone()
+        row = one(self.db, 'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,))
         return Progress(*row) if row else NOT_BEGUN
 
     def add(self, stream: Stream, data: bytes) -> None:
@@ -91,11 +82,12 @@ class Projection:
             record = read(payload)
             clock = clock + 1 if isinstance(record, BadRecord) else max(min(record.time, LARGEST_INT), clock + 1)
             if record.__class__ is FlatMetrics:
-                logged.append((record, clock))  # type: ignore[arg-type]
+                logged.append((record, clock))
             elif run is not None:
                 place = Place(stream.writer, before.offset + offset, clock)
                 if isinstance(record, RunDeleted):
-                    run = self.delete(stream, run)
+                    self.delete(stream, run)
+                    run = None
                 elif (flat := self.apply(run, place, record)) is not None:
                     logged.append((flat, clock))
         if run is not None and records > before.records:
@@ -111,8 +103,18 @@ class Projection:
                 self.db.execute("INSERT INTO unknown VALUES (?, ?, ?)", (place.writer, place.offset, record.kind))
             case Metrics():
                 return self.flattened(place, record)
-            case _:
-                self.appliers[type(record)](run, place, record)
+            case RunStarted():
+                self.run_started(run, place, record)
+            case RunUpdated():
+                self.run_updated(run, place, record)
+            case RunStatus():
+                self.run_status(run, place, record)
+            case Alert():
+                self.alert(run, place, record)
+            case Lost():
+                self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
+            case Salvaged():
+                self.db.execute("INSERT INTO hole VALUES (?, ?, ?)", (record.writer, record.hole, place.writer))
         return None
 
     def move(self, stream: Stream, progress: Progress) -> None:
@@ -136,18 +138,18 @@ class Projection:
             "INSERT INTO run (project, id, points, tail_records, lost) VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING",
             key,
         )
-        (number,) = self.db.execute("SELECT key FROM run WHERE project = ? AND id = ?", key).fetchone()
+        (number,) = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", key)
         return int(number)
 
     def is_deleted(self, stream: Stream) -> bool:
         """Whether the stream's run has a tombstone."""
-        found = self.db.execute("SELECT 1 FROM tombstone WHERE project = ? AND run = ?", (stream.project, stream.run))
-        return found.fetchone() is not None
+        found = one(self.db, "SELECT 1 FROM tombstone WHERE project = ? AND run = ?", (stream.project, stream.run))
+        return found is not None
 
     def add_points(self, run: int, writer: str, logged: list[tuple[FlatMetrics, int]], clock: int) -> None:
         """Add a batch's values to the run, and the clock of its latest record."""
         points = collect(writer, logged)
-        (tail_records,) = self.db.execute("SELECT tail_records FROM run WHERE key = ?", (run,)).fetchone()
+        (tail_records,) = one(self.db, "SELECT tail_records FROM run WHERE key = ?", (run,))
         if points is not None:
             tail_records = metrics.append(self.db, run, points, tail_records, self.ids)
         self.db.execute(
@@ -163,7 +165,7 @@ class Projection:
             self.db.execute("UPDATE run SET tail_records = 0 WHERE key = ?", (run,))
 
     def run_started(self, run: int, place: Place, record: RunStarted) -> None:
-        """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is the attempt's beginning."""
+        """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is its beginning."""
         self.db.execute(
             "INSERT INTO run_attempt (run, attempt, clock, writer, environment) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (run, attempt) DO UPDATE SET clock = excluded.clock, writer = excluded.writer,"
@@ -197,9 +199,9 @@ class Projection:
 
     def show_fields(self, run: int) -> None:
         """Put the fields as they stand into the run's row."""
-        rows = dict(self.db.execute("SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)).fetchall())
-        config = {field[7:]: json.loads(value) for field, value in rows.items() if field.startswith("config.")}
-        shown = [json.loads(rows[field]) if field in rows else None for field in ("name", "group_name", "notes")]
+        fields = dict(rows(self.db, "SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)))
+        config = {field[7:]: json.loads(value) for field, value in fields.items() if field.startswith("config.")}
+        shown = [json.loads(fields[field]) if field in fields else None for field in ("name", "group_name", "notes")]
         self.db.execute(
             "UPDATE run SET name = ?, group_name = ?, notes = ?, config = ? WHERE key = ?",
             (*shown, to_json(config) if config else None, run),
@@ -261,17 +263,6 @@ class Projection:
                 record.metric, record.value, record.step, None if record.data is None else to_json(record.data),
             ),
         )  # fmt: skip
-
-    def lost(self, run: int, place: Place, record: Lost) -> None:
-        """Calls that a full disk swallowed."""
-        self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
-
-    def salvaged(self, run: int, place: Place, record: Salvaged) -> None:
-        """This stream was saved from behind damage in another."""
-        self.db.execute("INSERT INTO hole VALUES (?, ?, ?)", (record.writer, record.hole, place.writer))
-
-    def heartbeat(self, run: int, place: Place, record: Heartbeat) -> None:
-        """The process lives: its clock is noted with the batch."""
 
     def reject(self, place: Place, reason: str) -> None:
         """List a record that can't be projected."""

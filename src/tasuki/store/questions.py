@@ -11,6 +11,7 @@ from tasuki.records import AlertLevel, AlertRow, HistoryRow, ProjectRow, RunRow,
 from tasuki.store.metrics import read_points
 from tasuki.store.points import Points
 from tasuki.store.protocols import Series
+from tasuki.store.sql import one, rows
 
 __all__ = ["Questions"]
 
@@ -44,19 +45,19 @@ class Questions:
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
-        rows = self.db.execute("SELECT project, count(*), max(coalesce(updated, 0)) FROM run GROUP BY project ORDER BY project")
-        return [ProjectRow(name=name, runs=runs, updated=updated) for name, runs, updated in rows]
+        found = rows(self.db, "SELECT project, count(*), max(coalesce(updated, 0)) FROM run GROUP BY project ORDER BY project")
+        return [ProjectRow(name=name, runs=runs, updated=updated) for name, runs, updated in found]
 
     def runs(self, project: str) -> list[RunRow]:
         """The project's runs, in the order they were created."""
-        rows = self.db.execute(RUNS, (project,)).fetchall()
-        if not rows:
+        found = rows(self.db, RUNS, (project,))
+        if not found:
             names = [row.name for row in self.projects()]
             raise NotFound(
                 f"there is no project {project!r}",
                 hint=f"there are {', '.join(names)}" if names else "nothing is recorded yet",
             )
-        return [self.run_row(project, *row) for row in rows]
+        return [self.run_row(project, *row) for row in found]
 
     def run_row(self, project: str, key: int, id: str, *row: Any) -> RunRow:
         """A run from its row."""
@@ -100,31 +101,32 @@ class Questions:
 
     def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
         """The streams in which an attempt says that it began, and whether they are complete."""
-        return self.db.execute(
+        return rows(
+            self.db,
             "SELECT a.writer, coalesce(w.sealed, 0) FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer"
             " WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
-        ).fetchall()
+        )
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
-        rows = self.runs(project)
+        all_runs = self.runs(project)
         for found in (
-            [row for row in rows if row.id == ref],
-            [row for row in rows if row.name == ref],
-            [row for row in rows if ref and row.id.startswith(ref)],
+            [row for row in all_runs if row.id == ref],
+            [row for row in all_runs if row.name == ref],
+            [row for row in all_runs if ref and row.id.startswith(ref)],
         ):
             if len(found) == 1:
                 return found[0]
             if found:
                 ids = ", ".join(row.id for row in found[:10])
                 raise NotFound(f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}")
-        near = ", ".join(f"{row.id} ({row.name})" for row in rows[-10:])
+        near = ", ".join(f"{row.id} ({row.name})" for row in all_runs[-10:])
         raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
 
     def key(self, project: str, run: str) -> int:
         """The number of a run."""
-        row = self.db.execute("SELECT key FROM run WHERE project = ? AND id = ?", (project, run)).fetchone()
+        row = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", (project, run))
         if row is None:
             return self.key(project, self.run(project, run).id)
         return int(row[0])
@@ -141,8 +143,8 @@ class Questions:
         if points is None:
             return []
         calls: list[dict[str, float]] = [{} for _ in range(len(points))]
-        for name, (rows, values) in points.columns.items():
-            for row, value in zip(rows.tolist(), values.tolist(), strict=True):
+        for name, column in points.columns.items():
+            for row, value in zip(column.rows.tolist(), column.values.tolist(), strict=True):
                 calls[row][name] = value
         times = (points.clocks - points.lags).tolist()
         return [
@@ -156,8 +158,8 @@ class Questions:
         points = self.points(project, run, metric)
         if points is None:
             raise NotFound(f"run {run!r} has logged nothing yet")
-        rows, values = points.columns[metric]
-        return Series(points.steps[rows], (points.clocks - points.lags)[rows], values)
+        column = points.columns[metric]
+        return Series(points.steps[column.rows], (points.clocks - points.lags)[column.rows], column.values)
 
     def points(self, project: str, run: str, metric: str | None) -> Points | None:
         """All points of a run, or one metric's; NotFound, naming those there are, for a metric that was never logged."""

@@ -1,0 +1,126 @@
+"""What `tasuki doctor` concludes from the condition of a data folder."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tasuki.cli.text import for_people
+from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.errors import TasukiError
+
+if TYPE_CHECKING:
+    from tasuki.store import Condition
+
+__all__ = ["Check", "State", "broken", "checkup"]
+
+SOUND_SQLITE = (3, 51, 3)
+"""The first without the WAL-reset bug: https://sqlite.org/wal.html#walresetbug"""
+LITTLE_BYTES = 200_000_000
+LISTED = 5
+
+
+class State(IntEnum):
+    """How well something is; the worst is the command's exit code."""
+
+    OK = 0
+    DEGRADED = 1
+    BROKEN = 2
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    found: str
+    hint: str | None = None
+
+
+def broken(error: Exception) -> list[Check]:
+    """The one thing to say when the folder can't be used at all."""
+    hint = error.hint if isinstance(error, TasukiError) else None
+    return [Check("data folder", State.BROKEN, error.message if isinstance(error, TasukiError) else str(error), hint)]
+
+
+def checkup(condition: "Condition", free_bytes: int) -> list[Check]:
+    """All there is to say."""
+    return [
+        Check("data folder", State.OK, f"{condition.folder} ({condition.filesystem})"),
+        disk(free_bytes),
+        sqlite(condition.sqlite_version),
+        journals(condition),
+        holes(condition),
+        unless(
+            condition.refused,
+            "foreign files",
+            f"{len(condition.refused)}: {some([f'{path} ({reason})' for path, reason in condition.refused])}",
+            "a newer file needs a newer tasuki; move away what is not a journal",
+        ),
+        unless(condition.rejected, "records", f"{condition.rejected:,} can't be read", "tasuki query 'SELECT * FROM rejected'"),
+        unless(
+            condition.unknown,
+            "unknown kinds",
+            f"records of a later version: {some(condition.unknown)}",
+            "kept, and shown after an upgrade of tasuki",
+        ),
+        unless(
+            condition.lost,
+            "lost calls",
+            f"{condition.lost:,} calls could not be written, each noted in its run",
+            "make room on the disk of the journals; tasuki run list shows which runs",
+        ),
+        unless(
+            condition.pending_records,
+            "store",
+            f"{condition.pending_records:,} records behind the journals",
+            "ask again in a moment; tasuki rebuild if it stays",
+            fine=f"generation {condition.generation}, up to date",
+        ),
+    ]
+
+
+def disk(free_bytes: int) -> Check:
+    """Whether there is room for what will be recorded."""
+    found = f"{free_bytes / 1e9:.1f} GB free"
+    if free_bytes >= LITTLE_BYTES:
+        return Check("disk", State.OK, found)
+    return Check("disk", State.DEGRADED, found, "make room: what can't be written is lost, though counted")
+
+
+def sqlite(version: str) -> Check:
+    """Whether the SQLite in use is one that keeps what it says."""
+    if tuple(map(int, version.split("."))) >= SOUND_SQLITE:
+        return Check("sqlite", State.OK, version)
+    return Check("sqlite", State.DEGRADED, f"{version} may lose commits", "pip install --upgrade apsw")
+
+
+def journals(condition: "Condition") -> Check:
+    """How many journals there are, and when the last record was made."""
+    found = f"{condition.journals:,}, {condition.live:,} being written"
+    if condition.last_record_us:
+        now = datetime_from_us(SYSTEM.now_us())
+        found += f", last record {for_people(datetime_from_us(condition.last_record_us), now)}"
+    return Check("journals", State.OK, found)
+
+
+def holes(condition: "Condition") -> Check:
+    """Damage in journals: where it is."""
+    places = [f"{hole.writer} at {hole.offset}" for hole in condition.holes]
+    return unless(
+        places,
+        "holes",
+        f"{len(places)}: {some(places)}",
+        "what lies before and behind a hole is kept; restore the file from a copy to fill it",
+        fine="none",
+    )
+
+
+def unless(bad: Any, name: str, found: str, hint: str, *, fine: str = "none") -> Check:
+    """All is well unless there is something bad."""
+    return Check(name, State.DEGRADED, found, hint) if bad else Check(name, State.OK, fine)
+
+
+def some(items: Sequence[object]) -> str:
+    """The first few, and how many more."""
+    more = len(items) - LISTED
+    return ", ".join(map(str, items[:LISTED])) + (f" and {more:,} more" if more > 0 else "")

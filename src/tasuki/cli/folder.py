@@ -1,0 +1,93 @@
+"""`tasuki doctor`, `verify` and `rebuild`: the data folder itself."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tasuki.cli.checkup import State, broken, checkup
+from tasuki.cli.command import AsJson, Dir, local_store, settings_for
+from tasuki.cli.output import Table, write
+from tasuki.cli.talk import say
+from tasuki.errors import IntegrityGap, TasukiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tasuki.cli.checkup import Check
+
+__all__ = ["doctor", "rebuild", "verify"]
+
+
+def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
+    """Check the data folder's health. Exits with 0 if all is well, 1 if something is degraded, 2 if something is broken."""
+    checks = checks_of(dir)
+    state = max((check.state for check in checks), default=State.OK)
+    table = Table(
+        ["check", "state", "found", "what to do"],
+        [[check.name, check.state.name.lower(), check.found, check.hint] for check in checks],
+    )
+    data = {
+        "state": state.name.lower(),
+        "checks": [check._asdict() | {"state": check.state.name.lower()} for check in checks],
+    }
+    write("doctor/1", data, table, as_json=as_json)
+    raise typer.Exit(state)
+
+
+def checks_of(dir: str | None) -> "list[Check]":
+    """What there is to say of the data folder; that it can't be read, if it can't."""
+    try:
+        with local_store(dir) as store:
+            condition = store.condition()
+            return checkup(condition, shutil.disk_usage(condition.folder).free)
+    except (TasukiError, OSError) as error:
+        return broken(error)
+
+
+def verify(as_json: AsJson = False, dir: Dir = None) -> None:
+    """Read every journal, check each checksum, and compare the store with a fresh one. Exits with 6 if anything is wrong."""
+    with local_store(dir) as store:
+        report = store.verify()
+    rows: list[list[Any]] = [
+        [problem.project, problem.run, problem.writer, problem.offset, problem.what] for problem in report.problems
+    ]
+    columns = ["project", "run", "writer", "offset", "problem"]
+    data = {
+        "writers": report.writers,
+        "records": report.records,
+        "problems": [dict(zip(columns, row, strict=True)) for row in rows],
+    }
+    if rows or as_json:
+        write("verify/1", data, Table(columns, rows), as_json=as_json)
+    if rows:
+        raise IntegrityGap(
+            f"{len(rows)} problems in {report.records:,} records of {report.writers:,} writers",
+            hint="what can be read is in the store; tasuki doctor says where the holes are",
+        )
+    say(f"verified: {report.records:,} records of {report.writers:,} writers, all whole and all in the store")
+
+
+def rebuild(dir: Dir = None) -> None:
+    """Make the store anew from the journals, beside the one in use, while recording goes on."""
+    settings = settings_for(dir)
+    with local_store(dir) as store, progress_bar(f"rebuilding {settings.dir}") as progress:
+        report = store.rebuild(progress)
+    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, generation {report.generation}")
+
+
+@contextmanager
+def progress_bar(title: str) -> "Iterator[Callable[[int, int], None]]":
+    """Progress for a person at the terminal: told what is done and what there is in all."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,35 @@
+"""`tasuki query`: SQL on the local store, read-only."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tasuki.cli.command import AsJson, Dir, local_store, say_missing
+from tasuki.cli.output import Table, write
+from tasuki.cli.talk import say
+
+__all__ = ["EXAMPLES", "query"]
+
+EXAMPLES = """\
+tasuki query 'SELECT project, name, points FROM run'
+tasuki query 'SELECT name, sql FROM sqlite_schema' --json
+tasuki query - < question.sql"""
+
+
+def query(
+    statement: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from stdin.")],
+    limit: Annotated[int, typer.Option("--limit", metavar="ROWS", min=1, help="The most rows to print.")] = 10_000,
+    as_json: AsJson = False,
+    dir: Dir = None,
+) -> None:
+    """Ask the local store in SQL. Nothing can be changed by it; the tables may differ between versions."""
+    text = sys.stdin.read() if statement == "-" else statement
+    with local_store(dir) as store:
+        columns, rows = store.sql(text, limit_rows=limit + 1)
+        say_missing(store.missing)
+    if len(rows) > limit:
+        say(f"note: the first {limit:,} rows; --limit N prints more")
+    shown = [list(row) for row in rows[:limit]]
+    data = {"columns": columns, "rows": shown, "complete": len(rows) <= limit}
+    write("query/1", data, Table(columns, shown), as_json=as_json)

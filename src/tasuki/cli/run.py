@@ -1,0 +1,223 @@
+"""`tasuki run`: what runs there are, one of them, what it logged."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, asking
+from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_tsv
+from tasuki.cli.talk import say
+from tasuki.clock import datetime_from_us
+
+if TYPE_CHECKING:
+    from tasuki.records import AlertRow, HistoryRow, RunRow, Summary
+
+__all__ = ["app", "history", "list_runs", "show"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
+Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
+
+KEY_METRICS = 3
+ROWS_ON_TERMINAL = 50
+
+
+# -- list
+
+
+@app.command("list", cls=Examples, epilog="tasuki run list\ntasuki run list --project digits --json")
+def list_command(project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
+    """List a project's runs with the last values of the metrics that most of them have."""
+    with asking(dir, project) as asked:
+        list_runs(asked, as_json=as_json)
+
+
+def list_runs(asked: Asked, *, as_json: bool) -> None:
+    """Print a project's runs, the oldest first."""
+    runs = asked.query.runs(asked.project)
+    last: dict[str, dict[str, float]] = {run.id: {} for run in runs}
+    for summary in asked.query.summaries(asked.project):
+        last[summary.run][summary.metric] = number(summary.last)
+    metrics = key_metrics(last.values())
+    table = Table(
+        ["name", "id", "status", "points", "created", "duration", *metrics],
+        [[*list_cells(run), *(last[run.id].get(metric) for metric in metrics)] for run in runs],
+    )
+    data = {"project": asked.project, "runs": [run_data(run) | {"last": last[run.id]} for run in runs]}
+    write("run-list/1", data, table, as_json=as_json)
+
+
+def list_cells(run: "RunRow") -> list[Any]:
+    """What the list says of a run, but for its metrics."""
+    return [run.name, run.id, str(run.status), run.points, datetime_from_us(run.created), duration(run)]
+
+
+def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
+    """The metrics that most runs have; of equals the first by name."""
+    counts = Counter(metric for metrics in runs for metric in metrics)
+    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:KEY_METRICS]
+
+
+# -- show
+
+
+@app.command("show", cls=Examples, epilog="tasuki run show lr-0.1\ntasuki run show m6u9 --json")
+def show_command(run: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
+    """Show all that is known of a run: facts, config, a line per metric, alerts."""
+    with asking(dir, project) as asked:
+        show(asked, run, as_json=as_json)
+
+
+def show(asked: Asked, ref: str, *, as_json: bool) -> None:
+    """Print one run."""
+    run = asked.query.run(asked.project, ref)
+    summaries = asked.query.summaries(asked.project, runs=[run.id])
+    alerts = asked.query.alerts(asked.project, run.id)
+    if as_json:
+        metrics = {summary.metric: summary_data(summary) for summary in summaries}
+        write_json("run-show/1", {"run": run_data(run), "metrics": metrics, "alerts": [alert_data(row) for row in alerts]})
+    elif on_terminal():
+        draw(*show_tables(run, summaries, alerts))
+    else:
+        write_tsv(flat_table(run, summaries, alerts))
+
+
+def show_tables(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[AlertRow]") -> list[Table]:
+    """A run, for a person: a table of each thing that it has."""
+    facts = facts_of(run)
+    facts |= facts.pop("environment")
+    metrics = [
+        (row.metric, row.n, number(row.last), row.last_step, row.min, row.min_step, row.max, row.max_step) for row in summaries
+    ]
+    said = [(datetime_from_us(row.time), str(row.level), row.title, row.step, row.data) for row in alerts]
+    tables = [
+        Table(["fact", "value"], [fact for fact in facts.items() if fact[1] not in (None, [], "")]),
+        Table(["config", "value"], list(run.config.items())),
+        Table(["metric", "n", "last", "step", "min", "step", "max", "step"], metrics),
+        Table(["alert", "level", "title", "step", "data"], said),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def flat_table(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[AlertRow]") -> Table:
+    """A run, for a pipe: one field a line."""
+    rows = list(facts_of(run).items())
+    rows += [(f"config.{key}", value) for key, value in run.config.items()]
+    for summary in summaries:
+        rows += [(f"metrics.{summary.metric}.{name}", value) for name, value in summary_data(summary).items()]
+    for place, alert in enumerate(alerts):
+        rows += [(f"alerts.{place}.{name}", value) for name, value in alert_data(alert).items()]
+    return Table(["field", "value"], rows)
+
+
+# -- history
+
+
+@app.command("history", cls=Examples, epilog="tasuki run history lr-0.1\ntasuki run history lr-0.1 --metric train/loss | tail")
+def history_command(
+    run: Ref,
+    project: Project = None,
+    metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.")] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+) -> None:
+    """Print what a run logged, a line per call. A terminal gets the last 50 lines, a pipe all."""
+    with asking(dir, project) as asked:
+        history(asked, run, metric, as_json=as_json)
+
+
+def history(asked: Asked, ref: str, metric: str | None, *, as_json: bool) -> None:
+    """Print what a run logged, by step and time."""
+    run = asked.query.run(asked.project, ref)
+    calls = asked.query.history(asked.project, run.id, metric)
+    if as_json:
+        rows = [{"step": call.step, "time": datetime_from_us(call.time), "metrics": call.metrics} for call in calls]
+        write_json("run-history/1", {"project": asked.project, "run": run.id, "name": run.name, "rows": rows})
+        return
+    if not on_terminal():
+        write_tsv(history_table(calls))
+        return
+    if len(calls) > ROWS_ON_TERMINAL:
+        say(f"note: the last {ROWS_ON_TERMINAL} of {len(calls):,} lines; a pipe gets all: tasuki run history {ref} | less")
+    draw(history_table(calls[-ROWS_ON_TERMINAL:]))
+
+
+def history_table(calls: "Sequence[HistoryRow]") -> Table:
+    """A column per metric, in the order in which they appear."""
+    metrics = list(dict.fromkeys(metric for call in calls for metric in call.metrics))
+    rows = [[call.step, datetime_from_us(call.time), *map(call.metrics.get, metrics)] for call in calls]
+    return Table(["step", "time", *metrics], rows)
+
+
+# -- rows as data
+
+
+def run_data(run: "RunRow") -> dict[str, Any]:
+    """A run as JSON has it."""
+    return facts_of(run) | {"config": run.config}
+
+
+def facts_of(run: "RunRow") -> dict[str, Any]:
+    """All that is known of a run but its config."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "project": run.project,
+        "status": str(run.status),
+        "reason": run.reason,
+        "group": run.group,
+        "tags": run.tags,
+        "notes": run.notes,
+        "attempt": run.attempt,
+        "created": datetime_from_us(run.created),
+        "updated": datetime_from_us(run.updated),
+        "ended": None if run.ended is None else datetime_from_us(run.ended),
+        "duration": duration(run),
+        "points": run.points,
+        "lost": run.lost,
+        "environment": run.environment,
+    }
+
+
+def summary_data(summary: "Summary") -> dict[str, Any]:
+    """A metric's summary as JSON has it."""
+    return {
+        "n": summary.n,
+        "first": number(summary.first),
+        "first_step": summary.first_step,
+        "last": number(summary.last),
+        "last_step": summary.last_step,
+        "last_time": datetime_from_us(summary.last_time),
+        "min": summary.min,
+        "min_step": summary.min_step,
+        "max": summary.max,
+        "max_step": summary.max_step,
+    }
+
+
+def alert_data(alert: "AlertRow") -> dict[str, Any]:
+    """An alert as JSON has it."""
+    return {
+        "id": alert.id,
+        "time": datetime_from_us(alert.time),
+        "level": str(alert.level),
+        "title": alert.title,
+        "text": alert.text,
+        "reason": alert.reason,
+        "metric": alert.metric,
+        "value": alert.value,
+        "step": alert.step,
+        "data": alert.data,
+    }
+
+
+def number(value: float | None) -> float:
+    """A summary's first or last value: NaN is kept as None there."""
+    return float("nan") if value is None else value
+
+
+def duration(run: "RunRow") -> timedelta:
+    """How long the run has been recording, to its end or its latest record."""
+    return timedelta(microseconds=(run.ended or run.updated) - run.created)

@@ -1,0 +1,74 @@
+"""The logical content of a projection: equal whatever the order, the batches and the repetitions in which it came about."""
+
+from typing import Any
+
+import apsw
+import numpy as np
+
+from tasuki.store.metrics import read_points
+from tasuki.store.sql import rows
+
+__all__ = ["Dump", "dump"]
+
+Dump = dict[tuple[str, str], dict[str, Any]]
+"""By project and run: what the projection says of it. Tails, blocks, row numbers and the order of arrival are not in it."""
+
+RUN_TABLES = {
+    "fields": "SELECT field, value, clock, writer FROM run_field WHERE run = ? ORDER BY field",
+    "tags": "SELECT tag, present, clock, writer FROM run_tag WHERE run = ? ORDER BY tag",
+    "attempts": "SELECT attempt, clock, writer, environment, status, reason, status_clock, status_writer FROM run_attempt"
+    " WHERE run = ? ORDER BY attempt",
+    "attempt_writers": "SELECT attempt, writer FROM attempt_writer WHERE run = ? ORDER BY attempt, writer",
+    "alerts": 'SELECT writer, "offset", clock, time, level, title, text, reason, metric, value, step, data FROM alert'
+    ' WHERE run = ? ORDER BY writer, "offset"',
+    "summaries": "SELECT name, n, first, first_step, first_clock, first_writer, last, last_step, last_clock, last_writer,"
+    " min, min_step, min_clock, min_writer, max, max_step, max_clock, max_writer"
+    " FROM summary JOIN metric ON metric.id = summary.metric WHERE run = ? ORDER BY name",
+}
+WRITER_TABLES = {
+    "streams": 'SELECT id, "offset", crc, clock, records, sealed FROM writer WHERE project = ? AND run = ? ORDER BY id',
+    "rejected": 'SELECT r.writer, r."offset", reason FROM rejected r JOIN writer ON id = writer WHERE project = ? AND run = ?'
+    ' ORDER BY r.writer, r."offset"',
+    "unknown": 'SELECT u.writer, u."offset", kind FROM unknown u JOIN writer ON id = writer WHERE project = ? AND run = ?'
+    ' ORDER BY u.writer, u."offset"',
+    "holes": 'SELECT h.writer, h."offset", saved_as FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
+    " ORDER BY saved_as",
+}
+
+
+def dump(db: apsw.Connection) -> Dump:
+    """Everything, run by run. To be called within a read transaction."""
+    found: Dump = {}
+    for project, run in rows(db, "SELECT DISTINCT project, run FROM writer"):
+        found[project, run] = {name: rows(db, statement, (project, run)) for name, statement in WRITER_TABLES.items()}
+    for project, run in rows(db, "SELECT project, run FROM tombstone"):
+        found.setdefault((project, run), {})["deleted"] = True
+    for key, project, run, *row in rows(
+        db, "SELECT key, project, id, name, group_name, notes, tags, config, created, updated, points, lost FROM run"
+    ):
+        of_run = found.setdefault((project, run), {})
+        of_run["row"] = row
+        of_run |= {name: rows(db, statement, (key,)) for name, statement in RUN_TABLES.items()}
+        of_run["points"] = points(db, key)
+    return found
+
+
+def points(db: apsw.Connection, run: int) -> dict[str, tuple[bytes, ...]]:
+    """By metric: steps, clocks, writers, lags and values, in order; every NaN written alike."""
+    found = read_points(db, run)
+    if found is None:
+        return {}
+    writers = np.array(found.names)[found.writers]
+    return {
+        metric: tuple(
+            column.tobytes()
+            for column in (
+                found.steps[places],
+                found.clocks[places],
+                writers[places],
+                found.lags[places],
+                np.where(np.isnan(values), np.nan, values),
+            )
+        )
+        for metric, (places, values) in found.columns.items()
+    }

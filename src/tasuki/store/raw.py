@@ -1,0 +1,183 @@
+"""The raw store of a receiver: streams as they were sent, durable and never judged. It is a `Store`, and a `Source` too.
+
+An item is stored only where the receiver's position equals the item's (compare and append). All items of one call share a commit
+that is on the disk before anything is answered.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import apsw
+import zstandard
+
+from tasuki.errors import DataError
+from tasuki.journal import Verdict
+from tasuki.records import MAX_PAYLOAD_BYTES, START, Item, Position, Reply, ReplyStatus, whole_frames
+from tasuki.store.protocols import Stream
+from tasuki.store.sql import immediate, one, rows
+
+__all__ = ["MAX_ITEM_BYTES", "RawStore", "pack_item", "unpack_item"]
+
+SCHEMA = 1
+APPLICATION_ID = 0x7461_7277
+MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
+TABLES = """
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY, project TEXT NOT NULL, run TEXT NOT NULL,
+    "offset" INTEGER NOT NULL, crc INTEGER NOT NULL, sealed INTEGER NOT NULL, purged INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX writer_run ON writer (project, run);
+CREATE TABLE item (
+    writer TEXT NOT NULL, "offset" INTEGER NOT NULL, crc INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (writer, "offset")
+);
+"""
+
+
+class RawStore:
+    """Streams in one SQLite file. Not to be shared by threads."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.db = apsw.Connection(str(path))
+        self.db.set_busy_timeout(60_000)
+        self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        with immediate(self.db):
+            if self.db.pragma("user_version") == 0:
+                self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
+        if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
+            raise DataError(f"{path} is not a raw store of schema {SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    # -- a Store
+
+    def append(self, items: Sequence[Item]) -> list[Reply]:
+        """Compare and append, one durable commit for all items; a reply per item, in their order."""
+        with immediate(self.db):
+            return [self.append_one(item) for item in items]
+
+    def append_one(self, item: Item) -> Reply:
+        """One item, inside the transaction."""
+        row = one(self.db, 'SELECT project, run, "offset", crc, sealed, purged FROM writer WHERE id = ?', (item.writer,))
+        project, run, offset, crc, sealed, purged = row or (item.project, item.run, *START, 0, 0)
+        if (project, run) != (item.project, item.run):
+            return refused(item, Position(offset, crc), f"writer {item.writer} is of project {project!r}, run {run!r}")
+        try:
+            data = b"" if item.data is None else unpack_item(item.data)
+        except DataError as error:
+            return refused(item, Position(offset, crc), error.message)
+        here, end = Position(offset, crc), Position(item.offset + len(data), crc32(data, item.crc))
+        if purged:
+            return reply(item, ReplyStatus.STORED, end, sealed=item.sealed)
+        if item.position == here and data and sealed:
+            return refused(item, here, f"writer {item.writer} has been sealed at {offset}")
+        if item.position == here and (data or item.sealed):
+            return self.store(item, data, end, bool(sealed))
+        if end == here:
+            return self.same(item, here, bool(sealed))
+        return reply(item, ReplyStatus.MOVED, here, sealed=bool(sealed), crc_at=self.crc_at(item.writer, item.offset))
+
+    def store(self, item: Item, data: bytes, end: Position, sealed: bool) -> Reply:
+        """Keep an item that fits, in one compare-and-append."""
+        self.db.execute(
+            "INSERT INTO writer VALUES (?, ?, ?, 0, 0, 0, 0) ON CONFLICT DO NOTHING", (item.writer, item.project, item.run)
+        )
+        self.db.execute(
+            'UPDATE writer SET "offset" = ?, crc = ?, sealed = ? WHERE id = ? AND "offset" = ? AND crc = ?',
+            (*end, sealed or item.sealed, item.writer, *item.position),
+        )
+        if data:
+            self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (item.writer, *item.position, len(data), item.data))
+        return reply(item, ReplyStatus.STORED, end, sealed=sealed or item.sealed)
+
+    def same(self, item: Item, here: Position, sealed: bool) -> Reply:
+        """An item that is here already; it may still say that the stream has ended."""
+        if item.sealed and not sealed and here != START:
+            self.db.execute("UPDATE writer SET sealed = 1 WHERE id = ?", (item.writer,))
+        return reply(item, ReplyStatus.DUPLICATE, here, sealed=sealed or item.sealed)
+
+    def positions(self, writers: Collection[str]) -> dict[str, Position]:
+        """The position of each writer; (0, 0) for one never heard of."""
+        found = {writer: one(self.db, 'SELECT "offset", crc FROM writer WHERE id = ?', (writer,)) for writer in writers}
+        return {writer: START if row is None else Position(*row) for writer, row in found.items()}
+
+    def purge(self, project: str, run: str) -> int:
+        """Drop the run's streams, leaving tombstones; returns how many."""
+        with immediate(self.db):
+            writers = rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ? AND NOT purged", (project, run))
+            for (writer,) in writers:
+                self.db.execute("DELETE FROM item WHERE writer = ?", (writer,))
+                self.db.execute("UPDATE writer SET purged = 1 WHERE id = ?", (writer,))
+        return len(writers)
+
+    # -- a Source
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known` by writer id."""
+        found = rows(self.db, 'SELECT id, project, run, "offset", sealed FROM writer WHERE NOT purged ORDER BY id')
+        for writer, project, run, size, sealed in found:
+            if writer not in known:
+                yield Stream(writer, project, run, size, bool(sealed))
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`; nothing at the end."""
+        parts, size = [], 0
+        found = self.db.execute(
+            'SELECT "offset", data FROM item WHERE writer = ? AND "offset" + size > ? ORDER BY "offset"', (writer, offset)
+        )
+        for start, data in found:
+            part = unpack_item(data)[max(0, offset - start) :]
+            parts.append(part)
+            size += len(part)
+            if size >= limit_bytes:
+                break
+        return b"".join(parts)
+
+    def verdict(self, writer: str) -> Verdict:
+        """A stream that is sealed is over; of others nothing is known here."""
+        row = one(self.db, "SELECT sealed FROM writer WHERE id = ?", (writer,))
+        return Verdict.DEAD if row and row[0] else Verdict.UNKNOWN
+
+    def crc_at(self, writer: str, offset: int) -> int | None:
+        """The rolling crc of the bytes before `offset`; None if there are fewer."""
+        row = one(
+            self.db,
+            'SELECT "offset", crc, data FROM item WHERE writer = ? AND "offset" <= ? AND "offset" + size >= ?',
+            (writer, offset, offset),
+        )
+        if row is None:
+            return 0 if offset == 0 else None
+        start, crc, data = row
+        return crc32(unpack_item(data)[: offset - start], crc)
+
+
+def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None) -> Reply:
+    """An answer with the receiver's position."""
+    return Reply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
+
+
+def refused(item: Item, position: Position, hint: str) -> Reply:
+    """An answer that trying again does not change."""
+    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, hint=hint)
+
+
+def pack_item(data: bytes) -> bytes:
+    """Whole frames as an item carries them: one zstd frame that says its size."""
+    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(data)
+
+
+def unpack_item(data: bytes) -> bytes:
+    """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
+    try:
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= MAX_ITEM_BYTES:
+            raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
+        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
+    except zstandard.ZstdError as error:
+        raise DataError(f"an item's data is not one zstd frame: {error}") from error
+    if whole_frames(content) != len(content):
+        raise DataError("an item's data is not whole frames")
+    return content
