@@ -1,7 +1,7 @@
 """What `tasuki doctor` concludes from the condition of a data folder."""
 
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.text import for_people
@@ -19,12 +19,17 @@ LITTLE_BYTES = 200_000_000
 LISTED = 5
 
 
-class State(IntEnum):
-    """How well something is; the worst is the command's exit code."""
+class State(StrEnum):
+    """How well something is."""
 
-    OK = 0
-    DEGRADED = 1
-    BROKEN = 2
+    OK = "ok"
+    DEGRADED = "degraded"
+    BROKEN = "broken"
+
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with when this is the worst."""
+        return list(State).index(self)
 
 
 class Check(NamedTuple):

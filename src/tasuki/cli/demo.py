@@ -29,7 +29,11 @@ def demo(
     check: Annotated[bool, typer.Option("--check", help="No live table; check that every record is in the store.")] = False,
     dir: Dir = None,
 ) -> None:
-    """Train three small networks, one of which diverges, and watch and check what is recorded. Exits with 6 if anything is lost."""
+    """Record three small trainings, and check that nothing is missing.
+
+    One of them diverges. On a terminal their progress is shown, and they are slow enough to watch. Exits with 6 if a record that the
+    training made is not in the store.
+    """
     from tasuki import demo as the_demo
 
     settings = settings_for(dir)
@@ -66,10 +70,10 @@ def watch(query: "Query", training: "Training") -> None:
 
 def table_of(runs: "list[Standing]") -> Table:
     """The runs, a line each."""
-    columns = ["name", "id", "status", "step", "train/loss", "best", "val/acc", "best"]
+    columns = ["name", "id", "status", "step", "train/loss", "lowest", "val/acc", "highest"]
     return Table(
         columns,
-        [(run.name, run.id, str(run.status), run.step, run.loss, run.best_loss, run.accuracy, run.best_accuracy) for run in runs],
+        [(run.name, run.id, run.status, run.step, run.loss, run.best_loss, run.accuracy, run.best_accuracy) for run in runs],
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tasuki.cli.checkup import State, broken, checkup
+from tasuki.cli.checkup import Check, broken, checkup
 from tasuki.cli.command import AsJson, Dir, local_store, settings_for
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
@@ -17,28 +17,23 @@ from tasuki.errors import IntegrityGap, TasukiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tasuki.cli.checkup import Check
-
 __all__ = ["doctor", "rebuild", "verify"]
 
 
 def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
-    """Check the data folder's health. Exits with 0 if all is well, 1 if something is degraded, 2 if something is broken."""
+    """Say how well the data folder is.
+
+    Exits with 0 if all is well, 1 if something is degraded, 2 if something is broken.
+    """
     checks = checks_of(dir)
-    state = max((check.state for check in checks), default=State.OK)
-    table = Table(
-        ["check", "state", "found", "what to do"],
-        [[check.name, check.state.name.lower(), check.found, check.hint] for check in checks],
-    )
-    data = {
-        "state": state.name.lower(),
-        "checks": [check._asdict() | {"state": check.state.name.lower()} for check in checks],
-    }
+    state = max((check.state for check in checks), key=lambda state: state.exit_code)
+    table = Table(Check._fields, checks)
+    data = {"state": state, "checks": [check._asdict() for check in checks]}
     write("doctor/1", data, table, as_json=as_json)
-    raise typer.Exit(state)
+    raise typer.Exit(state.exit_code)
 
 
-def checks_of(dir: str | None) -> "list[Check]":
+def checks_of(dir: str | None) -> list[Check]:
     """What there is to say of the data folder; that it can't be read, if it can't."""
     try:
         with local_store(dir) as store:
@@ -49,7 +44,10 @@ def checks_of(dir: str | None) -> "list[Check]":
 
 
 def verify(as_json: AsJson = False, dir: Dir = None) -> None:
-    """Read every journal, check each checksum, and compare the store with a fresh one. Exits with 6 if anything is wrong."""
+    """Check every journal, and the store against all of them.
+
+    Every checksum is computed anew, and the store compared with a fresh one. Exits with 6 if anything is wrong.
+    """
     with local_store(dir) as store:
         report = store.verify()
     rows: list[list[Any]] = [
@@ -72,7 +70,10 @@ def verify(as_json: AsJson = False, dir: Dir = None) -> None:
 
 
 def rebuild(dir: Dir = None) -> None:
-    """Make the store anew from the journals, beside the one in use, while recording goes on."""
+    """Make the store anew from the journals.
+
+    The one in use goes on answering until then, and recording is not disturbed.
+    """
     settings = settings_for(dir)
     with local_store(dir) as store, progress_bar(f"rebuilding {settings.dir}") as progress:
         report = store.rebuild(progress)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.text import cut, exact, for_people, plain
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     import rich.table
 
 __all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_tsv"]
+
+STYLES = {
+    **dict.fromkeys(("finished", "ok"), "green"),
+    **dict.fromkeys(("running", "info"), "cyan"),
+    **dict.fromkeys(("degraded", "warn"), "yellow"),
+    **dict.fromkeys(("failed", "crashed", "broken", "error"), "red"),
+}
+"""The colours of words that say how something is."""
 
 
 class Table(NamedTuple):
@@ -71,5 +80,10 @@ def rich_table(table: Table, now: datetime) -> "rich.table.Table":
         numeric = any(isinstance(row[place], (int, float)) for row in table.rows)
         drawn.add_column(Text(cut(column)), justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True)
     for row in table.rows:
-        drawn.add_row(*(Text(for_people(value, now)) for value in row))
+        drawn.add_row(*(Text(for_people(value, now), style=style_of(value)) for value in row))
     return drawn
+
+
+def style_of(value: object) -> str:
+    """The colour of a state or a level; none for anything else."""
+    return STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""

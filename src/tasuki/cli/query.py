@@ -23,7 +23,10 @@ def query(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Ask the local store in SQL. Nothing can be changed by it; the tables may differ between versions."""
+    """Ask the local store in SQL.
+
+    It is open for reading only. The tables are not a contract: they may differ between versions.
+    """
     text = sys.stdin.read() if statement == "-" else statement
     with local_store(dir) as store:
         columns, rows = store.sql(text, limit_rows=limit + 1)

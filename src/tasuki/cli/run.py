@@ -29,7 +29,10 @@ ROWS_ON_TERMINAL = 50
 
 @app.command("list", cls=Examples, epilog="tasuki run list\ntasuki run list --project digits --json")
 def list_command(project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
-    """List a project's runs with the last values of the metrics that most of them have."""
+    """List a project's runs, the oldest first.
+
+    Among the columns are the last values of up to three metrics: those that most runs have.
+    """
     with asking(dir, project) as asked:
         list_runs(asked, as_json=as_json)
 
@@ -51,7 +54,7 @@ def list_runs(asked: Asked, *, as_json: bool) -> None:
 
 def list_cells(run: "RunRow") -> list[Any]:
     """What the list says of a run, but for its metrics."""
-    return [run.name, run.id, str(run.status), run.points, datetime_from_us(run.created), duration(run)]
+    return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), duration(run)]
 
 
 def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
@@ -65,7 +68,7 @@ def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
 
 @app.command("show", cls=Examples, epilog="tasuki run show lr-0.1\ntasuki run show m6u9 --json")
 def show_command(run: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
-    """Show all that is known of a run: facts, config, a line per metric, alerts."""
+    """Show a run: facts, config, a line per metric, alerts."""
     with asking(dir, project) as asked:
         show(asked, run, as_json=as_json)
 
@@ -91,7 +94,7 @@ def show_tables(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence
     metrics = [
         (row.metric, row.n, number(row.last), row.last_step, row.min, row.min_step, row.max, row.max_step) for row in summaries
     ]
-    said = [(datetime_from_us(row.time), str(row.level), row.title, row.step, row.data) for row in alerts]
+    said = [(datetime_from_us(row.time), row.level, row.title, row.step, row.data) for row in alerts]
     tables = [
         Table(["fact", "value"], [fact for fact in facts.items() if fact[1] not in (None, [], "")]),
         Table(["config", "value"], list(run.config.items())),
@@ -123,7 +126,10 @@ def history_command(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Print what a run logged, a line per call. A terminal gets the last 50 lines, a pipe all."""
+    """Print what a run logged, a line per call.
+
+    A terminal gets the last 50 lines, a pipe and --json get all.
+    """
     with asking(dir, project) as asked:
         history(asked, run, metric, as_json=as_json)
 
@@ -165,7 +171,7 @@ def facts_of(run: "RunRow") -> dict[str, Any]:
         "id": run.id,
         "name": run.name,
         "project": run.project,
-        "status": str(run.status),
+        "status": run.status,
         "reason": run.reason,
         "group": run.group,
         "tags": run.tags,
@@ -202,7 +208,7 @@ def alert_data(alert: "AlertRow") -> dict[str, Any]:
     return {
         "id": alert.id,
         "time": datetime_from_us(alert.time),
-        "level": str(alert.level),
+        "level": alert.level,
         "title": alert.title,
         "text": alert.text,
         "reason": alert.reason,

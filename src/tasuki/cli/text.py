@@ -48,7 +48,7 @@ def number(value: float) -> str:
         return "∞" if value > 0 else "-∞"
     if value.is_integer() and abs(value) < 1_000_000:
         return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:#.4g}".rstrip(".")
 
 
 def moment(value: datetime, now: datetime) -> str:

@@ -7,10 +7,11 @@ from tasuki.store.dump import Dump, dump
 from tasuki.store.generation import connect
 from tasuki.store.local import LocalStore, RebuildReport, open_local, open_query
 from tasuki.store.protocols import Query, Series, Source, Store, Stream
-from tasuki.store.raw import RawStore, pack_item, unpack_item
-from tasuki.store.source import FolderSource
+from tasuki.store.raw import RAW_FILE, RawStore, pack_item, unpack_item
+from tasuki.store.source import FolderSource, UnionSource, open_source
 
 __all__ = [
+    "RAW_FILE",
     "Caught",
     "Condition",
     "Dump",
@@ -25,12 +26,14 @@ __all__ = [
     "Source",
     "Store",
     "Stream",
+    "UnionSource",
     "VerifyReport",
     "catch_up",
     "connect",
     "dump",
     "open_local",
     "open_query",
+    "open_source",
     "pack_item",
     "unpack_item",
 ]

@@ -56,6 +56,9 @@ class Snapshot:
         """As the source says."""
         return self.source.verdict(writer)
 
+    def close(self) -> None:
+        """The source is somebody else's to close."""
+
 
 def verify(db: apsw.Connection, folder: Folder, source: Source, progress: Callable[[int], None] = lambda _: None) -> VerifyReport:
     """Check everything. The connection is inside a read transaction, and as far as the journals were when it began."""

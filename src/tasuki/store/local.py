@@ -22,7 +22,8 @@ from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.protocols import Query, Series
 from tasuki.store.questions import Questions
-from tasuki.store.source import FolderSource
+from tasuki.store.raw import RAW_FILE
+from tasuki.store.source import open_source
 
 __all__ = ["LocalStore", "RebuildReport", "open_local", "open_query"]
 
@@ -52,8 +53,8 @@ class LocalStore:
         self.clock = clock
         self.wait_seconds = wait_seconds
         self.folder = Folder(settings.journal_root, settings.lock_root)
-        self.source = FolderSource(self.folder)
         self.generations = Generations(database_folder(settings.dir))
+        self.source = open_source(self.folder, self.generations.folder / RAW_FILE)
         self.missing = 0
         self.path: Path | None = None
         self.db: apsw.Connection | None = None

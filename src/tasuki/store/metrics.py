@@ -75,13 +75,13 @@ def append(db: apsw.Connection, run: int, points: Points, tail_records: int, ids
 
 def summaries(run: int, points: Points, ids: dict[str, int]) -> Iterator[tuple[object, ...]]:
     """A row per metric of a batch."""
-    for metric, (rows, values) in points.columns.items():
-        numbers = np.flatnonzero(values == values)
-        row: list[object] = [run, ids[metric], len(values), real(values[0]), *points.order(rows[0])]
-        row += [real(values[-1]), *points.order(rows[-1])]
+    for metric, (places, values) in points.columns.items():
+        numbers = np.flatnonzero(~np.isnan(values))
+        row: list[object] = [run, ids[metric], len(values), real(values[0]), *points.order(places[0])]
+        row += [real(values[-1]), *points.order(places[-1])]
         if len(numbers):
-            for place in (numbers[values[numbers].argmin()], numbers[values[numbers].argmax()]):
-                row += [float(values[place]), *points.order(rows[place])]
+            for at in (numbers[values[numbers].argmin()], numbers[values[numbers].argmax()]):
+                row += [float(values[at]), *points.order(places[at])]
         else:
             row += [None] * 8
         yield tuple(row)

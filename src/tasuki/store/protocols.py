@@ -45,6 +45,10 @@ class Source(Protocol):
         """Whether the stream's owner may still write: alive, dead or unknown."""
         ...
 
+    def close(self) -> None:
+        """Close files and connections."""
+        ...
+
 
 class Store(Protocol):
     """A receiver of streams. What it has answered `stored` is durable."""

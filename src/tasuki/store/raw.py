@@ -17,18 +17,19 @@ from tasuki.records import MAX_PAYLOAD_BYTES, START, Item, Position, Reply, Repl
 from tasuki.store.protocols import Stream
 from tasuki.store.sql import immediate, one, rows
 
-__all__ = ["MAX_ITEM_BYTES", "RawStore", "pack_item", "unpack_item"]
+__all__ = ["MAX_ITEM_BYTES", "RAW_FILE", "RawStore", "pack_item", "unpack_item"]
 
 SCHEMA = 1
+RAW_FILE = "raw.db"
 APPLICATION_ID = 0x7461_7277
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 TABLES = """
-CREATE TABLE writer (
+CREATE TABLE IF NOT EXISTS writer (
     id TEXT PRIMARY KEY, project TEXT NOT NULL, run TEXT NOT NULL,
     "offset" INTEGER NOT NULL, crc INTEGER NOT NULL, sealed INTEGER NOT NULL, purged INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX writer_run ON writer (project, run);
-CREATE TABLE item (
+CREATE INDEX IF NOT EXISTS writer_run ON writer (project, run);
+CREATE TABLE IF NOT EXISTS item (
     writer TEXT NOT NULL, "offset" INTEGER NOT NULL, crc INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (writer, "offset")
 );
@@ -42,8 +43,8 @@ class RawStore:
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(60_000)
         self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        with immediate(self.db):
-            if self.db.pragma("user_version") == 0:
+        if self.db.pragma("user_version") == 0:
+            with immediate(self.db):
                 self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
             raise DataError(f"{path} is not a raw store of schema {SCHEMA}")

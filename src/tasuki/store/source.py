@@ -1,11 +1,13 @@
-"""A folder of journals as a source of streams."""
+"""A data folder as a source of streams: its journals, and what a server has received into it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from tasuki.journal import Folder, Journal, Verdict, View
-from tasuki.store.protocols import Stream
+from tasuki.store.protocols import Source, Stream
+from tasuki.store.raw import RawStore
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "UnionSource", "open_source"]
 
 OPEN_VIEWS = 64
 
@@ -31,9 +33,9 @@ class FolderSource:
         return b"" if view is None else view.read_frames(offset, limit_bytes)
 
     def verdict(self, writer: str) -> Verdict:
-        """Whether a writer's owner may still write. A journal that is gone is over."""
+        """Whether a writer's owner may still write."""
         journal = self.found.get(writer) or self.folder.find(writer)
-        return Verdict.DEAD if journal is None else self.folder.judge(journal)
+        return Verdict.UNKNOWN if journal is None else self.folder.judge(journal)
 
     def view(self, writer: str) -> View | None:
         """The writer's journal, open."""
@@ -59,3 +61,44 @@ class FolderSource:
         for view in self.views.values():
             view.close()
         self.views.clear()
+
+
+class UnionSource:
+    """Several sources as one. A stream is the same everywhere, as far as it goes, so the longest is read."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+        self.best: dict[str, Source] = {}
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known`, from where there is most of it."""
+        found: dict[str, tuple[Stream, Source]] = {}
+        for source in self.sources:
+            for stream in source.streams(known):
+                longest, _ = found.get(stream.writer, (stream, source))
+                if (stream.size, stream.sealed) >= (longest.size, longest.sealed):
+                    found[stream.writer] = (stream, source)
+        for stream, source in found.values():
+            self.best[stream.writer] = source
+            yield stream
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`; nothing for a stream that was never listed."""
+        source = self.best.get(writer)
+        return b"" if source is None else source.read(writer, offset, limit_bytes)
+
+    def verdict(self, writer: str) -> Verdict:
+        """What the source says that has most of the stream."""
+        source = self.best.get(writer)
+        return Verdict.UNKNOWN if source is None else source.verdict(writer)
+
+    def close(self) -> None:
+        """Close all sources."""
+        for source in self.sources:
+            source.close()
+
+
+def open_source(folder: Folder, raw: Path) -> FolderSource | UnionSource:
+    """A folder's journals, and the raw store of a server where there is one."""
+    journals = FolderSource(folder)
+    return UnionSource([journals, RawStore(raw)]) if raw.exists() else journals
