@@ -114,7 +114,7 @@ class Projection:
             case Lost():
                 self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
             case Salvaged():
-                self.db.execute("INSERT INTO hole VALUES (?, ?, ?)", (record.writer, record.hole, place.writer))
+                self.db.execute("INSERT INTO hole VALUES (?, ?, ?, ?)", (record.writer, record.hole, place.writer, place.offset))
         return None
 
     def move(self, stream: Stream, progress: Progress) -> None:

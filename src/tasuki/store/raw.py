@@ -74,7 +74,7 @@ class RawStore:
         if purged:
             return reply(item, ReplyStatus.STORED, end, sealed=item.sealed)
         if item.position == here and data and sealed:
-            return refused(item, here, f"writer {item.writer} has been sealed at {offset}")
+            return refused(item, here, f"writer {item.writer} has been sealed at {offset}", sealed=True)
         if item.position == here and (data or item.sealed):
             return self.store(item, data, end, bool(sealed))
         if end == here:
@@ -160,9 +160,11 @@ def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool =
     return Reply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
 
 
-def refused(item: Item, position: Position, hint: str) -> Reply:
+def refused(item: Item, position: Position, hint: str, *, sealed: bool = False) -> Reply:
     """An answer that trying again does not change."""
-    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, hint=hint)
+    return Reply(
+        writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, sealed=sealed, hint=hint
+    )
 
 
 def pack_item(data: bytes) -> bytes:
