@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasuki.journal import Folder
+from tasuki.journal import Folder, FolderSource
 from tasuki.relay import Sender
 from tasuki.settings import load
-from tasuki.store import FolderSource, Query, open_local
+from tasuki.store import Query, open_local
 from tasuki.testing import MemoryStore
 from tests.contracts.query_claims import QueryClaims, record
 

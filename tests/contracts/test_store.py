@@ -6,8 +6,9 @@ from zlib import crc32
 import pytest
 import zstandard
 
-from tasuki.records import START, Heartbeat, Item, Position, Reply, encode, frame
-from tasuki.store import RawStore, Store, Stream, pack_item
+from tasuki.journal import Stream
+from tasuki.records import START, Heartbeat, Item, Position, Reply, encode, frame, pack_item
+from tasuki.store import RawStore, Store
 from tasuki.testing import MemoryStore
 
 ONE, TWO, THREE = (frame(encode(Heartbeat(time=time))) for time in (1, 2, 3))

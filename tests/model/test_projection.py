@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasuki.journal import Stream
 from tasuki.records import frame
-from tasuki.store import Dump, Stream, catch_up, connect, dump
+from tasuki.store import Dump, catch_up, connect, dump
 from tasuki.store import metrics as metrics_module
 from tasuki.store.project import Projection
 from tasuki.store.sql import immediate

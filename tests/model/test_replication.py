@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.journal import Verdict, derived_writer
+from tasuki.journal import Stream, Verdict, derived_writer
 from tasuki.records import Heartbeat, Item, Reply, decode, encode, frame, frames, whole_frames
 from tasuki.relay import Sender, State
-from tasuki.store import RawStore, Store, Stream, catch_up, connect, dump
+from tasuki.store import RawStore, Store, catch_up, connect, dump
 from tasuki.testing.memory import MemoryStore
 
 identities = itertools.count(1)

@@ -84,7 +84,7 @@ def read_header(file: BinaryIO, path: Path) -> tuple[Header, int]:
         raise DataError(f"the header of {path} is damaged")
     try:
         return msgspec.msgpack.decode(payload, type=Header), HEAD.size + length
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"the header of {path} can't be read: {error}") from error
 
 

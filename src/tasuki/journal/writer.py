@@ -4,6 +4,7 @@ import os
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def new_header(project: str, run: str, *, created: int) -> Header:
         pid_start=start,
         created=created,
     )
+
+
+class JournalFile(FileIO):
+    """A file that is closed by its last user, without a warning that nobody did it by name."""
+
+    __del__ = FileIO.close
 
 
 class Writer:
@@ -58,7 +65,7 @@ class Writer:
         try:
             lock = take_lock(lock_path)
             HELD.add(header.writer)
-            file = FileIO(draft, "ab")
+            file = JournalFile(draft, "ab")
             content = header.encoded() + b"".join(frame(payload) for payload in first)
             if file.write(content) != len(content):
                 raise OSError(28, "No space left on device", str(draft))
@@ -85,6 +92,8 @@ class Writer:
         """Wait until what was written before is on the disk; returns the file's size in bytes."""
         file = self.file()
         if file is None:
+            with suppress(FileNotFoundError), self.path.open("rb") as same:
+                os.fdatasync(same.fileno())
             return self.synced_bytes
         size = os.fstat(file.fileno()).st_size
         if size != self.synced_bytes:

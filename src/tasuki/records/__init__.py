@@ -27,9 +27,10 @@ from tasuki.records.schema import (
     Unknown,
 )
 from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
-from tasuki.records.wire import Item, Reply, ReplyStatus
+from tasuki.records.wire import MAX_ITEM_BYTES, Item, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
+    "MAX_ITEM_BYTES",
     "MAX_PAYLOAD_BYTES",
     "START",
     "Alert",
@@ -63,5 +64,7 @@ __all__ = [
     "frame_at",
     "frames",
     "number_from_scalar",
+    "pack_item",
+    "unpack_item",
     "whole_frames",
 ]

@@ -3,10 +3,14 @@
 from enum import StrEnum
 
 import msgspec
+import zstandard
 
-from tasuki.records.frames import Position
+from tasuki.errors import DataError
+from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
-__all__ = ["Item", "Reply", "ReplyStatus"]
+__all__ = ["MAX_ITEM_BYTES", "Item", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
+
+MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
 
 class ReplyStatus(StrEnum):
@@ -57,3 +61,22 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def position(self) -> Position:
         """The receiver's position."""
         return Position(self.offset, self.crc)
+
+
+def pack_item(data: bytes) -> bytes:
+    """Whole frames as an item carries them: one zstd frame that says its size."""
+    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(data)
+
+
+def unpack_item(data: bytes) -> bytes:
+    """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
+    try:
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= MAX_ITEM_BYTES:
+            raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
+        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
+    except zstandard.ZstdError as error:
+        raise DataError(f"an item's data is not one zstd frame: {error}") from error
+    if whole_frames(content) != len(content):
+        raise DataError("an item's data is not whole frames")
+    return content

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from zlib import crc32
 
-from tasuki.journal import derived_writer
-from tasuki.records import START, Item, Position, Reply, ReplyStatus, frames
-from tasuki.store import Source, Stream, pack_item
+from tasuki.journal import Source, Stream, derived_writer
+from tasuki.records import START, Item, Position, Reply, ReplyStatus, frames, pack_item
 
 __all__ = ["Route", "State"]
 

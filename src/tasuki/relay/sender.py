@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from tasuki.records import Item, Position, Reply, ReplyStatus, frames
+from tasuki.journal import Source, Stream
+from tasuki.records import Item, Position, Reply, ReplyStatus, frames, unpack_item
 from tasuki.relay.route import Route, State
-from tasuki.store import Source, Stream, unpack_item
 
 __all__ = ["Acks", "Round", "Sender", "Transport"]
 

@@ -6,16 +6,15 @@ from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
 from tasuki.store.generation import connect
 from tasuki.store.local import LocalStore, RebuildReport, open_local, open_query
-from tasuki.store.protocols import Query, Series, Source, Store, Stream
-from tasuki.store.raw import RAW_FILE, RawStore, pack_item, unpack_item
-from tasuki.store.source import FolderSource, UnionSource, open_source
+from tasuki.store.protocols import Query, Series, Store
+from tasuki.store.raw import RAW_FILE, RawStore
+from tasuki.store.source import UnionSource, open_source
 
 __all__ = [
     "RAW_FILE",
     "Caught",
     "Condition",
     "Dump",
-    "FolderSource",
     "Gap",
     "LocalStore",
     "Problem",
@@ -23,9 +22,7 @@ __all__ = [
     "RawStore",
     "RebuildReport",
     "Series",
-    "Source",
     "Store",
-    "Stream",
     "UnionSource",
     "VerifyReport",
     "catch_up",
@@ -34,6 +31,4 @@ __all__ = [
     "open_local",
     "open_query",
     "open_source",
-    "pack_item",
-    "unpack_item",
 ]

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import apsw
 
-from tasuki.journal import Folder, Journal, Verdict, find_hole
+from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
 from tasuki.records import frames
 from tasuki.store.catchup import catch_up
 from tasuki.store.dump import Dump, dump
 from tasuki.store.generation import connect
-from tasuki.store.protocols import Source, Stream
 from tasuki.store.sql import one, rows
 
 __all__ = ["Problem", "VerifyReport", "verify"]

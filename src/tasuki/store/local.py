@@ -161,8 +161,8 @@ class LocalStore:
             raise StoreDamaged(f"{self.path} is damaged again: {error}", hint="is the disk sound?") from error
 
     def reading(self, action: Callable[[apsw.Connection], T]) -> T:
-        """Do it within one read transaction, in which the store does not change."""
-        db = self.connection()
+        """Do it within one read transaction of the generation that was caught up, in which nothing changes."""
+        db = self.db or self.connection()
         db.execute("BEGIN")
         try:
             return action(db)

@@ -13,6 +13,7 @@ from zlib import crc32
 import apsw
 
 from tasuki.errors import BadRecord
+from tasuki.journal import Stream
 from tasuki.records import (
     Alert,
     FlatMetrics,
@@ -30,7 +31,6 @@ from tasuki.records import (
 )
 from tasuki.store import metrics
 from tasuki.store.points import collect
-from tasuki.store.protocols import Stream
 from tasuki.store.sql import one, rows
 
 __all__ = ["Projection", "flat_numbers"]

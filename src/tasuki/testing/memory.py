@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from tasuki.errors import BadRecord, DataError, NotFound
-from tasuki.journal import Verdict
+from tasuki.journal import Stream, Verdict
 from tasuki.records import (
     START,
     Alert,
@@ -31,8 +31,9 @@ from tasuki.records import (
     Unknown,
     decode,
     frames,
+    unpack_item,
 )
-from tasuki.store import Dump, Series, Stream, unpack_item
+from tasuki.store import Dump, Series
 from tasuki.testing.facts import Facts, Placed
 
 __all__ = ["MemoryStore"]
