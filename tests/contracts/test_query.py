@@ -1,10 +1,11 @@
 """Folder and memory answer alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tasuki.journal import Folder, FolderSource
+from tasuki.records import Item, Replicated
 from tasuki.relay import Sender
 from tasuki.settings import load
 from tasuki.store import Query, open_local
@@ -16,7 +17,10 @@ class Direct:
     """A transport with nothing in between."""
 
     def __init__(self, store: MemoryStore) -> None:
-        self.replicate = store.append
+        self.store = store
+
+    def replicate(self, items: Sequence[Item]) -> Replicated:
+        return Replicated(items=self.store.append(items), boot_id="one")
 
 
 @pytest.fixture(scope="module")

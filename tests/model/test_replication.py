@@ -14,18 +14,29 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tasuki.errors import RemoteUnavailable
 from tasuki.journal import Stream, Verdict, derived_writer
-from tasuki.records import Heartbeat, Item, Reply, decode, encode, frame, frames, whole_frames
-from tasuki.relay import Sender, State
+from tasuki.records import Heartbeat, Item, Replicated, decode, encode, frame, frames, whole_frames
+from tasuki.relay import FileAcks, Sender, State
 from tasuki.store import RawStore, Store, catch_up, connect, dump
 from tasuki.testing.memory import MemoryStore
 
 identities = itertools.count(1)
 
 
+class DiskAcks(FileAcks):
+    """What was acknowledged, kept with the journals; restored and cloned with them."""
+
+    def __init__(self) -> None:
+        self.acks, self.boot_id = {}, None
+
+    def add(self, line: str) -> None:
+        self.read(line.split())
+
+
 class Disk:
     """A folder of journals: bytes by writer, and which have ended."""
 
     def __init__(self) -> None:
+        self.acks = DiskAcks()
         self.files: dict[str, bytes] = {}
         self.sealed: set[str] = set()
 
@@ -59,7 +70,7 @@ class Wire:
         self.machine = machine
         self.fault = ""
 
-    def replicate(self, items: list[Item]) -> list[Reply]:
+    def replicate(self, items: list[Item]) -> Replicated:
         if self.fault == "request lost":
             raise RemoteUnavailable("lost")
         replies = self.machine.receiver.append(items)
@@ -67,7 +78,7 @@ class Wire:
             replies = self.machine.receiver.append(items)
         if self.fault == "reply lost":
             raise RemoteUnavailable("lost")
-        return replies
+        return Replicated(items=replies, boot_id=self.machine.boot_id)
 
 
 class Replication(RuleBasedStateMachine):
@@ -87,11 +98,12 @@ class Replication(RuleBasedStateMachine):
         self.snapshots: list[Disk] = [Disk()]
         self.writers = itertools.count(1)
         self.purged = False
+        self.boot_id = "boot0"
 
     def sender(self, number: int) -> Sender:
         if number not in self.senders:
             self.wires[number] = Wire(self)
-            self.senders[number] = Sender(self.disks[number], self.wires[number])
+            self.senders[number] = Sender(self.disks[number], self.wires[number], self.disks[number].acks)
         return self.senders[number]
 
     def disk(self, data: st.DataObject) -> int:
@@ -139,8 +151,7 @@ class Replication(RuleBasedStateMachine):
     def restore_receiver(self):
         """The server comes back from an older copy; senders notice by its boot id."""
         self.receiver = self.older(self.backup)
-        for sender in self.senders.values():
-            sender.forget_positions()
+        self.boot_id = f"boot{next(identities)}"
 
     @rule(data=st.data())
     def keep_snapshot(self, data):

@@ -37,8 +37,8 @@ log = logging.getLogger("tasuki.journal")
 class Appender:
     """The way into the journal for one run and one process. `folder` holds the journals, `lock_folder` their locks.
 
-    `opening` is asked for the records that a new file begins with, so that a file is never seen without them; `on_open` is called
-    when a call finds no writer, which in a forked child means: there is no background thread yet.
+    `opening` is asked for the records that a new file begins with, so that a file is never seen without them; `on_open` hears of
+    every new file: in a forked child, that is when the background threads have to be started again. `remote` is noted in the files.
     """
 
     def __init__(  # noqa: PLR0913 - where, what for, and two calls back
@@ -49,7 +49,8 @@ class Appender:
         folder: Path,
         lock_folder: Path,
         opening: Callable[[], list[bytes]] = list,
-        on_open: Callable[[], None] = lambda: None,
+        on_open: Callable[[Path], None] = lambda _: None,
+        remote: str = "",
         clock: Clock = SYSTEM,
     ) -> None:
         self.project = project
@@ -58,6 +59,7 @@ class Appender:
         self.lock_folder = lock_folder
         self.opening = opening
         self.on_open = on_open
+        self.remote = remote
         self.clock = clock
         self.writer: Writer | None = None
         self.write: Write = self.open_and_write
@@ -123,7 +125,7 @@ class Appender:
         """A new writer, from now on the one that is written to; returns its bare write."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock_folder.mkdir(parents=True, exist_ok=True)
-        header = new_header(self.project, self.run, created=self.clock.now_us())
+        header = new_header(self.project, self.run, created=self.clock.now_us(), remote=self.remote)
         if self.lost is None and not self.reserve.keep(header.writer) and needs_reserve:
             raise no_space()
         writer = Writer.create(header, self.folder, self.lock_folder, self.opening())
@@ -134,6 +136,7 @@ class Appender:
         if replaced is not None:
             replaced.retire()
             self.retired.append(replaced)
+        self.on_open(writer.path)
         return write
 
     def open_and_write(self, frame: bytes) -> int | None:
@@ -141,7 +144,6 @@ class Appender:
         if self.closed:
             warnings.warn("the run is finished: what is logged now is not kept", RuntimeWarning, stacklevel=4)
             return len(frame)
-        self.on_open()
         return self.open_writer()(frame)
 
     def retire(self) -> None:

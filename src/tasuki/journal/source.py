@@ -53,9 +53,13 @@ class FolderSource:
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
         """Every stream but those `known` by writer id."""
         for journal in self.folder.journals(known=known):
-            header = journal.header
-            self.found[header.writer] = journal
-            yield Stream(header.writer, header.project, header.run, journal.size, journal.sealed)
+            yield self.stream(journal)
+
+    def stream(self, journal: Journal) -> Stream:
+        """A journal that was found, as a stream to be read from here."""
+        header = journal.header
+        self.found[header.writer] = journal
+        return Stream(header.writer, header.project, header.run, journal.size, journal.sealed)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`; nothing at the end, at a hole, or if the file is gone."""

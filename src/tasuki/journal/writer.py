@@ -17,7 +17,7 @@ __all__ = ["SUFFIX", "Writer", "new_header"]
 SUFFIX = ".tsk"
 
 
-def new_header(project: str, run: str, *, created: int) -> Header:
+def new_header(project: str, run: str, *, created: int, remote: str = "") -> Header:
     """The header of a writer that this process is about to open."""
     boot, pid_namespace, pid, start = this_process()
     return Header(
@@ -29,6 +29,7 @@ def new_header(project: str, run: str, *, created: int) -> Header:
         pid=pid,
         pid_start=start,
         created=created,
+        remote=remote,
     )
 
 

@@ -27,7 +27,7 @@ from tasuki.records.schema import (
     Unknown,
 )
 from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
-from tasuki.records.wire import MAX_ITEM_BYTES, Item, Reply, ReplyStatus, pack_item, unpack_item
+from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
     "MAX_ITEM_BYTES",
@@ -36,6 +36,7 @@ __all__ = [
     "Alert",
     "AlertLevel",
     "AlertRow",
+    "Control",
     "FlatMetrics",
     "Heartbeat",
     "HistoryRow",
@@ -45,6 +46,8 @@ __all__ = [
     "Position",
     "ProjectRow",
     "Record",
+    "Replicate",
+    "Replicated",
     "Reply",
     "ReplyStatus",
     "RunDeleted",

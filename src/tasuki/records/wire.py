@@ -8,7 +8,7 @@ import zstandard
 from tasuki.errors import DataError
 from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
-__all__ = ["MAX_ITEM_BYTES", "Item", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
+__all__ = ["MAX_ITEM_BYTES", "Control", "Item", "Replicate", "Replicated", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
 
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
@@ -61,6 +61,30 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def position(self) -> Position:
         """The receiver's position."""
         return Position(self.offset, self.crc)
+
+
+class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request: items to store; without any, it waits up to `wait_s` seconds for a control message."""
+
+    items: list[Item] = []
+    wait_s: float = 0
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody wants of an attempt at a run."""
+
+    run: str
+    attempt: str
+    stop: str
+
+
+class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer: a reply per item. Another `boot_id` than before means that the server has started anew."""
+
+    items: list[Reply]
+    boot_id: str
+    next_after_ms: int = 0
+    control: list[Control] = []
 
 
 def pack_item(data: bytes) -> bytes:

@@ -1,6 +1,24 @@
 """The relay: brings streams of records to a receiver, and knows how far each has come."""
 
+from tasuki.relay.acks import Ack, FileAcks, acks_path
+from tasuki.relay.outgoing import Outgoing
 from tasuki.relay.route import Route, State
-from tasuki.relay.sender import Acks, Round, Sender, Transport
+from tasuki.relay.sender import Round, Sender, Transport
+from tasuki.relay.thread import Relay, Sent
+from tasuki.relay.transport import HttpTransport, remote_url
 
-__all__ = ["Acks", "Round", "Route", "Sender", "State", "Transport"]
+__all__ = [
+    "Ack",
+    "FileAcks",
+    "HttpTransport",
+    "Outgoing",
+    "Relay",
+    "Round",
+    "Route",
+    "Sender",
+    "Sent",
+    "State",
+    "Transport",
+    "acks_path",
+    "remote_url",
+]

@@ -61,22 +61,28 @@ class Route:
             return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
         return self.state is State.ASIDE or (self.state is State.SHORTER and self.asked >= self.length)
 
+    def look(self, stream: Stream) -> None:
+        """The stream now: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
+        self.stream = stream
+        if self.state is State.SEND and self.acked.offset > self.length:
+            self.state = State.COMPARE
+
+    def ask_again(self) -> None:
+        """What is known of the other side may no longer be so."""
+        self.state, self.acked, self.acked_sealed = State.ASK, START, False
+
     # -- what to say
 
-    def item(self, source: Source, limit_bytes: int) -> Item | None:
-        """The next thing to say; None if there is nothing to say (yet)."""
+    def item(self, source: Source, data: bytes) -> Item | None:
+        """The next thing to say, `data` being the frames behind the known position; None if there is nothing to say (yet)."""
         if self.state is State.ASK:
             return self.question(START)
         if self.state in {State.COMPARE, State.SHORTER}:
             return self.question(self.position(source, self.length))
         if self.state is State.BISECT:
             return self.question(self.position(source, self.boundaries[self.asked]))
-        if self.state is State.ASIDE:
-            return None
-        data = source.read(self.stream.writer, self.start + self.acked.offset, limit_bytes)
-        data = data[: self.length - self.acked.offset] if data else b""
         sealed = self.stream.sealed and self.acked.offset + len(data) == self.length
-        if not data and (not sealed or self.acked_sealed):
+        if self.state is State.ASIDE or (not data and (not sealed or self.acked_sealed)):
             return None
         return self.statement(self.acked, data, sealed)
 

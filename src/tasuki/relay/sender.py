@@ -4,101 +4,101 @@
 so it may be stopped anywhere, and any number of senders may run at once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from tasuki.journal import Source, Stream
-from tasuki.records import Item, Position, Reply, ReplyStatus, frames, unpack_item
+from tasuki.records import Item, Replicated, Reply, ReplyStatus, frames
+from tasuki.relay.acks import Ack, FileAcks
 from tasuki.relay.route import Route, State
 
-__all__ = ["Acks", "Round", "Sender", "Transport"]
+__all__ = ["Round", "Sender", "Transport"]
 
 BATCH_BYTES = 1024 * 1024
 BATCH_ITEMS = 1000
 SMALL_BYTES = 64 * 1024
+SLICE_BYTES = 16 * 1024
 
 
 class Transport(Protocol):
     """The way to a receiver."""
 
-    def replicate(self, items: Sequence[Item]) -> list[Reply]:
+    def replicate(self, items: Sequence[Item]) -> Replicated:
         """One request; a reply per item, in any order. RemoteError if it can't be done."""
         ...
 
 
-class Acks(Protocol):
-    """What a receiver has acknowledged, kept between sessions."""
-
-    def load(self) -> dict[str, Route]:
-        """By our writer, the way it went and how far."""
-        ...
-
-    def note(self, route: Route) -> None:
-        """Keep how far a stream has come."""
-        ...
-
-
 class Round(NamedTuple):
-    """One request's worth: items said, records and bytes newly acknowledged."""
+    """One request's worth: items said, records newly acknowledged, and how long the receiver asks to be left alone."""
 
     items: int
     records: int
-    bytes: int
+    next_after_ms: int = 0
 
 
-@dataclass
-class Spoken:
-    """An item that was said, for its answer."""
+class Spoken(NamedTuple):
+    """An item that was said, and how many records it holds."""
 
     route: Route
     item: Item
+    records: int
 
 
 class Sender:
-    """One source, one receiver. Not to be shared by threads."""
+    """One source, one receiver. Not to be shared by threads. `pause` is called between small pieces of work."""
 
-    def __init__(self, source: Source, transport: Transport, acks: Acks | None = None, *, project: str | None = None) -> None:
+    def __init__(
+        self, source: Source, transport: Transport, acks: FileAcks | None = None, *, pause: Callable[[], None] = lambda: None
+    ) -> None:
         self.source = source
         self.transport = transport
         self.acks = acks
-        self.project = project
-        self.routes: dict[str, Route] = acks.load() if acks else {}
-        self.finished = {writer for writer, route in self.routes.items() if route.acked_sealed}
+        self.pause = pause
+        self.boot_id = acks.boot_id if acks else None
+        self.routes: dict[str, Route] = {}
+        self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
 
     def look(self) -> None:
         """See which streams there are now, and how long they are."""
         for stream in self.source.streams(self.finished):
-            if self.project in (None, stream.project):
-                route = self.routes.get(stream.writer)
-                if route is None:
-                    self.routes[stream.writer] = Route(stream, stream.writer)
-                else:
-                    self.looked_again(route, stream)
+            route = self.routes.get(stream.writer)
+            if route is None:
+                self.routes[stream.writer] = self.new_route(stream)
+            else:
+                route.look(stream)
 
-    def looked_again(self, route: Route, stream: Stream) -> None:
-        """A known stream: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
-        route.stream = stream
-        if route.state is State.SEND and route.acked.offset > route.length:
-            route.state = State.COMPARE
+    def new_route(self, stream: Stream) -> Route:
+        """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
+        ack = self.acks.acks.get(stream.writer) if self.acks else None
+        return Route(stream, ack.remote_writer, ack.start) if ack else Route(stream, stream.writer)
 
     def open_routes(self) -> list[Route]:
         """Streams for which something is left to do."""
-        return [route for writer, route in self.routes.items() if writer not in self.finished and not route.is_done]
+        return [route for writer, route in list(self.routes.items()) if writer not in self.finished and not route.is_done]
 
     def once(self) -> Round:
         """Look, say what fits into one request, and go on from the answers. RemoteError passes through; nothing is lost by it."""
         self.look()
         spoken = self.batch()
         if not spoken:
-            return Round(0, 0, 0)
-        replies = {reply.writer: reply for reply in self.transport.replicate([said.item for said in spoken])}
-        records = size = 0
-        for said in spoken:
-            if (reply := replies.get(said.item.writer)) is not None:
-                more = self.hear(said, reply)
-                records, size = records + more[0], size + more[1]
-        return Round(len(spoken), records, size)
+            return Round(0, 0)
+        answer = self.transport.replicate([said.item for said in spoken])
+        if self.is_another_boot(answer.boot_id):
+            return Round(len(spoken), 0)
+        replies = {reply.writer: reply for reply in answer.items}
+        records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
+        return Round(len(spoken), records, answer.next_after_ms)
+
+    def is_another_boot(self, boot_id: str) -> bool:
+        """Whether the receiver has started anew, perhaps from an older copy: then every stream is asked for again, in bulk."""
+        known, self.boot_id = self.boot_id, boot_id
+        if known == boot_id:
+            return False
+        if self.acks is not None:
+            self.acks.note_boot(boot_id)
+        if known is not None:
+            self.forget_positions()
+        return known is not None
 
     def batch(self) -> list[Spoken]:
         """What to say in the next request: a piece of each stream in turn, as much as fits."""
@@ -106,34 +106,45 @@ class Sender:
         left = BATCH_BYTES
         waiting = self.open_routes()[:BATCH_ITEMS]
         for route in waiting:
-            share = max(SMALL_BYTES, BATCH_BYTES // len(waiting))
-            item = route.item(self.source, min(left, share))
+            data = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
+            item = route.item(self.source, data)
             if item is not None:
-                spoken.append(Spoken(route, item))
-                left -= len(item.data or b"")
+                spoken.append(Spoken(route, item, sum(1 for _ in frames(data))))
+                left -= len(data)
             if left <= 0:
                 break
+            self.pause()
         return spoken
 
-    def hear(self, said: Spoken, reply: Reply) -> tuple[int, int]:
-        """One answer; returns how many records and bytes of frames it newly acknowledges."""
-        route, item = said.route, said.item
-        route.hear(self.source, item, reply)
+    def data_for(self, route: Route, limit_bytes: int) -> bytes:
+        """The next frames of a stream whose position is known, read in small pieces."""
+        if route.state is not State.SEND:
+            return b""
+        data, offset, end = b"", route.start + route.acked.offset, route.stream.size
+        while len(data) < limit_bytes and offset < end:
+            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)[: end - offset]
+            if not piece:
+                break
+            data, offset = data + piece, offset + len(piece)
+            self.pause()
+        return data
+
+    def hear(self, said: Spoken, reply: Reply) -> int:
+        """One answer; returns how many records it newly acknowledges."""
+        route = said.route
+        route.hear(self.source, said.item, reply)
         if route.state is State.SEND and self.acks is not None:
-            self.acks.note(route)
+            self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
         if route.stream.sealed and route.acked_sealed and route.is_done:
             self.finished.add(route.stream.writer)
-        if reply.status is not ReplyStatus.STORED or item.data is None:
-            return 0, 0
-        data = unpack_item(item.data)
-        return sum(1 for _ in frames(data)), len(data)
+        return said.records if reply.status is ReplyStatus.STORED else 0
 
     def forget_positions(self) -> None:
-        """The receiver has started anew, perhaps from an older copy: ask for every stream again, in bulk."""
+        """Ask for every stream again."""
         self.finished.clear()
         for route in self.routes.values():
             if route.state is not State.ASIDE:
-                route.state, route.acked, route.acked_sealed = State.ASK, Position(0, 0), False
+                route.ask_again()
 
     def pending(self) -> int:
         """How many records are not acknowledged yet."""
@@ -141,7 +152,7 @@ class Sender:
         return sum(self.pending_of(route) for route in self.open_routes())
 
     def pending_of(self, route: Route) -> int:
-        """How many records of one stream are not acknowledged yet."""
+        """How many records of one stream are not acknowledged yet; what is set aside is among them."""
         if route.state is State.SHORTER:
             return 0
         offset = route.acked.offset if route.state is State.SEND else 0
