@@ -147,12 +147,13 @@ class Sender:
                 route.ask_again()
 
     def pending(self) -> int:
-        """How many records are not acknowledged yet."""
+        """How many records are not acknowledged yet; those that are set aside are among them."""
         self.look()
-        return sum(self.pending_of(route) for route in self.open_routes())
+        aside = [route for route in list(self.routes.values()) if route.state is State.ASIDE]
+        return sum(self.pending_of(route) for route in [*self.open_routes(), *aside])
 
     def pending_of(self, route: Route) -> int:
-        """How many records of one stream are not acknowledged yet; what is set aside is among them."""
+        """How many records of one stream are not acknowledged yet."""
         if route.state is State.SHORTER:
             return 0
         offset = route.acked.offset if route.state is State.SEND else 0
