@@ -18,7 +18,7 @@ from tasuki.records import frame
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 LIVE, SEALED = "00000000000000000000000000000001", "00000000000000000000000000000002"
-LONG = "x" * 70_000
+LONG = "x" * 300
 TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
 
 Fields = dict[str, Any]

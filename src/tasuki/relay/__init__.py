@@ -4,6 +4,7 @@ from tasuki.relay.acks import Ack, FileAcks, acks_path
 from tasuki.relay.outgoing import Outgoing
 from tasuki.relay.route import Route, State
 from tasuki.relay.sender import Round, Sender, Transport
+from tasuki.relay.sync import Synced, sync
 from tasuki.relay.thread import Relay, Sent
 from tasuki.relay.transport import HttpTransport, remote_url
 
@@ -18,7 +19,9 @@ __all__ = [
     "Sender",
     "Sent",
     "State",
+    "Synced",
     "Transport",
     "acks_path",
     "remote_url",
+    "sync",
 ]

@@ -89,7 +89,7 @@ def test_a_folder_that_can_not_be_written_is_an_error_that_says_so(tmp_path: Pat
 
 
 def test_a_config_too_long_for_a_record_is_refused(data_dir: Path):
-    with pytest.raises(ConfigError, match="the run's start, with its config, has .* bytes"):
+    with pytest.raises(ConfigError, match=r"the run's start, with its config, has \d+ bytes"):
         tasuki.init(project="p", config={"x": "x" * 17_000_000})
     assert journals(data_dir) == []
 
@@ -151,12 +151,11 @@ def test_a_resumed_run_is_a_new_attempt_that_goes_on_behind_the_highest_step(res
     assert len({start.attempt for start in recorded(RunStarted)}) == 2
 
 
-def test_a_run_resumes_behind_records_that_can_not_be_read(data_dir: Path, recorded: Recorded):
+def test_a_run_resumes_behind_records_that_can_not_be_read(data_dir: Path):
     path = write_journal(data_dir / "journal", [metrics(5)], run="a")
     with path.open("ab") as file:
         file.write(frame(b"\x93\xa7metrics\x01\xa2no") + frame(b"\xc1") + frame(encode(metrics(9))))
-    tasuki.init(project="p", id="a", resume="must").log({"x": 1.0})
-    assert max(record.step for record in recorded(Metrics)) == 10
+    assert tasuki.init(project="p", id="a", resume="must").next_step == 10
 
 
 def test_a_damaged_journal_does_not_hinder_a_resume(data_dir: Path):
