@@ -26,7 +26,7 @@ from tasuki.records.schema import (
     Status,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary, json_number
 from tasuki.records.wire import Item, Reply, ReplyStatus
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "frame",
     "frame_at",
     "frames",
+    "json_number",
     "number_from_scalar",
     "whole_frames",
 ]
