@@ -105,6 +105,17 @@ def test_an_unknown_key_is_refused_with_those_there_are(tmp_path: Path):
         load(environment(tmp_path))
 
 
+def test_a_settings_file_that_can_not_be_read_is_an_error_that_says_so(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"tasuki\.yaml can't be read: Is a directory"):
+        load(environment(tmp_path))
+
+
+def test_a_data_folder_that_is_a_file_has_no_settings_file(tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert load(environment(tmp_path / "file")).origin == {"dir": "TASUKI_DIR"}
+
+
 @pytest.mark.parametrize(("content", "message"), [("a: [", "is not YAML"), ("- a\n", "no mapping")])
 def test_a_settings_file_that_is_no_mapping_is_refused(content: str, message: str, tmp_path: Path):
     (tmp_path / "tasuki.yaml").write_text(content)

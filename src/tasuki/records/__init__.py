@@ -26,7 +26,7 @@ from tasuki.records.schema import (
     Status,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary, json_number
 from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "frame",
     "frame_at",
     "frames",
+    "json_number",
     "number_from_scalar",
     "pack_item",
     "unpack_item",

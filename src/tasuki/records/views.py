@@ -1,12 +1,13 @@
 """What a question is answered with: the rows of a `Query`, on a folder and over HTTP alike. Times are microseconds UTC."""
 
+import math
 from typing import Any
 
 import msgspec
 
 from tasuki.records.schema import AlertLevel, Status
 
-__all__ = ["AlertRow", "HistoryRow", "ProjectRow", "RunRow", "Summary"]
+__all__ = ["AlertRow", "HistoryRow", "ProjectRow", "RunRow", "Summary", "json_number"]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,3 +84,10 @@ class AlertRow(View, frozen=True, kw_only=True):
     value: float | None = None
     step: int | None = None
     data: Any = None
+
+
+def json_number(value: float) -> float | str:
+    """The number as JSON can hold it: NaN and infinities become the strings NaN, Infinity and -Infinity, which `float()` reads."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -7,8 +7,9 @@ from typing import Any, Protocol, Self, runtime_checkable
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
 from tasuki.records import AlertRow, RunRow, Status
+from tasuki.relay.remote import open_query
 from tasuki.settings import load
-from tasuki.store import Query, Series, open_query
+from tasuki.store import Query, Series
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
 

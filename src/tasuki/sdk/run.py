@@ -10,6 +10,7 @@ from tasuki.clock import SYSTEM, wall_ns
 from tasuki.errors import ConfigError
 from tasuki.journal import Appender, Folder
 from tasuki.records import (
+    MAX_PAYLOAD_BYTES,
     Alert,
     AlertLevel,
     Heartbeat,
@@ -59,7 +60,10 @@ class Run:
         self.append = self.appender.append
 
     def begin(self) -> None:
-        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written."""
+        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written, ConfigError if it is too long."""
+        size = len(encode(self.started))
+        if size > MAX_PAYLOAD_BYTES:
+            raise ConfigError(f"the run's start, with its config, has {size} bytes; {MAX_PAYLOAD_BYTES} are the most")
         self.appender.opening = lambda: [encode(self.started)]
         self.appender.open()
         self.owned = True

@@ -11,7 +11,7 @@ from tasuki.records import frames
 from tasuki.store.project import Projection
 from tasuki.store.sql import immediate, rows
 
-__all__ = ["Caught", "catch_up"]
+__all__ = ["Caught", "catch_up", "count_missing"]
 
 READ_BYTES = 1024 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -55,6 +55,12 @@ def catch_up(
     return Caught(records, sum(missing_records(db, source, stream) for stream in behind.values()))
 
 
+def count_missing(db: apsw.Connection, source: Source) -> int:
+    """How many records there are that are not projected; nothing is projected here."""
+    sealed = {writer for (writer,) in rows(db, "SELECT id FROM writer WHERE sealed")}
+    return sum(missing_records(db, source, stream) for stream in source.streams(sealed))
+
+
 def transaction(projection: Projection, source: Source, behind: dict[str, Stream], clock: Clock) -> int:
     """Project some of what is behind; streams that are as far as they can be leave `behind`. Returns the number of records."""
     until = clock.monotonic() + TRANSACTION_SECONDS
@@ -73,6 +79,7 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
                 projection.end(stream)
         if size >= TRANSACTION_BYTES or clock.monotonic() > until:
             break
+    projection.events.write(projection.db)
     return records
 
 

@@ -18,7 +18,7 @@ from tasuki.errors import JournalError, StoreDamaged
 from tasuki.store.schema import SCHEMA, TABLES
 from tasuki.store.sql import immediate
 
-__all__ = ["Generations", "connect"]
+__all__ = ["Generations", "connect", "generation_number"]
 
 POINTER = "store"
 LOCK = "store.lock"
@@ -45,6 +45,12 @@ def connect(path: Path | str) -> apsw.Connection:
         db.close()
         raise
     return db
+
+
+def generation_number(path: Path | None) -> int:
+    """Which generation a store's file is; 0 for none."""
+    match = NAME.fullmatch(path.name) if path is not None else None
+    return int(match[1]) if match else 0
 
 
 def another_schema(path: Path) -> bool:

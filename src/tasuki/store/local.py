@@ -12,7 +12,7 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, StoreDamaged
-from tasuki.journal import Folder, Verdict
+from tasuki.journal import Folder, Source, Verdict
 from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
@@ -20,12 +20,12 @@ from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
 from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Query, Series
+from tasuki.store.protocols import Series
 from tasuki.store.questions import Questions
 from tasuki.store.raw import RAW_FILE
 from tasuki.store.source import open_source
 
-__all__ = ["LocalStore", "RebuildReport", "open_local", "open_query"]
+__all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
 READER_WAIT_SECONDS = 2.0
 SILENT_US = 60_000_000
@@ -34,6 +34,8 @@ READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQ
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError)
 P = ParamSpec("P")
 T = TypeVar("T")
+Arrival = Callable[[apsw.Connection, Source], int]
+"""What brings the projection to where the source is, or waits for it; returns how many records are missing all the same."""
 log = logging.getLogger("tasuki.store")
 
 
@@ -48,10 +50,18 @@ class RebuildReport(NamedTuple):
 class LocalStore:
     """Answers from a folder's journals, through its projection. Not to be shared by threads: each opens its own."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, wait_seconds: float | None = READER_WAIT_SECONDS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = SYSTEM,
+        wait_seconds: float | None = READER_WAIT_SECONDS,
+        arrive: Arrival | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.wait_seconds = wait_seconds
+        self.arrive = arrive or self.project
         self.folder = Folder(settings.journal_root, settings.lock_root)
         self.generations = Generations(database_folder(settings.dir))
         self.source = open_source(self.folder, self.generations.folder / RAW_FILE)
@@ -137,10 +147,10 @@ class LocalStore:
     # -- how
 
     def ask(self, question: Callable[Concatenate[Questions, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Catch up, then answer within one read transaction."""
+        """See that the projection is where the journals are, then answer within one read transaction."""
 
         def answer() -> T:
-            self.catch_up(self.wait_seconds)
+            self.missing = self.arrive(self.connection(), self.source)
             return self.reading(lambda db: question(Questions(db, self.is_over), *args, **kwargs))
 
         return self.repairing(answer)
@@ -179,6 +189,14 @@ class LocalStore:
         self.missing = caught.missing
         return caught
 
+    def project_all(self, progress: Callable[[int], None] = lambda _: None) -> Caught:
+        """Project all that is there, however long it takes: what a projector does."""
+        return self.repairing(lambda: self.catch_up(None, progress))
+
+    def project(self, _: apsw.Connection, __: Source) -> int:
+        """Project what is there, as a reader does that is on its own."""
+        return self.catch_up(self.wait_seconds).missing
+
     def connection(self) -> apsw.Connection:
         """The connection to the current generation."""
         path = self.generations.current_or_new()
@@ -213,13 +231,6 @@ def select(path: str, statement: str, limit_rows: int) -> tuple[list[str], list[
         raise ConfigError(f"the query failed: {error}", hint="only SELECT; the tables are in docs/store.md") from error
     finally:
         db.close()
-
-
-def open_query(target: str | None, settings: Settings) -> Query:
-    """Whatever answers questions: the folder of the settings."""
-    if target is not None:
-        raise ConfigError(f"{target!r} can't be asked yet", hint="leave it out to ask the data folder")
-    return open_local(settings)
 
 
 def open_local(settings: Settings, *, wait_seconds: float | None = READER_WAIT_SECONDS) -> LocalStore:

@@ -30,7 +30,8 @@ from tasuki.records import (
     frames,
 )
 from tasuki.store import metrics
-from tasuki.store.points import collect
+from tasuki.store.events import Events
+from tasuki.store.points import Points, collect
 from tasuki.store.sql import one, rows
 
 __all__ = ["Projection", "flat_numbers"]
@@ -65,6 +66,7 @@ class Projection:
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
         self.ids = metrics.MetricIds(db)
+        self.events = Events()
 
     def progress(self, writer: str) -> Progress:
         """How far a stream is projected."""
@@ -85,13 +87,16 @@ class Projection:
                 logged.append((record, clock))
             elif run is not None:
                 place = Place(stream.writer, before.offset + offset, clock)
+                self.events.tell(stream, place.offset, record)
                 if isinstance(record, RunDeleted):
                     self.delete(stream, run)
                     run = None
                 elif (flat := self.apply(run, place, record)) is not None:
                     logged.append((flat, clock))
         if run is not None and records > before.records:
-            self.add_points(run, stream.writer, logged, clock)
+            points = self.add_points(run, stream.writer, logged, clock)
+            if points is not None:
+                self.events.tell_points(stream, points)
         self.move(stream, Progress(before.offset + end, crc32(data[:end], before.crc), clock, records, before.sealed))
 
     def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
@@ -146,8 +151,8 @@ class Projection:
         found = one(self.db, "SELECT 1 FROM tombstone WHERE project = ? AND run = ?", (stream.project, stream.run))
         return found is not None
 
-    def add_points(self, run: int, writer: str, logged: list[tuple[FlatMetrics, int]], clock: int) -> None:
-        """Add a batch's values to the run, and the clock of its latest record."""
+    def add_points(self, run: int, writer: str, logged: list[tuple[FlatMetrics, int]], clock: int) -> Points | None:
+        """Add a batch's values to the run, and the clock of its latest record; returns the values."""
         points = collect(writer, logged)
         (tail_records,) = one(self.db, "SELECT tail_records FROM run WHERE key = ?", (run,))
         if points is not None:
@@ -156,6 +161,7 @@ class Projection:
             "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
             (points.values if points else 0, tail_records, clock, run),
         )
+        return points
 
     def end(self, stream: Stream) -> None:
         """The stream is complete: make blocks of its run's tail, since nothing more is expected soon."""

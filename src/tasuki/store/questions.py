@@ -1,28 +1,35 @@
 """The SQL behind each question: one body, used by whoever has a connection inside a read transaction."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
 from tasuki.errors import NotFound
 from tasuki.records import AlertLevel, AlertRow, HistoryRow, ProjectRow, RunRow, Status, Summary
 from tasuki.store.metrics import read_points
-from tasuki.store.points import Points
+from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series
 from tasuki.store.sql import one, rows
 
-__all__ = ["Questions"]
+__all__ = ["Behind", "HistoryPage", "Questions", "RunsPage"]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
     (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
-FROM run LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
+FROM (SELECT *, coalesce(created, {last}) AS born FROM run
+    WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
+    ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
+LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
     SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1)
-WHERE run.project = ? ORDER BY run.created IS NULL, run.created, run.id
+ORDER BY born {direction}, run.id {direction}
 """
+LAST = 2**63 - 1
+OLDEST_FIRST = RUNS.format(last=LAST, behind=">", direction="ASC")
+NEWEST_FIRST = RUNS.format(last=LAST, behind="<", direction="DESC")
 SUMMARIES = """
 SELECT run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step
 FROM run JOIN summary ON summary.run = run.key JOIN metric ON metric.id = summary.metric
@@ -34,6 +41,26 @@ ALERTS = """
 SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
 FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2) ORDER BY clock, writer, "offset"
 """
+
+
+Behind = tuple[int, str]
+"""Where in the order of runs a page ends."""
+
+
+class RunsPage(NamedTuple):
+    """Some runs, and what the next page comes behind; None if there were none."""
+
+    rows: list[RunRow]
+    end: Behind | None
+
+
+class HistoryPage(NamedTuple):
+    """Some rows of a history, what the next page comes behind, and how many rows there are in all."""
+
+    rows: list[HistoryRow]
+    end: Order | None
+    total: int
+    more: bool = False
 
 
 class Questions:
@@ -50,14 +77,28 @@ class Questions:
 
     def runs(self, project: str) -> list[RunRow]:
         """The project's runs, in the order they were created."""
-        found = rows(self.db, RUNS, (project,))
+        return self.runs_page(project, limit=-1).rows
+
+    def runs_page(self, project: str, *, limit: int, behind: Behind | None = None, newest_first: bool = False) -> RunsPage:
+        """At most `limit` runs behind those of an earlier page; a negative limit is none."""
+        found = rows(self.db, NEWEST_FIRST if newest_first else OLDEST_FIRST, (project, *(behind or (None, None)), limit, None))
         if not found:
-            names = [row.name for row in self.projects()]
+            self.check_project(project)
+        places = [(LAST if row[7] is None else row[7], row[1]) for row in found[-1:]]
+        return RunsPage([self.run_row(project, *row) for row in found], places[0] if places else None)
+
+    def count_runs(self, project: str) -> int:
+        """How many runs a project has."""
+        return int(one(self.db, "SELECT count(*) FROM run WHERE project = ?", (project,))[0])
+
+    def check_project(self, project: str) -> None:
+        """NotFound, naming those there are, for a project that is not there."""
+        names = [row.name for row in self.projects()]
+        if project not in names:
             raise NotFound(
                 f"there is no project {project!r}",
                 hint=f"there are {', '.join(names)}" if names else "nothing is recorded yet",
             )
-        return [self.run_row(project, *row) for row in found]
 
     def run_row(self, project: str, key: int, id: str, *row: Any) -> RunRow:
         """A run from its row."""
@@ -110,9 +151,10 @@ class Questions:
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        if row := one(self.db, OLDEST_FIRST, (project, None, None, 1, ref)):
+            return self.run_row(project, *row)
         all_runs = self.runs(project)
         for found in (
-            [row for row in all_runs if row.id == ref],
             [row for row in all_runs if row.name == ref],
             [row for row in all_runs if ref and row.id.startswith(ref)],
         ):
@@ -124,12 +166,22 @@ class Questions:
         near = ", ".join(f"{row.id} ({row.name})" for row in all_runs[-10:])
         raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
 
+    def projected(self, writer: str) -> int:
+        """How many bytes of a stream are projected."""
+        row = one(self.db, 'SELECT "offset" FROM writer WHERE id = ?', (writer,))
+        return int(row[0]) if row else 0
+
     def key(self, project: str, run: str) -> int:
         """The number of a run."""
         row = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", (project, run))
         if row is None:
             return self.key(project, self.run(project, run).id)
         return int(row[0])
+
+    def id(self, project: str, ref: str) -> str:
+        """The id of a run, by whatever `run` finds it by."""
+        exact = one(self.db, "SELECT 1 FROM run WHERE project = ? AND id = ?", (project, ref))
+        return ref if exact else self.run(project, ref).id
 
     def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
         """The summary of each metric of each run, by run and metric."""
@@ -140,26 +192,33 @@ class Questions:
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
         points = self.points(project, run, metric)
+        return [] if points is None else history_rows(points)
+
+    def history_page(self, project: str, run: str, metric: str | None, *, limit: int, behind: Order | None = None) -> HistoryPage:
+        """At most `limit` rows behind those of an earlier page."""
+        points = self.points(project, run, metric)
         if points is None:
-            return []
-        calls: list[dict[str, float]] = [{} for _ in range(len(points))]
-        for name, column in points.columns.items():
-            for row, value in zip(column.rows.tolist(), column.values.tolist(), strict=True):
-                calls[row][name] = value
-        times = (points.clocks - points.lags).tolist()
-        return [
-            HistoryRow(step=step, time=time, metrics=values)
-            for step, time, values in zip(points.steps.tolist(), times, calls, strict=True)
-            if values
-        ]
+            return HistoryPage([], None, 0)
+        start = 0 if behind is None else bisect_right(range(len(points)), behind, key=points.order)
+        stop = min(start + limit, len(points))
+        return HistoryPage(
+            history_rows(points.part(start, stop)),
+            points.order(stop - 1) if stop > start else None,
+            len(points),
+            stop < len(points),
+        )
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
         points = self.points(project, run, metric)
         if points is None:
             raise NotFound(f"run {run!r} has logged nothing yet")
-        column = points.columns[metric]
-        return Series(points.steps[column.rows], (points.clocks - points.lags)[column.rows], column.values)
+        return series_of(points, metric)
+
+    def series_if_any(self, project: str, run: str, metric: str) -> Series | None:
+        """One metric's points; None if the run has not logged it."""
+        points = read_points(self.db, self.key(project, run), metric)
+        return None if points is None else series_of(points, metric)
 
     def points(self, project: str, run: str, metric: str | None) -> Points | None:
         """All points of a run, or one metric's; NotFound, naming those there are, for a metric that was never logged."""
@@ -181,3 +240,23 @@ class Questions:
                 ALERTS, (project, run)
             )
         ]  # fmt: skip
+
+
+def history_rows(points: Points) -> list[HistoryRow]:
+    """A row per record."""
+    calls: list[dict[str, float]] = [{} for _ in range(len(points))]
+    for name, column in points.columns.items():
+        for row, value in zip(column.rows.tolist(), column.values.tolist(), strict=True):
+            calls[row][name] = value
+    times = (points.clocks - points.lags).tolist()
+    return [
+        HistoryRow(step=step, time=time, metrics=values)
+        for step, time, values in zip(points.steps.tolist(), times, calls, strict=True)
+        if values
+    ]
+
+
+def series_of(points: Points, metric: str) -> Series:
+    """One metric of some points."""
+    column = points.columns[metric]
+    return Series(points.steps[column.rows], (points.clocks - points.lags)[column.rows], column.values)

@@ -4,6 +4,8 @@ An item is stored only where the receiver's position equals the item's (compare 
 that is on the disk before anything is answered.
 """
 
+import hashlib
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -12,10 +14,12 @@ import apsw
 
 from tasuki.errors import DataError
 from tasuki.journal import Stream, Verdict
-from tasuki.records import START, Item, Position, Reply, ReplyStatus, unpack_item
+from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, unpack_item
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = ["RAW_FILE", "RawStore"]
+
+log = logging.getLogger("tasuki.store")
 
 SCHEMA = 1
 RAW_FILE = "raw.db"
@@ -121,18 +125,36 @@ class RawStore:
                 yield Stream(writer, project, run, size, bool(sealed))
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`; nothing at the end."""
+        """Whole frames from `offset`; nothing at the end, or where an item is damaged."""
         parts, size = [], 0
         found = self.db.execute(
             'SELECT "offset", data FROM item WHERE writer = ? AND "offset" + size > ? ORDER BY "offset"', (writer, offset)
         )
         for start, data in found:
-            part = unpack_item(data)[max(0, offset - start) :]
+            try:
+                part = unpack_item(data)[max(0, offset - start) :]
+            except DataError as error:
+                log.error("an item of the raw store is damaged: writer %s, offset %d: %s", writer, start, error.message)
+                break
             parts.append(part)
             size += len(part)
             if size >= limit_bytes:
                 break
         return b"".join(parts)
+
+    def received(self, project: str) -> list[Stream]:
+        """The streams of a project, by writer."""
+        statement = 'SELECT id, project, run, "offset", sealed FROM writer WHERE project = ? AND NOT purged ORDER BY id'
+        found = rows(self.db, statement, (project,))
+        return [Stream(writer, name, run, size, bool(sealed)) for writer, name, run, size, sealed in found]
+
+    def digest(self, writer: str) -> tuple[Position, str]:
+        """How far a stream can be read, and the sha256 of its frames up to there."""
+        position, hashed = START, hashlib.sha256()
+        while data := self.read(writer, position.offset, MAX_ITEM_BYTES):
+            hashed.update(data)
+            position = Position(position.offset + len(data), crc32(data, position.crc))
+        return position, hashed.hexdigest()
 
     def verdict(self, writer: str) -> Verdict:
         """A stream that is sealed is over; of others nothing is known here."""

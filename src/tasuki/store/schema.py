@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 1
+SCHEMA = 2
 
 TABLES = """
 CREATE TABLE writer (
@@ -72,4 +72,9 @@ CREATE TABLE summary (
     max REAL, max_step INTEGER, max_clock INTEGER, max_writer TEXT,
     PRIMARY KEY (run, metric)
 ) WITHOUT ROWID;
+
+-- What changed, for those who watch: only the latest are kept, and a rebuilt store has others.
+CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, run TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL
+);
 """

@@ -34,9 +34,9 @@ class UnionSource:
         return b"" if source is None else source.read(writer, offset, limit_bytes)
 
     def verdict(self, writer: str) -> Verdict:
-        """What the source says that has most of the stream."""
-        source = self.best.get(writer)
-        return Verdict.UNKNOWN if source is None else source.verdict(writer)
+        """What the first source says that knows."""
+        verdicts = (source.verdict(writer) for source in self.sources)
+        return next((verdict for verdict in verdicts if verdict is not Verdict.UNKNOWN), Verdict.UNKNOWN)
 
     def close(self) -> None:
         """Close all sources."""

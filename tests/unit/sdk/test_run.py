@@ -105,7 +105,8 @@ def test_nan_and_infinities_are_values(run: tasuki.Run, values: Values):
 
 def test_nested_metrics_and_odd_keys_are_kept(run: tasuki.Run, values: Values):
     run.log({"train": {"loss": 1.0, "deep": {"er": 2}}, 3: 4.0, "a/b": 5.0})
-    assert values() == [{"train": {"loss": 1.0, "deep": {"er": 2}}, 3: 4.0, "a/b": 5.0}]
+    run.log({3: 4.0, "": 1.0})
+    assert values() == [{"train": {"loss": 1.0, "deep": {"er": 2}}, "3": 4.0, "a/b": 5.0}, {3: 4.0, "": 1.0}]
 
 
 def test_a_key_that_is_no_utf8_is_kept_readable(run: tasuki.Run, values: Values):
@@ -264,7 +265,9 @@ def test_a_pickled_run_logs_to_the_same_run_with_a_writer_of_its_own(run: tasuki
     twin = pickle.loads(pickle.dumps(run))
     twin.log({"x": 1.0})
     twin.finish()
-    assert [(beginning(path)[0].project, beginning(path)[0].run) for path in journals(run.settings.journal_root)] == [("p", run.id)] * 2
+    assert [(beginning(path)[0].project, beginning(path)[0].run) for path in journals(run.settings.journal_root)] == [
+        ("p", run.id)
+    ] * 2
     assert len(recorded(Metrics)) == 1
     assert recorded(RunStatus) == []
     assert len(recorded(RunStarted)) == 1

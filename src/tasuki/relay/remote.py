@@ -1,0 +1,196 @@
+"""Asking a server: the same questions as a folder's store answers, over HTTP; and whom to ask, decided once."""
+
+from collections.abc import Collection, Iterator
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import numpy as np
+
+from tasuki import __version__
+from tasuki.errors import ConfigError, NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.relay.frame import FRAME, arrays_from, header_from
+from tasuki.settings import Settings
+from tasuki.store import Query, Series, open_local
+
+__all__ = ["HttpQuery", "open_query"]
+
+PROTOCOL = "1"
+TIMEOUT = httpx.Timeout(10.0, read=30.0)
+PAGE = 1000
+LARGE_PAGE = 100_000
+NAMED_RUNS = 50
+JSON = "application/json"
+T = TypeVar("T")
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """What a problem document says."""
+
+    detail: str = ""
+    error: str = ""
+    hint: str | None = None
+
+
+class HttpQuery:
+    """Answers from a server. RemoteUnavailable while it can't be reached; never an answer from anywhere else."""
+
+    def __init__(self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = checked_url(url)
+        headers = {"User-Agent": f"tasuki/{__version__}", "Tasuki-Protocol": PROTOCOL}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport)
+        self.missing = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def __enter__(self) -> "HttpQuery":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- answers
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects, by name."""
+        return list(self.rows("projects", "projects", ProjectRow, {}))
+
+    def runs(self, project: str) -> list[RunRow]:
+        """The project's runs, in the order they were created."""
+        return list(self.rows("runs", "runs", RunRow, {"project": project, "limit": PAGE}))
+
+    def run(self, project: str, ref: str) -> RunRow:
+        """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        found: RunRow = self.converted(self.ask(f"runs/{segment(ref)}", {"project": project}), RunRow)
+        return found
+
+    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric."""
+        asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE}
+        if (runs is not None and not runs) or (metrics is not None and not metrics):
+            return []
+        asked |= {"run": list(runs)} if runs is not None and len(runs) <= NAMED_RUNS else {}
+        asked |= {"metric": list(metrics)} if metrics is not None and len(metrics) <= NAMED_RUNS else {}
+        found = self.rows("summaries", "summaries", Summary, asked)
+        return [row for row in found if (runs is None or row.run in runs) and (metrics is None or row.metric in metrics)]
+
+    def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
+        """What was logged, by (step, time)."""
+        asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE} | ({} if metric is None else {"metric": metric})
+        return list(self.rows(f"runs/{segment(run)}/history", "history", HistoryRow, asked))
+
+    def series(self, project: str, run: str, metric: str) -> Series:
+        """One metric's points."""
+        answer = self.get(f"runs/{segment(run)}/points", {"project": project, "metric": metric}, accept=FRAME)
+        try:
+            header, start = header_from(answer.content)
+            n = int(header["n"])
+            steps, times, values = arrays_from(answer.content, start, [("<i8", n), ("<i8", n), ("<f8", n)])
+            self.missing = int(header["missing"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise self.not_tasuki(answer) from error
+        return Series(steps.astype(np.int64), times.astype(np.int64), values.astype(np.float64))
+
+    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
+        """The alerts of a project or of one run, by time."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+        return list(self.rows("alerts", "alerts", AlertRow, asked))
+
+    # -- how
+
+    def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
+        """All rows of a list, page by page."""
+        missing, cursor = 0, None
+        while True:
+            page = self.ask(path, asked if cursor is None else asked | {"cursor": cursor})
+            missing = max(missing, self.missing)
+            yield from self.converted(page.get(name), list[kind])  # type: ignore[valid-type]
+            cursor = page.get("next")
+            if not cursor:
+                self.missing = missing
+                return
+
+    def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """A JSON object from the server; keeps how much is missing in it."""
+        answer = self.get(path, asked, accept=JSON)
+        try:
+            found = msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise self.not_tasuki(answer) from error
+        self.missing = int(found.get("missing", 0))
+        return found
+
+    def get(self, path: str, asked: dict[str, Any], *, accept: str) -> httpx.Response:
+        """An answer that is one of tasuki's, and no error."""
+        try:
+            answer = self.client.get(f"/api/v1/{path}", params=asked, headers={"Accept": accept})
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if answer.status_code != httpx.codes.OK:
+            raise self.refusal(answer)
+        return answer
+
+    def converted(self, found: Any, kind: Any) -> Any:
+        """Rows from JSON; numbers that JSON can't hold are strings there."""
+        try:
+            return msgspec.convert(found, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise RemoteRejected(
+                f"{self.url} answers what this version can't read: {error}", hint="pip install -U tasuki"
+            ) from error
+
+    def refusal(self, answer: httpx.Response) -> Exception:
+        """The error that an answer stands for."""
+        status = answer.status_code
+        if answer.headers.get("Tasuki-Protocol") is None:
+            return self.not_tasuki(answer)
+        try:
+            said = msgspec.json.decode(answer.content, type=Refused)
+        except msgspec.DecodeError:
+            return self.not_tasuki(answer)
+        if status == httpx.codes.NOT_FOUND:
+            return NotFound(said.detail, hint=said.hint)
+        if status >= 500 or status in (408, 425, 429):
+            return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
+        return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)
+
+    def not_tasuki(self, answer: httpx.Response) -> RemoteUnavailable | RemoteRejected:
+        """Something else answered: in trouble, or of another kind."""
+        found = f"{self.url} answered {answer.status_code} {answer.reason_phrase}, but not as a tasuki server does"
+        if answer.status_code >= 500 or answer.status_code == 429:
+            return RemoteUnavailable(found, hint="a proxy before it may be in trouble; try again later")
+        return RemoteRejected(found, hint=f"what is wrong: tasuki remote test {self.url}")
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def checked_url(url: str) -> str:
+    """The URL of a server. ConfigError for what is none."""
+    try:
+        parsed = httpx.URL(url.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"{url!r} is not a URL: {error}", hint="http://127.0.0.1:7700") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigError(f"{url!r} is not the URL of a server", hint="http://127.0.0.1:7700")
+    return str(parsed)
+
+
+def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
+    """The server can't be reached."""
+    said = str(error) or type(error).__name__
+    return RemoteUnavailable(f"{url} can't be reached: {said}", hint=f"what is wrong: tasuki remote test {url}")
+
+
+def open_query(target: str | None, settings: Settings) -> Query:
+    """Whatever answers questions: the folder of the settings, or the server at a URL."""
+    if target is None:
+        return open_local(settings)
+    return HttpQuery(target, settings.token)

@@ -1,0 +1,1 @@
+"""The server: receives journals, projects them, answers, and tells those who watch."""

@@ -1,0 +1,166 @@
+"""What the server answers with: lists of rows, charts, and how they are written as JSON."""
+
+import math
+from typing import Any
+
+import msgspec
+
+from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary, json_number
+
+__all__ = [
+    "AlertList",
+    "Chart",
+    "ChartRun",
+    "HistoryList",
+    "Meta",
+    "MetricList",
+    "PointsAnswer",
+    "ProjectList",
+    "Purged",
+    "RunList",
+    "SeriesAnswer",
+    "StreamList",
+    "StreamRow",
+    "SummaryList",
+    "encoded",
+]
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answers: which version, which server, since which start."""
+
+    version: str
+    protocols: list[int]
+    server_id: str
+    boot_id: str
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What all lists have: where the next page begins, how many rows there are in all, how many records are not in them yet."""
+
+    next: str | None = None
+    total: int
+    missing: int
+
+
+class ProjectList(Listing, frozen=True, kw_only=True):
+    """All projects."""
+
+    projects: list[ProjectRow]
+
+
+class RunList(Listing, frozen=True, kw_only=True):
+    """Runs of a project."""
+
+    runs: list[RunRow]
+
+
+class RunAnswer(RunRow, frozen=True, kw_only=True):
+    """One run."""
+
+    missing: int
+
+
+class MetricList(Listing, frozen=True, kw_only=True):
+    """The metrics of a run."""
+
+    metrics: list[Summary]
+
+
+class SummaryList(Listing, frozen=True, kw_only=True):
+    """Summaries of metrics of runs."""
+
+    summaries: list[Summary]
+
+
+class HistoryList(Listing, frozen=True, kw_only=True):
+    """What a run logged."""
+
+    history: list[HistoryRow]
+
+
+class AlertList(Listing, frozen=True, kw_only=True):
+    """Alerts."""
+
+    alerts: list[AlertRow]
+
+
+class PointsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """All points of one metric of one run."""
+
+    metric: str
+    n: int
+    missing: int
+    steps: list[int]
+    times: list[int]
+    values: list[float | str]
+
+
+class ChartRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run on a chart's columns: null where there is no number; `nan` is 1 where there was NaN."""
+
+    run: str
+    n: int
+    min: list[float | str | None]
+    max: list[float | str | None]
+    last: list[float | str | None]
+    nan: list[int]
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of some runs. `x` is the last step of each column."""
+
+    metric: str
+    columns: int
+    from_step: int
+    to_step: int
+    x: list[float]
+    runs: list[ChartRun]
+
+
+class SeriesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart per metric."""
+
+    series: list[Chart]
+    missing: int
+
+
+class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream as it was received. With a digest: what can be read of it, and whether that is all."""
+
+    writer: str
+    run: str
+    offset: int
+    crc: int
+    sealed: bool
+    sha256: str | None = None
+    damaged: bool | None = None
+
+
+class StreamList(Listing, frozen=True, kw_only=True):
+    """Streams of a project."""
+
+    streams: list[StreamRow]
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """How many streams were dropped."""
+
+    streams: int
+
+
+def encoded(answer: msgspec.Struct) -> bytes:
+    """The answer as JSON: NaN and infinities as the strings that stand for them."""
+    return msgspec.json.encode(plain(msgspec.to_builtins(answer)))
+
+
+def plain(value: Any) -> Any:
+    """The same without floats that JSON can't hold."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else json_number(value)
+        case dict():
+            return {key: plain(inner) for key, inner in value.items()}
+        case list():
+            return [plain(inner) for inner in value]
+    return value

@@ -1,0 +1,99 @@
+"""Problem documents (RFC 9457): what every error of the server looks like."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Send
+
+from tasuki.errors import ConfigError, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+
+__all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
+
+MEDIA_TYPE = "application/problem+json"
+WORDS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    421: "bad-host",
+    429: "busy",
+    503: "unavailable",
+}
+"""The stable word for a status, where nothing more is known."""
+STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, StoreDamaged: 503, RemoteUnavailable: 503}
+log = logging.getLogger("tasuki.server")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """An error: `error` is a stable word, `hint` what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    error: str
+    hint: str | None = None
+
+
+class Refusal(Exception):
+    """A request that the server will not serve."""
+
+    def __init__(
+        self, status: int, detail: str, *, error: str | None = None, hint: str | None = None, wait: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.error = error or WORDS[status]
+        self.hint = hint
+        self.wait = wait
+
+
+def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
+    """The document for an error, and the headers that go with it."""
+    match error:
+        case Refusal():
+            problem = make(error.status, error.detail, error.error, error.hint)
+            return problem, {} if error.wait is None else {"Retry-After": str(error.wait)}
+        case TasukiError():
+            status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+            return make(status, error.message, WORDS.get(status, "internal"), error.hint), {}
+        case ValidationException():
+            return make(400, validation_detail(error), WORDS[400], "docs/api.md lists the parameters"), {}
+        case HTTPException():
+            return make(error.status_code, error.detail, WORDS.get(error.status_code, "bad-request"), None), dict(
+                error.headers or {}
+            )
+    log.error("a request failed", exc_info=error)
+    return make(500, "the server made an error; its log has more", "internal", None), {}
+
+
+def make(status: int, detail: str, error: str, hint: str | None) -> Problem:
+    """The document, with the status's own name as title."""
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, error=error, hint=hint)
+
+
+def validation_detail(error: ValidationException) -> str:
+    """Which parameter is wrong, and how."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
+    return "; ".join(said) or error.detail
+
+
+def problem_response(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a request that failed."""
+    problem, headers = problem_from(error)
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def send_problem(send: Send, error: Exception) -> None:
+    """The same for those who speak ASGI."""
+    problem, headers = problem_from(error)
+    pairs = [(b"content-type", MEDIA_TYPE.encode())]
+    pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(problem), "more_body": False})

@@ -1,0 +1,147 @@
+"""The questions: projects, runs, metrics, histories, summaries, alerts."""
+
+from typing import Annotated, Any, Literal
+
+from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from tasuki.server.answers import AlertList, HistoryList, MetricList, ProjectList, RunAnswer, RunList, SummaryList, encoded
+from tasuki.server.asking import Asking, cursor_from, page_of, parse_cursor
+from tasuki.server.problems import Problem
+from tasuki.server.readers import Reached
+from tasuki.store import Behind, Questions
+
+__all__ = ["QUESTIONS", "answers"]
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows of a page")]
+LargeLimit = Annotated[int, QueryParameter(ge=1, le=100_000, description="The most rows of a page")]
+Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before")]
+Project = FromQuery[str]
+
+
+def answers(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
+    """What OpenAPI says of a question's answers."""
+    problem = "application/problem+json"
+    return {
+        200: ResponseSpec(kind, description="The answer", media_type=media_types[0] if media_types else "application/json"),
+        304: ResponseSpec(None, description="It is what If-None-Match names"),
+        400: ResponseSpec(Problem, description="A parameter is wrong", media_type=problem),
+        404: ResponseSpec(Problem, description="There is no such project, run or metric", media_type=problem),
+    }
+
+
+@get("/api/v1/projects", summary="All projects", responses=answers(ProjectList))
+async def projects(asking: Asking) -> Response[bytes]:
+    """All projects, by name."""
+
+    def question(questions: Questions, reached: Reached) -> ProjectList:
+        found = questions.projects()
+        return ProjectList(projects=found, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs", summary="The runs of a project", responses=answers(RunList))
+async def runs(
+    asking: Asking,
+    project: Project,
+    order: FromQuery[Literal["created", "-created"]] = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """A project's runs, in the order they were created, or newest first."""
+    behind = None if cursor is None else parse_cursor(cursor, Behind)
+
+    def question(questions: Questions, reached: Reached) -> RunList:
+        page = questions.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
+        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
+        return RunList(runs=page.rows, next=following, total=questions.count_runs(project), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}", summary="One run", responses=answers(RunAnswer))
+async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+    """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+
+    def question(questions: Questions, reached: Reached) -> RunAnswer:
+        row = questions.run(project, id)
+        return RunAnswer(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", responses=answers(MetricList))
+async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+    """The summary of each metric of a run."""
+
+    def question(questions: Questions, reached: Reached) -> MetricList:
+        found = questions.summaries(project, [questions.id(project, id)])
+        return MetricList(metrics=found, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}/history", summary="What a run logged", responses=answers(HistoryList))
+async def history(
+    asking: Asking,
+    id: FromPath[str],
+    project: Project,
+    metric: FromQuery[str | None] = None,
+    limit: LargeLimit = 1000,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """A row per `log()` call, by step and time; with `metric` only the calls that logged it, and only its value."""
+    behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
+
+    def question(questions: Questions, reached: Reached) -> bytes:
+        page = questions.history_page(project, id, metric, limit=limit, behind=behind)
+        following = cursor_from(page.end) if page.end and page.more else None
+        return encoded(HistoryList(history=page.rows, next=following, total=page.total, missing=reached.missing))
+
+    return await asking.answer_large(question)
+
+
+@get("/api/v1/summaries", summary="Summaries of metrics", responses=answers(SummaryList))
+async def summaries(
+    asking: Asking,
+    project: Project,
+    run: FromQuery[list[str] | None] = None,
+    metric: FromQuery[list[str] | None] = None,
+    limit: LargeLimit = 10_000,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The summary of each metric of each run: of all, or of the run ids and metric names given."""
+
+    def question(questions: Questions, reached: Reached) -> SummaryList:
+        questions.check_project(project)
+        found = questions.summaries(project, run, metric)
+        page = page_of(found, lambda row: [row.run, row.metric], limit, cursor)
+        return SummaryList(summaries=page.rows, next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/alerts", summary="Alerts", responses=answers(AlertList))
+async def alerts(
+    asking: Asking,
+    project: Project,
+    run: FromQuery[str | None] = None,
+    since: FromQuery[int | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The alerts of a project or of one run, by time; with `since` those later than that (microseconds UTC)."""
+
+    def question(questions: Questions, reached: Reached) -> AlertList:
+        questions.check_project(project)
+        found = questions.alerts(project, None if run is None else questions.id(project, run))
+        found = [row for row in found if since is None or row.time > since]
+        page = page_of(found, lambda row: row.id, limit, cursor)
+        return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+QUESTIONS = [projects, runs, run, metrics, history, summaries, alerts]

@@ -1,0 +1,136 @@
+"""`POST /api/v1/replicate`: streams come in, positions go out."""
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+
+from tasuki.errors import ConfigError
+from tasuki.journal import project_name, run_id
+from tasuki.records import MAX_PAYLOAD_BYTES, Item, Position, Reply, ReplyStatus
+from tasuki.server.committer import Committer
+from tasuki.server.limits import MAX_BODY_BYTES, MAX_ITEMS, MAX_JSON_BYTES, Bodies
+from tasuki.server.problems import Problem, Refusal
+
+__all__ = ["Control", "Mailbox", "Receiver", "ReplicateAnswer", "ReplicateRequest", "replicate"]
+
+WRITER = re.compile(r"[0-9a-f]{32}")
+LARGEST_OFFSET = 2**62
+LONGEST_WAIT_SECONDS = 30.0
+PACE_MS = 1000
+MSGPACK = "application/msgpack"
+SMALL_BYTES = 256 * 1024
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """A word to the process that makes a run."""
+
+    run: str
+    attempt: str
+    stop: bool
+
+
+class ReplicateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Items to be stored, or none, to wait for a word."""
+
+    items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+
+
+class ReplicateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply per item, in their order; when to come again; words for runs."""
+
+    items: list[Reply]
+    boot_id: str
+    next_after_ms: int = PACE_MS
+    control: list[Control] = []
+
+
+class Mailbox:
+    """Words for the processes that make runs. Nobody writes any yet: stop requests will."""
+
+    async def wait(self, seconds: float) -> list[Control]:
+        """The words that are there; else those that come within the time."""
+        await asyncio.sleep(seconds)
+        return []
+
+
+class Receiver:
+    """What `replicate` needs of the server."""
+
+    def __init__(self, committer: Committer, boot_id: str) -> None:
+        self.committer = committer
+        self.boot_id = boot_id
+        self.bodies = Bodies()
+        self.mailbox = Mailbox()
+
+    async def answer(self, request: ReplicateRequest) -> ReplicateAnswer:
+        """Store the items; without any, wait."""
+        if not request.items:
+            return ReplicateAnswer(items=[], boot_id=self.boot_id, control=await self.mailbox.wait(request.wait_s))
+        flaws = [flaw(item) for item in request.items]
+        sound = [item for item, wrong in zip(request.items, flaws, strict=True) if wrong is None]
+        replies = iter(await self.committer.append(sound) if sound else [])
+        items = [
+            next(replies) if wrong is None else rejected(item, wrong) for item, wrong in zip(request.items, flaws, strict=True)
+        ]
+        return ReplicateAnswer(items=items, boot_id=self.boot_id)
+
+
+@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", responses={
+    200: ResponseSpec(ReplicateAnswer, description="A reply per item"),
+    400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
+    413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
+    429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
+})  # fmt: skip
+async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Response[bytes]:
+    """Compare and append: an item is stored only where the server's position equals its own; what is `stored` is on the disk."""
+    kind, _ = request.content_type
+    binary = kind in (MSGPACK, "application/x-msgpack")
+    async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
+        asked = await parsed(body, binary=binary)
+        answer = await receiver.answer(asked)
+    if MSGPACK in request.headers.get("accept", MSGPACK if binary else ""):
+        return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+async def parsed(body: bytes, *, binary: bool) -> ReplicateRequest:
+    """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
+    decode = decode_msgpack if binary else decode_json
+    try:
+        return decode(body) if len(body) < SMALL_BYTES else await asyncio.to_thread(decode, body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        status = 413 if "length <=" in str(error) else 400
+        raise Refusal(status, f"not a replicate request: {error}", hint="docs/api.md, Sending") from error
+
+
+decode_msgpack = msgspec.msgpack.Decoder(ReplicateRequest).decode
+decode_json = msgspec.json.Decoder(ReplicateRequest).decode
+
+
+def flaw(item: Item) -> str | None:
+    """What no sender of ours would send, so that a name or a number from outside can't become a path or an overflow."""
+    if not WRITER.fullmatch(item.writer):
+        return "a writer's id is 32 hex digits"
+    if not 0 <= item.offset <= LARGEST_OFFSET or not 0 <= item.crc < 2**32:
+        return "there is no such position"
+    if item.data is not None and len(item.data) > MAX_PAYLOAD_BYTES + SMALL_BYTES:
+        return f"an item has {len(item.data)} bytes; {MAX_PAYLOAD_BYTES + SMALL_BYTES} are the most"
+    try:
+        if project_name(item.project) != item.project:
+            return "the project's name is not in its normal form (NFC, no spaces around it)"
+        if item.run:
+            run_id(item.run)
+    except ConfigError as error:
+        return error.message
+    return None
+
+
+def rejected(item: Item, hint: str) -> Reply:
+    """The answer to an item that will never be stored."""
+    start = Position(0, 0)
+    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=start.offset, crc=start.crc, hint=hint)

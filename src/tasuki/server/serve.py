@@ -1,0 +1,103 @@
+"""`tasuki serve`: the server on a socket, until it is told to stop."""
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from tasuki.errors import ConfigError
+from tasuki.server.app import Parts, application
+from tasuki.settings import Settings
+
+__all__ = ["DEFAULT_PORT", "serve"]
+
+DEFAULT_PORT = 7700
+GRACEFUL_SECONDS = 1
+BACKLOG = 512
+log = logging.getLogger("tasuki.server")
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, but a signal ends it without killing the process afterwards, and open event streams end first."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self.parts = parts
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop the server; a second one stops it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def stop(self, number: int) -> None:
+        """Stop soon: streams end now, requests under way have a second."""
+        self.parts.hub.close()
+        self.handle_exit(number, None)
+
+
+def serve(
+    settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, say: Callable[[str], object] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. ConfigError for an address that is not of this machine alone, or that is taken."""
+    with listening(host, port) as listener:
+        bound = listener.getsockname()[1]
+        parts = Parts(settings)
+        config = uvicorn.Config(
+            application(parts),
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+        shown = f"[{host}]" if ":" in host else host
+        (say or say_on_stderr)(f"tasuki serves {settings.dir} at http://{shown}:{bound}/ (Ctrl-C stops it)")
+        Server(config, parts).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. ConfigError for an address that is not of this machine alone, or that is taken."""
+    if not is_loopback(host):
+        raise ConfigError(
+            f"{host!r} can be reached from other machines: tokens come first", hint="leave --host out, or use an SSH tunnel"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"{host}:{port} can't be listened on: {error}", hint="--port 0 takes any free one") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def say_on_stderr(line: str) -> None:
+    """To the person at the terminal."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,73 @@
+"""The files of the page, from the package `tasuki.web`."""
+
+import asyncio
+import gzip
+import hashlib
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from tasuki.server.problems import Refusal
+
+__all__ = ["STATIC"]
+
+PACKAGE = "tasuki.web"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+WORTH_PACKING_BYTES = 1024
+
+
+class File(NamedTuple):
+    """A file's content, and the same compressed where that is worth it."""
+
+    tag: str
+    body: bytes
+    packed: bytes | None
+
+
+CACHE: dict[str, File] = {}
+
+
+def find(path: str) -> File:
+    """A file of the page. Refusal (404) for what is none: only names below the folder of static files count."""
+    parts = PurePosixPath(path).parts
+    if not parts or any(part in ("..", "/", "") or "\\" in part or "\0" in part for part in parts):
+        raise Refusal(404, f"there is no page /{path}")
+    place = files(PACKAGE).joinpath("static", *parts)
+    if PurePosixPath(path).suffix not in TYPES or not place.is_file():
+        raise Refusal(404, f"there is no page /{path}", hint="the page is at /, the API in docs/api.md")
+    body = place.read_bytes()
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    known = CACHE.get(path)
+    if known is None or known.tag != tag:
+        packed = gzip.compress(body, 6, mtime=0) if len(body) >= WORTH_PACKING_BYTES else None
+        known = CACHE[path] = File(tag, body, packed)
+    return known
+
+
+@get(["/", "/{path:path}"], include_in_schema=False)
+async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Response[bytes]:
+    """A file of the page; `/` is its index."""
+    name = path.lstrip("/") or "index.html"
+    file = await asyncio.to_thread(find, name)
+    headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    media_type = TYPES[PurePosixPath(name).suffix]
+    if file.tag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers, media_type=media_type)
+    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=media_type)
+    return Response(file.body, headers=headers, media_type=media_type)
+
+
+STATIC = [page]

@@ -1,0 +1,99 @@
+"""Events: what changed, for those who watch. They are written in the transaction that changed it and kept for a while."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+
+from tasuki.journal import Stream
+from tasuki.records import Alert, Lost, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
+from tasuki.store.points import Points
+from tasuki.store.sql import one, rows
+
+__all__ = ["KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
+
+KEPT_EVENTS = 20_000
+DELTA_VALUES = 200
+OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, Lost)
+
+
+class Event(NamedTuple):
+    """One event: `data` is the JSON object that is sent."""
+
+    sequence: int
+    project: str
+    data: str
+
+
+class EventSpan(NamedTuple):
+    """The first and the last event that are kept; (1, 0) before the first."""
+
+    first: int
+    last: int
+
+
+class Events:
+    """The events of one transaction."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str, str, int], dict[str, Any]] = {}
+
+    def tell(self, stream: Stream, offset: int, record: object) -> None:
+        """A record changed a run, or is an alert. A run that changed many times has changed once."""
+        if isinstance(record, OF_RUN):
+            self.add("run", stream, 0, {})
+        elif isinstance(record, Alert):
+            alert = {"id": f"{stream.writer}:{offset}", "level": record.level, "title": record.title}
+            self.add("alert", stream, len(self.found), alert)
+
+    def tell_points(self, stream: Stream, points: Points) -> None:
+        """New values: themselves if they are few, else where they are."""
+        self.add("points", stream, len(self.found), delta(points) if points.values <= DELTA_VALUES else extent(points))
+
+    def add(self, kind: str, stream: Stream, number: int, content: dict[str, Any]) -> None:
+        """One more event."""
+        head = {"type": kind, "project": stream.project, "run": stream.run}
+        self.found.setdefault((stream.project, stream.run, kind, number), head | content)
+
+    def write(self, db: apsw.Connection) -> None:
+        """Into the table, inside the transaction; the oldest go."""
+        if self.found:
+            db.executemany("INSERT INTO event (project, run, type, data) VALUES (?, ?, ?, ?)", self.table_rows())
+            db.execute("DELETE FROM event WHERE sequence <= ?", (db.last_insert_rowid() - KEPT_EVENTS,))
+            self.found.clear()
+
+    def table_rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """A row per event."""
+        for (project, run, kind, _), content in self.found.items():
+            yield project, run, kind, msgspec.json.encode(content).decode()
+
+
+def delta(points: Points) -> dict[str, Any]:
+    """The values: `[step, time, value]` by metric."""
+    steps, times = points.steps.tolist(), (points.clocks - points.lags).tolist()
+    return {
+        "points": {
+            metric: [
+                [steps[row], times[row], json_number(value)] for row, value in zip(rows.tolist(), values.tolist(), strict=True)
+            ]
+            for metric, (rows, values) in points.columns.items()
+        }
+    }
+
+
+def extent(points: Points) -> dict[str, Any]:
+    """From which step to which there is something new, and of what."""
+    return {"from_step": int(points.steps[0]), "to_step": int(points.steps[-1]), "metrics": sorted(points.columns)}
+
+
+def event_span(db: apsw.Connection) -> EventSpan:
+    """Which events are kept."""
+    first, last = one(db, "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)")
+    return EventSpan(first or 1, last or 0)
+
+
+def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[Event]:
+    """The events behind `sequence`, in order."""
+    statement = "SELECT sequence, project, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
+    return [Event(*row) for row in rows(db, statement, (sequence, limit))]
