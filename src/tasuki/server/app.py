@@ -54,6 +54,11 @@ class Parts:
         """The projection has moved."""
         self.hub.wake()
 
+    def let_go(self) -> None:
+        """End what would hold the stop: event streams, and senders who wait for a word."""
+        self.hub.close()
+        self.receiver.mailbox.close()
+
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
         """From start to stop."""
@@ -63,7 +68,7 @@ class Parts:
         try:
             yield
         finally:
-            self.hub.close()
+            self.let_go()
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -52,10 +53,19 @@ class ReplicateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Mailbox:
     """Words for the processes that make runs. Nobody writes any yet: stop requests will."""
 
+    def __init__(self) -> None:
+        self.closing = asyncio.Event()
+
     async def wait(self, seconds: float) -> list[Control]:
-        """The words that are there; else those that come within the time."""
-        await asyncio.sleep(seconds)
+        """The words that are there; else those that come within the time, or before the server stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
         return []
+
+    def close(self) -> None:
+        """Let all go who wait."""
+        self.closing.set()
 
 
 class Receiver:

@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
 
     def stop(self, number: int) -> None:
         """Stop soon: streams end now, requests under way have a second."""
-        self.parts.hub.close()
+        self.parts.let_go()
         self.handle_exit(number, None)
 
 
