@@ -29,9 +29,9 @@ class UnionSource:
             yield stream
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`; nothing for a stream that was never listed."""
-        source = self.best.get(writer)
-        return b"" if source is None else source.read(writer, offset, limit_bytes)
+        """Whole frames from `offset`, from where there is most of the stream."""
+        sources = [self.best[writer]] if writer in self.best else self.sources
+        return max((source.read(writer, offset, limit_bytes) for source in sources), key=len)
 
     def verdict(self, writer: str) -> Verdict:
         """What the first source says that knows."""
