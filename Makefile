@@ -52,7 +52,7 @@ venv: $(VENV) ## make .venv with everything pinned in requirements/dev.txt
 $(VENV): pyproject.toml requirements/dev.txt
 	test -x $(BIN)/python || \
 		tools/uv venv --quiet --clear --python "$$(tools/python -c 'import sys; print(sys.executable)')" .venv
-	tools/uv pip sync --quiet --python .venv --require-hashes requirements/dev.txt
+	tools/uv pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements/dev.txt
 	tools/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -157,8 +157,10 @@ def last(summary: Summary | None) -> float | None:
 def settle(query: Query, clock: Clock = SYSTEM) -> None:
     """Ask until the answer has everything. IntegrityGap if it never does."""
     deadline = clock.monotonic() + SETTLING_SECONDS
-    while query.projects() and query.missing:
-        if clock.monotonic() > deadline:
+    query.projects()
+    while query.missing:
+        query.projects()
+        if query.missing and clock.monotonic() > deadline:
             raise IntegrityGap(f"the store is {query.missing:,} records behind its journals", hint="tasuki doctor")
 
 

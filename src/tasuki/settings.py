@@ -25,9 +25,7 @@ class Setting(NamedTuple):
 
 
 TABLE = (
-    Setting(
-        "dir", ("TASUKI_DIR",), "the platform's user data folder", "the data folder: journals, the store, credentials"
-    ),
+    Setting("dir", ("TASUKI_DIR",), "the platform's user data folder", "the data folder: journals, the store, credentials"),
     Setting(
         "journal",
         ("TASUKI_JOURNAL",),
@@ -40,9 +38,7 @@ TABLE = (
         "the only project there is",
         "the project, where none is named",
     ),
-    Setting(
-        "remote", ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"), "none: local only", "the server that records are sent to"
-    ),
+    Setting("remote", ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"), "none: local only", "the server that records are sent to"),
     Setting("token", ("TASUKI_TOKEN", "GRADATA_API_KEY", "TRACKIO_WRITE_TOKEN"), "none", "the key for the server"),
     Setting(
         "disable_write_through",
@@ -109,9 +105,7 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         project=values.get("project"),
         remote=values.get("remote"),
         token=values.get("token"),
-        disable_write_through=truth(
-            values.get("disable_write_through", False), origin.get("disable_write_through", "")
-        ),
+        disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
         origin=origin,
     )
 
@@ -128,10 +122,12 @@ def settings_file(path: Path, *, required: bool) -> dict[str, Any]:
     """What the settings file says; nothing where there is none."""
     try:
         text = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if required:
             raise ConfigError(f"there is no settings file {path}", hint="see TASUKI_CONFIG") from None
         return {}
+    except OSError as error:
+        raise ConfigError(f"the settings file {path} can't be read: {error.strerror}") from error
     try:
         values = msgspec.yaml.decode(text) or {}
     except msgspec.DecodeError as error:

@@ -50,36 +50,46 @@ def broken(error: Exception) -> list[Check]:
 def checkup(condition: "Condition", free_bytes: int) -> list[Check]:
     """All there is to say."""
     return [
-        Check("data folder", State.OK, f"{condition.folder} ({condition.filesystem})"),
+        Check("data folder", State.OK, condition.folder),
+        Check("journals", State.OK, journals(condition)),
         disk(free_bytes),
         sqlite(condition.sqlite_version),
-        journals(condition),
-        holes(condition),
+        unless(
+            condition.missing_records,
+            "store",
+            f"{condition.missing_records:,} records behind the journals",
+            "ask again in a moment; if it stays so: tasuki rebuild",
+            fine=f"{condition.store} has everything: {condition.runs:,} runs in {condition.projects:,} projects",
+        ),
+        unless(
+            condition.holes,
+            "holes",
+            some([f"{hole.writer} at {hole.offset}" for hole in condition.holes]),
+            "what lies before and behind is kept; a copy of the file from elsewhere fills the hole",
+        ),
         unless(
             condition.refused,
             "foreign files",
-            f"{len(condition.refused)}: {some([f'{path} ({reason})' for path, reason in condition.refused])}",
-            "a newer file needs a newer tasuki; move away what is not a journal",
-        ),
-        unless(condition.rejected, "records", f"{condition.rejected:,} can't be read", "tasuki query 'SELECT * FROM rejected'"),
-        unless(
-            condition.unknown,
-            "unknown kinds",
-            f"records of a later version: {some(condition.unknown)}",
-            "kept, and shown after an upgrade of tasuki",
+            some([f"{path}: {reason}" for path, reason in condition.refused]),
+            "a newer file needs a newer tasuki; move away what is no journal",
         ),
         unless(
-            condition.lost,
+            condition.rejected_records,
+            "unreadable records",
+            f"{condition.rejected_records:,}, listed and skipped",
+            "tasuki query 'SELECT * FROM rejected'",
+        ),
+        unless(
+            condition.unknown_kinds,
+            "unknown records",
+            some([f"{n:,} {kind}" for kind, n in condition.unknown_kinds.items()]),
+            "of a later version: kept, and shown after an upgrade",
+        ),
+        unless(
+            condition.lost_records,
             "lost calls",
-            f"{condition.lost:,} calls could not be written, each noted in its run",
-            "make room on the disk of the journals; tasuki run list shows which runs",
-        ),
-        unless(
-            condition.pending_records,
-            "store",
-            f"{condition.pending_records:,} records behind the journals",
-            "ask again in a moment; tasuki rebuild if it stays",
-            fine=f"generation {condition.generation}, up to date",
+            f"{condition.lost_records:,} could not be written when they were made",
+            "make room on the disk of the journals; tasuki run list --json says which runs (lost)",
         ),
     ]
 
@@ -99,25 +109,15 @@ def sqlite(version: str) -> Check:
     return Check("sqlite", State.DEGRADED, f"{version} may lose commits", "pip install --upgrade apsw")
 
 
-def journals(condition: "Condition") -> Check:
-    """How many journals there are, and when the last record was made."""
-    found = f"{condition.journals:,}, {condition.live:,} being written"
-    if condition.last_record_us:
+def journals(condition: "Condition") -> str:
+    """Where the journals are, how many, and when the last record was made."""
+    found = f"{condition.journal_folder} ({condition.file_system}): {condition.journals:,}, {condition.alive:,} being written"
+    if condition.unknown_owner:
+        found += f", {condition.unknown_owner:,} by another host or a process that can't be seen"
+    if condition.last_record:
         now = datetime_from_us(SYSTEM.now_us())
-        found += f", last record {for_people(datetime_from_us(condition.last_record_us), now)}"
-    return Check("journals", State.OK, found)
-
-
-def holes(condition: "Condition") -> Check:
-    """Damage in journals: where it is."""
-    places = [f"{hole.writer} at {hole.offset}" for hole in condition.holes]
-    return unless(
-        places,
-        "holes",
-        f"{len(places)}: {some(places)}",
-        "what lies before and behind a hole is kept; restore the file from a copy to fill it",
-        fine="none",
-    )
+        found += f", last record {for_people(datetime_from_us(condition.last_record), now)}"
+    return found
 
 
 def unless(bad: Any, name: str, found: str, hint: str, *, fine: str = "none") -> Check:
@@ -128,4 +128,4 @@ def unless(bad: Any, name: str, found: str, hint: str, *, fine: str = "none") ->
 def some(items: Sequence[object]) -> str:
     """The first few, and how many more."""
     more = len(items) - LISTED
-    return ", ".join(map(str, items[:LISTED])) + (f" and {more:,} more" if more > 0 else "")
+    return "; ".join(map(str, items[:LISTED])) + (f"; and {more:,} more" if more > 0 else "")

@@ -31,8 +31,8 @@ def demo(
 ) -> None:
     """Record three small trainings, and check that nothing is missing.
 
-    One of them diverges. On a terminal their progress is shown, and they are slow enough to watch. Exits with 6 if a record that the
-    training made is not in the store.
+    One of them diverges. On a terminal their progress is shown, and they are slow enough to watch. Exits with 6 if a record
+    that the training made is not in the store.
     """
     from tasuki import demo as the_demo
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tasuki.cli.checkup import Check, broken, checkup
-from tasuki.cli.command import AsJson, Dir, local_store, settings_for
+from tasuki.cli.command import AsJson, Dir, local_store
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
 from tasuki.errors import IntegrityGap, TasukiError
@@ -27,7 +27,7 @@ def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
     """
     checks = checks_of(dir)
     state = max((check.state for check in checks), key=lambda state: state.exit_code)
-    table = Table(Check._fields, checks)
+    table = Table(Check._fields, checks, ["found", "hint"])
     data = {"state": state, "checks": [check._asdict() for check in checks]}
     write("doctor/1", data, table, as_json=as_json)
     raise typer.Exit(state.exit_code)
@@ -38,7 +38,7 @@ def checks_of(dir: str | None) -> list[Check]:
     try:
         with local_store(dir) as store:
             condition = store.condition()
-            return checkup(condition, shutil.disk_usage(condition.folder).free)
+            return checkup(condition, shutil.disk_usage(condition.journal_folder).free)
     except (TasukiError, OSError) as error:
         return broken(error)
 
@@ -48,8 +48,8 @@ def verify(as_json: AsJson = False, dir: Dir = None) -> None:
 
     Every checksum is computed anew, and the store compared with a fresh one. Exits with 6 if anything is wrong.
     """
-    with local_store(dir) as store:
-        report = store.verify()
+    with local_store(dir) as store, progress_bar("verifying") as progress:
+        report = store.verify(progress)
     rows: list[list[Any]] = [
         [problem.project, problem.run, problem.writer, problem.offset, problem.what] for problem in report.problems
     ]
@@ -60,7 +60,7 @@ def verify(as_json: AsJson = False, dir: Dir = None) -> None:
         "problems": [dict(zip(columns, row, strict=True)) for row in rows],
     }
     if rows or as_json:
-        write("verify/1", data, Table(columns, rows), as_json=as_json)
+        write("verify/1", data, Table(columns, rows, ["writer", "problem"]), as_json=as_json)
     if rows:
         raise IntegrityGap(
             f"{len(rows)} problems in {report.records:,} records of {report.writers:,} writers",
@@ -74,21 +74,23 @@ def rebuild(dir: Dir = None) -> None:
 
     The one in use goes on answering until then, and recording is not disturbed.
     """
-    settings = settings_for(dir)
-    with local_store(dir) as store, progress_bar(f"rebuilding {settings.dir}") as progress:
+    with local_store(dir) as store, progress_bar("rebuilding") as progress:
         report = store.rebuild(progress)
-    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, generation {report.generation}")
+    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, {report.generation}")
 
 
 @contextmanager
-def progress_bar(title: str) -> "Iterator[Callable[[int, int], None]]":
-    """Progress for a person at the terminal: told what is done and what there is in all."""
+def progress_bar(title: str) -> "Iterator[Callable[[int], None]]":
+    """Progress for a person at the terminal: told how many records are done."""
     if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    shown = Progress(
+        SpinnerColumn(), TextColumn("{task.description}: {task.completed:,} records"), console=Console(stderr=True), transient=True
+    )
+    with shown:
+        task = shown.add_task(title, total=None)
+        yield lambda records: shown.update(task, completed=records)

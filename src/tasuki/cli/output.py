@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +11,7 @@ from tasuki.cli.text import cut, exact, for_people, plain
 from tasuki.clock import SYSTEM, datetime_from_us
 
 if TYPE_CHECKING:
+    import rich.console
     import rich.table
 
 __all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_tsv"]
@@ -29,7 +30,8 @@ class Table(NamedTuple):
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    title: str | None = None
+    whole: Collection[str] = ()
+    """Columns that a terminal gets in full, on several lines if need be."""
 
 
 def write(schema: str, data: dict[str, Any], table: Table, *, as_json: bool) -> None:
@@ -65,22 +67,30 @@ def draw(*tables: Table) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    for table in tables:
-        console.print(rich_table(table, datetime_from_us(SYSTEM.now_us())))
+    now = datetime_from_us(SYSTEM.now_us())
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        console.print(rich_table(table, now))
 
 
 def rich_table(table: Table, now: datetime) -> "rich.table.Table":
-    """A table as rich draws it: numbers to the right, one line per row."""
+    """A table as rich draws it: numbers to the right, one line per row but for what is to be whole."""
     import rich.box
     import rich.table
     from rich.text import Text
 
-    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, title=table.title, title_justify="left", pad_edge=False)
+    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    whole = [column in table.whole for column in table.columns]
     for place, column in enumerate(table.columns):
-        numeric = any(isinstance(row[place], (int, float)) for row in table.rows)
-        drawn.add_column(Text(cut(column)), justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True)
+        values = [row[place] for row in table.rows if row[place] is not None]
+        numeric = bool(values) and all(isinstance(value, (int, float)) for value in values)
+        overflow: rich.console.OverflowMethod = "fold" if whole[place] else "ellipsis"
+        justify: rich.console.JustifyMethod = "right" if numeric else "left"
+        drawn.add_column(Text(cut(column)), justify=justify, overflow=overflow, no_wrap=not whole[place])
     for row in table.rows:
-        drawn.add_row(*(Text(for_people(value, now), style=style_of(value)) for value in row))
+        cells = [for_people(value, now, whole=in_full) for value, in_full in zip(row, whole, strict=True)]
+        drawn.add_row(*(Text(cell, style=style_of(value)) for cell, value in zip(cells, row, strict=True)))
     return drawn
 
 

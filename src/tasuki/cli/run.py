@@ -96,10 +96,10 @@ def show_tables(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence
     ]
     said = [(datetime_from_us(row.time), row.level, row.title, row.step, row.data) for row in alerts]
     tables = [
-        Table(["fact", "value"], [fact for fact in facts.items() if fact[1] not in (None, [], "")]),
-        Table(["config", "value"], list(run.config.items())),
+        Table(["fact", "value"], [fact for fact in facts.items() if fact[1] not in (None, [], "")], ["value"]),
+        Table(["config", "value"], list(run.config.items()), ["value"]),
         Table(["metric", "n", "last", "step", "min", "step", "max", "step"], metrics),
-        Table(["alert", "level", "title", "step", "data"], said),
+        Table(["alert", "level", "title", "step", "data"], said, ["title", "data"]),
     ]
     return [table for table in tables if table.rows]
 
@@ -147,14 +147,18 @@ def history(asked: Asked, ref: str, metric: str | None, *, as_json: bool) -> Non
         return
     if len(calls) > ROWS_ON_TERMINAL:
         say(f"note: the last {ROWS_ON_TERMINAL} of {len(calls):,} lines; a pipe gets all: tasuki run history {ref} | less")
-    draw(history_table(calls[-ROWS_ON_TERMINAL:]))
+    draw(history_table(calls[-ROWS_ON_TERMINAL:], began=run.created))
 
 
-def history_table(calls: "Sequence[HistoryRow]") -> Table:
-    """A column per metric, in the order in which they appear."""
+def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Table:
+    """A column per metric, in the order in which they appear; when each call was, or how long after the run began."""
     metrics = list(dict.fromkeys(metric for call in calls for metric in call.metrics))
-    rows = [[call.step, datetime_from_us(call.time), *map(call.metrics.get, metrics)] for call in calls]
-    return Table(["step", "time", *metrics], rows)
+    if began is None:
+        times: list[Any] = [datetime_from_us(call.time) for call in calls]
+    else:
+        times = [timedelta(microseconds=call.time - began) for call in calls]
+    rows = [[call.step, time, *map(call.metrics.get, metrics)] for call, time in zip(calls, times, strict=True)]
+    return Table(["step", "time" if began is None else "after", *metrics], rows)
 
 
 # -- rows as data

@@ -26,3 +26,6 @@ def errors_told() -> Iterator[None]:
         if error.hint:
             say(f"hint: {error.hint}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        say(f"error: {error.filename or 'the machine'}: {error.strerror or error}")
+        sys.exit(TasukiError.exit_code)

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["cut", "exact", "for_people", "iso", "plain", "printable"]
 
 LONGEST = 40
-DAY = timedelta(days=1)
+DAY_SECONDS = 86_400
 STEERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Bidirectional classes of characters that reorder what stands after them."""
 TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -18,8 +18,9 @@ TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # -- for people
 
 
-def for_people(value: Any, now: datetime) -> str:
-    """A table's cell: 4 significant digits, times as seen from now, at most 40 characters."""
+def for_people(value: Any, now: datetime, *, whole: bool = False) -> str:
+    """A table's cell: 4 significant digits, times as seen from now, at most 40 characters if it need not be whole."""
+    fit = printable if whole else cut
     match value:
         case None:
             return ""
@@ -34,10 +35,10 @@ def for_people(value: Any, now: datetime) -> str:
         case timedelta():
             return duration(value)
         case list():
-            return cut(", ".join(map(str, value)))
+            return fit(", ".join(map(str, value)))
         case dict():
-            return cut(json.dumps(plain(value), ensure_ascii=False))
-    return cut(str(value))
+            return fit(json.dumps(plain(value), ensure_ascii=False))
+    return fit(str(value))
 
 
 def number(value: float) -> str:
@@ -53,10 +54,15 @@ def number(value: float) -> str:
 
 def moment(value: datetime, now: datetime) -> str:
     """How long ago, within a day; else the local date and time."""
-    ago = now - value
-    if timedelta() <= ago < DAY:
-        return f"{duration(ago)} ago" if ago >= timedelta(seconds=1) else "now"
-    return value.astimezone().isoformat(sep=" ", timespec="minutes")
+    seconds = (now - value).total_seconds()
+    if not 0 <= seconds < DAY_SECONDS:
+        return value.astimezone().isoformat(sep=" ", timespec="minutes")
+    if seconds < 1:
+        return "now"
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f} {name} ago"
+    return f"{seconds // 1:.0f} s ago"
 
 
 def duration(value: timedelta) -> str:

@@ -1,12 +1,14 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
 from tasuki.journal.alive import Verdict, judge
-from tasuki.journal.appender import LONGEST_FILE_BYTES, RESERVE_BYTES, Appender
+from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.folder import Folder, Journal, Refused
 from tasuki.journal.header import Header, Owner, read_header, this_process
 from tasuki.journal.names import folder_name, project_name, run_id
 from tasuki.journal.pulse import Pulse
+from tasuki.journal.reserve import RESERVE_BYTES
 from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal
+from tasuki.journal.source import FolderSource, Source, Stream
 from tasuki.journal.view import View, open_view
 from tasuki.journal.writer import SUFFIX, Writer, new_header
 
@@ -16,6 +18,7 @@ __all__ = [
     "SUFFIX",
     "Appender",
     "Folder",
+    "FolderSource",
     "Header",
     "Hole",
     "Island",
@@ -23,6 +26,8 @@ __all__ = [
     "Owner",
     "Pulse",
     "Refused",
+    "Source",
+    "Stream",
     "Verdict",
     "View",
     "Writer",

@@ -103,6 +103,7 @@ def claim(header: Header, lock: Path) -> Iterator[bool]:
         yield False
         return
     with one_at_a_time:
+        lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = take_lock(lock)
         try:
             yield descriptor is not None

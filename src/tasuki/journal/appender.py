@@ -5,28 +5,30 @@ an exception between write and return each end the writer; the next call opens a
 open one, and both streams are whole. Replaced writers are sealed once nobody can write to them any more.
 """
 
+import errno
 import logging
 import os
-import secrets
 import struct
 import threading
 import warnings
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import JournalError
+from tasuki.errors import DataError, JournalError
+from tasuki.journal.reserve import Reserve
 from tasuki.journal.seal import seal
 from tasuki.journal.writer import Writer, new_header
-from tasuki.records import MAX_PAYLOAD_BYTES, Lost, encode
+from tasuki.records import MAX_PAYLOAD_BYTES, Lost, encode, frame
 
-__all__ = ["LONGEST_FILE_BYTES", "RESERVE_BYTES", "Appender"]
+__all__ = ["APPENDERS", "LONGEST_FILE_BYTES", "Appender"]
 
 LONGEST_FILE_BYTES = 32 * 1024 * 1024
-RESERVE_BYTES = 64 * 1024
-RESERVE_SUFFIX = ".reserve"
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What a later write to the same file may get over."""
 Write = Callable[[bytes], int | None]
 pack = struct.Struct("<II").pack
 log = logging.getLogger("tasuki.journal")
@@ -35,8 +37,8 @@ log = logging.getLogger("tasuki.journal")
 class Appender:
     """The way into the journal for one run and one process. `folder` holds the journals, `lock_folder` their locks.
 
-    `opening` is asked for the records that a new file begins with, so that a file is never seen without them; `on_open` is called
-    when a call finds no writer, which in a forked child means: there is no background thread yet.
+    `opening` is asked for the records that a new file begins with, so that a file is never seen without them; `on_open` hears of
+    every new file: in a forked child, that is when the background threads have to be started again. `remote` is noted in the files.
     """
 
     def __init__(  # noqa: PLR0913 - where, what for, and two calls back
@@ -47,7 +49,8 @@ class Appender:
         folder: Path,
         lock_folder: Path,
         opening: Callable[[], list[bytes]] = list,
-        on_open: Callable[[], None] = lambda: None,
+        on_open: Callable[[Path], None] = lambda _: None,
+        remote: str = "",
         clock: Clock = SYSTEM,
     ) -> None:
         self.project = project
@@ -56,13 +59,15 @@ class Appender:
         self.lock_folder = lock_folder
         self.opening = opening
         self.on_open = on_open
+        self.remote = remote
         self.clock = clock
         self.writer: Writer | None = None
         self.write: Write = self.open_and_write
         self.retired: list[Writer] = []
-        self.reserve: Path | None = None
+        self.reserve = Reserve(folder)
         self.lost: Lost | None = None
         self.closed = False
+        self.in_trouble = False
         self.counting = threading.RLock()
         self.sealing = threading.RLock()
         APPENDERS.add(self)
@@ -72,10 +77,15 @@ class Appender:
     def append(self, payload: bytes) -> None:
         """Append one record. It never raises for the disk: what can't be written is counted, and said once."""
         size = len(payload)
+        if size > MAX_PAYLOAD_BYTES:
+            self.lose(OSError(errno.EFBIG, f"a record has {size} bytes, {MAX_PAYLOAD_BYTES} are the most"))
+            return
         frame = pack(size, crc32(payload)) + payload
         try:
             written = self.write(frame)
         except OSError as error:
+            if error.errno not in FULL:
+                self.retire()
             self.lose(error)
             return
         except BaseException:
@@ -83,7 +93,7 @@ class Appender:
             raise
         if written != size + 8:
             self.retire()
-            self.lose(OSError(28, "No space left on device"))
+            self.lose(no_space())
         elif self.lost is not None:
             self.say_what_was_lost()
 
@@ -91,35 +101,42 @@ class Appender:
         """Append a status or an alert: when the disk is full, the reserve is given up for it."""
         lost = self.lost
         self.append(payload)
-        if self.lost not in (None, lost) and self.give_up_reserve():
-            self.lost = lost
-            self.append(payload)
+        if self.lost not in (None, lost):
+            with self.counting:
+                if self.reserve.give_up():
+                    self.lost = lost
+                    self.append(payload)
+                    self.keep_reserve()
 
     # -- opening and replacing writers
 
     def open(self) -> None:
         """Open a writer. JournalError, with what to do, if that can't be."""
         try:
-            self.open_writer()
+            self.open_writer(needs_reserve=True)
         except OSError as error:
+            self.reserve.give_up()
             raise JournalError(
                 f"the journal folder {self.folder} can't be written: {error.strerror or error}",
                 hint="free some space, or choose another folder: export TASUKI_DIR=/path",
             ) from error
 
-    def open_writer(self) -> Write:
+    def open_writer(self, *, needs_reserve: bool = False) -> Write:
         """A new writer, from now on the one that is written to; returns its bare write."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock_folder.mkdir(parents=True, exist_ok=True)
-        header = new_header(self.project, self.run, created=self.clock.now_us())
-        self.keep_reserve(header.writer)
+        header = new_header(self.project, self.run, created=self.clock.now_us(), remote=self.remote)
+        if self.lost is None and not self.reserve.keep(header.writer) and needs_reserve:
+            raise no_space()
         writer = Writer.create(header, self.folder, self.lock_folder, self.opening())
+        self.reserve.belongs_to(header.writer)
         write = writer.write
         replaced, self.writer = self.writer, writer
         self.write = write
         if replaced is not None:
             replaced.retire()
             self.retired.append(replaced)
+        self.on_open(writer.path)
         return write
 
     def open_and_write(self, frame: bytes) -> int | None:
@@ -127,7 +144,6 @@ class Appender:
         if self.closed:
             warnings.warn("the run is finished: what is logged now is not kept", RuntimeWarning, stacklevel=4)
             return len(frame)
-        self.on_open()
         return self.open_writer()(frame)
 
     def retire(self) -> None:
@@ -143,7 +159,8 @@ class Appender:
         for writer in (self.writer, *self.retired):
             if writer is not None:
                 writer.abandon_in_child()
-        self.writer, self.retired, self.reserve = None, [], None
+        self.writer, self.retired = None, []
+        self.reserve, self.lost = Reserve(self.folder), None
         self.opening = list
         self.counting = threading.RLock()
         self.sealing = threading.RLock()
@@ -151,22 +168,11 @@ class Appender:
 
     # -- a full disk
 
-    def keep_reserve(self, writer: str) -> None:
-        """Hold room for what must still be said when the disk is full: a file of random bytes, named after the writer."""
-        reserve = self.folder / f"{writer}{RESERVE_SUFFIX}"
-        if self.reserve is not None:
-            self.reserve = self.reserve.rename(reserve)
-        elif self.lost is None:
-            reserve.write_bytes(secrets.token_bytes(RESERVE_BYTES))
-            self.reserve = reserve
-
-    def give_up_reserve(self) -> bool:
-        """Free the room. False if it was gone already."""
-        reserve, self.reserve = self.reserve, None
-        if reserve is None:
-            return False
-        reserve.unlink(missing_ok=True)
-        return True
+    def keep_reserve(self) -> None:
+        """Hold room for what must still be said when the disk is full, or what there is of it."""
+        with self.counting, suppress(OSError):
+            if self.writer is not None and self.lost is None:
+                self.reserve.keep(self.writer.header.writer)
 
     def lose(self, error: OSError) -> None:
         """Count a call that could not be written; say so the first time."""
@@ -185,23 +191,39 @@ class Appender:
     def say_what_was_lost(self) -> None:
         """Put the count on record, now that there may be room."""
         with self.counting:
-            lost, self.lost = self.lost, None
-            if lost is not None:
-                self.append(encode(lost))
-            if self.lost is not None:
-                self.lost = lost
+            if self.lost is None:
+                return
+            saying = frame(encode(self.lost))
+            with suppress(OSError):
+                if self.write(saying) == len(saying):
+                    self.lost = None
+                else:
+                    self.retire()
 
     # -- what the background thread and the end of the run do
 
     def tend(self) -> None:
-        """Sync to the disk, start a new file when this one is long, seal what nobody writes to any more."""
+        """Sync to the disk, start a new file when this one is long, seal what nobody writes to any more.
+
+        What the disk refuses is tried again the next time, and said once.
+        """
+        try:
+            with self.sealing:
+                if not self.closed:
+                    self.tend_writer()
+                self.seal_retired()
+            self.in_trouble = False
+        except (OSError, DataError) as error:
+            if not self.in_trouble:
+                log.warning("the journals in %s can't be synced or sealed, which is tried every second: %s", self.folder, error)
+            self.in_trouble = True
+
+    def tend_writer(self) -> None:
+        """What there is to do for the writer of now."""
         writer = self.writer
-        if writer is not None:
-            if writer.sync() > LONGEST_FILE_BYTES:
-                self.open_writer()
-            elif self.reserve is None and self.lost is None:
-                self.keep_reserve(writer.header.writer)
-        self.seal_retired()
+        if writer is not None and writer.sync() > LONGEST_FILE_BYTES:
+            self.open_writer()
+        self.keep_reserve()
 
     def sync(self) -> None:
         """Wait until everything appended so far is on the disk."""
@@ -217,19 +239,27 @@ class Appender:
                     seal(writer.path)
                     self.retired.remove(writer)
                     writer.release()
+            if self.closed and not self.retired:
+                APPENDERS.discard(self)
 
     def close(self) -> None:
         """End the stream: nothing more is appended, everything is on the disk and sealed (or left for a reader to seal)."""
-        if self.lost is not None and self.give_up_reserve():
+        if self.lost is not None:
+            self.reserve.give_up()
             self.say_what_was_lost()
-        self.closed = True
-        self.retire()
-        self.give_up_reserve()
-        try:
-            self.seal_retired()
-        except OSError as error:
-            log.warning("%s is left for a reader to seal: %s", self.folder, error)
-        APPENDERS.discard(self)
+        with self.sealing:
+            self.closed = True
+            self.retire()
+            self.reserve.give_up()
+            try:
+                self.seal_retired()
+            except (OSError, DataError) as error:
+                log.warning("%s is left for a reader to seal: %s", self.folder, error)
+
+
+def no_space() -> OSError:
+    """What a short write means."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 APPENDERS: "weakref.WeakSet[Appender]" = weakref.WeakSet()
@@ -243,4 +273,3 @@ def forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=forget_in_child)
-assert MAX_PAYLOAD_BYTES < 2**32

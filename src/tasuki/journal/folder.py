@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from tasuki.errors import DataError, ForeignFile
 from tasuki.journal.alive import Verdict, claim, judge, lock_file
-from tasuki.journal.appender import RESERVE_SUFFIX
 from tasuki.journal.header import Header, read_header
 from tasuki.journal.names import folder_name
+from tasuki.journal.reserve import RESERVE_SUFFIX
 from tasuki.journal.seal import DAMAGED_SUFFIX, seal
 from tasuki.journal.view import View, open_view
 from tasuki.journal.writer import SUFFIX

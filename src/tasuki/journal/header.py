@@ -35,7 +35,7 @@ class Owner(NamedTuple):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a writer without reading its frames. `created` is in microseconds UTC.
+    """What is known of a writer without reading its frames. `created` is in microseconds UTC; `remote` is where it is to be sent.
 
     A sealed one adds where the frames end, their rolling crc and sha256, and the size of each compressed block behind the header:
     (bytes of frames, bytes of zstd).
@@ -49,6 +49,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
     pid_start: int = 0
     created: int = 0
+    remote: str = ""
     end: int | None = None
     end_crc: int | None = None
     sha256: str | None = None
@@ -84,7 +85,7 @@ def read_header(file: BinaryIO, path: Path) -> tuple[Header, int]:
         raise DataError(f"the header of {path} is damaged")
     try:
         return msgspec.msgpack.decode(payload, type=Header), HEAD.size + length
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"the header of {path} can't be read: {error}") from error
 
 

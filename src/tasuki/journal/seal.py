@@ -116,21 +116,26 @@ def write_sealed(draft: Path, header: Header, pieces: Iterable[bytes]) -> tuple[
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
     sha256, crc, size = hashlib.sha256(), 0, 0
     blocks: list[tuple[int, int]] = []
-    with body_path.open("wb") as body:
-        for piece in pieces:
-            packed = compressor.compress(piece)
-            body.write(packed)
-            sha256.update(piece)
-            crc = crc32(piece, crc)
-            size += len(piece)
-            blocks.append((len(piece), len(packed)))
-    final = msgspec.structs.replace(header, end=size, end_crc=crc, sha256=sha256.hexdigest(), blocks=blocks)
-    with body_path.open("rb") as body, draft.open("wb") as file:
-        file.write(final.encoded())
-        shutil.copyfileobj(body, file, READ_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
-    body_path.unlink()
+    try:
+        with body_path.open("wb") as body:
+            for piece in pieces:
+                packed = compressor.compress(piece)
+                body.write(packed)
+                sha256.update(piece)
+                crc = crc32(piece, crc)
+                size += len(piece)
+                blocks.append((len(piece), len(packed)))
+        final = msgspec.structs.replace(header, end=size, end_crc=crc, sha256=sha256.hexdigest(), blocks=blocks)
+        with body_path.open("rb") as body, draft.open("wb") as file:
+            file.write(final.encoded())
+            shutil.copyfileobj(body, file, READ_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        body_path.unlink(missing_ok=True)
     return draft, size
 
 

@@ -25,6 +25,7 @@ class View:
         self.file = file
         self.body = body
         self.known = START
+        self.known_end = START
 
     def close(self) -> None:
         """Close the file."""
@@ -92,10 +93,10 @@ class View:
 
     def end(self) -> Position:
         """The position behind the last whole frame before the end, a torn tail or a hole."""
-        position = self.known
+        position = self.known_end
         for piece in self.pieces(position.offset):
             position = Position(position.offset + len(piece), crc32(piece, position.crc))
-        self.known = position
+        self.known_end = position
         return position
 
 

@@ -4,6 +4,7 @@ import os
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ __all__ = ["SUFFIX", "Writer", "new_header"]
 SUFFIX = ".tsk"
 
 
-def new_header(project: str, run: str, *, created: int) -> Header:
+def new_header(project: str, run: str, *, created: int, remote: str = "") -> Header:
     """The header of a writer that this process is about to open."""
     boot, pid_namespace, pid, start = this_process()
     return Header(
@@ -28,7 +29,14 @@ def new_header(project: str, run: str, *, created: int) -> Header:
         pid=pid,
         pid_start=start,
         created=created,
+        remote=remote,
     )
+
+
+class JournalFile(FileIO):
+    """A file that is closed by its last user, without a warning that nobody did it by name."""
+
+    __del__ = FileIO.close
 
 
 class Writer:
@@ -58,7 +66,7 @@ class Writer:
         try:
             lock = take_lock(lock_path)
             HELD.add(header.writer)
-            file = FileIO(draft, "ab")
+            file = JournalFile(draft, "ab")
             content = header.encoded() + b"".join(frame(payload) for payload in first)
             if file.write(content) != len(content):
                 raise OSError(28, "No space left on device", str(draft))
@@ -85,6 +93,8 @@ class Writer:
         """Wait until what was written before is on the disk; returns the file's size in bytes."""
         file = self.file()
         if file is None:
+            with suppress(FileNotFoundError), self.path.open("rb") as same:
+                os.fdatasync(same.fileno())
             return self.synced_bytes
         size = os.fstat(file.fileno()).st_size
         if size != self.synced_bytes:

@@ -27,14 +27,16 @@ from tasuki.records.schema import (
     Unknown,
 )
 from tasuki.records.views import AlertRow, HistoryRow, ProjectRow, RunRow, Summary, json_number
-from tasuki.records.wire import Item, Reply, ReplyStatus
+from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
+    "MAX_ITEM_BYTES",
     "MAX_PAYLOAD_BYTES",
     "START",
     "Alert",
     "AlertLevel",
     "AlertRow",
+    "Control",
     "FlatMetrics",
     "Heartbeat",
     "HistoryRow",
@@ -44,6 +46,8 @@ __all__ = [
     "Position",
     "ProjectRow",
     "Record",
+    "Replicate",
+    "Replicated",
     "Reply",
     "ReplyStatus",
     "RunDeleted",
@@ -64,5 +68,7 @@ __all__ = [
     "frames",
     "json_number",
     "number_from_scalar",
+    "pack_item",
+    "unpack_item",
     "whole_frames",
 ]

@@ -29,6 +29,7 @@ OTHERS = (
     | schema.Lost
     | schema.Salvaged
 )
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 KINDS = frozenset(kind.__struct_config__.tag for kind in (*OTHERS.__args__, schema.Metrics))
 decode_usual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | FlatMetrics).decode
 decode_unusual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | schema.Metrics).decode
@@ -49,7 +50,7 @@ def number_from_scalar(value: object) -> bool | int | float:
     return number
 
 
-encode: Callable[[Record], bytes] = msgspec.msgpack.Encoder(enc_hook=number_from_scalar).encode
+encode: Callable[[Record], bytes] = msgspec.msgpack.Encoder(enc_hook=number_from_scalar, decimal_format="number").encode
 """The payload of a record."""
 
 
@@ -65,7 +66,7 @@ def decode(payload: bytes) -> Record | Unknown:
     """The record in a payload; `Unknown` for a kind of a later version; BadRecord for what is neither."""
     try:
         return decode_usual(payload)  # type: ignore[no-any-return]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return decode_slowly(payload)
 
 
@@ -73,7 +74,7 @@ def decode_slowly(payload: bytes) -> Record | Unknown:
     """What `decode` falls back to: nested metrics, unknown kinds, and saying what is wrong."""
     try:
         parts = decode_any(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadRecord(f"not MessagePack: {error}") from error
     match parts:
         case [str(kind), int(time), *_] if kind not in KINDS:
@@ -81,6 +82,6 @@ def decode_slowly(payload: bytes) -> Record | Unknown:
         case [str(kind), *_]:
             try:
                 return decode_unusual(payload)  # type: ignore[no-any-return]
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise BadRecord(f"{kind}: {error}") from error
     raise BadRecord("not a record: an array that begins with its kind and time was expected")

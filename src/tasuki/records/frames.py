@@ -14,8 +14,9 @@ __all__ = ["MAX_PAYLOAD_BYTES", "START", "Position", "find_frame", "frame", "fra
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 HEAD = struct.Struct("<II")
-# Every payload is a MessagePack array whose first element is its kind, a short string.
-PAYLOAD_START = re.compile(rb"(?:[\x91-\x9f]|\xdc..|\xdd....)[\xa1-\xbf][a-z]", re.DOTALL)
+# Every payload is a MessagePack array whose first element is its kind, a short string. A look-ahead, since what merely looks
+# like a start (in a crc) may overlap a real one.
+PAYLOAD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..|\xdd....)[\xa1-\xbf][a-z])", re.DOTALL)
 
 
 class Position(NamedTuple):

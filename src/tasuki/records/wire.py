@@ -1,12 +1,19 @@
 """What a sender and a receiver of journals say to each other."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+import zstandard
 
-from tasuki.records.frames import Position
+from tasuki.errors import DataError
+from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
-__all__ = ["Item", "Reply", "ReplyStatus"]
+__all__ = ["MAX_ITEM_BYTES", "Control", "Item", "Replicate", "Replicated", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
+
+MAX_ITEMS = 10_000
+LONGEST_WAIT_SECONDS = 30
+MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
 
 class ReplyStatus(StrEnum):
@@ -57,3 +64,46 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def position(self) -> Position:
         """The receiver's position."""
         return Position(self.offset, self.crc)
+
+
+class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request: items to store; without any, it waits up to `wait_s` seconds for a control message."""
+
+    items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody wants of an attempt at a run."""
+
+    run: str
+    attempt: str
+    stop: str
+
+
+class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer: a reply per item. Another `boot_id` than before means that the server has started anew."""
+
+    items: list[Reply]
+    boot_id: str
+    next_after_ms: int = 0
+    control: list[Control] = []
+
+
+def pack_item(data: bytes) -> bytes:
+    """Whole frames as an item carries them: one zstd frame that says its size."""
+    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(data)
+
+
+def unpack_item(data: bytes) -> bytes:
+    """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
+    try:
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= MAX_ITEM_BYTES:
+            raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
+        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
+    except zstandard.ZstdError as error:
+        raise DataError(f"an item's data is not one zstd frame: {error}") from error
+    if whole_frames(content) != len(content):
+        raise DataError("an item's data is not whole frames")
+    return content

@@ -1,26 +1,27 @@
-"""The relay: from one data folder to a server, and asking a server instead of a folder."""
+"""The relay: brings streams of records to a receiver, and knows how far each has come."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from tasuki.relay.acks import Ack, FileAcks, acks_path
+from tasuki.relay.outgoing import Outgoing
+from tasuki.relay.route import Route, State
+from tasuki.relay.sender import Round, Sender, Transport
+from tasuki.relay.sync import Synced, sync
+from tasuki.relay.thread import Relay, Sent
+from tasuki.relay.transport import HttpTransport, remote_url
 
-if TYPE_CHECKING:
-    from tasuki.relay.probe import Probe as Probe
-    from tasuki.relay.probe import remote_test as remote_test
-    from tasuki.relay.remote import HttpQuery as HttpQuery
-    from tasuki.relay.remote import open_query as open_query
-
-# What asks needs httpx, numpy and apsw; what sends runs inside training processes and must not load them.
-HOMES = {
-    "HttpQuery": "tasuki.relay.remote",
-    "Probe": "tasuki.relay.probe",
-    "open_query": "tasuki.relay.remote",
-    "remote_test": "tasuki.relay.probe",
-}
-
-__all__ = [*HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in HOMES:
-        raise AttributeError(f"module 'tasuki.relay' has no attribute {name!r}")
-    return getattr(import_module(HOMES[name]), name)
+__all__ = [
+    "Ack",
+    "FileAcks",
+    "HttpTransport",
+    "Outgoing",
+    "Relay",
+    "Round",
+    "Route",
+    "Sender",
+    "Sent",
+    "State",
+    "Synced",
+    "Transport",
+    "acks_path",
+    "remote_url",
+    "sync",
+]

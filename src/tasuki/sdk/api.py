@@ -2,7 +2,7 @@
 
 import math
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
@@ -12,6 +12,15 @@ from tasuki.settings import load
 from tasuki.store import Query, Series
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What holds a file or a connection."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 class Api:
@@ -24,6 +33,7 @@ class Api:
         settings = load(dir=dir)
         self.default_project = settings.project
         self.query = query or open_query(target, settings)
+        self.opened = query is None
 
     def projects(self) -> list[str]:
         """The names of all projects, sorted."""
@@ -52,7 +62,8 @@ class Api:
 
     def close(self) -> None:
         """Close what was opened."""
-        self.query.close()
+        if self.opened and isinstance(self.query, Closable):
+            self.query.close()
 
     def __enter__(self) -> Self:
         return self

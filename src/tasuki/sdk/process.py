@@ -5,17 +5,24 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
-from tasuki.journal import Pulse
+from tasuki.journal import Folder, Pulse
 from tasuki.records import Status
+from tasuki.relay import FileAcks, HttpTransport, Outgoing, Relay, Sent, acks_path
+from tasuki.settings import Settings
 
 if TYPE_CHECKING:
     from tasuki.sdk.run import Run
 
-__all__ = ["PROCESS"]
+__all__ = ["FINISH_DRAIN_SECONDS", "PROCESS"]
+
+FINISH_DRAIN_SECONDS = 5.0
+EXIT_DRAIN_SECONDS = 1.5
 
 
 class Process:
@@ -25,12 +32,27 @@ class Process:
         self.current: Run | None = None
         self.open_runs: list[Run] = []
         self.pulse = Pulse(self.beat)
+        self.relays: dict[tuple[Path, str], Relay] = {}
         self.hooked = False
+
+    def writes(self, settings: Settings, path: Path) -> None:
+        """A journal file was opened: it is synced to the disk from now on, and sent if it has a remote."""
+        self.pulse.start()
+        if settings.remote and not settings.disable_write_through:
+            relay = self.relays.get((settings.dir, settings.remote))
+            if relay is None:
+                relay = self.relays[settings.dir, settings.remote] = new_relay(settings, settings.remote)
+            relay.source.add(path)
+            relay.start()
+
+    def drain(self, settings: Settings, seconds: float) -> Sent:
+        """Wait until what was recorded is acknowledged, `seconds` at the most."""
+        relay = self.relays.get((settings.dir, settings.remote or ""))
+        return relay.drain(seconds) if relay else Sent(sent=0, pending=0)
 
     def began(self, run: "Run") -> None:
         """A run is open: watch over it to the end of the process."""
         self.open_runs.append(run)
-        self.pulse.start()
         if not self.hooked:
             self.hooked = True
             atexit.register(self.at_exit)
@@ -67,6 +89,7 @@ class Process:
             run.owned = False
         self.open_runs = []
         self.pulse.forked()
+        self.relays = {}
 
     def at_exit(self) -> None:
         """The interpreter ends, and some runs are open: they failed."""
@@ -80,9 +103,18 @@ class Process:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def fail_all(self, reason: str) -> None:
-        """Put a final status on every open run."""
+        """Put a final status on every open run, then give the relays a moment."""
         for run in list(self.open_runs):
             run.say_status(Status.FAILED, reason)
+        deadline = SYSTEM.monotonic() + EXIT_DRAIN_SECONDS
+        for relay in self.relays.values():
+            relay.drain(deadline - SYSTEM.monotonic())
+
+
+def new_relay(settings: Settings, remote: str) -> Relay:
+    """The relay from a data folder to a remote."""
+    source = Outgoing(Folder(settings.journal_root, settings.lock_root), remote)
+    return Relay(source, HttpTransport(remote, token=settings.token), FileAcks(acks_path(settings.dir, remote)))
 
 
 PROCESS = Process()

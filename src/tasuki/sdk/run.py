@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from tasuki.clock import SYSTEM, wall_ns
 from tasuki.errors import ConfigError
 from tasuki.journal import Appender, Folder
 from tasuki.records import (
+    MAX_PAYLOAD_BYTES,
     Alert,
     AlertLevel,
     Heartbeat,
@@ -19,21 +21,24 @@ from tasuki.records import (
     encode,
     encode_metrics,
 )
-from tasuki.sdk.process import PROCESS
+from tasuki.relay import Sent
+from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.run_config import Config
-from tasuki.sdk.values import jsonable, numbers, whole_step
+from tasuki.sdk.values import LARGEST_INT, as_config, numbers, text_or_none, whole_step
+from tasuki.sdk.values import text as text_of
+from tasuki.settings import Settings
 
 __all__ = ["Run"]
 
-ODD_VALUES = (TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+ODD_VALUES = (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 """What the quick look at odd values may raise; the slow one then names them."""
 
 
 class Run:
     """One attempt at a run, open for logging from any thread of this process, and from the processes it forks or spawns."""
 
-    def __init__(self, folder: Folder, project: str, id: str, started: RunStarted, *, next_step: int = 0) -> None:
-        self.folder = folder
+    def __init__(self, settings: Settings, project: str, id: str, started: RunStarted, *, next_step: int = 0) -> None:
+        self.settings = settings
         self.project = project
         self.id = id
         self.name = started.name or id
@@ -43,17 +48,22 @@ class Run:
         self.finished = False
         self.owned = False
         self.warned: set[tuple[str, str]] = set()
+        folder = Folder(settings.journal_root, settings.lock_root)
         self.appender = Appender(
             project=project,
             run=id,
             folder=folder.project_folder(project),
             lock_folder=folder.lock_folder(project),
-            on_open=PROCESS.pulse.start,
+            on_open=self.opened,
+            remote=settings.remote or "",
         )
         self.append = self.appender.append
 
     def begin(self) -> None:
-        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written."""
+        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written, ConfigError if it is too long."""
+        size = len(encode(self.started))
+        if size > MAX_PAYLOAD_BYTES:
+            raise ConfigError(f"the run's start, with its config, has {size} bytes; {MAX_PAYLOAD_BYTES} are the most")
         self.appender.opening = lambda: [encode(self.started)]
         self.appender.open()
         self.owned = True
@@ -73,13 +83,15 @@ class Run:
             step = self.next_step
         elif step.__class__ is not int:
             step = self.usable_step(step)
+        if step >= self.next_step:
+            if step >= LARGEST_INT:
+                step = self.usable_step(step)
+            self.next_step = step + 1
         try:
             sum(metrics.values())  # fails for whatever is not a number, at the speed of C
             payload = encode_metrics(now, step, metrics)
         except ODD_VALUES:
             payload = self.encode_odd(now, step, metrics)
-        if step >= self.next_step:
-            self.next_step = step + 1
         self.append(payload)
         if durable:
             self.appender.sync()
@@ -100,18 +112,20 @@ class Run:
             encode(
                 Alert(
                     time=SYSTEM.now_us(),
-                    title=str(title),
+                    title=text_of(title),
                     level=AlertLevel(level),
-                    text=text,
-                    step=step,
-                    data=None if data is None else jsonable(data),
+                    text=text_or_none(text),
+                    step=None if step is None else self.usable_step(step),
+                    data=None if data is None else as_config(data, "an alert's data"),
                 )
             )
         )
 
-    def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> None:
-        """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again does nothing.
+    def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> Sent:
+        """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.
 
+        With a remote it waits up to 5 s for what is on its way. Returns `{"sent", "pending"}`: records acknowledged since the last
+        such report, and records that were not by then; those go when the next process with this remote starts, or by `tasuki sync`.
         In a process that did not call `init` (a forked or spawned worker) it only ends that process's own stream.
         """
         if status not in {Status.FINISHED, Status.FAILED}:
@@ -120,6 +134,7 @@ class Run:
             self.say_status(Status(status), reason)
             self.finished = True
             self.appender.close()
+        return PROCESS.drain(self.settings, FINISH_DRAIN_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -134,9 +149,13 @@ class Run:
         return f"Run(project={self.project!r}, name={self.name!r}, id={self.id!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Run, (self.folder, self.project, self.id, self.started)
+        return Run, (self.settings, self.project, self.id, self.started)
 
     # -- how
+
+    def opened(self, path: Path) -> None:
+        """This process has a new journal file."""
+        PROCESS.writes(self.settings, path)
 
     def beat(self) -> None:
         """Say that the process lives."""
@@ -147,7 +166,7 @@ class Run:
         if not self.owned:
             return
         self.owned = False
-        record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=reason)
+        record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=text_or_none(reason))
         self.appender.append_important(encode(record))
         PROCESS.ended(self)
 
@@ -156,20 +175,20 @@ class Run:
         self.append(encode(RunUpdated(time=SYSTEM.now_us(), config=changed)))
 
     def usable_step(self, step: object) -> int:
-        """The step as an integer; a step that is none is replaced, with a warning."""
+        """The step as an integer; a step that is none of 64 bits is replaced, with a warning."""
         whole = whole_step(step)
-        if whole is None:
-            kind = type(step).__qualname__
-            warnings.warn(
-                f"step={step!r} is a {kind}, not an integer; step {self.next_step} is used",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return self.next_step
-        return whole
+        if whole is not None:
+            return whole
+        usable = min(self.next_step, LARGEST_INT)
+        warnings.warn(
+            f"step={step!r} ({type(step).__qualname__}) is not an integer of 64 bits; step {usable} is used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return usable
 
     def encode_odd(self, now: int, step: int, metrics: Mapping[str, Any]) -> bytes:
         """The record of a call in which something is nested, huge, an array's scalar, or no number at all."""
         if not isinstance(metrics, Mapping):
             raise TypeError(f"log() takes a dict of numbers, not a {type(metrics).__qualname__}")
-        return encode_metrics(now, whole_step(step) or 0, numbers(metrics, self.warned))
+        return encode_metrics(now, self.usable_step(step), numbers(metrics, self.warned))

@@ -35,7 +35,7 @@ class Config(MutableMapping[str, Any]):
 
     def __getattr__(self, key: str) -> Any:
         try:
-            return self._values[key]
+            return vars(self)["_values"][key]  # not self._values: a copy in the making has none
         except KeyError:
             raise AttributeError(f"the config has no {key!r}") from None
 

@@ -5,15 +5,17 @@ import secrets
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import ConfigError, Conflict, NotFound
-from tasuki.journal import Folder, project_name, run_id
+from tasuki.errors import BadRecord, ConfigError, Conflict, NotFound
+from tasuki.journal import Folder, Journal, project_name, run_id
 from tasuki.records import AlertLevel, Metrics, RunStarted, Status, decode, frames
+from tasuki.relay import Sent, remote_url
 from tasuki.sdk.process import PROCESS
 from tasuki.sdk.run import Run
-from tasuki.sdk.values import as_config, jsonable
+from tasuki.sdk.values import as_config, jsonable, text, text_or_none
 from tasuki.settings import captured_environment, load
 
 __all__ = ["alert", "finish", "init", "log"]
@@ -34,6 +36,8 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     resume: str = "never",
     dir: str | None = None,
     journal: str | None = None,
+    remote: str | None = None,
+    token: str | None = None,
     **unknown: Any,
 ) -> Run:
     """Start a run and make it the current one; an earlier one that is still open is finished first.
@@ -41,14 +45,17 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     `project`: any text (else TASUKI_PROJECT). `name`: any text, need not be unique. `config`: a dict, an argparse namespace, a
     dataclass, a msgspec struct or a pydantic model. `id`: 1 to 64 letters, digits, `._-`; with `resume="allow"` or `"must"` a
     new attempt at the run of that id. `dir`: the data folder (else TASUKI_DIR); `journal`: puts the journals elsewhere (else
-    TASUKI_JOURNAL).
+    TASUKI_JOURNAL). `remote`: the address of a server (else TASUKI_REMOTE), to which everything is sent as it is recorded, with
+    `token` (else TASUKI_TOKEN) as the key; a server that is down, slow or wrong never holds the run up.
 
     Raises ConfigError for a bad argument, Conflict for an id that exists, NotFound for one that must exist and does not,
     JournalError when the folder can't be written.
     """
     if unknown:
         warnings.warn(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning, stacklevel=2)
-    settings = load(dir=dir, journal=journal, project=project)
+    settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token)
+    if settings.remote:
+        remote_url(settings.remote)
     if settings.project is None:
         raise ConfigError("no project is named", hint='tasuki.init(project="digits"), or export TASUKI_PROJECT=digits')
     project = project_name(settings.project)
@@ -57,14 +64,14 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     started = RunStarted(
         time=SYSTEM.now_us(),
         attempt=secrets.token_hex(8),
-        name=name,
-        group=group,
-        notes=notes,
-        tags=[tags] if isinstance(tags, str) else [str(tag) for tag in tags],
+        name=text_or_none(name),
+        group=text_or_none(group),
+        notes=text_or_none(notes),
+        tags=[text(tag) for tag in ([tags] if isinstance(tags, str) else tags)],
         config=as_config(config),
-        environment=captured_environment() | {"python": platform.python_version(), "argv": jsonable(sys.argv)},
+        environment=jsonable(captured_environment() | {"python": platform.python_version(), "argv": sys.argv}),
     )
-    run = Run(folder, project, chosen, started, next_step=next_step)
+    run = Run(settings, project, chosen, started, next_step=next_step)
     run.begin()
     PROCESS.made_current(run)
     return run
@@ -84,17 +91,20 @@ def chosen_id(folder: Folder, project: str, given: str | None, resume: str) -> t
         raise Conflict(f"project {project!r} has a run {chosen!r}", hint='resume="allow" makes a new attempt at it')
     if not journals and resume == "must":
         raise NotFound(f"project {project!r} has no run {chosen!r}", hint='resume="allow" starts it')
+    return chosen, max((highest_step(folder, journal) for journal in journals), default=-1) + 1
+
+
+def highest_step(folder: Folder, journal: Journal) -> int:
+    """The highest step that a journal has; -1 if none. A record that can't be read is skipped."""
     highest = -1
-    for journal in journals:
-        with folder.view(journal) as view:
-            steps = (
-                record.step
-                for piece in view.pieces()
-                for _, payload in frames(piece)
-                if isinstance(record := decode(payload), Metrics)
-            )
-            highest = max(highest, max(steps, default=-1))
-    return chosen, highest + 1
+    with folder.view(journal) as view:
+        for piece in view.pieces():
+            for _, payload in frames(piece):
+                with suppress(BadRecord):
+                    record = decode(payload)
+                    if isinstance(record, Metrics):
+                        highest = max(highest, record.step)
+    return highest
 
 
 def log(metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = False) -> None:
@@ -114,10 +124,9 @@ def alert(
     PROCESS.here().alert(title, text, level=level, step=step, data=data)
 
 
-def finish(status: str = Status.FINISHED, reason: str | None = None) -> None:
+def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:
     """`Run.finish` of the current run; nothing if there is none."""
-    if PROCESS.current is not None:
-        PROCESS.current.finish(status, reason)
+    return PROCESS.current.finish(status, reason) if PROCESS.current is not None else Sent(sent=0, pending=0)
 
 
 def __getattr__(name: str) -> Any:

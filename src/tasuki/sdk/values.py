@@ -7,7 +7,6 @@ import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from enum import Enum
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -15,20 +14,37 @@ import msgspec
 from tasuki.errors import ConfigError
 from tasuki.records import number_from_scalar
 
-__all__ = ["as_config", "jsonable", "numbers", "whole_step"]
+__all__ = ["LARGEST_INT", "as_config", "jsonable", "numbers", "text", "text_or_none", "whole_step"]
 
 DEEPEST = 16
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 
 
-def numbers(values: Mapping[Any, Any], warned: set[tuple[str, str]], prefix: str = "", depth: int = 0) -> dict[str, Any]:
-    """The values that can be stored, nested as they were. For each other one a warning names its key and type, once."""
+def text(value: object) -> str:
+    """The value's text, with `?` for what UTF-8 can't hold."""
+    plain = value if isinstance(value, str) else str(value)
+    return plain.encode("utf-8", "replace").decode()
+
+
+def text_or_none(value: object) -> str | None:
+    """The value's text; None stays."""
+    return None if value is None else text(value)
+
+
+def numbers(
+    values: Mapping[Any, Any], warned: set[tuple[str, str]], prefix: str = "", above: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """The values that can be stored, nested as they were. For each other one a warning names its key and type, once.
+
+    `above`: the ids of the mappings that this one is in; one that is inside itself is no number.
+    """
+    above = (*above, id(values))
     kept: dict[str, Any] = {}
     for key, value in values.items():
-        name = str(key).encode("utf-8", "replace").decode()
+        name = text(key)
         path = f"{prefix}{name}"
-        if isinstance(value, Mapping) and depth < DEEPEST:
-            if inner := numbers(value, warned, f"{path}/", depth + 1):
+        if isinstance(value, Mapping) and id(value) not in above and len(above) <= DEEPEST:
+            if inner := numbers(value, warned, f"{path}/", above):
                 kept[name] = inner
             continue
         try:
@@ -64,56 +80,61 @@ def as_float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
     except (ValueError, RuntimeError) as error:
         raise TypeError(str(error)) from error
 
 
 def whole_step(step: object) -> int | None:
     """The step as a 64-bit integer; None for what is none."""
-    if isinstance(step, float) and step.is_integer():
-        step = int(step)
     try:
-        whole = operator.index(number_from_scalar(step) if hasattr(step, "item") else step)  # type: ignore[arg-type]
+        if hasattr(step, "item"):
+            step = number_from_scalar(step)
+        whole = int(step) if isinstance(step, float) and step.is_integer() else operator.index(step)  # type: ignore[arg-type]
     except TypeError:
         return None
     return whole if SMALLEST_INT <= whole <= LARGEST_INT else None
 
 
-def jsonable(value: Any) -> Any:
-    """Configs and alert data as plain dicts, lists, strings and numbers. What has no such form becomes its text."""
-    if isinstance(value, Namespace):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(inner) for inner in value]
-    if value is None or isinstance(value, (bool, str)):
+def jsonable(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """Configs and alert data as plain dicts, lists, strings and numbers. What has no such form becomes its text.
+
+    `above`: the ids of what this value is in; one that is inside itself, or too deep, becomes its text.
+    """
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, Enum):
+        return jsonable(value.value, above)
+    if isinstance(value, str):
+        return text(value)
     if isinstance(value, (int, float)):
         return number(value)
-    return structured(value)
+    if id(value) in above or len(above) > DEEPEST:
+        return text(value)
+    return structured(value, (*above, id(value)))
 
 
-def structured(value: Any) -> Any:
-    """Structs, dataclasses, pydantic models, enums, paths, arrays and scalars; else the text."""
-    if isinstance(value, Enum):
-        return jsonable(value.value)
+def structured(value: Any, above: tuple[int, ...]) -> Any:
+    """Mappings, sequences, namespaces, structs, dataclasses, pydantic models, paths, arrays and scalars; else the text."""
+    if isinstance(value, Namespace):
+        value = vars(value)
     if isinstance(value, msgspec.Struct):
-        return jsonable(msgspec.structs.asdict(value))
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {text(key): jsonable(inner, above) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(inner, above) for inner in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, PurePath):
-        return str(value)
+        return {field.name: jsonable(getattr(value, field.name), above) for field in dataclasses.fields(value)}
     for method in ("model_dump", "tolist"):
         if callable(getattr(value, method, None)) and not isinstance(value, type):
-            return jsonable(getattr(value, method)())
-    return str(value)
+            return jsonable(getattr(value, method)(), above)
+    return text(value)
 
 
-def as_config(value: Any) -> dict[str, Any]:
-    """A configuration as a dict. ConfigError for what has no keys."""
+def as_config(value: Any, what: str = "the config") -> dict[str, Any]:
+    """A configuration, or the data of an alert, as a dict. ConfigError for what has no keys."""
     plain = {} if value is None else jsonable(value)
     if not isinstance(plain, dict):
-        raise ConfigError(f"the config is a {type(value).__qualname__}", hint='give a dict: config={"lr": 0.1}')
+        raise ConfigError(f"{what} is a {type(value).__qualname__}", hint='give a dict: {"lr": 0.1}')
     return plain

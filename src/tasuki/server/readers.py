@@ -9,9 +9,10 @@ from typing import Generic, NamedTuple, TypeVar
 import apsw
 
 from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Source
 from tasuki.server.keeper import Keeper
 from tasuki.settings import Settings
-from tasuki.store import LocalStore, Questions, Source, count_missing, event_span, generation_number
+from tasuki.store import LocalStore, Questions, count_missing, event_span, generation_number
 
 __all__ = ["Answer", "Reached", "Readers"]
 

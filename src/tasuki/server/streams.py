@@ -7,12 +7,13 @@ from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery
 
+from tasuki.journal import Stream
 from tasuki.server.answers import Purged, StreamList, StreamRow
 from tasuki.server.asking import Asking, page_of
 from tasuki.server.readers import Reached
 from tasuki.server.reading import Cursor, Limit, Project, answers
 from tasuki.server.replicate import Receiver
-from tasuki.store import Questions, RawStore, Stream
+from tasuki.store import Questions, RawStore
 
 __all__ = ["STREAMS"]
 

@@ -9,10 +9,10 @@ from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, event
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, open_local
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Query, Series, Source, Store, Stream
+from tasuki.store.protocols import Query, Series, Store
 from tasuki.store.questions import Behind, HistoryPage, Questions, RunsPage
-from tasuki.store.raw import RAW_FILE, RawStore, pack_item, unpack_item
-from tasuki.store.source import FolderSource, UnionSource, open_source
+from tasuki.store.raw import RAW_FILE, RawStore
+from tasuki.store.source import UnionSource, open_source
 
 __all__ = [
     "KEPT_EVENTS",
@@ -25,7 +25,6 @@ __all__ = [
     "Dump",
     "Event",
     "EventSpan",
-    "FolderSource",
     "Gap",
     "Generations",
     "Grid",
@@ -38,9 +37,7 @@ __all__ = [
     "RebuildReport",
     "RunsPage",
     "Series",
-    "Source",
     "Store",
-    "Stream",
     "UnionSource",
     "VerifyReport",
     "catch_up",
@@ -55,6 +52,4 @@ __all__ = [
     "grid",
     "open_local",
     "open_source",
-    "pack_item",
-    "unpack_item",
 ]

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import apsw
 
-from tasuki.journal import Folder, Journal, Verdict, find_hole
+from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
 from tasuki.records import frames
 from tasuki.store.catchup import catch_up
 from tasuki.store.dump import Dump, dump
 from tasuki.store.generation import connect
-from tasuki.store.protocols import Source, Stream
 from tasuki.store.sql import one, rows
 
 __all__ = ["Problem", "VerifyReport", "verify"]
@@ -79,24 +78,24 @@ def verify(db: apsw.Connection, folder: Folder, source: Source, progress: Callab
 def check_journal(db: apsw.Connection, folder: Folder, journal: Journal) -> tuple[int, list[Problem]]:
     """One journal: its frames, its seal, and the position up to which it is projected."""
     header, records, digest = journal.header, 0, hashlib.sha256()
-    whats: list[tuple[int, str]] = []
+    found_here: list[tuple[int, str]] = []
     with folder.view(journal) as view:
         for piece in view.pieces():
             records += sum(1 for _ in frames(piece))
             digest.update(piece)
         hole = find_hole(view)
         if hole is not None:
-            whats.append(
+            found_here.append(
                 (hole.offset, f"damaged; {sum(len(island.frames) for island in hole.islands)} bytes behind it can be saved")
             )
         elif header.sealed and (header.end_crc, header.sha256) != (view.end().crc, digest.hexdigest()):
-            whats.append((view.end().offset, "the frames are not those that were sealed"))
+            found_here.append((view.end().offset, "the frames are not those that were sealed"))
         projected = one(db, 'SELECT "offset", crc FROM writer WHERE id = ?', (header.writer,))
         if projected is None:
-            whats.append((0, "not projected"))
+            found_here.append((0, "not projected"))
         elif view.crc_at(projected[0]) != projected[1]:
-            whats.append((projected[0], "what is projected is not what the journal says"))
-    return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in whats]
+            found_here.append((projected[0], "what is projected is not what the journal says"))
+    return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
 
 
 def check_projection(db: apsw.Connection, source: Source) -> list[Problem]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import apsw
 
 from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Source, Stream
 from tasuki.records import frames
 from tasuki.store.project import Projection
-from tasuki.store.protocols import Source, Stream
 from tasuki.store.sql import immediate, rows
 
 __all__ = ["Caught", "catch_up", "count_missing"]

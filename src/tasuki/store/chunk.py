@@ -193,7 +193,7 @@ def pack_points(points: Points, ids: dict[str, int]) -> bytes:
 
 def unpack_points(data: bytes, names: dict[int, str]) -> Points:
     """Points from one piece. StoreDamaged if the bytes are not what was stored."""
-    if crc32(data[4:]) != int.from_bytes(data[:4], "little"):
+    if len(data) <= 4 or crc32(data[4:]) != int.from_bytes(data[:4], "little"):
         raise StoreDamaged("a batch of points fails its crc")
     whole = decode_whole(data[4:])
     points = points_of(whole.axis)

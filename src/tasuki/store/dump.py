@@ -6,6 +6,7 @@ import apsw
 import numpy as np
 
 from tasuki.store.metrics import read_points
+from tasuki.store.points import Column, Points
 from tasuki.store.sql import rows
 
 __all__ = ["Dump", "dump"]
@@ -31,8 +32,8 @@ WRITER_TABLES = {
     ' ORDER BY r.writer, r."offset"',
     "unknown": 'SELECT u.writer, u."offset", kind FROM unknown u JOIN writer ON id = writer WHERE project = ? AND run = ?'
     ' ORDER BY u.writer, u."offset"',
-    "holes": 'SELECT h.writer, h."offset", saved_as FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
-    " ORDER BY saved_as",
+    "holes": 'SELECT h.writer, h."offset", saved_as, place FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
+    " ORDER BY saved_as, place",
 }
 
 
@@ -56,19 +57,12 @@ def dump(db: apsw.Connection) -> Dump:
 def points(db: apsw.Connection, run: int) -> dict[str, tuple[bytes, ...]]:
     """By metric: steps, clocks, writers, lags and values, in order; every NaN written alike."""
     found = read_points(db, run)
-    if found is None:
-        return {}
-    writers = np.array(found.names)[found.writers]
-    return {
-        metric: tuple(
-            column.tobytes()
-            for column in (
-                found.steps[places],
-                found.clocks[places],
-                writers[places],
-                found.lags[places],
-                np.where(np.isnan(values), np.nan, values),
-            )
-        )
-        for metric, (places, values) in found.columns.items()
-    }
+    return {} if found is None else {metric: column_bytes(found, column) for metric, column in found.columns.items()}
+
+
+def column_bytes(found: Points, column: Column) -> tuple[bytes, ...]:
+    """One metric's points."""
+    places, values = column
+    writers = "|".join(found.names[index] for index in found.writers[places].tolist())
+    axis = (found.steps[places].tobytes(), found.clocks[places].tobytes(), writers.encode(), found.lags[places].tobytes())
+    return (*axis, np.where(np.isnan(values), np.nan, values).tobytes())

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 
+from tasuki.journal import Stream
 from tasuki.records import Alert, Lost, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
 from tasuki.store.points import Points
-from tasuki.store.protocols import Stream
 from tasuki.store.sql import one, rows
 
 __all__ = ["KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]

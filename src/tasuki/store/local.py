@@ -12,7 +12,7 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, StoreDamaged
-from tasuki.journal import Folder, Verdict
+from tasuki.journal import Folder, Source, Verdict
 from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
@@ -20,7 +20,7 @@ from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
 from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Series, Source
+from tasuki.store.protocols import Series
 from tasuki.store.questions import Questions
 from tasuki.store.raw import RAW_FILE
 from tasuki.store.source import open_source
@@ -171,8 +171,8 @@ class LocalStore:
             raise StoreDamaged(f"{self.path} is damaged again: {error}", hint="is the disk sound?") from error
 
     def reading(self, action: Callable[[apsw.Connection], T]) -> T:
-        """Do it within one read transaction, in which the store does not change."""
-        db = self.connection()
+        """Do it within one read transaction of the generation that was caught up, in which nothing changes."""
+        db = self.db or self.connection()
         db.execute("BEGIN")
         try:
             return action(db)

@@ -13,6 +13,7 @@ from zlib import crc32
 import apsw
 
 from tasuki.errors import BadRecord
+from tasuki.journal import Stream
 from tasuki.records import (
     Alert,
     FlatMetrics,
@@ -31,7 +32,6 @@ from tasuki.records import (
 from tasuki.store import metrics
 from tasuki.store.events import Events
 from tasuki.store.points import Points, collect
-from tasuki.store.protocols import Stream
 from tasuki.store.sql import one, rows
 
 __all__ = ["Projection", "flat_numbers"]
@@ -119,7 +119,7 @@ class Projection:
             case Lost():
                 self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
             case Salvaged():
-                self.db.execute("INSERT INTO hole VALUES (?, ?, ?)", (record.writer, record.hole, place.writer))
+                self.db.execute("INSERT INTO hole VALUES (?, ?, ?, ?)", (record.writer, record.hole, place.writer, place.offset))
         return None
 
     def move(self, stream: Stream, progress: Progress) -> None:

@@ -1,25 +1,14 @@
-"""The three seams of the store: where streams come from, where they are received, what answers questions."""
+"""The two seams of the store: where streams are received, and what answers questions."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.journal import Verdict
 from tasuki.records import AlertRow, HistoryRow, Item, Position, ProjectRow, Reply, RunRow, Summary
 
-__all__ = ["Query", "Series", "Source", "Store", "Stream"]
-
-
-class Stream(NamedTuple):
-    """One writer's stream in a source: how many bytes it has, and whether it has ended there."""
-
-    writer: str
-    project: str
-    run: str
-    size: int
-    sealed: bool
+__all__ = ["Query", "Series", "Store"]
 
 
 class Series(NamedTuple):
@@ -28,26 +17,6 @@ class Series(NamedTuple):
     steps: npt.NDArray[np.int64]
     times: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
-
-
-class Source(Protocol):
-    """Streams of frames to be projected: a folder of journals, or a raw store."""
-
-    def streams(self, known: Collection[str] = ()) -> Iterable[Stream]:
-        """Every stream but those `known` by writer id."""
-        ...
-
-    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`, at least one if it is there; nothing at the end, a torn tail or a hole. Idempotent."""
-        ...
-
-    def verdict(self, writer: str) -> Verdict:
-        """Whether the stream's owner may still write: alive, dead or unknown."""
-        ...
-
-    def close(self) -> None:
-        """Close files and connections."""
-        ...
 
 
 class Store(Protocol):

@@ -11,22 +11,19 @@ from pathlib import Path
 from zlib import crc32
 
 import apsw
-import zstandard
 
 from tasuki.errors import DataError
-from tasuki.journal import Verdict
-from tasuki.records import MAX_PAYLOAD_BYTES, START, Item, Position, Reply, ReplyStatus, whole_frames
-from tasuki.store.protocols import Stream
+from tasuki.journal import Stream, Verdict
+from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, unpack_item
 from tasuki.store.sql import immediate, one, rows
 
-__all__ = ["MAX_ITEM_BYTES", "RAW_FILE", "RawStore", "pack_item", "unpack_item"]
+__all__ = ["RAW_FILE", "RawStore"]
 
 log = logging.getLogger("tasuki.store")
 
 SCHEMA = 1
 RAW_FILE = "raw.db"
 APPLICATION_ID = 0x7461_7277
-MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 TABLES = """
 CREATE TABLE IF NOT EXISTS writer (
     id TEXT PRIMARY KEY, project TEXT NOT NULL, run TEXT NOT NULL,
@@ -78,7 +75,7 @@ class RawStore:
         if purged:
             return reply(item, ReplyStatus.STORED, end, sealed=item.sealed)
         if item.position == here and data and sealed:
-            return refused(item, here, f"writer {item.writer} has been sealed at {offset}")
+            return refused(item, here, f"writer {item.writer} has been sealed at {offset}", sealed=True)
         if item.position == here and (data or item.sealed):
             return self.store(item, data, end, bool(sealed))
         if end == here:
@@ -182,25 +179,8 @@ def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool =
     return Reply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
 
 
-def refused(item: Item, position: Position, hint: str) -> Reply:
+def refused(item: Item, position: Position, hint: str, *, sealed: bool = False) -> Reply:
     """An answer that trying again does not change."""
-    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, hint=hint)
-
-
-def pack_item(data: bytes) -> bytes:
-    """Whole frames as an item carries them: one zstd frame that says its size."""
-    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(data)
-
-
-def unpack_item(data: bytes) -> bytes:
-    """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
-    try:
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= MAX_ITEM_BYTES:
-            raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
-        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
-    except zstandard.ZstdError as error:
-        raise DataError(f"an item's data is not one zstd frame: {error}") from error
-    if whole_frames(content) != len(content):
-        raise DataError("an item's data is not whole frames")
-    return content
+    return Reply(
+        writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, sealed=sealed, hint=hint
+    )

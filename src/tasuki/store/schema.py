@@ -43,7 +43,10 @@ CREATE TABLE alert (
 ) WITHOUT ROWID;
 CREATE INDEX alert_run ON alert (run, clock, writer);
 
-CREATE TABLE hole (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, PRIMARY KEY (saved_as)) WITHOUT ROWID;
+CREATE TABLE hole (
+    writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, place INTEGER NOT NULL,  -- of the record that says so
+    PRIMARY KEY (saved_as, place)
+) WITHOUT ROWID;
 CREATE TABLE rejected (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (writer, "offset"))
     WITHOUT ROWID;
 CREATE TABLE unknown (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (writer, "offset"))

@@ -1,0 +1,1 @@
+"""Processes that are measured: each runs on a job given as JSON and answers with JSON."""

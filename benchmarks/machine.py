@@ -1,0 +1,94 @@
+"""Where and with what was measured, and a folder for what measuring leaves behind."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import psutil
+
+from benchmarks.child import ROOT
+
+__all__ = ["BENCH", "Load", "facts", "folder"]
+
+BENCH = ROOT / ".bench"
+LIBRARIES = ("msgspec", "apsw", "numpy", "zstandard")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty folder on the repository's file system, removed afterwards."""
+    BENCH.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="run-", dir=BENCH))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def facts() -> dict[str, str]:
+    """The machine and the versions."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    memory = psutil.virtual_memory().total / 2**30
+    return {
+        "machine": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}, {file_system()} below the repository",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "tasuki": f"{importlib.metadata.version('tasuki')}, commit {commit()}",
+        "libraries": f"{versions}, SQLite {apsw.sqlite_lib_version()}",
+    }
+
+
+def processor() -> str:
+    """The processor's name, as the system has it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def file_system() -> str:
+    """The type of the file system that is measured on."""
+    kinds = {place.mountpoint: place.fstype for place in psutil.disk_partitions(all=True)}
+    return next((kinds[str(path)] for path in (ROOT, *ROOT.parents) if str(path) in kinds), "an unknown file system")
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether the code differs from it."""
+    try:
+        name = git("rev-parse", "--short", "HEAD")
+        changed = git("status", "--porcelain", "--", "src")
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{name} with changes" if changed else name
+
+
+def git(*arguments: str) -> str:
+    """What git says."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class Load:
+    """How busy the machine was with anything but this measuring, from here to `share()`."""
+
+    def __init__(self) -> None:
+        self.busy, self.whole, self.own = self.read()
+
+    def read(self) -> tuple[float, float, float]:
+        """Seconds of all cores that were not idle, all seconds, and those of this process and of its children that have ended."""
+        cpu = psutil.cpu_times()
+        whole = sum(cpu[: len(cpu) - 2]) if platform.system() == "Linux" else sum(cpu)
+        own = sum(os.times()[:4])
+        return whole - cpu.idle - getattr(cpu, "iowait", 0.0), whole, own
+
+    def share(self) -> float:
+        """The part of all cores' time that went elsewhere."""
+        busy, whole, own = self.read()
+        return max(0.0, busy - self.busy - (own - self.own)) / max(whole - self.whole, 1e-9)

@@ -1,0 +1,97 @@
+"""Streams of frames, wherever they lie: what is projected, and what is sent."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from tasuki.journal.alive import Verdict
+from tasuki.journal.folder import Folder, Journal
+from tasuki.journal.view import View
+
+__all__ = ["FolderSource", "Source", "Stream"]
+
+OPEN_VIEWS = 64
+
+
+class Stream(NamedTuple):
+    """One writer's stream in a source: how many bytes it has, and whether it has ended there."""
+
+    writer: str
+    project: str
+    run: str
+    size: int
+    sealed: bool
+
+
+class Source(Protocol):
+    """Streams of frames to be projected: a folder of journals, or a raw store."""
+
+    def streams(self, known: Collection[str] = ()) -> Iterable[Stream]:
+        """Every stream but those `known` by writer id."""
+        ...
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`, at least one if it is there; nothing at the end, a torn tail or a hole. Idempotent."""
+        ...
+
+    def verdict(self, writer: str) -> Verdict:
+        """Whether the stream's owner may still write: alive, dead or unknown."""
+        ...
+
+    def close(self) -> None:
+        """Close files and connections."""
+        ...
+
+
+class FolderSource:
+    """The journals of a data folder. Files stay open between reads, a few at a time."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.found: dict[str, Journal] = {}
+        self.views: dict[str, View] = {}
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known` by writer id."""
+        for journal in self.folder.journals(known=known):
+            yield self.stream(journal)
+
+    def stream(self, journal: Journal) -> Stream:
+        """A journal that was found, as a stream to be read from here."""
+        header = journal.header
+        self.found[header.writer] = journal
+        return Stream(header.writer, header.project, header.run, journal.size, journal.sealed)
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`; nothing at the end, at a hole, or if the file is gone."""
+        view = self.view(writer)
+        return b"" if view is None else view.read_frames(offset, limit_bytes)
+
+    def verdict(self, writer: str) -> Verdict:
+        """Whether a writer's owner may still write."""
+        journal = self.found.get(writer) or self.folder.find(writer)
+        return Verdict.UNKNOWN if journal is None else self.folder.judge(journal)
+
+    def view(self, writer: str) -> View | None:
+        """The writer's journal, open."""
+        journal = self.found.get(writer) or self.folder.find(writer)
+        if journal is None:
+            return None
+        view = self.views.pop(writer, None)
+        if view is not None and view.header.sealed != journal.sealed:
+            view.close()
+            view = None
+        if view is None:
+            try:
+                view = self.folder.view(journal)
+            except FileNotFoundError:
+                return None
+        self.views[writer] = view
+        if len(self.views) > OPEN_VIEWS:
+            self.views.pop(next(iter(self.views))).close()
+        return view
+
+    def close(self) -> None:
+        """Close all files."""
+        for view in self.views.values():
+            view.close()
+        self.views.clear()

@@ -1,0 +1,133 @@
+"""Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+from tasuki.journal import Folder, Journal, find_hole
+from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
+from tasuki.relay.acks import FileAcks
+
+__all__ = ["Compared", "Difference", "Held", "Remote", "compare"]
+
+ASK_AT_ONCE = 1000
+
+
+class Held(NamedTuple):
+    """A stream as the remote holds it: how long it is there, and the sha256 of its frames; what is damaged there has none."""
+
+    offset: int
+    sha256: str | None
+
+
+class Remote(Protocol):
+    """Whom a folder is compared with."""
+
+    def replicate(self, items: list[Item]) -> Replicated:
+        """Ask for positions."""
+        ...
+
+    def held(self, project: str) -> Mapping[str, Held]:
+        """What the remote holds of a project, by writer, every frame read for its sha256."""
+        ...
+
+
+class Difference(NamedTuple):
+    """A stream that is not the same on both sides; `records` of ours are missing there."""
+
+    project: str
+    run: str
+    writer: str
+    what: str
+    records: int
+
+
+class Compared(NamedTuple):
+    """Streams and records compared, and where they differ."""
+
+    streams: int
+    records: int
+    differences: list[Difference]
+
+
+class Ours(NamedTuple):
+    """A stream of ours, or the part of it that goes under another name: where it ends, and all crcs on the way."""
+
+    journal: Journal
+    remote_writer: str
+    end: Position
+    sha256: str
+    records: int
+    hole: int | None
+    places: dict[int, tuple[int, int]]
+    """By offset: the rolling crc, and how many records lie before."""
+
+
+def compare(folder: Folder, remote: Remote, acks: FileAcks, *, project: str | None = None) -> Compared:
+    """Compare every stream of a folder, or of one project."""
+    ours = [part for journal in folder.journals(project=project) for part in parts(folder, journal, acks)]
+    replies = dict(positions(remote, ours))
+    held = {name: remote.held(name) for name in {part.journal.header.project for part in ours}}
+    differences = []
+    for part in ours:
+        what, missing = judged(part, replies[part.remote_writer], held[part.journal.header.project].get(part.remote_writer))
+        if part.hole is not None:
+            what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
+        if what:
+            header = part.journal.header
+            differences.append(Difference(header.project, header.run, header.writer, what, missing))
+    return Compared(len(ours), sum(part.records for part in ours), differences)
+
+
+def parts(folder: Folder, journal: Journal, acks: FileAcks) -> list[Ours]:
+    """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
+    ack = acks.acks.get(journal.header.writer)
+    start = ack.start if ack else 0
+    with folder.view(journal) as view:
+        hole = find_hole(view)
+        data = b"".join(view.pieces())
+    cuts = [(journal.header.writer, data)] if start == 0 or ack is None else [(ack.remote_writer, data[start:])]
+    return [measured(journal, writer, part, hole.offset if hole else None) for writer, part in cuts]
+
+
+def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None) -> Ours:
+    """Lengths and sums of one stream."""
+    places, crc, end, records = {0: (0, 0)}, 0, 0, 0
+    for offset, payload in frames(data):
+        end, records = offset + 8 + len(payload), records + 1
+        crc = crc32(data[offset:end], crc)
+        places[end] = (crc, records)
+    return Ours(journal, remote_writer, Position(end, crc), hashlib.sha256(data[:end]).hexdigest(), records, hole, places)
+
+
+def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
+    """What the remote answers when it is asked for each stream at its end."""
+    for first in range(0, len(ours), ASK_AT_ONCE):
+        asked = [
+            Item(
+                project=part.journal.header.project,
+                run=part.journal.header.run,
+                writer=part.remote_writer,
+                offset=part.end.offset,
+                crc=part.end.crc,
+            )
+            for part in ours[first : first + ASK_AT_ONCE]
+        ]
+        yield from ((reply.writer, reply) for reply in remote.replicate(asked).items)
+
+
+def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int]:
+    """What is wrong with a stream, and how many of its records are missing there."""
+    if reply.status is ReplyStatus.DUPLICATE:
+        if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
+            return None, 0
+        return "the frames there are damaged", part.records
+    if reply.offset > part.end.offset:
+        if reply.crc_at == part.end.crc:
+            return f"source shorter: {reply.offset - part.end.offset} more bytes are there", 0
+        return "the contents differ", part.records
+    crc, records = part.places.get(reply.offset, (None, 0))
+    if crc != reply.crc:
+        return "the contents differ", part.records
+    return f"{part.records - records} records are missing there, from {reply.offset} on", part.records - records

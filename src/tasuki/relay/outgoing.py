@@ -1,0 +1,62 @@
+"""What one process sends: its own streams at once, and what dead processes left behind for the same remote."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Folder, FolderSource, Journal, Stream, Verdict
+
+__all__ = ["Outgoing"]
+
+LOOK_AROUND_SECONDS = 10.0
+
+
+class Outgoing:
+    """A `Source` of the streams that a process is to send: the files that are added to it, and what dead processes left.
+
+    Left are journals whose owner is dead and which say that they are meant for this remote. The folder is searched for them at
+    the start and every ten seconds. Two processes that take up the same one do no harm.
+    """
+
+    def __init__(self, folder: Folder, remote: str, *, clock: Clock = SYSTEM) -> None:
+        self.folder = folder
+        self.remote = remote
+        self.clock = clock
+        self.files = FolderSource(folder)
+        self.paths: dict[str, Path] = {}
+        self.look_around_at = clock.monotonic()
+
+    def add(self, path: Path) -> None:
+        """A file that this process writes."""
+        self.paths[path.stem] = path
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream to send but those `known` by writer id."""
+        if self.clock.monotonic() >= self.look_around_at:
+            self.look_around_at = self.clock.monotonic() + LOOK_AROUND_SECONDS
+            self.look_around(known)
+        for writer, path in list(self.paths.items()):
+            if writer not in known:
+                found = self.folder.look(path)
+                if isinstance(found, Journal):
+                    yield self.files.stream(found)
+
+    def look_around(self, known: Collection[str]) -> None:
+        """Take up what dead processes left behind."""
+        for journal in self.folder.journals(known={*known, *self.paths}):
+            if journal.header.remote == self.remote and self.folder.judge(journal) is Verdict.DEAD:
+                if not journal.sealed:
+                    self.folder.seal_dead(journal)
+                self.paths[journal.header.writer] = journal.path
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`."""
+        return self.files.read(writer, offset, limit_bytes)
+
+    def verdict(self, writer: str) -> Verdict:
+        """Whether the stream's owner may still write."""
+        return self.files.verdict(writer)
+
+    def close(self) -> None:
+        """Close all files."""
+        self.files.close()

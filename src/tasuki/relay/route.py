@@ -1,0 +1,204 @@
+"""Where one stream of ours goes on the other side: which writer it is there, and how far it has come.
+
+Usually it is the same writer from its beginning. When the other side has other content under that writer (a cloned folder, a
+restored virtual machine), what follows the last common point goes on as a new writer, derived from the old one and that point.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from zlib import crc32
+
+from tasuki.journal import Source, Stream, derived_writer
+from tasuki.records import START, Item, Position, Reply, ReplyStatus, frames, pack_item
+
+__all__ = ["Route", "State"]
+
+READ_BYTES = 1024 * 1024
+
+
+class State(Enum):
+    """What the sender has to find out or do next for a stream."""
+
+    ASK = "ask"
+    """the position there is not known"""
+    SEND = "send"
+    """the position there is known, and is a prefix of ours"""
+    COMPARE = "compare"
+    """the other side is longer: is ours its prefix?"""
+    BISECT = "bisect"
+    """contents differ: where is the last common point?"""
+    SHORTER = "shorter"
+    """ours is a prefix of what is there: nothing to do, until ours grows"""
+    ASIDE = "aside"
+    """refused: set aside with the reason"""
+
+
+@dataclass
+class Route:
+    """One stream's way. `start` is where in our stream the remote one begins; positions are the remote stream's."""
+
+    stream: Stream
+    remote_writer: str
+    start: int = 0
+    acked: Position = START
+    acked_sealed: bool = False
+    state: State = State.ASK
+    reason: str | None = None
+    low: int = 0
+    boundaries: list[int] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def length(self) -> int:
+        """How many bytes of ours belong to the remote stream."""
+        return self.stream.size - self.start
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing is left to do for the stream as it is."""
+        if self.state is State.SEND:
+            return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
+        return self.state is State.ASIDE or (self.state is State.SHORTER and self.asked >= self.length)
+
+    def look(self, stream: Stream) -> None:
+        """The stream now: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
+        self.stream = stream
+        if self.state is State.SEND and self.acked.offset > self.length:
+            self.state = State.COMPARE
+
+    def ask_again(self) -> None:
+        """What is known of the other side may no longer be so."""
+        self.state, self.acked, self.acked_sealed = State.ASK, START, False
+
+    # -- what to say
+
+    def item(self, source: Source, data: bytes) -> Item | None:
+        """The next thing to say, `data` being the frames behind the known position; None if there is nothing to say (yet)."""
+        if self.state is State.ASK:
+            return self.question(START)
+        if self.state in {State.COMPARE, State.SHORTER}:
+            return self.question(self.position(source, self.length))
+        if self.state is State.BISECT:
+            return self.question(self.position(source, self.boundaries[self.asked]))
+        sealed = self.stream.sealed and self.acked.offset + len(data) == self.length
+        if self.state is State.ASIDE or (not data and (not sealed or self.acked_sealed)):
+            return None
+        return self.statement(self.acked, data, sealed)
+
+    def question(self, position: Position) -> Item:
+        """An item that asks for the position there, and for the crc at ours."""
+        return self.statement(position, b"", False)
+
+    def statement(self, position: Position, data: bytes, sealed: bool) -> Item:
+        """An item of this route."""
+        stream = self.stream
+        return Item(
+            project=stream.project,
+            run=stream.run,
+            writer=self.remote_writer,
+            offset=position.offset,
+            crc=position.crc,
+            sealed=sealed,
+            data=pack_item(data) if data else None,
+        )
+
+    def position(self, source: Source, offset: int) -> Position:
+        """Our own position at an offset of the remote stream."""
+        known, crc = (self.acked.offset, self.acked.crc) if self.acked.offset <= offset else START
+        for piece in self.pieces(source, known):
+            part = piece[: offset - known]
+            known, crc = known + len(part), crc32(part, crc)
+            if known == offset:
+                break
+        return Position(known, crc)
+
+    def pieces(self, source: Source, offset: int) -> Iterator[bytes]:
+        """Our frames from an offset of the remote stream."""
+        while piece := source.read(self.stream.writer, self.start + offset, READ_BYTES):
+            yield piece
+            offset += len(piece)
+
+    # -- what is heard
+
+    def hear(self, source: Source, item: Item, reply: Reply) -> None:
+        """Go on according to the answer to an item of ours."""
+        if reply.sealed and reply.position == item.position and item.data is not None:
+            self.reissue(reply.offset)
+        elif reply.status is ReplyStatus.REJECTED:
+            self.state, self.reason = State.ASIDE, reply.hint or "refused without a reason"
+        elif reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
+            self.advance(reply)
+        elif self.state is State.COMPARE or self.state is State.SHORTER:
+            self.compared(source, item, reply)
+        elif self.state is State.BISECT:
+            self.bisected(item, reply)
+        else:
+            self.moved(source, reply)
+
+    def advance(self, reply: Reply) -> None:
+        """The other side has our bytes up to its position; if the stream has ended there but not here, ours goes on as another."""
+        if reply.sealed and reply.offset < self.length:
+            self.reissue(reply.offset)
+        else:
+            self.state, self.acked, self.acked_sealed = State.SEND, reply.position, reply.sealed
+
+    def moved(self, source: Source, reply: Reply) -> None:
+        """The other side is somewhere else: before us, beyond us, or on another way."""
+        if reply.offset > self.length:
+            self.state = State.COMPARE
+        elif self.position_from_start(source, reply.offset) == reply.position:
+            self.advance(reply)
+        else:
+            self.begin_bisect(source, min(reply.offset, self.length))
+
+    def compared(self, source: Source, item: Item, reply: Reply) -> None:
+        """The other side is longer than we are; equal up to here, or not."""
+        if reply.offset <= self.length:
+            self.acked = START
+            self.moved(source, reply)
+        elif reply.crc_at == item.crc:
+            self.state, self.asked = State.SHORTER, item.offset
+            self.acked, self.acked_sealed = START, False
+        else:
+            self.begin_bisect(source, self.length)
+
+    def begin_bisect(self, source: Source, high: int) -> None:
+        """Contents differ before `high`: look for the last common boundary between frames."""
+        self.acked, self.state = START, State.BISECT
+        self.boundaries, offset = [0], 0
+        for piece in self.pieces(source, 0):
+            self.boundaries += [offset + at for at, _ in frames(piece)][1 if offset == 0 else 0 :]
+            offset += len(piece)
+            if offset >= high:
+                break
+        self.boundaries = [boundary for boundary in self.boundaries if boundary <= high]
+        self.low = 0
+        self.ask_middle()
+
+    def bisected(self, item: Item, reply: Reply) -> None:
+        """One half is left."""
+        if reply.crc_at == item.crc:
+            self.low = self.asked
+        else:
+            del self.boundaries[self.asked :]
+        self.ask_middle()
+
+    def ask_middle(self) -> None:
+        """Ask in the middle of what is left; at the end, what follows the common point becomes a new stream."""
+        if self.low + 1 < len(self.boundaries):
+            self.asked = (self.low + len(self.boundaries)) // 2
+        else:
+            self.reissue(self.boundaries[self.low])
+
+    def reissue(self, offset: int) -> None:
+        """What follows an offset of the remote stream goes on as a new stream."""
+        point = self.start + offset
+        self.remote_writer = derived_writer(self.remote_writer, point)
+        self.start, self.acked, self.acked_sealed, self.state = point, START, False, State.ASK
+        self.boundaries = []
+
+    def position_from_start(self, source: Source, offset: int) -> Position:
+        """Our own position, whatever was acknowledged before."""
+        self.acked = START if self.acked.offset > offset else self.acked
+        return self.position(source, offset)

@@ -1,0 +1,160 @@
+"""The sender: brings the streams of a source to a receiver. It keeps no time and opens no socket: both are its caller's.
+
+`once()` picks what to say, says it in one request, and goes on from the answers. Sending again is harmless and a gap is impossible,
+so it may be stopped anywhere, and any number of senders may run at once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from tasuki.journal import Source, Stream
+from tasuki.records import Item, Replicated, Reply, ReplyStatus, frames
+from tasuki.relay.acks import Ack, FileAcks
+from tasuki.relay.route import Route, State
+
+__all__ = ["Round", "Sender", "Transport"]
+
+BATCH_BYTES = 1024 * 1024
+BATCH_ITEMS = 1000
+SMALL_BYTES = 64 * 1024
+SLICE_BYTES = 16 * 1024
+
+
+class Transport(Protocol):
+    """The way to a receiver."""
+
+    def replicate(self, items: Sequence[Item]) -> Replicated:
+        """One request; a reply per item, in any order. RemoteError if it can't be done."""
+        ...
+
+
+class Round(NamedTuple):
+    """One request's worth: items said, records newly acknowledged, and how long the receiver asks to be left alone."""
+
+    items: int
+    records: int
+    next_after_ms: int = 0
+
+
+class Spoken(NamedTuple):
+    """An item that was said, and how many records it holds."""
+
+    route: Route
+    item: Item
+    records: int
+
+
+class Sender:
+    """One source, one receiver. Not to be shared by threads. `pause` is called between small pieces of work."""
+
+    def __init__(
+        self, source: Source, transport: Transport, acks: FileAcks | None = None, *, pause: Callable[[], None] = lambda: None
+    ) -> None:
+        self.source = source
+        self.transport = transport
+        self.acks = acks
+        self.pause = pause
+        self.boot_id = acks.boot_id if acks else None
+        self.routes: dict[str, Route] = {}
+        self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
+
+    def look(self) -> None:
+        """See which streams there are now, and how long they are."""
+        for stream in self.source.streams(self.finished):
+            route = self.routes.get(stream.writer)
+            if route is None:
+                self.routes[stream.writer] = self.new_route(stream)
+            else:
+                route.look(stream)
+
+    def new_route(self, stream: Stream) -> Route:
+        """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
+        ack = self.acks.acks.get(stream.writer) if self.acks else None
+        return Route(stream, ack.remote_writer, ack.start) if ack else Route(stream, stream.writer)
+
+    def open_routes(self) -> list[Route]:
+        """Streams for which something is left to do."""
+        return [route for writer, route in list(self.routes.items()) if writer not in self.finished and not route.is_done]
+
+    def once(self) -> Round:
+        """Look, say what fits into one request, and go on from the answers. RemoteError passes through; nothing is lost by it."""
+        self.look()
+        spoken = self.batch()
+        if not spoken:
+            return Round(0, 0)
+        answer = self.transport.replicate([said.item for said in spoken])
+        if self.is_another_boot(answer.boot_id):
+            return Round(len(spoken), 0)
+        replies = {reply.writer: reply for reply in answer.items}
+        records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
+        return Round(len(spoken), records, answer.next_after_ms)
+
+    def is_another_boot(self, boot_id: str) -> bool:
+        """Whether the receiver has started anew, perhaps from an older copy: then every stream is asked for again, in bulk."""
+        known, self.boot_id = self.boot_id, boot_id
+        if known == boot_id:
+            return False
+        if self.acks is not None:
+            self.acks.note_boot(boot_id)
+        if known is not None:
+            self.forget_positions()
+        return known is not None
+
+    def batch(self) -> list[Spoken]:
+        """What to say in the next request: a piece of each stream in turn, as much as fits."""
+        spoken: list[Spoken] = []
+        left = BATCH_BYTES
+        waiting = self.open_routes()[:BATCH_ITEMS]
+        for route in waiting:
+            data = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
+            item = route.item(self.source, data)
+            if item is not None:
+                spoken.append(Spoken(route, item, sum(1 for _ in frames(data))))
+                left -= len(data)
+            if left <= 0:
+                break
+            self.pause()
+        return spoken
+
+    def data_for(self, route: Route, limit_bytes: int) -> bytes:
+        """The next frames of a stream whose position is known, read in small pieces."""
+        if route.state is not State.SEND:
+            return b""
+        data, offset, end = b"", route.start + route.acked.offset, route.stream.size
+        while len(data) < limit_bytes and offset < end:
+            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)[: end - offset]
+            if not piece:
+                break
+            data, offset = data + piece, offset + len(piece)
+            self.pause()
+        return data
+
+    def hear(self, said: Spoken, reply: Reply) -> int:
+        """One answer; returns how many records it newly acknowledges."""
+        route = said.route
+        route.hear(self.source, said.item, reply)
+        if route.state is State.SEND and self.acks is not None:
+            self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
+        if route.stream.sealed and route.acked_sealed and route.is_done:
+            self.finished.add(route.stream.writer)
+        return said.records if reply.status is ReplyStatus.STORED else 0
+
+    def forget_positions(self) -> None:
+        """Ask for every stream again."""
+        self.finished.clear()
+        for route in self.routes.values():
+            if route.state is not State.ASIDE:
+                route.ask_again()
+
+    def pending(self) -> int:
+        """How many records are not acknowledged yet; those that are set aside are among them."""
+        self.look()
+        aside = [route for route in list(self.routes.values()) if route.state is State.ASIDE]
+        return sum(self.pending_of(route) for route in [*self.open_routes(), *aside])
+
+    def pending_of(self, route: Route) -> int:
+        """How many records of one stream are not acknowledged yet."""
+        if route.state is State.SHORTER:
+            return 0
+        offset = route.acked.offset if route.state is State.SEND else 0
+        return sum(1 for piece in route.pieces(self.source, offset) for _ in frames(piece))

@@ -1,0 +1,162 @@
+"""What the records of one run say, worked out the plain way."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from tasuki.errors import BadRecord
+from tasuki.records import Alert, Lost, Metrics, Record, RunStarted, RunStatus, RunUpdated, Unknown
+
+__all__ = ["Facts", "Placed"]
+
+SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
+Placed = tuple[str, int, int, Record | Unknown | BadRecord]
+"""Writer, offset, clock, record."""
+Call = tuple[tuple[int, int, str], int, dict[str, float]]
+"""(step, clock, writer), time of the call, values."""
+
+
+class Facts:
+    """One run's records, read each time anew."""
+
+    def __init__(self, records: list[Placed]) -> None:
+        self.records = records
+
+    def calls(self) -> list[Call]:
+        """Every `log()` call, in order."""
+        found = []
+        for writer, _, clock, record in self.records:
+            if isinstance(record, Metrics) and SMALLEST_INT <= record.step <= LARGEST_INT and (values := flat(record.values)[0]):
+                found.append(((record.step, clock, writer), record.time, values))
+        return sorted(found, key=lambda call: call[0])
+
+    def rejected(self) -> list[tuple[str, int, str]]:
+        """Records that can't be projected, or not wholly."""
+        found = []
+        for writer, offset, _, record in self.records:
+            if isinstance(record, BadRecord):
+                found.append((writer, offset, record.message))
+            elif isinstance(record, Metrics) and not SMALLEST_INT <= record.step <= LARGEST_INT:
+                found.append((writer, offset, f"step {record.step} has more than 64 bits"))
+            elif isinstance(record, Metrics) and (odd := flat(record.values)[1]):
+                found.append((writer, offset, f"no numbers: {', '.join(odd)}"))
+        return found
+
+    def dump(self) -> dict[str, Any]:
+        """The run's part of a dump, but for its streams."""
+        calls = self.calls()
+        fields, tags = self.latest()
+        config = {name[7:]: json.loads(value) for name, (value, *_) in sorted(fields.items()) if name.startswith("config.")}
+        shown = [json.loads(fields[name][0]) if name in fields else None for name in ("name", "group_name", "notes")]
+        starts = [(clock, writer) for writer, _, clock, record in self.records if isinstance(record, RunStarted)]
+        present = sorted(tag for tag, (is_there, *_) in tags.items() if is_there)
+        return {
+            "row": [
+                *shown,
+                text(present) if tags else None,
+                text(config) if config else None,
+                min(starts)[0] if starts else None,
+                max((clock for _, _, clock, _ in self.records), default=None),
+                sum(len(values) for *_, values in calls),
+                sum(record.n for *_, record in self.records if isinstance(record, Lost)),
+            ],
+            "fields": [(name, *row) for name, row in sorted(fields.items())],
+            "tags": [(tag, *row) for tag, row in sorted(tags.items())],
+            **self.attempts(),
+            "alerts": self.alerts(),
+            "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
+            "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
+        }
+
+    def latest(self) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[int, int, str]]]:
+        """Fields and tags as the latest record that mentions each leaves them."""
+        fields: dict[str, tuple[str, int, str]] = {}
+        tags: dict[str, tuple[int, int, str]] = {}
+        for writer, _, clock, record in sorted(self.records, key=lambda placed: (placed[2], placed[0])):
+            if isinstance(record, (RunStarted, RunUpdated)):
+                named = {"name": record.name, "group_name": record.group, "notes": record.notes}
+                changed = {name: value for name, value in named.items() if value is not None}
+                changed |= {f"config.{key}": value for key, value in record.config.items()}
+                fields |= {name: (text(value), clock, writer) for name, value in changed.items()}
+                added = record.tags if isinstance(record, RunStarted) else record.tags_added
+                removed = [] if isinstance(record, RunStarted) else record.tags_removed
+                tags |= {tag: (1, clock, writer) for tag in added} | {tag: (0, clock, writer) for tag in removed}
+        return fields, tags
+
+    def attempts(self) -> dict[str, Any]:
+        """Attempts by their first start and their first end, and the streams they began in."""
+        starts: dict[str, list[tuple[int, str, str]]] = {}
+        ends: dict[str, list[tuple[int, str, str, str | None]]] = {}
+        writers: set[tuple[str, str]] = set()
+        for writer, _, clock, record in self.records:
+            if isinstance(record, RunStarted):
+                starts.setdefault(record.attempt, []).append((clock, writer, text(record.environment)))
+                writers.add((record.attempt, writer))
+            elif isinstance(record, RunStatus) and record.status.is_final:
+                ends.setdefault(record.attempt, []).append((clock, writer, record.status, record.reason))
+        rows = []
+        for attempt in sorted(starts.keys() | ends.keys()):
+            start = min(starts[attempt]) if attempt in starts else (None, None, None)
+            ended, by, status, reason = min(ends[attempt], key=lambda end: end[:2]) if attempt in ends else (None, None, None, None)
+            rows.append((attempt, *start, status, reason, ended, by))
+        return {"attempts": rows, "attempt_writers": sorted(writers)}
+
+    def alerts(self) -> list[tuple[Any, ...]]:
+        """Alerts by stream and offset."""
+        return [
+            (
+                writer, offset, clock, record.time, record.level, record.title, record.text, record.reason, record.metric,
+                record.value, record.step, None if record.data is None else text(record.data),
+            )
+            for writer, offset, clock, record in self.records
+            if isinstance(record, Alert)
+        ]  # fmt: skip
+
+
+def summary(name: str, calls: list[Call]) -> tuple[Any, ...]:
+    """One metric's summary."""
+    found = [(order, values[name]) for order, _, values in calls if name in values]
+    numbers = [(value, order) for order, value in found if not math.isnan(value)]
+    row: list[Any] = [name, len(found)]
+    for order, value in (found[0], found[-1]):
+        row += [None if math.isnan(value) else value, *order]
+    low = min(numbers, default=None)
+    high = min(((-value, order) for value, order in numbers), default=None)
+    row += [None] * 4 if low is None else [low[0], *low[1]]
+    row += [None] * 4 if high is None else [-high[0], *high[1]]
+    return tuple(row)
+
+
+def points(name: str, calls: list[Call]) -> tuple[bytes, ...]:
+    """One metric's points as a dump has them."""
+    found = [(order, time, values[name]) for order, time, values in calls if name in values]
+    return (
+        np.array([step for (step, _, _), _, _ in found], np.int64).tobytes(),
+        np.array([clock for (_, clock, _), _, _ in found], np.int64).tobytes(),
+        "|".join(writer for (_, _, writer), _, _ in found).encode(),
+        np.array([clock - time for (_, clock, _), time, _ in found], np.int64).tobytes(),
+        np.array([math.nan if math.isnan(value) else value for _, _, value in found], np.float64).tobytes(),
+    )
+
+
+def flat(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], list[str]]:
+    """Numbers by joined names, and the names of what is none."""
+    numbers: dict[str, float] = {}
+    odd: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            inner, inner_odd = flat(value, f"{prefix}{key}/")
+            numbers |= inner
+            odd += inner_odd
+        elif isinstance(value, (bool, int, float)):
+            numbers[f"{prefix}{key}"] = float(value)
+        else:
+            odd.append(f"{prefix}{key}")
+    return numbers, odd
+
+
+def text(value: Any) -> str:
+    """JSON with sorted keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

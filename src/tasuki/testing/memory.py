@@ -1,0 +1,307 @@
+"""A store in memory that does everything the plain way: the reference that the real ones are held against.
+
+It receives streams (`Store`), can be projected from (`Source`) and answers (`Query`), by going through all records each time.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from tasuki.errors import BadRecord, DataError, NotFound
+from tasuki.journal import Stream, Verdict
+from tasuki.records import (
+    START,
+    Alert,
+    AlertRow,
+    HistoryRow,
+    Item,
+    Position,
+    ProjectRow,
+    Record,
+    Reply,
+    ReplyStatus,
+    RunDeleted,
+    RunRow,
+    Salvaged,
+    Status,
+    Summary,
+    Unknown,
+    decode,
+    frames,
+    unpack_item,
+)
+from tasuki.store import Dump, Series
+from tasuki.testing.facts import Facts, Placed
+
+__all__ = ["MemoryStore"]
+
+LARGEST_INT = 2**63 - 1
+
+
+class Received:
+    """One stream, as far as it has come."""
+
+    def __init__(self, project: str, run: str) -> None:
+        self.project = project
+        self.run = run
+        self.data = b""
+        self.sealed = False
+        self.purged = False
+
+    @property
+    def position(self) -> Position:
+        """Where it ends."""
+        return Position(len(self.data), crc32(self.data))
+
+
+class MemoryStore:
+    """Streams in a dict."""
+
+    missing = 0
+
+    def __init__(self) -> None:
+        self.received: dict[str, Received] = {}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # -- a Store
+
+    def append(self, items: Sequence[Item]) -> list[Reply]:
+        """Compare and append."""
+        return [self.append_one(item) for item in items]
+
+    def append_one(self, item: Item) -> Reply:
+        """Compare and append one item."""
+        kept = self.received.get(item.writer) or Received(item.project, item.run)
+        here = kept.position
+        try:
+            if (kept.project, kept.run) != (item.project, item.run):
+                raise DataError(f"writer {item.writer} is of project {kept.project!r}, run {kept.run!r}")
+            data = unpack_item(item.data) if item.data is not None else b""
+            if kept.sealed and not kept.purged and data and item.position == here:
+                raise DataError(f"writer {item.writer} has been sealed at {here.offset}")
+        except DataError as error:
+            return Reply(
+                writer=item.writer,
+                status=ReplyStatus.REJECTED,
+                offset=here.offset,
+                crc=here.crc,
+                sealed=kept.sealed,
+                hint=error.message,
+            )
+        end = Position(item.offset + len(data), crc32(data, item.crc))
+        if kept.purged:
+            return Reply(writer=item.writer, status=ReplyStatus.STORED, offset=end.offset, crc=end.crc, sealed=item.sealed)
+        status, crc_at = ReplyStatus.MOVED, None
+        if item.position == here and (data or item.sealed):
+            status = ReplyStatus.STORED
+            kept.data += data
+            self.received[item.writer] = kept
+        elif end == here:
+            status = ReplyStatus.DUPLICATE
+        elif item.offset <= here.offset:
+            crc_at = crc32(kept.data[: item.offset])
+        if status is not ReplyStatus.MOVED and item.writer in self.received:
+            kept.sealed = kept.sealed or item.sealed
+        here = kept.position
+        return Reply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=kept.sealed, crc_at=crc_at)
+
+    def positions(self, writers: Collection[str]) -> dict[str, Position]:
+        """The position of each writer; (0, 0) for one never heard of."""
+        return {writer: self.received[writer].position if writer in self.received else START for writer in writers}
+
+    def purge(self, project: str, run: str) -> int:
+        """Drop the run's streams, leaving tombstones; returns how many."""
+        found = [kept for kept in self.received.values() if (kept.project, kept.run) == (project, run) and not kept.purged]
+        for kept in found:
+            kept.data, kept.purged = b"", True
+        return len(found)
+
+    # -- a Source
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known`."""
+        for writer, kept in sorted(self.received.items()):
+            if writer not in known and not kept.purged:
+                yield Stream(writer, kept.project, kept.run, len(kept.data), kept.sealed)
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`."""
+        data, end = self.received[writer].data[offset:], 0
+        for start, payload in frames(data):
+            end = start + 8 + len(payload)
+            if end >= limit_bytes:
+                break
+        return data[:end]
+
+    def verdict(self, writer: str) -> Verdict:
+        """A stream that is sealed is over."""
+        return Verdict.DEAD if self.received[writer].sealed else Verdict.UNKNOWN
+
+    # -- what the records say
+
+    def records(self, project: str, run: str) -> list[Placed]:
+        """All records of a run with their clocks, stream by stream."""
+        found: list[Placed] = []
+        for writer, kept in sorted(self.received.items()):
+            if (kept.project, kept.run) == (project, run):
+                clock = 0
+                for offset, payload in frames(kept.data):
+                    record = read(payload)
+                    clock = clock + 1 if isinstance(record, BadRecord) else max(min(record.time, LARGEST_INT), clock + 1)
+                    found.append((writer, offset, clock, record))
+        return found
+
+    def run_ids(self) -> list[tuple[str, str]]:
+        """Project and run of every stream that was not purged."""
+        return sorted({(kept.project, kept.run) for kept in self.received.values() if not kept.purged})
+
+    def dump(self) -> Dump:
+        """What a projection of these streams must say; the same shape as `tasuki.store.dump`."""
+        return {run: self.dump_run(*run) for run in self.run_ids()}
+
+    def dump_run(self, project: str, run: str) -> dict[str, Any]:
+        """One run of the dump."""
+        records = self.records(project, run)
+        streams = []
+        for writer, kept in sorted(self.received.items()):
+            if (kept.project, kept.run) == (project, run) and not kept.purged:
+                clocks = [clock for name, _, clock, _ in records if name == writer]
+                streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
+        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": []}
+        if any(isinstance(record, RunDeleted) for *_, record in records):
+            return found | {"deleted": True}
+        if not run:
+            return found
+        facts = Facts(records)
+        found |= {
+            "rejected": facts.rejected(),
+            "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
+            "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
+        }
+        return found | facts.dump()
+
+    # -- a Query
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects, by name."""
+        dumped = {key: found for key, found in self.dump().items() if "row" in found}
+        return [
+            ProjectRow(
+                name=name,
+                runs=sum(project == name for project, _ in dumped),
+                updated=max(found["row"][6] or 0 for (project, _), found in dumped.items() if project == name),
+            )
+            for name in sorted({project for project, _ in dumped})
+        ]
+
+    def runs(self, project: str) -> list[RunRow]:
+        """The project's runs, in the order they were created."""
+        found = [
+            self.run_row(project, run, dumped) for (name, run), dumped in self.dump().items() if name == project and "row" in dumped
+        ]
+        if not found:
+            raise NotFound(f"there is no project {project!r}", hint=f"there are {', '.join(row.name for row in self.projects())}")
+        return sorted(found, key=lambda row: (row.created, row.id))
+
+    def run_row(self, project: str, run: str, dumped: dict[str, Any]) -> RunRow:
+        """A run from its dump."""
+        name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
+        attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
+        attempt = (attempts or dumped["attempts"] or [None])[-1]
+        status, reason, ended, environment = Status.RUNNING, None, None, "{}"
+        if attempt:
+            environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
+            writers = [writer for known, writer in dumped["attempt_writers"] if known == attempt[0]]
+            over = all(self.received[writer].sealed for writer in writers)
+            status = Status(attempt[4]) if attempt[4] else Status.CRASHED if over else Status.RUNNING
+        return RunRow(
+            project=project,
+            id=run,
+            name=name or run,
+            status=status,
+            group=group,
+            notes=notes,
+            tags=json.loads(tags or "[]"),
+            config=json.loads(config or "{}"),
+            environment=json.loads(environment),
+            attempt=max(1, len(attempts)),
+            reason=reason,
+            created=created or updated or 0,
+            updated=updated or 0,
+            ended=ended,
+            points=points,
+            lost=lost,
+        )
+
+    def run(self, project: str, ref: str) -> RunRow:
+        """One run, by id, by name or by a beginning of its id."""
+        rows = self.runs(project)
+        by_id, by_name = [row for row in rows if row.id == ref], [row for row in rows if row.name == ref]
+        found = by_id or by_name or [row for row in rows if ref and row.id.startswith(ref)]
+        if len(found) == 1:
+            return found[0]
+        raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
+
+    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
+        """The summary of each metric of each run."""
+        found = []
+        for row in self.runs(project) if project in {p.name for p in self.projects()} else []:
+            for summary in self.dump_run(project, row.id)["summaries"]:
+                name, n, first, first_step, _, _, last, last_step, last_clock, _, low, low_step, _, _, high, high_step, _, _ = (
+                    summary
+                )
+                if (runs is None or row.id in runs) and (metrics is None or name in metrics):
+                    found.append(Summary(
+                        run=row.id, metric=name, n=n, first=first, first_step=first_step, last=last, last_step=last_step,
+                        last_time=last_clock, min=low, min_step=low_step, max=high, max_step=high_step,
+                    ))  # fmt: skip
+        return found
+
+    def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
+        """What was logged, by (step, time)."""
+        calls = Facts(self.records(project, self.run(project, run).id)).calls()
+        rows = [
+            HistoryRow(step=step, time=time, metrics={name: v for name, v in values.items() if metric in (None, name)})
+            for (step, _, _), time, values in calls
+        ]
+        found = [row for row in rows if row.metrics]
+        if not found and metric is not None:
+            names = sorted({name for _, _, values in calls for name in values})
+            raise NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names)}")
+        return found
+
+    def series(self, project: str, run: str, metric: str) -> Series:
+        """One metric's points."""
+        rows = self.history(project, run, metric)
+        return Series(
+            np.array([row.step for row in rows], np.int64),
+            np.array([row.time for row in rows], np.int64),
+            np.array([row.metrics[metric] for row in rows], np.float64),
+        )
+
+    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
+        """The alerts of a project or of one run, by time."""
+        found = []
+        for row in self.runs(project):
+            for writer, offset, clock, record in self.records(project, row.id):
+                if isinstance(record, Alert) and run in (None, row.id):
+                    data = None if record.data is None else dict(record.data)
+                    found.append((clock, writer, offset, AlertRow(
+                        id=f"{writer}:{offset}", project=project, run=row.id, run_name=row.name, time=record.time,
+                        level=record.level, title=record.title, text=record.text, reason=record.reason, metric=record.metric,
+                        value=record.value, step=record.step, data=data,
+                    )))  # fmt: skip
+        return [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+
+
+def read(payload: bytes) -> Record | Unknown | BadRecord:
+    """The record, or what is wrong with it."""
+    try:
+        return decode(payload)
+    except BadRecord as error:
+        return error

@@ -1,0 +1,45 @@
+"""What all tests share: a clean environment, a data folder of their own, no run left open by the test before."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.soak import SOAK
+
+OURS = ("TASUKI_", "TRACKIO_", "GRADATA_", "SIMPLETUNER_", "HF_TOKEN", "REPLICATE_API_TOKEN")
+
+settings.register_profile("quick", max_examples=50, derandomize=True, deadline=None, database=None)
+settings.register_profile("soak", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("soak" if SOAK else "quick")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that the person who runs the tests has set for tasuki, here or in the processes that tests start."""
+    for name in os.environ:
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_open_runs() -> Iterator[None]:
+    """Every run that a test leaves open is finished, and the background thread stopped."""
+    yield
+    if module := sys.modules.get("tasuki.sdk.process"):
+        process = module.PROCESS
+        for run in list(process.open_runs):
+            run.finish()
+        process.current = None
+        process.pulse.stop()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder, the one that TASUKI_DIR names."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("TASUKI_DIR", str(folder))
+    return folder

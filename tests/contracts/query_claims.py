@@ -1,0 +1,125 @@
+"""What every answerer of questions promises, over the same recorded folder."""
+
+import math
+
+import pytest
+
+from tasuki.errors import NotFound
+from tasuki.records import Status
+from tasuki.sdk import init
+from tasuki.store import Query
+
+
+def record(folder: str) -> dict[str, str]:
+    """Two runs of one name in project `digits`, one of another in `Ångström/../x`; returns their ids by what they are."""
+    ids = {}
+    with init("digits", "base", config={"lr": 0.1, "net": {"width": 32}}, tags=["a", "b"], group="g", notes="n", dir=folder) as run:
+        for step in range(10):
+            run.log({"train/loss": 1 / (step + 1), "train/acc": float("nan") if step == 3 else step / 10}, step=step)
+        run.log({"eval": {"loss": 0.5}}, step=4)
+        run.config["lr"] = 0.2
+        run.alert("flat", "for long", level="error", step=7, data={"window": 50, "worst": [1.5, None]})
+        ids["finished"] = run.id
+    run = init("digits", "base", dir=folder)
+    run.log({"train/loss": float("inf"), "only": 2}, step=100)
+    run.finish("failed", "out of memory")
+    ids["failed"] = run.id
+    with init("Ångström/../x", dir=folder) as run:
+        run.log({"x": 1})
+        ids["other"] = run.id
+    return ids
+
+
+class QueryClaims:
+    """Mixed into a test class whose fixtures are `query` and `ids`."""
+
+    query: Query
+
+    def test_projects_are_listed_by_name(self, query, ids):
+        assert [(row.name, row.runs) for row in query.projects()] == [("digits", 2), ("Ångström/../x", 1)]
+        assert query.missing == 0
+
+    def test_runs_are_listed_in_the_order_of_their_creation(self, query, ids):
+        assert [row.id for row in query.runs("digits")] == [ids["finished"], ids["failed"]]
+
+    def test_a_run_says_what_it_was_told(self, query, ids):
+        row = query.run("digits", ids["finished"])
+        assert (row.name, row.group, row.notes, row.tags) == ("base", "g", "n", ["a", "b"])
+        assert row.config == {"lr": 0.2, "net": {"width": 32}}
+        assert (row.status, row.attempt, row.points, row.lost) == (Status.FINISHED, 1, 21, 0)
+        assert row.created <= row.ended <= row.updated
+        assert row.environment["host"]
+
+    def test_a_failed_run_says_why(self, query, ids):
+        row = query.run("digits", ids["failed"])
+        assert (row.status, row.reason) == (Status.FAILED, "out of memory")
+
+    def test_a_run_is_found_by_a_beginning_of_its_id_and_by_a_name_that_only_it_has(self, query, ids):
+        assert query.run("Ångström/../x", ids["other"][:5]).id == ids["other"]
+        assert query.run("digits", ids["failed"][:6]).id == ids["failed"]
+
+    def test_a_name_of_two_runs_is_refused_with_both_ids(self, query, ids):
+        with pytest.raises(NotFound) as refusal:
+            query.run("digits", "base")
+        assert ids["finished"] in str(refusal.value)
+        assert ids["failed"] in str(refusal.value)
+
+    def test_what_is_not_there_is_said_with_what_is(self, query, ids):
+        for question, hint in (
+            (lambda: query.runs("digit"), "digits"),
+            (lambda: query.run("digits", "nobody"), ids["failed"]),
+            (lambda: query.history("digits", ids["failed"], "train/lost"), "train/loss"),
+            (lambda: query.series("digits", ids["failed"], "train/lost"), "train/loss"),
+        ):
+            with pytest.raises(NotFound) as refusal:
+                question()
+            assert hint in str(refusal.value)
+
+    def test_a_history_has_every_call_once_in_order(self, query, ids):
+        rows = query.history("digits", ids["finished"])
+        assert [row.step for row in rows] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
+        assert rows[2].metrics == {"train/loss": 1 / 3, "train/acc": 0.2}
+        assert math.isnan(rows[3].metrics["train/acc"])
+        assert rows[5].metrics == {"eval/loss": 0.5}
+        assert [row.time for row in rows[:5]] == sorted(row.time for row in rows[:5])
+
+    def test_a_history_of_one_metric_has_no_other(self, query, ids):
+        rows = query.history("digits", ids["finished"], "eval/loss")
+        assert [(row.step, row.metrics) for row in rows] == [(4, {"eval/loss": 0.5})]
+
+    def test_a_series_has_steps_times_and_values(self, query, ids):
+        series = query.series("digits", ids["finished"], "train/loss")
+        assert series.steps.tolist() == list(range(10))
+        assert series.values.tolist() == [1 / (step + 1) for step in range(10)]
+        assert (series.times[1:] > series.times[:-1]).all()
+
+    def test_summaries_keep_first_last_and_extremes_with_their_steps(self, query, ids):
+        loss, acc = query.summaries("digits", [ids["finished"]], ["train/loss", "train/acc"])[::-1]
+        assert (loss.n, loss.first, loss.last, loss.last_step) == (10, 1.0, 0.1, 9)
+        assert (loss.min, loss.min_step, loss.max, loss.max_step) == (0.1, 9, 1.0, 0)
+        assert (acc.n, acc.min, acc.max, acc.max_step) == (10, 0.0, 0.9, 9)
+
+    def test_infinity_is_a_value(self, query, ids):
+        (loss,) = query.summaries("digits", [ids["failed"]], ["train/loss"])
+        assert (loss.min, loss.max, loss.last) == (math.inf, math.inf, math.inf)
+        assert query.history("digits", ids["failed"], "train/loss")[0].metrics == {"train/loss": math.inf}
+
+    def test_summaries_are_of_the_runs_and_metrics_that_are_asked_for(self, query, ids):
+        assert {(row.run, row.metric) for row in query.summaries("digits", metrics=["train/loss"])} == {
+            (ids["finished"], "train/loss"),
+            (ids["failed"], "train/loss"),
+        }
+        assert {row.metric for row in query.summaries("digits", [ids["failed"]])} == {"train/loss", "only"}
+        assert query.summaries("digits", []) == []
+
+    def test_alerts_keep_their_data(self, query, ids):
+        (alert,) = query.alerts("digits")
+        assert (alert.run, alert.run_name, alert.title, alert.text, alert.level) == (
+            ids["finished"],
+            "base",
+            "flat",
+            "for long",
+            "error",
+        )
+        assert (alert.step, alert.data) == (7, {"window": 50, "worst": [1.5, None]})
+        assert query.alerts("digits", ids["failed"]) == []

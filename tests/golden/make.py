@@ -1,0 +1,126 @@
+"""Makes the golden journals of this version: `python -m tests.golden.make tests/golden/0.1.0`.
+
+It is run once a release, and what it made is never changed: later versions must read it. Ids and times are fixed. `expected.json`
+is written from the literals below, not from what was read back.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tasuki.journal import Header
+from tasuki.journal.seal import write_sealed
+from tasuki.records import frame
+
+BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
+LIVE, SEALED = "00000000000000000000000000000001", "00000000000000000000000000000002"
+LONG = "x" * 300
+TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
+
+Fields = dict[str, Any]
+
+
+def metrics(n: int, values: dict[Any, Any], *, step: int | None = None) -> Fields:
+    return {"kind": "metrics", "time": BEGAN + n, "step": n if step is None else step, "values": values}
+
+
+STARTED: Fields = {
+    "kind": "run.started",
+    "time": BEGAN,
+    "attempt": "0123456789abcdef",
+    "name": "lr-0.1",
+    "group": "sweep",
+    "notes": "ünïcode ✓",
+    "tags": ["base", "digits"],
+    "config": {"lr": 0.1, "layers": [64, 10], "deep": {"er": None, "yes": True}},
+    "environment": {"host": "node7", "python": "3.11.2", "argv": ["train.py", "--lr", "0.1"]},
+}
+ALERT: Fields = {
+    "kind": "alert",
+    "time": BEGAN + 20,
+    "title": "loss is not a number",
+    "level": "error",
+    "text": "since step 3",
+    "reason": "nan",
+    "metric": "train/loss",
+    "value": math.nan,
+    "step": 3,
+    "data": {"window": 50, "list": [1, 2.5, None]},
+}
+LIVE_RECORDS: list[Fields] = [
+    STARTED,
+    metrics(1, {"train/loss": 0.3, "train/acc": 0.9}),
+    metrics(2, {"train/loss": math.nan, "up": math.inf, "down": -math.inf, "zero": -0.0, "tiny": 5e-324}),
+    metrics(3, {"nested": {"a": {"b": 1}, "c": 2.5}, "whole": 7, "big": 2**63, "yes": True, "": 0.5}, step=-(2**63)),
+    metrics(4, {"float32": 0.10000000149011612, "é/日本": 1.0}, step=2**63 - 1),
+    ALERT,
+    {"kind": "run.updated", "time": BEGAN + 30, "name": "renamed", "group": None, "notes": None, "config": {"lr": 0.2},
+     "tags_added": ["best"], "tags_removed": ["base"]},
+    {"kind": "heartbeat", "time": BEGAN + 40},
+    {"kind": "job.progress", "time": BEGAN + 50, "fields": ["of a later version", {"done": 0.5}]},
+    {"kind": "lost", "time": BEGAN + 60, "n": 12, "since": BEGAN + 51, "until": BEGAN + 59},
+]  # fmt: skip
+SEALED_RECORDS: list[list[Fields]] = [  # one list a block
+    [
+        {"kind": "salvaged", "time": BEGAN, "writer": LIVE, "hole": 100, "offset": 200},
+        STARTED | {"name": None, "group": None, "notes": None, "tags": [], "config": {}, "environment": {}},
+        *(metrics(n, {"train/loss": n / 7}) for n in range(1, 40)),
+    ],
+    [ALERT | {"level": "info", "text": LONG, "reason": None, "metric": None, "value": None, "step": None, "data": None}],
+    [
+        {"kind": "run.status", "time": BEGAN + 80, "attempt": "0123456789abcdef", "status": "failed", "reason": "out of memory"},
+        {"kind": "run.deleted", "time": BEGAN + 90},
+    ],
+]
+
+
+def framed(fields: Fields) -> bytes:
+    """A record as the array that the format is."""
+    kind, time, *rest = fields.values()
+    return frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
+
+
+def header(writer: str) -> Header:
+    """A header whose owner is long gone."""
+    return Header(
+        writer=writer,
+        project="golden ✓",
+        run="abcd2345",
+        boot="00000000-0000-4000-8000-000000000000",
+        pid_namespace="pid:[4026531836]",
+        pid=4242,
+        pid_start=123456,
+        created=BEGAN,
+    )
+
+
+def expected(writer: str, records: list[Fields], **end: Any) -> dict[str, Any]:
+    """What a reader makes of a journal."""
+    offset, lines = 0, []
+    for fields in records:
+        lines.append({"offset": offset, **fields})
+        offset += len(framed(fields))
+    return {"writer": writer, "project": "golden ✓", "run": "abcd2345", "end": offset, "records": lines, **end}
+
+
+def main(folder: Path) -> None:
+    """Write the journals and what is expected of them."""
+    folder.mkdir(parents=True)
+    live = b"".join(map(framed, LIVE_RECORDS))
+    (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encoded() + live + TORN)
+    blocks = [b"".join(map(framed, block)) for block in SEALED_RECORDS]
+    draft, _ = write_sealed(folder / "draft", header(SEALED), blocks)
+    draft.rename(folder / f"{SEALED}.tsk")
+    answers = [
+        expected(LIVE, LIVE_RECORDS, sealed=False),
+        expected(SEALED, [fields for block in SEALED_RECORDS for fields in block], sealed=True),
+    ]
+    (folder / "expected.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,61 @@
+"""Journal files, as tests make, damage and read them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tasuki.journal import Folder, Header, Owner, new_header, open_view, this_process
+from tasuki.records import FlatMetrics, Record, Unknown, decode, encode, frame, frames
+
+__all__ = ["DEAD_OWNER", "beginning", "flip", "journals", "metrics", "records_of", "stream_of", "write_journal"]
+
+DEAD_OWNER = this_process()._replace(pid_start=1)
+"""A process of this machine that is gone: somebody else has its pid now."""
+
+
+def metrics(step: int, **values: float) -> FlatMetrics:
+    """What one `log()` call records."""
+    return FlatMetrics(time=1_800_000_000_000_000 + step, step=step, values=values or {"loss": step / 7})
+
+
+def write_journal(
+    folder: Path, records: Iterable[Record], *, owner: Owner = DEAD_OWNER, project: str = "p", run: str = "r", **changes: Any
+) -> Path:
+    """A live journal in its project's folder, as its owner would have left it."""
+    named = dict(zip(("boot", "pid_namespace", "pid", "pid_start"), owner, strict=True))
+    header = msgspec.structs.replace(new_header(project, run, created=7), **{**named, **changes})
+    path = Folder(folder).project_folder(project) / f"{header.writer}.tsk"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header.encoded() + b"".join(frame(encode(record)) for record in records))
+    return path
+
+
+def beginning(path: Path) -> tuple[Header, int]:
+    """A journal's header, and where in the file its frames begin."""
+    with open_view(path) as view:
+        return view.header, view.body
+
+
+def stream_of(path: Path) -> bytes:
+    """All whole frames of a journal, up to the first hole."""
+    with open_view(path) as view:
+        return b"".join(view.pieces())
+
+
+def records_of(path: Path) -> list[Record | Unknown]:
+    """What a journal holds."""
+    return [decode(payload) for _, payload in frames(stream_of(path))]
+
+
+def journals(folder: Path) -> list[Path]:
+    """Every journal file below a folder."""
+    return sorted(folder.rglob("*.tsk"))
+
+
+def flip(path: Path, offset: int, bit: int = 0) -> None:
+    """Turn one bit of a file over."""
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1 << bit
+    path.write_bytes(content)

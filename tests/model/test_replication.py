@@ -1,0 +1,242 @@
+"""A small model of everything that can happen to streams on their way, over a disk in memory.
+
+Sources append, tear, end, are restored from older copies, cloned and used twice; the receiver is restored from older copies and
+purged; requests and replies are lost and repeated. In the end, with everybody sending until nothing is left to say, the receiver
+has every record that any source has, each once.
+"""
+
+import copy
+import itertools
+from contextlib import suppress
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tasuki.errors import RemoteUnavailable
+from tasuki.journal import Stream, Verdict, derived_writer
+from tasuki.records import Heartbeat, Item, Replicated, decode, encode, frame, frames, whole_frames
+from tasuki.relay import FileAcks, Sender, State
+from tasuki.store import RawStore, Store, catch_up, connect, dump
+from tasuki.testing.memory import MemoryStore
+
+identities = itertools.count(1)
+
+
+class DiskAcks(FileAcks):
+    """What was acknowledged, kept with the journals; restored and cloned with them."""
+
+    def __init__(self) -> None:
+        self.acks, self.boot_id = {}, None
+
+    def add(self, line: str) -> None:
+        self.read(line.split())
+
+
+class Disk:
+    """A folder of journals: bytes by writer, and which have ended."""
+
+    def __init__(self) -> None:
+        self.acks = DiskAcks()
+        self.files: dict[str, bytes] = {}
+        self.sealed: set[str] = set()
+
+    def streams(self, known=()):
+        for writer, data in sorted(self.files.items()):
+            if writer not in known:
+                size = whole_frames(data) if writer in self.sealed else len(data)
+                yield Stream(writer, "p", "run", size, writer in self.sealed)
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        data, end = self.files.get(writer, b"")[offset:], 0
+        for start, payload in frames(data):
+            end = start + 8 + len(payload)
+            if end >= limit_bytes:
+                break
+        return data[:end]
+
+    def verdict(self, writer: str) -> Verdict:
+        return Verdict.DEAD if writer in self.sealed else Verdict.ALIVE
+
+    def close(self) -> None: ...
+
+    def identities(self) -> set[int]:
+        return {decode(payload).time for data in self.files.values() for _, payload in frames(data)}
+
+
+class Wire:
+    """A transport on which requests and replies can be lost, or come twice."""
+
+    def __init__(self, machine: "Replication") -> None:
+        self.machine = machine
+        self.fault = ""
+
+    def replicate(self, items: list[Item]) -> Replicated:
+        if self.fault == "request lost":
+            raise RemoteUnavailable("lost")
+        replies = self.machine.receiver.append(items)
+        if self.fault == "twice":
+            replies = self.machine.receiver.append(items)
+        if self.fault == "reply lost":
+            raise RemoteUnavailable("lost")
+        return Replicated(items=replies, boot_id=self.machine.boot_id)
+
+
+class Replication(RuleBasedStateMachine):
+    def new_receiver(self) -> Store:
+        raise NotImplementedError
+
+    def older(self, receiver: Store) -> Store:
+        raise NotImplementedError
+
+    @initialize()
+    def begin(self):
+        self.receiver = self.new_receiver()
+        self.backup = self.older(self.receiver)
+        self.disks = [Disk()]
+        self.senders: dict[int, Sender] = {}
+        self.wires: dict[int, Wire] = {}
+        self.snapshots: list[Disk] = [Disk()]
+        self.writers = itertools.count(1)
+        self.purged = False
+        self.boot_id = "boot0"
+
+    def sender(self, number: int) -> Sender:
+        if number not in self.senders:
+            self.wires[number] = Wire(self)
+            self.senders[number] = Sender(self.disks[number], self.wires[number], self.disks[number].acks)
+        return self.senders[number]
+
+    def disk(self, data: st.DataObject) -> int:
+        return data.draw(st.integers(0, len(self.disks) - 1), label="disk")
+
+    @rule(data=st.data(), more=st.integers(1, 3))
+    def append(self, data, more):
+        disk = self.disks[self.disk(data)]
+        alive = sorted(disk.files.keys() - disk.sealed)
+        writer = data.draw(st.sampled_from([*alive, "new"]), label="writer")
+        if writer == "new":
+            writer = f"{next(self.writers):032x}"
+        torn = whole_frames(disk.files.get(writer, b"")) != len(disk.files.get(writer, b""))
+        if not torn:
+            new = b"".join(frame(encode(Heartbeat(time=next(identities)))) for _ in range(more))
+            disk.files[writer] = disk.files.get(writer, b"") + new
+
+    @rule(data=st.data(), bytes_=st.integers(1, 20))
+    def tear(self, data, bytes_):
+        """The owner dies in the middle of a write: the stream has ended at its last whole frame."""
+        disk = self.disks[self.disk(data)]
+        for writer in sorted(disk.files.keys() - disk.sealed)[:1]:
+            disk.files[writer] += frame(encode(Heartbeat(time=next(identities))))[:bytes_]
+            disk.files[writer] = disk.files[writer][: whole_frames(disk.files[writer])]
+            disk.sealed.add(writer)
+
+    @rule(data=st.data(), fault=st.sampled_from(["", "", "request lost", "reply lost", "twice"]))
+    def send(self, data, fault):
+        number = self.disk(data)
+        sender = self.sender(number)
+        self.wires[number].fault = fault
+        with suppress(RemoteUnavailable):
+            sender.once()
+        self.wires[number].fault = ""
+
+    @rule(data=st.data())
+    def restart_sender(self, data):
+        self.senders.pop(self.disk(data), None)
+
+    @rule()
+    def keep_backup(self):
+        self.backup = self.older(self.receiver)
+
+    @rule()
+    def restore_receiver(self):
+        """The server comes back from an older copy; senders notice by its boot id."""
+        self.receiver = self.older(self.backup)
+        self.boot_id = f"boot{next(identities)}"
+
+    @rule(data=st.data())
+    def keep_snapshot(self, data):
+        self.snapshots.append(copy.deepcopy(self.disks[self.disk(data)]))
+
+    @rule(data=st.data())
+    def restore_source(self, data):
+        number = self.disk(data)
+        self.disks[number] = copy.deepcopy(data.draw(st.sampled_from(self.snapshots), label="snapshot"))
+        self.senders.pop(number, None)
+
+    @precondition(lambda self: len(self.disks) < 3)
+    @rule(data=st.data())
+    def clone(self, data):
+        self.disks.append(copy.deepcopy(self.disks[self.disk(data)]))
+
+    @precondition(lambda self: not self.purged)
+    @rule()
+    def purge(self):
+        self.receiver.purge("p", "run")
+        self.purged = True
+
+    @rule()
+    def rebuild(self):
+        """A projection made now says what the plain reading of the streams says."""
+        db = connect(":memory:")
+        catch_up(db, self.receiver)
+        assert {row[0] for found in dump(db).values() for row in found["streams"]} == {
+            stream.writer for stream in self.receiver.streams() if stream.size or stream.sealed
+        }
+        db.close()
+
+    def on_receiver(self) -> list[int]:
+        return [
+            decode(payload).time
+            for stream in self.receiver.streams()
+            for _, payload in frames(self.receiver.read(stream.writer, 0, 1 << 30))
+        ]
+
+    @invariant()
+    def nothing_twice(self):
+        if hasattr(self, "receiver"):
+            found = self.on_receiver()
+            assert len(found) == len(set(found))
+
+    def teardown(self):
+        if not hasattr(self, "receiver"):
+            return
+        for number in range(len(self.disks)):
+            sender = self.sender(number)
+            for _ in range(200):
+                if sender.once().items == 0:
+                    break
+            else:
+                raise AssertionError("the sender does not come to an end")
+            assert sender.pending() == 0
+            assert all(route.state in {State.SEND, State.SHORTER} for route in sender.routes.values())
+        found = self.on_receiver()
+        assert len(found) == len(set(found))
+        if not self.purged:
+            assert set().union(*(disk.identities() for disk in self.disks)) <= set(found)
+
+
+class ToRawStore(Replication):
+    def new_receiver(self):
+        return RawStore(":memory:")
+
+    def older(self, receiver):
+        older = RawStore(":memory:")
+        with older.db.backup("main", receiver.db, "main") as backup:
+            backup.step()
+        return older
+
+
+class ToMemoryStore(Replication):
+    def new_receiver(self):
+        return MemoryStore()
+
+    def older(self, receiver):
+        return copy.deepcopy(receiver)
+
+
+TestToRawStore = ToRawStore.TestCase
+TestToMemoryStore = ToMemoryStore.TestCase
+
+
+def test_a_derived_writer_is_the_same_whoever_derives_it():
+    assert derived_writer("ab", 5) == derived_writer("ab", 5) != derived_writer("ab", 6)

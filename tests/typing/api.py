@@ -1,0 +1,59 @@
+"""What a typed user writes; checked by mypy --strict, never run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import tasuki
+
+
+@dataclass
+class Options:
+    """A configuration of one's own."""
+
+    lr: float = 0.1
+
+
+def use(*_: object) -> None:
+    """Whatever a user does with it."""
+
+
+def record() -> None:
+    """All that a training script calls."""
+    with tasuki.init(project="digits", name="lr-0.1", config=Options(), group="sweep", tags=["base"], notes="first") as run:
+        assert_type(run, tasuki.Run)
+        assert_type(run.id, str)
+        run.log({"train/loss": 0.3, "val": {"acc": np.float32(0.9)}}, step=1)
+        run.log({"flag": True}, durable=True)
+        run.alert("loss is flat", level="warn", data={"window": 50})
+        run.alert("loss is flat", "for 50 steps", level=tasuki.AlertLevel.WARN, step=3)
+        run.config.update({"lr": 0.2})
+        run.finish("failed", "diverged")
+    tasuki.init("digits", id="abc", resume="allow")
+    tasuki.log({"x": 1})
+    tasuki.alert("x")
+    tasuki.config["lr"] = 0.3
+    tasuki.finish()
+
+
+def ask() -> None:
+    """All that a notebook asks."""
+    with tasuki.Api(dir="/data") as api:
+        assert_type(api.projects(), list[str])
+        run = api.runs("digits")[0]
+        assert_type(run.status, tasuki.Status)
+        assert_type(run.status.is_final, bool)
+        assert_type(run.final_metrics(), dict[str, float])
+        assert_type(run.series("train/loss").values, npt.NDArray[np.float64])
+        settings: Mapping[str, object] = run.config
+        for row in run.history(metric="train/loss"):
+            use(row["step"], row["time"], row["metrics"]["train/loss"], settings)
+        for alert in api.alerts("digits", run=run.id, reason="patience"):
+            assert_type(alert.level, tasuki.AlertLevel)
+    try:
+        tasuki.Api().run("nope")
+    except tasuki.TasukiError as error:
+        use(error.message, error.hint)

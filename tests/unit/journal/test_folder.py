@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tasuki.journal import Folder, Journal, Verdict, folder_name, seal, this_process
+from tests.journals import beginning, flip, journals, metrics, records_of, write_journal
+
+ELSEWHERE = this_process()._replace(boot="another")
+
+
+def ids(found: list[Journal]) -> list[str]:
+    return [journal.header.writer for journal in found]
+
+
+def test_an_empty_folder_and_one_that_is_not_there_have_no_journals(tmp_path: Path):
+    assert list(Folder(tmp_path).journals()) == []
+    assert list(Folder(tmp_path / "gone").journals()) == []
+    assert list(Folder(tmp_path).journals(project="p")) == []
+
+
+def test_journals_are_found_with_their_size_and_state(tmp_path: Path):
+    live = write_journal(tmp_path, [metrics(1)], writer="a")
+    sealed = write_journal(tmp_path, [metrics(1)], writer="b")
+    seal(sealed)
+    found = list(Folder(tmp_path).journals())
+    size = live.stat().st_size - beginning(live)[1]
+    assert [(journal.path, journal.size, journal.sealed) for journal in found] == [(live, size, False), (sealed, size, True)]
+
+
+def test_journals_of_one_project_are_found_alone(tmp_path: Path):
+    write_journal(tmp_path, [], project="one", writer="a")
+    write_journal(tmp_path, [], project="One", writer="b")
+    assert ids(list(Folder(tmp_path).journals(project="One"))) == ["b"]
+
+
+def test_known_journals_are_not_even_looked_at(tmp_path: Path):
+    path = write_journal(tmp_path, [], writer="a")
+    path.write_bytes(b"nonsense")
+    write_journal(tmp_path, [], writer="b")
+    assert ids(list(Folder(tmp_path).journals(known={"a"}))) == ["b"]
+
+
+def test_a_journal_is_looked_at_again_when_it_grew_or_was_sealed(tmp_path: Path):
+    path = write_journal(tmp_path, [metrics(1)])
+    folder = Folder(tmp_path)
+    (before,) = folder.journals()
+    with path.open("ab") as file:
+        file.write(b"more")
+    (grown,) = folder.journals()
+    assert grown.size == before.size + 4
+    seal(path)
+    (sealed,) = folder.journals()
+    assert sealed.sealed
+    assert sealed.size == before.size
+
+
+def test_a_journal_is_found_by_its_writer(tmp_path: Path):
+    path = write_journal(tmp_path, [], writer="a")
+    found = Folder(tmp_path).find("a")
+    assert found is not None
+    assert found.path == path
+    assert Folder(tmp_path).find("b") is None
+
+
+def test_what_can_not_be_read_is_refused_with_a_reason_and_hides_nothing(tmp_path: Path):
+    good = write_journal(tmp_path, [metrics(1)])
+    foreign, newer, damaged = (good.with_name(f"{name}.tsk") for name in ("foreign", "newer", "damaged"))
+    foreign.write_bytes(b"hello")
+    newer.write_bytes(b"TASUKI\x09\x00" + bytes(100))
+    damaged.write_bytes(good.read_bytes())
+    flip(damaged, 40)
+    folder = Folder(tmp_path)
+    assert [journal.path for journal in folder.journals()] == [good]
+    reasons = {refused.path.stem: refused.reason for refused in folder.refused()}
+    assert reasons == {
+        "damaged": f"the header of {damaged} is damaged",
+        "foreign": f"{foreign} is not a tasuki journal",
+        "newer": f"{newer} has format 9; this tasuki reads format 1",
+    }
+
+
+def test_tending_seals_what_the_dead_left_and_removes_their_locks_and_reserves(tmp_path: Path):
+    path = write_journal(tmp_path, [metrics(1)])
+    for suffix in (".lock", ".reserve"):
+        path.with_suffix(suffix).touch()
+    folder = Folder(tmp_path)
+    assert folder.tend() == [path.stem]
+    assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
+    assert beginning(path)[0].sealed
+    assert folder.tend() == []
+
+
+@pytest.mark.parametrize("owner", [this_process(), ELSEWHERE], ids=["alive", "unknown"])
+def test_tending_leaves_the_journals_of_others_alone(owner, tmp_path: Path):
+    path = write_journal(tmp_path, [metrics(1)], owner=owner)
+    before = path.read_bytes()
+    assert Folder(tmp_path).tend() == []
+    assert path.read_bytes() == before
+
+
+def test_tending_goes_on_behind_a_journal_that_can_not_be_sealed(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    first, second = (write_journal(tmp_path, [metrics(1)], project="p", writer=writer) for writer in ("a", "b"))
+    first.with_suffix(".body").mkdir()  # where the draft would be written
+    assert Folder(tmp_path).tend() == [second.stem]
+    assert "can't be sealed" in caplog.text
+
+
+def test_tending_salvages(tmp_path: Path):
+    path = write_journal(tmp_path, [metrics(n) for n in range(3)])
+    flip(path, beginning(path)[1] + 10)
+    folder = Folder(tmp_path)
+    folder.tend()
+    assert records_of(path) == []
+    assert len(journals(tmp_path)) == 2
+    assert folder.damaged() == [path.with_suffix(".damaged")]
+
+
+def test_locks_may_lie_in_another_folder(tmp_path: Path):
+    path = write_journal(tmp_path / "volume", [metrics(1)])
+    lock = tmp_path / "here" / folder_name("p") / f"{path.stem}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    folder = Folder(tmp_path / "volume", tmp_path / "here")
+    assert folder.lock_of(path) == lock
+    assert folder.lock_folder("p") == lock.parent
+    assert folder.tend() == [path.stem]
+    assert not lock.exists()
+
+
+def test_a_sealed_journal_is_over_wherever_its_owner_is(tmp_path: Path):
+    path = write_journal(tmp_path, [], owner=ELSEWHERE)
+    folder = Folder(tmp_path)
+    (journal,) = folder.journals()
+    assert folder.judge(journal) is Verdict.UNKNOWN
+    seal(path)
+    (journal,) = folder.journals()
+    assert folder.judge(journal) is Verdict.DEAD
+
+
+def test_a_header_names_no_path_that_is_followed(tmp_path: Path):
+    """Whatever a header claims, a journal's own name decides where anything is written."""
+    path = write_journal(tmp_path / "journals", [metrics(n) for n in range(3)])
+    header, body = beginning(path)
+    evil = msgspec.structs.replace(header, writer="../../evil", project="../../evil", run="../../evil")
+    path.write_bytes(evil.encoded() + path.read_bytes()[body:])
+    flip(path, len(evil.encoded()) + 10)
+    Folder(tmp_path / "journals").tend()
+    files = [entry for entry in tmp_path.rglob("*") if entry.is_file()]
+    assert len(files) == 3  # the journal, what was saved, the damaged original
+    assert {entry.parent for entry in files} == {path.parent}

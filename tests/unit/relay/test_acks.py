@@ -1,0 +1,58 @@
+import pytest
+
+from tasuki.records import Position
+from tasuki.relay import Ack, FileAcks, acks_path
+
+ONE = Ack(Position(100, 7), False, "a" * 32, 0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return acks_path(tmp_path, "http://127.0.0.1:7700")
+
+
+def test_what_was_noted_is_there_in_the_next_session(path):
+    acks = FileAcks(path)
+    acks.note_boot("boot1")
+    acks.note("a" * 32, ONE)
+    acks.note("a" * 32, ONE._replace(position=Position(200, 8), sealed=True))
+    acks.note("b" * 32, Ack(Position(5, 6), False, "c" * 32, 50))
+    again = FileAcks(path)
+    assert again.boot_id == "boot1"
+    assert again.acks == {
+        "a" * 32: Ack(Position(200, 8), True, "a" * 32, 0),
+        "b" * 32: Ack(Position(5, 6), False, "c" * 32, 50),
+    }
+
+
+def test_the_same_position_again_is_not_written_again(path):
+    acks = FileAcks(path)
+    acks.note("a" * 32, ONE)
+    size = path.stat().st_size
+    acks.note("a" * 32, ONE)
+    assert path.stat().st_size == size
+
+
+def test_what_an_earlier_boot_of_the_server_said_does_not_count(path):
+    acks = FileAcks(path)
+    acks.note_boot("boot1")
+    acks.note("a" * 32, ONE)
+    acks.note_boot("boot2")
+    assert FileAcks(path).acks == {}
+    assert FileAcks(path).boot_id == "boot2"
+
+
+@pytest.mark.parametrize(
+    "line", ["", "x", "a 1 2", "a 1 2 3", "a one 2 0", "a 1 2 0 b", "a 1 2 0 b c", "a -1 2 0", "boot", "\0\0\0 1"]
+)
+def test_torn_and_foreign_lines_are_passed_over(path, line):
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{'a' * 32} 100 7 0\n{line}\n")
+    assert FileAcks(path).acks == {"a" * 32: ONE}
+
+
+def test_remotes_have_a_file_each(tmp_path):
+    remotes = ["http://one:1", "http://one:2", "https://one:1", "http://one:1/x", "http://" + "x" * 300]
+    paths = {acks_path(tmp_path, remote) for remote in remotes}
+    assert len(paths) == len(remotes)
+    assert all(path.parent == tmp_path / "acks" for path in paths)
