@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name, run_id
-from tasuki.records import MAX_PAYLOAD_BYTES, START, Control, Item, Replicate, Replicated, Reply, ReplyStatus
+from tasuki.records import MAX_ITEM_BYTES, START, Control, Item, Replicate, Replicated, Reply, ReplyStatus
 from tasuki.server.committer import Committer
 from tasuki.server.limits import MAX_BODY_BYTES, MAX_JSON_BYTES, Bodies
 from tasuki.server.problems import Problem, Refusal
@@ -46,8 +47,9 @@ class Mailbox:
 class Receiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, boot_id: str) -> None:
+    def __init__(self, committer: Committer, raw_path: Path, boot_id: str) -> None:
         self.committer = committer
+        self.raw_path = raw_path
         self.boot_id = boot_id
         self.bodies = Bodies()
         self.mailbox = Mailbox()
@@ -103,8 +105,8 @@ def flaw(item: Item) -> str | None:
         return "a writer's id is 32 hex digits"
     if not 0 <= item.offset <= LARGEST_OFFSET or not 0 <= item.crc < 2**32:
         return "there is no such position"
-    if item.data is not None and len(item.data) > MAX_PAYLOAD_BYTES + SMALL_BYTES:
-        return f"an item has {len(item.data)} bytes; {MAX_PAYLOAD_BYTES + SMALL_BYTES} are the most"
+    if item.data is not None and len(item.data) > MAX_ITEM_BYTES + SMALL_BYTES:
+        return f"an item has {len(item.data)} bytes; {MAX_ITEM_BYTES + SMALL_BYTES} are the most"
     try:
         if project_name(item.project) != item.project:
             return "the project's name is not in its normal form (NFC, no spaces around it)"
