@@ -1,5 +1,6 @@
 """A real server process, and streams to send to it."""
 
+import http.client
 import re
 import secrets
 import signal
@@ -16,9 +17,9 @@ import httpx
 import msgspec
 import psutil
 
-from tasuki.records import Item, Metrics, Record, Replicate, Replicated, RunStarted, encode, frame, pack_item
+from tasuki.records import Item, Metrics, Record, Replicate, Replicated, Reply, RunStarted, encode, frame, pack_item
 
-__all__ = ["Server", "Stream", "metrics", "serving", "started"]
+__all__ = ["Sender", "Server", "Stream", "metrics", "serving", "started"]
 
 SERVE = """
 import sys
@@ -77,6 +78,8 @@ class Server:
             self.process.send_signal(number)
         code = self.process.wait(20)
         self.listener.join(20)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
         return code
 
 
@@ -87,6 +90,30 @@ def serving(folder: Path, port: int = 0) -> Iterator[Server]:
         yield server
     finally:
         server.end()
+
+
+class Sender:
+    """A connection of its own that sends one item after the other. ConnectionError when there is no answer."""
+
+    def __init__(self, server: "Server") -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+
+    def __call__(self, item: Item) -> Reply:
+        body = msgspec.msgpack.encode(Replicate(items=[item]))
+        try:
+            self.connection.request("POST", "/api/v1/replicate", body, MSGPACK)
+            answer = self.connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionError from error
+        assert answer.status == 200, content
+        return msgspec.msgpack.decode(content, type=Replicated).items[0]
+
+    def __enter__(self) -> "Sender":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
 
 
 class Stream:

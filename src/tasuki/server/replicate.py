@@ -23,6 +23,7 @@ WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
 PACE_MS = 1000
 MSGPACK = "application/msgpack"
+JSON = "application/json"
 SMALL_BYTES = 256 * 1024
 
 
@@ -80,9 +81,10 @@ async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Resp
     async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
         asked = await parsed(body, binary=binary)
         answer = await receiver.answer(asked)
-    if MSGPACK in request.headers.get("accept", MSGPACK if binary else ""):
+    accepted = request.headers.get("accept", "")
+    if MSGPACK in accepted or (binary and JSON not in accepted):
         return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
 async def parsed(body: bytes, *, binary: bool) -> Replicate:

@@ -29,9 +29,9 @@ class UnionSource:
             yield stream
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`; nothing for a stream that was never listed."""
-        source = self.best.get(writer)
-        return b"" if source is None else source.read(writer, offset, limit_bytes)
+        """Whole frames from `offset`: where there was most of the stream when it was listed, else where there is anything."""
+        sources = [self.best[writer]] if writer in self.best else self.sources
+        return next((data for source in sources if (data := source.read(writer, offset, limit_bytes))), b"")
 
     def verdict(self, writer: str) -> Verdict:
         """What the first source says that knows."""
