@@ -121,7 +121,7 @@ function usePlot(metric, host, card, { tip, version, asTable }) {
         if (data.visible) measure();
         else plot.close();
       },
-      { rootMargin: "160px" },
+      { root: card.current.closest(".scroll"), rootMargin: "160px" },
     );
     data.redraw = draw;
     sized.observe(host.current);

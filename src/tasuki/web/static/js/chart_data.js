@@ -12,12 +12,13 @@ import { live, refreshSummaries, summaries } from "./project.js";
 import { shownIds } from "./selection.js";
 import { view } from "./view.js";
 
-const STALE_MS = 1000;
+const BURST_MS = 1000;
 const COLUMNS_MAX = 2000;
 
 const byMetric = new Map();
-const staleRuns = new Set();
-let staleTimer = 0;
+const burst = new Map(); // run: the metrics of which more came than the stream carries
+let burstTimer = 0;
+let burstAfter = 0;
 
 class ChartData {
   constructor(metric) {
@@ -145,19 +146,24 @@ function drawChanged() {
 live.points = (run, metric, points) => byMetric.get(metric)?.add(run, points);
 
 live.stale = (run, metrics) => {
-  staleRuns.add(run);
-  for (const metric of metrics) byMetric.get(metric)?.stale.add(run);
-  staleTimer ||= setTimeout(async () => {
-    const due = [...staleRuns];
-    staleRuns.clear();
-    await refreshSummaries(due);
-    for (const data of byMetric.values()) if (data.stale.size) data.sync();
-    staleTimer = 0;
-    if (staleRuns.size) live.stale([...staleRuns][0], []);
-  }, STALE_MS);
+  if (!burst.has(run)) burst.set(run, new Set());
+  for (const metric of metrics) burst.get(run).add(metric);
+  burstTimer ||= setTimeout(takeBurst, Math.max(0, burstAfter - performance.now()));
 };
 
+async function takeBurst() {
+  burstAfter = performance.now() + BURST_MS;
+  const due = [...burst];
+  burst.clear();
+  await refreshSummaries(due.map(([run]) => run));
+  for (const [run, metrics] of due) for (const metric of metrics) byMetric.get(metric)?.stale.add(run);
+  byMetric.forEach((data) => data.sync());
+  burstTimer = 0;
+  if (burst.size) live.stale([...burst.keys()][0], []);
+}
+
 live.reset = () => {
+  burst.clear();
   for (const data of byMetric.values()) {
     data.key = "";
     data.stale.clear();

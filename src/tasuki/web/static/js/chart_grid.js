@@ -110,6 +110,7 @@ function NoCharts() {
 export function ChartGrid() {
   const groups = grouped(metricNames.value);
   return html`<section class="board" aria-label="Charts">
+    <h2 class="visually-hidden">Charts</h2>
     <${ChartsBar} />
     <div class="scroll" tabindex="-1">
       ${groups.length === 0 && html`<${NoCharts} />`}
