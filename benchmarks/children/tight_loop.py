@@ -62,19 +62,23 @@ def facade_log(calls: Iterable[tuple[int, Values]]) -> list[int]:
 
 def measure(folder: Path, blocks: int) -> dict[str, float]:
     """The figures of one run, in nanoseconds without the timer; ratios are medians over neighbouring blocks."""
-    numbered = list(enumerate(values(CALLS)))
+    metrics = values(CALLS)
+    first: list[tuple[int, Values]] = []
+    second: list[tuple[int, Values]] = []
     encode = msgspec.msgpack.Encoder().encode
     file = os.open(folder / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     run = tasuki.init(project="bench", dir=str(folder / "data"))
     ways: dict[str, Callable[[], list[int]]] = {
-        "floor": lambda: floor(numbered, encode, file),
-        "log": lambda: run_log(numbered, run),
-        "facade": lambda: facade_log(numbered),
+        "floor": lambda: floor(first, encode, file),
+        "log": lambda: run_log(first, run),
+        "facade": lambda: facade_log(second),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     middles: dict[str, list[float]] = {name: [] for name in ways}
     for block in range(WARM_UP + blocks):
-        idle = median(timer(numbered))
+        first[:] = enumerate(metrics, start=2 * block * CALLS)
+        second[:] = enumerate(metrics, start=(2 * block + 1) * CALLS)
+        idle = median(timer(first))
         for name, way in ways.items():
             block_took = [call - idle for call in way()]
             if block >= WARM_UP:

@@ -1,11 +1,13 @@
-"""The demo: a training process that only appends to its journals, watched from outside and checked against its own ledger."""
+"""The demo: a server, and a training process that only appends to its journals, whose relay sends them; checked by its ledger."""
 
+import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +18,30 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import IntegrityGap, NotFound, TasukiError
+from tasuki.journal import Folder
 from tasuki.records import HistoryRow, RunRow, Status, Summary
+from tasuki.relay import FileAcks, acks_path
+from tasuki.relay.compare import Compared, compare
+from tasuki.relay.peer import Peer
 from tasuki.settings import Settings
 from tasuki.store import Query
 
-__all__ = ["PROJECT", "Checked", "Standing", "Training", "check_ledger", "settle", "standings", "training"]
+__all__ = [
+    "PROJECT",
+    "Checked",
+    "Serving",
+    "Standing",
+    "Training",
+    "check_ledger",
+    "compared",
+    "serving",
+    "settle",
+    "standings",
+    "training",
+]
 
 PROJECT = "digits"
+PORT = 7700
 LOSS, ACCURACY = "train/loss", "val/acc"
 SETTLING_SECONDS = 30.0
 STOPPING_SECONDS = 5.0
@@ -68,12 +87,13 @@ class Checked(NamedTuple):
 class Training:
     """The training process, its ledger, and what it wrote to stderr."""
 
-    def __init__(self, settings: Settings, folder: Path, *, steps_per_second: int | None) -> None:
+    def __init__(self, settings: Settings, folder: Path, *, remote: str | None = None, steps_per_second: int | None) -> None:
         self.group = f"demo-{secrets.token_hex(3)}"
         self.ledger = folder / "ledger.jsonl"
         self.talk = folder / "stderr.txt"
         pace = [] if steps_per_second is None else [f"--steps-per-second={steps_per_second}"]
         command = [sys.executable, "-m", "tasuki.demo_training", str(self.ledger), f"--dir={settings.dir}", *pace]
+        command += [] if remote is None else [f"--remote={remote}"]
         with self.talk.open("wb") as stderr:
             # A session of its own: Ctrl-C comes to us alone, and we stop the training when we are ready to.
             self.process = subprocess.Popen(
@@ -103,16 +123,67 @@ class Training:
 
 
 @contextmanager
-def training(settings: Settings, *, steps_per_second: int | None = None) -> Iterator[Training]:
+def training(settings: Settings, *, remote: str, steps_per_second: int | None = None) -> Iterator[Training]:
     """The training process, for the block. TasukiError where scikit-learn is missing."""
     if find_spec("sklearn") is None:
         raise TasukiError("the demo needs scikit-learn", hint="pip install 'tasuki[demo]'")
     with TemporaryDirectory(prefix="tasuki-demo-") as folder:
-        process = Training(settings, Path(folder), steps_per_second=steps_per_second)
+        process = Training(settings, Path(folder), remote=remote, steps_per_second=steps_per_second)
         try:
             yield process
         finally:
             process.stop()
+
+
+# -- the server
+
+
+class Serving(NamedTuple):
+    """The server process and its address."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Serving]:
+    """A server on loopback with a folder of its own, for the block. TasukiError, with its last words, if it does not come up."""
+    port = PORT if is_free(PORT) else 0
+    command = [sys.executable, "-m", "tasuki", "serve", f"--dir={folder}", f"--port={port}"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        line = process.stderr.readline() if process.stderr else ""
+        found = re.search(r"http://\S+", line)
+        if found is None:
+            raise TasukiError(f"the server did not come up: {line.strip() or 'no word'}")
+        yield Serving(process, found[0].rstrip("/"))
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stderr:
+            process.stderr.close()
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def compared(settings: Settings, remote: str, runs: Collection[str]) -> Compared:
+    """The streams of some runs, here and on the server."""
+    folder = Folder(settings.journal_root, settings.lock_root)
+    with Peer(remote, settings.token) as peer:
+        return compare(folder, peer, FileAcks(acks_path(settings.dir, remote)), project=PROJECT, runs=runs)
 
 
 # -- how the runs stand
@@ -176,17 +247,17 @@ def check_ledger(query: Query, ledger: Path) -> Checked:
 
 
 def check_run(query: Query, run: str, lines: list[LedgerLine]) -> list[str]:
-    """What the store has otherwise than the ledger, for one run."""
+    """What is there otherwise than in the ledger, for one run."""
     try:
         row = query.run(PROJECT, run)
     except NotFound:
-        return [f"run {run} is not in the store"]
+        return [f"run {run} is not there"]
     problems = []
     for line in lines:
         if line.name not in (None, row.name):
-            problems.append(f"{line.name}: its name is {row.name} in the store")
+            problems.append(f"{line.name}: its name is {row.name} there")
         if line.status not in (None, row.status):
-            problems.append(f"{row.name}: it {line.status}, and is {row.status} in the store")
+            problems.append(f"{row.name}: it {line.status}, and is {row.status} there")
     said = Counter(line.alert for line in lines if line.alert)
     told = Counter(alert.title for alert in query.alerts(PROJECT, run))
     made = Counter(call_of_line(line) for line in lines if line.values is not None)

@@ -1,4 +1,4 @@
-"""The demo's training process: `python -m tasuki.demo_training LEDGER [--dir D] [--group G] [--steps-per-second N]`.
+"""The demo's training process: `python -m tasuki.demo_training LEDGER [--dir D] [--remote URL] [--group G]`.
 
 A small network learns scikit-learn's bundled digits by gradient descent, three times; the last learning rate is far too
 high and diverges. To tasuki it is any user's script: it imports the public names and appends to its journals. The ledger is
@@ -128,11 +128,11 @@ def train(run: tasuki.Run, ledger: Ledger, pace: Pace) -> bool:
     return True
 
 
-def record_runs(ledger: Ledger, pace: Pace, *, dir: str | None, group: str | None) -> None:
+def record_runs(ledger: Ledger, pace: Pace, **where: Any) -> None:
     """One run per learning rate."""
     for lr in LEARNING_RATES:
         name = f"lr-{lr:g}"
-        with tasuki.init(PROJECT, name, config=CONFIG | {"lr": lr}, group=group, tags=["demo"], dir=dir) as run:
+        with tasuki.init(PROJECT, name, config=CONFIG | {"lr": lr}, tags=["demo"], **where) as run:
             ledger.note(run, name=name)
             if train(run, ledger, pace):
                 run.finish()
@@ -147,12 +147,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tasuki.demo_training", description=record_runs.__doc__)
     parser.add_argument("ledger", type=Path, help="where to write a second account of everything recorded")
     parser.add_argument("--dir", help="the data folder")
+    parser.add_argument("--remote", help="the server to send to")
     parser.add_argument("--group", help="the runs' group")
     parser.add_argument("--steps-per-second", type=float, help="train slowly enough to be watched")
     options = parser.parse_args()
     try:
         with options.ledger.open("w", buffering=1, encoding="utf-8") as file, np.errstate(all="ignore"):
-            record_runs(Ledger(file), Pace(options.steps_per_second), dir=options.dir, group=options.group)
+            record_runs(Ledger(file), Pace(options.steps_per_second), dir=options.dir, remote=options.remote, group=options.group)
     except KeyboardInterrupt:
         return 130
     return 0

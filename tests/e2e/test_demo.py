@@ -22,7 +22,7 @@ def test_the_demo_in_an_empty_folder_checks_every_record(tmp_path: Path) -> None
     *table, checked = done.stdout.splitlines()
     assert [line.split("\t")[2] for line in table] == ["status", "finished", "finished", "failed"]
     words = checked.split()
-    assert (words[0], words[2:]) == ("checked:", ["records", "in", "3", "runs,", "all", "in", "the", "store"])
+    assert (words[0], words[2:]) == ("checked:", ["records", "in", "3", "runs,", "all", "on", "the", "server"])
     assert int(words[1]) > 2000
     runs = json.loads(tasuki(tmp_path / "data", "run", "list", "--project", PROJECT, "--json").stdout)["runs"]
     assert [(run["name"], run["last"]["train/loss"] == "NaN") for run in runs] == [
@@ -31,6 +31,8 @@ def test_the_demo_in_an_empty_folder_checks_every_record(tmp_path: Path) -> None
         ("lr-100", True),
     ]
     assert tasuki(tmp_path / "data", "verify").returncode == 0
+    assert tasuki(tmp_path / "data" / "server", "verify").returncode == 0
+    assert "sent and verified" in done.stderr
 
 
 def test_a_record_that_is_not_in_the_store_is_found(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tasuki.cli.talk import errors_told
 from tasuki.demo import check_ledger, settle, standings
 from tasuki.errors import IntegrityGap
 from tasuki.records import Alert, Status
+from tasuki.relay.compare import Compared, Difference
 from tasuki.testing import FakeClock, MemoryStore
 from tests.unit.recorded import BEGAN, add_run
 
@@ -40,8 +41,8 @@ def ledger(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
 def test_a_store_that_has_every_record_passes(store: MemoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checked = check_ledger(store, ledger(tmp_path, LINES))
     assert checked == (7, 1, [])
-    tell_checked(checked)
-    assert capsys.readouterr().out == "checked: 7 records in 1 runs, all in the store\n"
+    tell_checked(checked, Compared(1, 7, []), "http://here")
+    assert capsys.readouterr().out == "checked: 7 records in 1 runs, all on the server\n"
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,9 @@ def test_a_store_that_has_every_record_passes(store: MemoryStore, tmp_path: Path
         ([line for line in LINES if line.get("step") != 1], "1 calls of log() are too many"),
         ([line | ({"step": 7} if line.get("step") == 1 else {}) for line in LINES], "1 calls of log() are missing"),
         ([*LINES, {"run": "abc1", "alert": "the loss is NaN"}], "1 alerts are missing"),
-        ([*LINES, {"run": "gone", "name": "x"}], "run gone is not in the store"),
-        ([*LINES[:-1], {"run": "abc1", "status": "finished"}], "it finished, and is failed in the store"),
-        ([{"run": "abc1", "name": "lr-0.2"}, *LINES[1:]], "its name is lr-0.1 in the store"),
+        ([*LINES, {"run": "gone", "name": "x"}], "run gone is not there"),
+        ([*LINES[:-1], {"run": "abc1", "status": "finished"}], "it finished, and is failed there"),
+        ([{"run": "abc1", "name": "lr-0.2"}, *LINES[1:]], "its name is lr-0.1 there"),
     ],
 )
 def test_whatever_differs_is_named_and_exits_with_6(
@@ -61,11 +62,17 @@ def test_whatever_differs_is_named_and_exits_with_6(
 ) -> None:
     checked = check_ledger(store, ledger(tmp_path, lines))
     with pytest.raises(SystemExit) as exit, errors_told():
-        tell_checked(checked)
+        tell_checked(checked, Compared(1, 7, []), "http://here")
     assert exit.value.code == 6
     output = capsys.readouterr()
     assert words in output.err
     assert "checked:" not in output.out
+
+
+def test_a_stream_that_differs_is_named_and_exits_with_6(store: MemoryStore, tmp_path: Path) -> None:
+    differing = Compared(1, 7, [Difference("digits", "abc1", "f" * 32, "2 records are missing there, from 90 on", 2)])
+    with pytest.raises(IntegrityGap):
+        tell_checked(check_ledger(store, ledger(tmp_path, LINES)), differing, "http://here")
 
 
 def test_a_value_off_by_its_last_bit_is_found(store: MemoryStore, tmp_path: Path) -> None:

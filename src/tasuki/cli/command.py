@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from tasuki.settings import Settings
     from tasuki.store import LocalStore, Query
 
-__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "asking", "local_store", "say_missing", "settings_for"]
+__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "Remote", "asking", "local_store", "say_missing", "settings_for"]
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
 Project = Annotated[
     str | None,
     typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT, else the only one there is."),
 ]
+Remote = Annotated[str | None, typer.Option("--remote", metavar="URL", help="Ask this server, not the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
 
 
@@ -53,11 +54,11 @@ def settings_for(dir: str | None) -> "Settings":
 
 
 @contextmanager
-def asking(dir: str | None, project: str | None) -> Iterator[Asked]:
+def asking(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[Asked]:
     """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
     from tasuki.sdk.api import Api
 
-    with Api(dir=dir) as api:
+    with Api(remote, dir=dir) as api:
         yield Asked(api.query, api.chosen(project))
         say_missing(api.query.missing)
 

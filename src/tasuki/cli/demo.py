@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.command import Dir, local_store, settings_for
+from tasuki.cli.command import Dir, settings_for
 from tasuki.cli.output import Table, draw, on_terminal, rich_table, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import SYSTEM, datetime_from_us
@@ -16,6 +16,8 @@ from tasuki.errors import IntegrityGap
 
 if TYPE_CHECKING:
     from tasuki.demo import Checked, Standing, Training
+    from tasuki.relay.compare import Compared
+    from tasuki.relay.remote import HttpQuery
     from tasuki.store import Query
 
 __all__ = ["demo"]
@@ -26,32 +28,43 @@ LOOK_SECONDS = 0.25
 
 
 def demo(
-    check: Annotated[bool, typer.Option("--check", help="No live table; check that every record is in the store.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="No live table; end after the check.")] = False,
     dir: Dir = None,
 ) -> None:
-    """Record three small trainings, and check that nothing is missing.
+    """Record three small trainings, send them to a server, and check that nothing is missing there.
 
-    One of them diverges. On a terminal their progress is shown, and they are slow enough to watch. Exits with 6 if a record
-    that the training made is not in the store.
+    One of them diverges. On a terminal their progress is shown, here and on the server's page, and the server goes on until
+    Ctrl-C. Exits with 6 if a record that the training made is not on the server.
     """
     from tasuki import demo as the_demo
 
     settings = settings_for(dir)
     live = on_terminal() and not check
-    say(f"A training process learns handwritten digits, three times; it only appends to {settings.journal_root}.")
-    with (
-        the_demo.training(settings, steps_per_second=STEPS_PER_SECOND if live else None) as training,
-        local_store(dir) as store,
-    ):
+    pace = STEPS_PER_SECOND if live else None
+    with the_demo.serving(settings.dir / "server") as server:
+        say(f"A server keeps what it is sent in {settings.dir / 'server'}. Its page: {server.url}/?project={the_demo.PROJECT}")
+        say(f"A training process learns handwritten digits, three times; it only appends to {settings.journal_root}.")
+        with the_demo.training(settings, remote=server.url, steps_per_second=pace) as training, asking_server(server.url) as query:
+            if live:
+                watch(query, training)
+            training.wait()
+            the_demo.settle(query)
+            runs = the_demo.standings(query, training.group)
+            checked = the_demo.check_ledger(query, training.ledger)
+        sent = the_demo.compared(settings, server.url, [run.id for run in runs])
+        (draw if on_terminal() else write_tsv)(table_of(runs))
+        tell_checked(checked, sent, server.url)
+        tell_next(runs, dir)
         if live:
-            watch(store, training)
-        training.wait()
-        the_demo.settle(store)
-        runs = the_demo.standings(store, training.group)
-        checked = the_demo.check_ledger(store, training.ledger)
-    (draw if on_terminal() else write_tsv)(table_of(runs))
-    tell_checked(checked)
-    tell_next(runs, dir)
+            say(f"The page: {server.url}/?project={the_demo.PROJECT} — until Ctrl-C.")
+            server.process.wait()
+
+
+def asking_server(url: str) -> "HttpQuery":
+    """The server, as somebody who answers questions."""
+    from tasuki.relay.remote import HttpQuery
+
+    return HttpQuery(url)
 
 
 def watch(query: "Query", training: "Training") -> None:
@@ -77,13 +90,15 @@ def table_of(runs: "list[Standing]") -> Table:
     )
 
 
-def tell_checked(checked: "Checked") -> None:
-    """What the comparison with the training's own ledger gave. IntegrityGap if anything is missing."""
-    if checked.problems:
-        for problem in checked.problems:
+def tell_checked(checked: "Checked", sent: "Compared", url: str) -> None:
+    """What the comparisons with the training's own ledger and with its journals gave. IntegrityGap if anything is missing."""
+    problems = [*checked.problems, *(f"stream {found.writer}: {found.what}" for found in sent.differences)]
+    if problems:
+        for problem in problems:
             say(problem)
-        raise IntegrityGap(f"of {checked.records:,} records, not all are in the store as they were made")
-    sys.stdout.write(f"checked: {checked.records} records in {checked.runs} runs, all in the store\n")
+        raise IntegrityGap(f"of {checked.records:,} records, not all are on the server as they were made")
+    sys.stdout.write(f"checked: {checked.records} records in {checked.runs} runs, all on the server\n")
+    say(f"sent and verified: {sent.records:,} records in {sent.streams} streams are on {url}, equal in length and sha256")
 
 
 def tell_next(runs: "list[Standing]", dir: str | None) -> None:

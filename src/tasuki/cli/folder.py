@@ -17,7 +17,7 @@ from tasuki.errors import IntegrityGap, TasukiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["doctor", "rebuild", "verify"]
+__all__ = ["doctor", "rebuild", "verify_store"]
 
 
 def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
@@ -43,11 +43,8 @@ def checks_of(dir: str | None) -> list[Check]:
         return broken(error)
 
 
-def verify(as_json: AsJson = False, dir: Dir = None) -> None:
-    """Check every journal, and the store against all of them.
-
-    Every checksum is computed anew, and the store compared with a fresh one. Exits with 6 if anything is wrong.
-    """
+def verify_store(dir: str | None, *, as_json: bool) -> None:
+    """Check every journal, and the store against all of them. IntegrityGap if anything is wrong."""
     with local_store(dir) as store, progress_bar("verifying") as progress:
         report = store.verify(progress)
     rows: list[list[Any]] = [

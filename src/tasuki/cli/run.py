@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, asking
+from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
 from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
@@ -28,12 +28,12 @@ ROWS_ON_TERMINAL = 50
 
 
 @app.command("list", cls=Examples, epilog="tasuki run list\ntasuki run list --project digits --json")
-def list_command(project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
+def list_command(project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """List a project's runs, the oldest first.
 
     Among the columns are the last values of up to three metrics: those that most runs have.
     """
-    with asking(dir, project) as asked:
+    with asking(dir, project, remote) as asked:
         list_runs(asked, as_json=as_json)
 
 
@@ -67,9 +67,9 @@ def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
 
 
 @app.command("show", cls=Examples, epilog="tasuki run show lr-0.1\ntasuki run show m6u9 --json")
-def show_command(run: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None) -> None:
+def show_command(run: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """Show a run: facts, config, a line per metric, alerts."""
-    with asking(dir, project) as asked:
+    with asking(dir, project, remote) as asked:
         show(asked, run, as_json=as_json)
 
 
@@ -125,12 +125,13 @@ def history_command(
     metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.")] = None,
     as_json: AsJson = False,
     dir: Dir = None,
+    remote: Remote = None,
 ) -> None:
     """Print what a run logged, a line per call.
 
     A terminal gets the last 50 lines, a pipe and --json get all.
     """
-    with asking(dir, project) as asked:
+    with asking(dir, project, remote) as asked:
         history(asked, run, metric, as_json=as_json)
 
 

@@ -1,4 +1,8 @@
-"""The relay: brings streams of records to a receiver, and knows how far each has come."""
+"""The relay: brings streams of records to a receiver, and knows how far each has come.
+
+What asks servers (`remote`, `probe`, `compare`, `peer`) is imported from there: it needs httpx and numpy, and what sends runs
+inside training processes and must not load them.
+"""
 
 from tasuki.relay.acks import Ack, FileAcks, acks_path
 from tasuki.relay.outgoing import Outgoing

@@ -1,7 +1,7 @@
 """Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
@@ -64,11 +64,14 @@ class Ours(NamedTuple):
     """By offset: the rolling crc, and how many records lie before."""
 
 
-def compare(folder: Folder, remote: Remote, acks: FileAcks, *, project: str | None = None) -> Compared:
-    """Compare every stream of a folder, or of one project."""
-    ours = [part for journal in folder.journals(project=project) for part in parts(folder, journal, acks)]
+def compare(
+    folder: Folder, remote: Remote, acks: FileAcks, *, project: str | None = None, runs: Collection[str] | None = None
+) -> Compared:
+    """Compare every stream of a folder, of one project, or of some runs."""
+    chosen = (journal for journal in folder.journals(project=project) if runs is None or journal.header.run in runs)
+    ours = [part for journal in chosen for part in parts(folder, journal, acks)]
     replies = dict(positions(remote, ours))
-    held = {name: remote.held(name) for name in {part.journal.header.project for part in ours}}
+    held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}
     differences = []
     for part in ours:
         what, missing = judged(part, replies[part.remote_writer], held[part.journal.header.project].get(part.remote_writer))

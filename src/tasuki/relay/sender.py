@@ -17,7 +17,7 @@ __all__ = ["Round", "Sender", "Transport"]
 BATCH_BYTES = 1024 * 1024
 BATCH_ITEMS = 1000
 SMALL_BYTES = 64 * 1024
-SLICE_BYTES = 16 * 1024
+SLICE_BYTES = 4 * 1024
 
 
 class Transport(Protocol):
@@ -106,28 +106,31 @@ class Sender:
         left = BATCH_BYTES
         waiting = self.open_routes()[:BATCH_ITEMS]
         for route in waiting:
-            data = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
+            data, records = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
             item = route.item(self.source, data)
             if item is not None:
-                spoken.append(Spoken(route, item, sum(1 for _ in frames(data))))
+                spoken.append(Spoken(route, item, records))
                 left -= len(data)
             if left <= 0:
                 break
             self.pause()
         return spoken
 
-    def data_for(self, route: Route, limit_bytes: int) -> bytes:
-        """The next frames of a stream whose position is known, read in small pieces."""
+    def data_for(self, route: Route, limit_bytes: int) -> tuple[bytes, int]:
+        """The next frames of a stream whose position is known, and how many; read in small pieces."""
         if route.state is not State.SEND:
-            return b""
-        data, offset, end = b"", route.start + route.acked.offset, route.stream.size
-        while len(data) < limit_bytes and offset < end:
-            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)[: end - offset]
+            return b"", 0
+        pieces, records = [], 0
+        start = offset = route.start + route.acked.offset
+        while offset - start < limit_bytes and offset < route.stream.size:
+            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)[: route.stream.size - offset]
             if not piece:
                 break
-            data, offset = data + piece, offset + len(piece)
+            pieces.append(piece)
+            offset += len(piece)
+            records += sum(1 for _ in frames(piece))
             self.pause()
-        return data
+        return b"".join(pieces), records
 
     def hear(self, said: Spoken, reply: Reply) -> int:
         """One answer; returns how many records it newly acknowledges."""

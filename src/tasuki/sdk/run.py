@@ -60,7 +60,10 @@ class Run:
         self.append = self.appender.append
 
     def begin(self) -> None:
-        """Open the journal and put the attempt's start in it. JournalError if the folder can't be written, ConfigError if it is too long."""
+        """Open the journal and put the attempt's start in it.
+
+        JournalError if the folder can't be written, ConfigError if the start, with its config, is too long.
+        """
         size = len(encode(self.started))
         if size > MAX_PAYLOAD_BYTES:
             raise ConfigError(f"the run's start, with its config, has {size} bytes; {MAX_PAYLOAD_BYTES} are the most")

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from typing import NamedTuple
+from zlib import crc32
 
 import apsw
 
 from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
-from tasuki.records import frames
+from tasuki.records import MAX_ITEM_BYTES, START, Position, frames
 from tasuki.store.catchup import catch_up
 from tasuki.store.dump import Dump, dump
 from tasuki.store.generation import connect
+from tasuki.store.raw import RawStore
 from tasuki.store.sql import one, rows
 
 __all__ = ["Problem", "VerifyReport", "verify"]
@@ -59,12 +62,19 @@ class Snapshot:
         """The source is somebody else's to close."""
 
 
-def verify(db: apsw.Connection, folder: Folder, source: Source, progress: Callable[[int], None] = lambda _: None) -> VerifyReport:
+def verify(
+    db: apsw.Connection,
+    folder: Folder,
+    received: RawStore | None,
+    source: Source,
+    progress: Callable[[int], None] = lambda _: None,
+) -> VerifyReport:
     """Check everything. The connection is inside a read transaction, and as far as the journals were when it began."""
     problems: list[Problem] = []
     writers = records = 0
-    for journal in folder.journals():
-        found, problem = check_journal(db, folder, journal)
+    journals = (check_journal(db, folder, journal) for journal in folder.journals())
+    streams = (check_received(received, stream) for stream in received.streams()) if received else ()
+    for found, problem in chain(journals, streams):
         writers, records = writers + 1, records + found
         problems += problem
         progress(records)
@@ -96,6 +106,18 @@ def check_journal(db: apsw.Connection, folder: Folder, journal: Journal) -> tupl
         elif view.crc_at(projected[0]) != projected[1]:
             found_here.append((projected[0], "what is projected is not what the journal says"))
     return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
+
+
+def check_received(received: RawStore, stream: Stream) -> tuple[int, list[Problem]]:
+    """One stream of a raw store: whether all that was acknowledged can still be read."""
+    position, records = START, 0
+    while data := received.read(stream.writer, position.offset, MAX_ITEM_BYTES):
+        position = Position(position.offset + len(data), crc32(data, position.crc))
+        records += sum(1 for _ in frames(data))
+    if position == received.positions([stream.writer])[stream.writer]:
+        return records, []
+    what = f"received up to {stream.size}, readable up to here"
+    return records, [Problem(stream.project, stream.run, stream.writer, position.offset, what)]
 
 
 def check_projection(db: apsw.Connection, source: Source) -> list[Problem]:

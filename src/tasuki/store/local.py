@@ -22,7 +22,7 @@ from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.protocols import Series
 from tasuki.store.questions import Questions
-from tasuki.store.raw import RAW_FILE
+from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import open_source
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
@@ -136,8 +136,10 @@ class LocalStore:
 
     def verify(self, progress: Callable[[int], None] = lambda _: None) -> VerifyReport:
         """Check every journal against its checksums and the projection against a fresh one."""
+        raw = self.generations.folder / RAW_FILE
+        received = RawStore(raw) if raw.exists() else None
         self.repairing(lambda: self.catch_up(None))
-        return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, self.source, progress)))
+        return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, received, self.source, progress)))
 
     def condition(self) -> Condition:
         """The folder's state, as `tasuki doctor` shows it."""

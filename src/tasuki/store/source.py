@@ -29,9 +29,9 @@ class UnionSource:
             yield stream
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`: where there was most of the stream when it was listed, else where there is anything."""
+        """Whole frames from `offset`, from where there is most of the stream."""
         sources = [self.best[writer]] if writer in self.best else self.sources
-        return next((data for source in sources if (data := source.read(writer, offset, limit_bytes))), b"")
+        return max((source.read(writer, offset, limit_bytes) for source in sources), key=len)
 
     def verdict(self, writer: str) -> Verdict:
         """What the first source says that knows."""

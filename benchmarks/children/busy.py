@@ -1,0 +1,33 @@
+"""A training process that is always busy: pure Python between calls, so that it never gives the interpreter away by itself."""
+
+from time import monotonic, perf_counter_ns
+from typing import Any
+
+import tasuki
+from benchmarks.child import job, tell
+from benchmarks.workload import values
+
+SPIN = 2_000
+
+
+def busy(work: dict[str, Any]) -> dict[str, Any]:
+    """Compute and log for `seconds`; how long each call took, what was sent, and in how many calls per second."""
+    calls, took, step, total = values(1_000), [], 0, 0
+    with tasuki.init(project="bench", dir=work["folder"], remote=work["remote"]) as run:
+        run.log(calls[0], step=0)
+        began = monotonic()
+        while monotonic() - began < work["seconds"]:
+            for number in range(SPIN):
+                total += number * step
+            step += 1
+            metrics = calls[step % 1_000]
+            before = perf_counter_ns()
+            run.log(metrics, step=step)
+            took.append(perf_counter_ns() - before)
+        rate = step / (monotonic() - began)
+        sent = run.finish()
+    return {"took": took, "rate": rate, **sent}
+
+
+if __name__ == "__main__":
+    tell(busy(job()))

@@ -1,0 +1,31 @@
+"""What the chaos tests share: the store and the journals of the data folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tasuki.journal import Folder
+from tasuki.settings import load
+from tasuki.store import LocalStore, open_local
+
+OpenStore = Callable[[], AbstractContextManager[LocalStore]]
+
+
+@pytest.fixture
+def open_store(data_dir: Path) -> OpenStore:
+    """Opens the store of the data folder; it answers when everything is projected."""
+
+    @contextmanager
+    def opened() -> Iterator[LocalStore]:
+        with open_local(load(dir=str(data_dir)), wait_seconds=None) as store:
+            yield store
+
+    return opened
+
+
+@pytest.fixture
+def folder(data_dir: Path) -> Folder:
+    """The journals of the data folder."""
+    return Folder(data_dir / "journal")

@@ -1,0 +1,216 @@
+"""Dead, alive or unknown, judged from outside, of owners that are real processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasuki.journal import Folder, Journal, Verdict, this_process
+from tasuki.settings import load
+from tasuki.store import LocalStore
+from tasuki.testing import FakeClock
+from tests.acknowledged import PROJECT, acknowledged, check
+from tests.chaos.conftest import OpenStore
+from tests.processes import Child, eventually
+
+LOGGING = """
+import sys, tasuki
+from tests.acknowledged import Acknowledging, PROJECT, say
+run = tasuki.init(PROJECT)
+calls = Acknowledging(run, "main")
+calls.log()
+say("began", run.id)
+for line in sys.stdin:
+    calls.log()
+"""
+READS_ITS_OWN_FOLDER = """
+import tasuki, sys
+from tasuki.settings import load
+from tasuki.store import open_local
+from tests.acknowledged import Acknowledging, PROJECT, say
+run = tasuki.init(PROJECT)
+calls = Acknowledging(run, "main")
+for _ in range(50):
+    calls.log()
+    with open_local(load(), wait_seconds=None) as store:
+        store.catch_up()
+        say("status", store.run(PROJECT, run.id).status)
+say("began", run.id)
+for line in sys.stdin:
+    calls.log()
+"""
+OUTLIVED = """
+import os, sys, time, tasuki
+from tests.acknowledged import Acknowledging, PROJECT, say
+run = tasuki.init(PROJECT)
+Acknowledging(run, "parent").log()
+if os.fork() == 0:
+    calls = Acknowledging(run, "worker")
+    while True:
+        calls.log()
+        say("worker", os.getpid())
+        time.sleep(0.01)
+say("began", run.id)
+time.sleep(60)
+"""
+NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def only(folder: Folder) -> Journal:
+    """The one journal there is."""
+    (journal,) = folder.journals()
+    return journal
+
+
+def may_unshare() -> bool:
+    """Whether this machine lets us make a pid namespace."""
+    return shutil.which("unshare") is not None and subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def namespace() -> list[str]:
+    """Runs a command in a pid namespace of its own."""
+    if not may_unshare():
+        if os.environ.get("CI"):
+            pytest.fail("unshare -p is not permitted here")
+        pytest.skip("unshare -p is not permitted here")
+    return NAMESPACE
+
+
+def test_an_owner_that_logs_is_alive_and_its_run_is_running(data_dir: Path, folder: Folder, open_store: OpenStore):
+    with Child(LOGGING) as child, open_store() as store:
+        child.expect("began")
+        assert [run.status for run in store.runs(PROJECT)] == ["running"]
+        assert folder.judge(only(folder)) is Verdict.ALIVE
+        assert not only(folder).sealed
+
+
+def test_an_owner_that_reads_its_own_folder_stays_alive(data_dir: Path, folder: Folder, open_store: OpenStore):
+    with Child(READS_ITS_OWN_FOLDER) as child:
+        child.expect("began")
+        assert {line for line in child.lines if line.startswith("status")} == {'status ["running"]'}
+        assert folder.judge(only(folder)) is Verdict.ALIVE
+        child.tell("go on")
+        child.expect("ack", 51)
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "running"
+            assert check(store, acknowledged(child.lines)) == {}
+        child.kill()
+        assert folder.judge(only(folder)) is Verdict.DEAD
+
+
+def test_a_killed_owner_is_dead_and_its_journal_is_sealed_by_a_reader(data_dir: Path, folder: Folder, open_store: OpenStore):
+    with Child(LOGGING) as child:
+        child.expect("began")
+        child.kill()
+        assert folder.judge(only(folder)) is Verdict.DEAD
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "crashed"
+        assert only(folder).sealed
+        assert [path.suffix for path in only(folder).path.parent.iterdir()] == [".tsk"]
+
+
+def test_a_killed_owner_that_nobody_has_waited_for_is_dead(data_dir: Path, folder: Folder, open_store: OpenStore):
+    with Child(LOGGING) as child:
+        child.expect("began")
+        child.signal(signal.SIGKILL)
+        eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z")
+        assert folder.judge(only(folder)) is Verdict.DEAD
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "crashed"
+        assert only(folder).sealed
+
+
+def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: Folder, open_store: OpenStore):
+    with Child(LOGGING) as child:
+        child.expect("began")
+        child.signal(signal.SIGSTOP)
+        eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "T")
+        assert folder.judge(only(folder)) is Verdict.ALIVE
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "running"
+        assert not only(folder).sealed
+        child.signal(signal.SIGCONT)
+        child.tell("go on")
+        child.expect("ack", 2)
+        with open_store() as store:
+            assert check(store, acknowledged(child.lines)) == {}
+
+
+def test_a_worker_that_outlives_its_killed_parent_is_alive_and_the_parent_is_dead(
+    data_dir: Path, folder: Folder, open_store: OpenStore
+):
+    with Child(OUTLIVED) as child:
+        child.expect("began")
+        worker = child.expect("worker ").strip("[]")
+        by_pid = {str(journal.header.pid): journal for journal in folder.journals()}
+        child.kill()
+        assert folder.judge(by_pid[str(child.pid)]) is Verdict.DEAD
+        assert folder.judge(by_pid[worker]) is Verdict.ALIVE
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "crashed"
+        assert {str(journal.header.pid): journal.sealed for journal in folder.journals()} == {str(child.pid): True, worker: False}
+        said = len(acknowledged(child.lines))
+        child.expect("ack", said + 5)
+        os.kill(int(worker), signal.SIGKILL)
+        child.reader.join()
+        with open_store() as store:
+            extra = check(store, acknowledged(child.lines))
+        assert sum(map(len, extra.values())) <= 1
+        assert all(journal.sealed for journal in folder.journals())
+
+
+# -- where the owner can't be seen
+
+
+def test_a_dead_owner_of_another_pid_namespace_is_unknown_and_its_journal_is_left_alone(
+    data_dir: Path, folder: Folder, open_store: OpenStore, namespace: list[str]
+):
+    with Child(LOGGING, prefix=namespace) as child:
+        child.expect("began")
+        assert only(folder).header.pid_namespace != this_process().pid_namespace
+        assert folder.judge(only(folder)) is Verdict.ALIVE, "its lock can be seen, if nothing else"
+        child.kill_all()
+        content = only(folder).path.read_bytes()
+        assert folder.judge(only(folder)) is Verdict.UNKNOWN
+        with open_store() as store:
+            assert store.runs(PROJECT)[0].status == "running", "it may only be silent"
+            check(store, acknowledged(child.lines))
+        assert only(folder).path.read_bytes() == content
+
+
+def test_an_unknown_owner_is_taken_for_crashed_after_a_minute_of_silence(data_dir: Path, folder: Folder, namespace: list[str]):
+    with Child(LOGGING, prefix=namespace) as child:
+        child.expect("began")
+        child.kill_all()
+    settings = load(dir=str(data_dir))
+    clock = FakeClock()
+    with LocalStore(settings, clock=clock, wait_seconds=None) as store:
+        updated = store.projects()[0].updated
+        clock.us = updated + 59_000_000
+        assert store.runs(PROJECT)[0].status == "running"
+        clock.us = updated + 61_000_000
+        assert store.runs(PROJECT)[0].status == "crashed"
+    assert not only(folder).sealed
+
+
+def test_a_living_owner_of_another_host_is_unknown_and_left_alone(
+    data_dir: Path, tmp_path: Path, namespace: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Journals on a volume: from the other data folder neither the process nor its lock can be seen."""
+    monkeypatch.setenv("TASUKI_JOURNAL", str(tmp_path / "volume"))
+    with Child(LOGGING, prefix=namespace) as child:
+        child.expect("began")
+        settings = load(dir=str(tmp_path / "other"))
+        folder = Folder(settings.journal_root, settings.lock_root)
+        assert folder.judge(only(folder)) is Verdict.UNKNOWN
+        with LocalStore(settings, wait_seconds=None) as store:
+            assert store.runs(PROJECT)[0].status == "running"
+            assert check(store, acknowledged(child.lines)) == {}
+            child.tell("go on")
+            child.expect("ack", 2)
+            assert check(store, acknowledged(child.lines)) == {}
+        assert not only(folder).sealed

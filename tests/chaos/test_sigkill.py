@@ -1,0 +1,174 @@
+"""Processes killed at random moments: what was acknowledged is there, once, exactly."""
+
+import random
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tasuki.journal import Folder, find_hole, open_view
+from tasuki.records import Metrics, RunStarted
+from tasuki.settings import load
+from tasuki.store import dump, open_local
+from tests.acknowledged import PROJECT, acknowledged, check
+from tests.chaos.conftest import OpenStore
+from tests.journals import flip, journals, write_journal
+from tests.processes import Child
+from tests.soak import scaled
+
+BEGIN = """
+import sys, threading, tasuki
+from tests.acknowledged import Acknowledging, PROJECT, say
+say("ready")
+"""
+ONE = """
+calls = Acknowledging(tasuki.init(PROJECT), "main")
+while True:
+    calls.log()
+"""
+THREADS = """
+run = tasuki.init(PROJECT)
+def forever(who):
+    calls = Acknowledging(run, who)
+    while True:
+        calls.log()
+for who in "abc":
+    threading.Thread(target=forever, args=(who,), daemon=True).start()
+forever("main")
+"""
+RUNS = """
+while True:
+    with tasuki.init(PROJECT) as run:
+        calls = Acknowledging(run, "main")
+        for _ in range(20):
+            calls.log()
+    say("finished", run.id)
+"""
+ROLLS = """
+import tasuki.journal.appender
+tasuki.journal.appender.LONGEST_FILE_BYTES = 2000
+run = tasuki.init(PROJECT)
+calls = Acknowledging(run, "main")
+while True:
+    calls.log()
+    if calls.n % 50 == 0:
+        run.appender.tend()
+"""
+FORKS = """
+import os
+run = tasuki.init(PROJECT)
+def forever(who):
+    calls = Acknowledging(run, who)
+    while True:
+        calls.log()
+for who in "ab":
+    if os.fork() == 0:
+        forever(who)
+forever("main")
+"""
+TRAININGS = {"one": ONE, "threads": THREADS, "runs": RUNS, "rolls": ROLLS, "forks": FORKS}
+TRIALS = scaled(5, 50)
+
+
+def killed(script: str, seed: int) -> list[str]:
+    """What a training said before it was killed, its forks with it, at a random moment."""
+    moment = random.Random(seed).uniform(0, 0.3)
+    with Child(BEGIN + script) as child:
+        child.expect("ready")
+        time.sleep(moment)
+        child.kill_all()
+        return child.lines
+
+
+@pytest.mark.parametrize("seed", range(TRIALS))
+@pytest.mark.parametrize("training", TRAININGS)
+def test_every_acknowledged_call_survives_sigkill(training: str, seed: int, data_dir: Path, open_store: OpenStore):
+    lines = killed(TRAININGS[training], seed)
+    calls = acknowledged(lines)
+    with open_store() as store:
+        extra = check(store, calls)
+        runs = store.runs(PROJECT) if store.projects() else []
+    last = {(call.run, call.who): call.n for call in calls}
+    for key, numbers in extra.items():
+        assert numbers == {last.get(key, 0) + 1}, "one call at most was under way in each thread"
+    finished = {line.partition(" ")[2] for line in lines if line.startswith("finished")}
+    assert {f'["{run.id}"]' for run in runs if run.status == "finished"} >= finished
+    assert sum(run.status != "finished" for run in runs) <= 1
+    assert {run.status for run in runs} <= {"finished", "crashed"}, "at once, without a wait"
+
+
+def test_the_trials_hit_calls_and_ends_of_runs(data_dir: Path, open_store: OpenStore):
+    """The trials above would prove little if they killed before anything happened."""
+    lines = killed(RUNS, seed=1)
+    assert len(acknowledged(lines)) > 20
+    assert sum(line.startswith("finished") for line in lines) > 1
+
+
+# -- readers
+
+
+READER = """
+import sys
+from tasuki.settings import load
+from tasuki.store import open_local
+from tests.acknowledged import say
+say("ready")
+with open_local(load(), wait_seconds=None) as store:
+    store.catch_up(None)
+say("done")
+"""
+
+
+def recorded_runs(folder: Path, writers: int, calls: int) -> None:
+    """Journals of processes that are gone; some are damaged."""
+    for number in range(writers):
+        records: Iterable[RunStarted | Metrics] = [
+            RunStarted(time=number, attempt=f"a{number}"),
+            *(Metrics(time=number + n, step=n, values={"loss": n / 7, "m": n % 5}) for n in range(calls)),
+        ]
+        path = write_journal(folder, records, project=PROJECT, run=f"run-{number % 5}", writer=f"{number:032x}", created=number)
+        if number % 3 == 0:
+            flip(path, path.stat().st_size // 2)
+
+
+def logical(data_folder: Path) -> object:
+    """Everything that the store says."""
+    with open_local(load(dir=str(data_folder)), wait_seconds=None) as store:
+        store.catch_up(None)
+        return dump(store.connection())
+
+
+def test_a_reader_killed_again_and_again_leaves_nothing_half_done(data_dir: Path, tmp_path: Path, folder: Folder):
+    size = {"writers": scaled(30, 60), "calls": scaled(1000, 4000)}
+    recorded_runs(data_dir / "journal", **size)
+    recorded_runs(tmp_path / "calm" / "journal", **size)
+    chance = random.Random(5)
+    done = kills = 0
+    while not done or kills < scaled(10, 60):
+        with Child(READER) as child:
+            child.expect("ready")
+            time.sleep(chance.uniform(0, 0.15))
+            child.kill()
+            child.end()
+            kills += 1
+            done += "done" in child.lines[-1]
+        assert kills < 1000
+    assert logical(data_dir) == logical(tmp_path / "calm")
+    assert {path.name for path in journals(data_dir)} == {path.name for path in journals(tmp_path / "calm")}
+    for path in journals(data_dir):
+        with open_view(path) as view:
+            assert view.header.sealed
+            assert find_hole(view) is None
+    leftovers = {path.suffix for path in (data_dir / "journal").rglob("*") if path.is_file()}
+    assert leftovers <= {".tsk", ".damaged"}
+
+
+def test_readers_at_once_over_one_folder_seal_and_project_everything_once(data_dir: Path, tmp_path: Path):
+    recorded_runs(data_dir / "journal", writers=12, calls=500)
+    recorded_runs(tmp_path / "calm" / "journal", writers=12, calls=500)
+    with ExitStack() as stack:
+        for reader in [stack.enter_context(Child(READER)) for _ in range(4)]:
+            assert reader.done()[-1].startswith("done")
+    assert logical(data_dir) == logical(tmp_path / "calm")
