@@ -1,6 +1,7 @@
 """What a sender and a receiver of journals say to each other."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 import zstandard
@@ -10,6 +11,8 @@ from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
 __all__ = ["MAX_ITEM_BYTES", "Control", "Item", "Replicate", "Replicated", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
 
+MAX_ITEMS = 10_000
+LONGEST_WAIT_SECONDS = 30
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
 
@@ -66,8 +69,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request: items to store; without any, it waits up to `wait_s` seconds for a control message."""
 
-    items: list[Item] = []
-    wait_s: float = 0
+    items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

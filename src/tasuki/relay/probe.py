@@ -11,7 +11,8 @@ import msgspec
 
 from tasuki import __version__
 from tasuki.clock import SYSTEM, Clock
-from tasuki.relay.remote import PROTOCOL, checked_url
+from tasuki.relay.remote import PROTOCOL
+from tasuki.relay.transport import remote_url
 
 __all__ = ["Probe", "Verdict", "remote_test"]
 
@@ -63,7 +64,7 @@ def remote_test(
     clock: Clock = SYSTEM,
 ) -> Probe:
     """Ask the URL who it is, twice, and say what is wrong. ConfigError for what is no URL."""
-    base = checked_url(url)
+    base = remote_url(url).geturl().rstrip("/")
     headers = {"User-Agent": f"tasuki/{__version__}"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         with httpx.Client(timeout=timeout_seconds, headers=headers, verify=verify) as client:

@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 
 from tasuki import __version__
-from tasuki.errors import ConfigError, NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
 from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
 from tasuki.relay.frame import FRAME, arrays_from, header_from
+from tasuki.relay.transport import remote_url
 from tasuki.settings import Settings
 from tasuki.store import Query, Series, open_local
 
@@ -38,7 +39,7 @@ class HttpQuery:
     """Answers from a server. RemoteUnavailable while it can't be reached; never an answer from anywhere else."""
 
     def __init__(self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = checked_url(url)
+        self.url = remote_url(url).geturl().rstrip("/")
         headers = {"User-Agent": f"tasuki/{__version__}", "Tasuki-Protocol": PROTOCOL}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         self.client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport)
@@ -170,17 +171,6 @@ class HttpQuery:
 def segment(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
-
-
-def checked_url(url: str) -> str:
-    """The URL of a server. ConfigError for what is none."""
-    try:
-        parsed = httpx.URL(url.rstrip("/"))
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"{url!r} is not a URL: {error}", hint="http://127.0.0.1:7700") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigError(f"{url!r} is not the URL of a server", hint="http://127.0.0.1:7700")
-    return str(parsed)
 
 
 def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:

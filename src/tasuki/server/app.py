@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tasuki.server.series import SERIES
 from tasuki.server.static import STATIC
 from tasuki.server.streams import STREAMS
 from tasuki.settings import Settings
-from tasuki.store import RAW_FILE, database_folder
+from tasuki.store import RAW_FILE, RawStore, database_folder
 
 __all__ = ["Parts", "application"]
 
@@ -43,9 +44,10 @@ class Parts:
         folder.mkdir(parents=True, exist_ok=True)
         settings.dir.mkdir(parents=True, exist_ok=True)
         self.meta = Meta(version=__version__, protocols=[PROTOCOL], server_id=server_id(settings.dir), boot_id=secrets.token_hex(8))
+        raw = folder / RAW_FILE
         self.keeper = Keeper(settings, self.moved)
-        self.committer = Committer(folder / RAW_FILE, self.keeper.ask)
-        self.receiver = Receiver(self.committer, self.meta.boot_id)
+        self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
+        self.receiver = Receiver(self.committer, raw, self.meta.boot_id)
         self.readers = Readers(settings, self.keeper)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.meta.boot_id)

@@ -5,13 +5,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tasuki.records import Item, Reply
 from tasuki.server.problems import Refusal
-from tasuki.store import RawStore
+from tasuki.store import Store
 
 __all__ = ["Committer"]
 
@@ -19,6 +18,14 @@ QUEUE_BYTES = 64 * 1024 * 1024
 ITEM_BYTES = 500
 BUSY_SECONDS = 1
 log = logging.getLogger("tasuki.server")
+
+
+class Receiving(Store, Protocol):
+    """A store that can be closed."""
+
+    def close(self) -> None:
+        """Close its files."""
+        ...
 
 
 class Work(NamedTuple):
@@ -33,9 +40,12 @@ class Work(NamedTuple):
 class Committer:
     """`append` and `purge` may be called from the event loop alone; what they have answered is on the disk."""
 
-    def __init__(self, path: Path, committed: Callable[[], object]) -> None:
-        self.path = path
+    def __init__(
+        self, open_store: Callable[[], Receiving], committed: Callable[[], object], *, limit_bytes: int = QUEUE_BYTES
+    ) -> None:
+        self.open_store = open_store
         self.committed = committed
+        self.limit_bytes = limit_bytes
         self.queue: SimpleQueue[Work | None] = SimpleQueue()
         self.queued_bytes = 0
         self.thread: threading.Thread | None = None
@@ -43,7 +53,7 @@ class Committer:
     def start(self) -> None:
         """Open the store and begin. DataError for a file that is no raw store."""
         self.loop = asyncio.get_running_loop()
-        store = RawStore(self.path)
+        store = self.open_store()
         self.thread = threading.Thread(target=self.run, args=(store,), name="tasuki-committer")
         self.thread.start()
 
@@ -57,7 +67,7 @@ class Committer:
     async def append(self, items: Sequence[Item]) -> list[Reply]:
         """A reply per item, in their order. Refusal (429) when too much is waiting, (503) when the store can't be written."""
         size = sum(ITEM_BYTES + len(item.data or b"") for item in items)
-        if self.queued_bytes and self.queued_bytes + size > QUEUE_BYTES:
+        if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
             raise Refusal(429, "the disk can't keep up", hint="send it again", wait=BUSY_SECONDS)
         replies: list[Reply] = await self.done(Work(self.loop.create_future(), items=items, size=size))
         return replies
@@ -74,7 +84,7 @@ class Committer:
 
     # -- in the thread
 
-    def run(self, store: RawStore) -> None:
+    def run(self, store: Receiving) -> None:
         """Commit in groups until there is nothing more to come."""
         with closing(store):
             while (first := self.queue.get()) is not None:
@@ -115,7 +125,7 @@ class Committer:
         self.committed()
 
 
-def commit(store: RawStore, group: Sequence[Work]) -> list[Any]:
+def commit(store: Receiving, group: Sequence[Work]) -> list[Any]:
     """One commit for all items, then the purges; a result for each, in their order."""
     replies = iter(store.append([item for work in group for item in work.items]))
     results: list[Any] = [[next(replies) for _ in work.items] for work in group]

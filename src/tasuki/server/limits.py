@@ -8,11 +8,10 @@ from litestar import Request
 
 from tasuki.server.problems import Refusal
 
-__all__ = ["MAX_BODY_BYTES", "MAX_ITEMS", "MAX_JSON_BYTES", "Bodies"]
+__all__ = ["MAX_BODY_BYTES", "MAX_JSON_BYTES", "Bodies"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_JSON_BYTES = 8 * 1024 * 1024
-MAX_ITEMS = 10_000
 BUSY_SECONDS = 1
 
 

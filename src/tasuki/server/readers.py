@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import apsw
 
 from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import NotFound
 from tasuki.journal import Source
 from tasuki.server.keeper import Keeper
 from tasuki.settings import Settings
@@ -91,7 +92,12 @@ class Readers:
 
         def answered(questions: Questions, generation: int) -> Answer[T]:
             reached = Reached(generation, event_span(questions.db).last, max(self.store().missing, late))
-            return Answer(question(questions, reached), reached)
+            try:
+                return Answer(question(questions, reached), reached)
+            except NotFound as error:
+                if not reached.missing:
+                    raise
+                raise NotFound(error.message, hint=f"{reached.missing:,} records are not in the answers yet: ask again") from error
 
         return self.peek(answered, fresh)
 

@@ -3,7 +3,8 @@
 import asyncio
 import re
 from contextlib import suppress
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, post
@@ -11,43 +12,19 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name, run_id
-from tasuki.records import MAX_PAYLOAD_BYTES, Item, Position, Reply, ReplyStatus
+from tasuki.records import MAX_ITEM_BYTES, START, Control, Item, Replicate, Replicated, Reply, ReplyStatus
 from tasuki.server.committer import Committer
-from tasuki.server.limits import MAX_BODY_BYTES, MAX_ITEMS, MAX_JSON_BYTES, Bodies
+from tasuki.server.limits import MAX_BODY_BYTES, MAX_JSON_BYTES, Bodies
 from tasuki.server.problems import Problem, Refusal
 
-__all__ = ["Control", "Mailbox", "Receiver", "ReplicateAnswer", "ReplicateRequest", "replicate"]
+__all__ = ["Mailbox", "Receiver", "replicate"]
 
 WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
-LONGEST_WAIT_SECONDS = 30.0
 PACE_MS = 1000
 MSGPACK = "application/msgpack"
+JSON = "application/json"
 SMALL_BYTES = 256 * 1024
-
-
-class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """A word to the process that makes a run."""
-
-    run: str
-    attempt: str
-    stop: bool
-
-
-class ReplicateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Items to be stored, or none, to wait for a word."""
-
-    items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
-    wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
-
-
-class ReplicateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply per item, in their order; when to come again; words for runs."""
-
-    items: list[Reply]
-    boot_id: str
-    next_after_ms: int = PACE_MS
-    control: list[Control] = []
 
 
 class Mailbox:
@@ -71,27 +48,28 @@ class Mailbox:
 class Receiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, boot_id: str) -> None:
+    def __init__(self, committer: Committer, raw_path: Path, boot_id: str) -> None:
         self.committer = committer
+        self.raw_path = raw_path
         self.boot_id = boot_id
         self.bodies = Bodies()
         self.mailbox = Mailbox()
 
-    async def answer(self, request: ReplicateRequest) -> ReplicateAnswer:
+    async def answer(self, request: Replicate) -> Replicated:
         """Store the items; without any, wait."""
         if not request.items:
-            return ReplicateAnswer(items=[], boot_id=self.boot_id, control=await self.mailbox.wait(request.wait_s))
+            control = await self.mailbox.wait(request.wait_s)
+            return Replicated(items=[], boot_id=self.boot_id, next_after_ms=PACE_MS, control=control)
         flaws = [flaw(item) for item in request.items]
         sound = [item for item, wrong in zip(request.items, flaws, strict=True) if wrong is None]
         replies = iter(await self.committer.append(sound) if sound else [])
-        items = [
-            next(replies) if wrong is None else rejected(item, wrong) for item, wrong in zip(request.items, flaws, strict=True)
-        ]
-        return ReplicateAnswer(items=items, boot_id=self.boot_id)
+        judged = zip(request.items, flaws, strict=True)
+        answers = [next(replies) if wrong is None else rejected(item, wrong) for item, wrong in judged]
+        return Replicated(items=answers, boot_id=self.boot_id, next_after_ms=PACE_MS)
 
 
 @post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", responses={
-    200: ResponseSpec(ReplicateAnswer, description="A reply per item"),
+    200: ResponseSpec(Replicated, description="A reply per item"),
     400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
     413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
     429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
@@ -103,12 +81,13 @@ async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Resp
     async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
         asked = await parsed(body, binary=binary)
         answer = await receiver.answer(asked)
-    if MSGPACK in request.headers.get("accept", MSGPACK if binary else ""):
+    accepted = request.headers.get("accept", "")
+    if MSGPACK in accepted or (binary and JSON not in accepted):
         return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
-async def parsed(body: bytes, *, binary: bool) -> ReplicateRequest:
+async def parsed(body: bytes, *, binary: bool) -> Replicate:
     """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
     decode = decode_msgpack if binary else decode_json
     try:
@@ -118,8 +97,8 @@ async def parsed(body: bytes, *, binary: bool) -> ReplicateRequest:
         raise Refusal(status, f"not a replicate request: {error}", hint="docs/api.md, Sending") from error
 
 
-decode_msgpack = msgspec.msgpack.Decoder(ReplicateRequest).decode
-decode_json = msgspec.json.Decoder(ReplicateRequest).decode
+decode_msgpack = msgspec.msgpack.Decoder(Replicate).decode
+decode_json = msgspec.json.Decoder(Replicate).decode
 
 
 def flaw(item: Item) -> str | None:
@@ -128,8 +107,8 @@ def flaw(item: Item) -> str | None:
         return "a writer's id is 32 hex digits"
     if not 0 <= item.offset <= LARGEST_OFFSET or not 0 <= item.crc < 2**32:
         return "there is no such position"
-    if item.data is not None and len(item.data) > MAX_PAYLOAD_BYTES + SMALL_BYTES:
-        return f"an item has {len(item.data)} bytes; {MAX_PAYLOAD_BYTES + SMALL_BYTES} are the most"
+    if item.data is not None and len(item.data) > MAX_ITEM_BYTES + SMALL_BYTES:
+        return f"an item has {len(item.data)} bytes; {MAX_ITEM_BYTES + SMALL_BYTES} are the most"
     try:
         if project_name(item.project) != item.project:
             return "the project's name is not in its normal form (NFC, no spaces around it)"
@@ -142,5 +121,4 @@ def flaw(item: Item) -> str | None:
 
 def rejected(item: Item, hint: str) -> Reply:
     """The answer to an item that will never be stored."""
-    start = Position(0, 0)
-    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=start.offset, crc=start.crc, hint=hint)
+    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=START.offset, crc=START.crc, hint=hint)

@@ -30,7 +30,7 @@ async def streams(
     """Each stream of a project: how far it was received. With `digest=1` what is stored is read and hashed."""
 
     def question(_: Questions, reached: Reached) -> StreamList:
-        with closing(RawStore(receiver.committer.path)) as store:
+        with closing(RawStore(receiver.raw_path)) as store:
             found = store.received(project)
             page = page_of(found, lambda stream: stream.writer, limit, cursor)
             rows = [row(store, stream, digest=digest) for stream in page.rows]

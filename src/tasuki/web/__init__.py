@@ -1,0 +1,1 @@
+"""The dashboard: one page of ES modules in `static/`, served as they are; docs/web.md tells how it is built."""

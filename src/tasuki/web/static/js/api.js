@@ -1,0 +1,66 @@
+/** The server, asked: relative URLs, so that the page also works behind a proxy's path. */
+import { parseFrame } from "./frame.js";
+
+const FRAME = "application/x-tasuki-frame";
+const AT_ONCE = 4; // of a browser's six connections to a host: one is the event stream's, one stays free
+
+export class ApiError extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+let running = 0;
+const waiting = [];
+
+async function turn(work) {
+  if (running >= AT_ONCE) await new Promise((resolve) => waiting.push(resolve));
+  running++;
+  try {
+    return await work();
+  } finally {
+    running--;
+    waiting.shift()?.();
+  }
+}
+
+function address(path, words) {
+  const url = new URL(`api/v1/${path}`, document.baseURI);
+  for (const [name, value] of Object.entries(words)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && one !== undefined) url.searchParams.append(name, one);
+    }
+  }
+  return url;
+}
+
+async function ask(path, words, accept) {
+  const answer = await fetch(address(path, words), { headers: { Accept: accept }, cache: "no-cache" }).catch(() => {
+    throw new ApiError("the server can't be reached", 0);
+  });
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  throw new ApiError(problem.detail || problem.title || `the server answered ${answer.status}`, answer.status);
+}
+
+/** A JSON answer. */
+export function get(path, words = {}) {
+  return turn(async () => (await ask(path, words, "application/json")).json());
+}
+
+/** All of a list, page by page: `take(page)` gets each as it comes and may answer false to stop. */
+export async function getAll(path, words, take) {
+  let cursor = null;
+  do {
+    const page = await get(path, { ...words, cursor });
+    if (take(page) === false) return;
+    cursor = page.next;
+  } while (cursor);
+}
+
+/** One metric of some runs as columns of min, max, last and NaN; `zoom` is [from, to] or null. */
+export function getSeries({ project, metric, runs, columns, zoom }) {
+  const words = { project, metric, run: runs, columns, from_step: zoom?.[0], to_step: zoom?.[1] };
+  return turn(async () => parseFrame(await (await ask("series", words, FRAME)).arrayBuffer())[0]);
+}

@@ -1,0 +1,74 @@
+/** The page. */
+import { ChartGrid } from "./chart_grid.js";
+import { html, signal } from "./html.js";
+import { Help } from "./help.js";
+import { Icon } from "./icons.js";
+import { dismiss, problem, projects, toasts } from "./project.js";
+import { narrow, RunsTable } from "./runs_table.js";
+import { TopBar } from "./top_bar.js";
+import { openProject, view } from "./view.js";
+
+export const helpOpen = signal(false);
+
+const SNIPPET = `import tasuki
+
+with tasuki.init(project="demo") as run:
+    for step in range(100):
+        run.log({"train/loss": 1 / (step + 1)}, step=step)`;
+
+function Welcome() {
+  return html`<main class="welcome">
+    <h1>No runs yet</h1>
+    <p>Runs that are logged into this folder, or sent here, appear by themselves.</p>
+    <pre tabindex="0"><code>${SNIPPET}</code></pre>
+  </main>`;
+}
+
+function NoProject({ name }) {
+  return html`<main class="welcome">
+    <h1>No project <q>${name}</q></h1>
+    <p>${projects.value.length} other ${projects.value.length === 1 ? "project is" : "projects are"} here:</p>
+    <ul>${projects.value.map((project) => html`<li key=${project.name}><button type="button" onClick=${() => openProject(project.name)}>${project.name}</button></li>`)}</ul>
+  </main>`;
+}
+
+function Tabs() {
+  const tab = (name, label) => html`<button type="button" aria-current=${view.tab.value === name ? "page" : null} onClick=${() => (view.tab.value = name)}>
+    <${Icon} name=${name} /><span>${label}</span>
+  </button>`;
+  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}</nav>`;
+}
+
+function Main() {
+  const known = projects.value;
+  const name = view.project.value;
+  if (known && !known.length && !name) return html`<${Welcome} />`;
+  if (known?.length && name && !known.some((project) => project.name === name)) return html`<${NoProject} name=${name} />`;
+  const both = !narrow.value;
+  return html`<main class="work">
+    <h1 class="visually-hidden">${name || "tasuki"}</h1>
+    ${(both || view.tab.value === "runs") && html`<${RunsTable} />`}
+    ${(both || view.tab.value === "charts") && html`<${ChartGrid} />`}
+  </main>`;
+}
+
+function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${toasts.value.map(
+      (alert) => html`<div key=${alert.id} class=${`toast ${alert.level}`}>
+        <${Icon} name="alert" />
+        <div><b>${alert.title}</b><div class="muted">${alert.run_name}${alert.step === null ? "" : ` · step ${alert.step}`}</div></div>
+        <button type="button" class="quiet square" onClick=${() => dismiss(alert.id)} aria-label="Dismiss"><${Icon} name="close" /></button>
+      </div>`,
+    )}
+  </div>`;
+}
+
+export function App() {
+  return html`<${TopBar} help=${() => (helpOpen.value = true)} />
+    ${problem.value && html`<p class="problem" role="alert"><${Icon} name="alert" /><span>${problem.value}. Trying again…</span></p>`}
+    <${Main} />
+    ${narrow.value && html`<${Tabs} />`}
+    <${Toasts} />
+    <${Help} open=${helpOpen} />`;
+}

@@ -1,0 +1,59 @@
+/** Numbers and times as people read them. */
+
+const grouped = new Intl.NumberFormat("en-US");
+
+/** A number out of JSON, where NaN is null or "NaN" and infinities are words. */
+export function parseNumber(value) {
+  return value === null || value === undefined ? NaN : Number(value);
+}
+
+/** A metric's value, 4 significant digits. */
+export function formatValue(value) {
+  if (value === undefined) return "–";
+  if (value === null || Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const size = Math.abs(value);
+  let text;
+  if (value === 0) text = "0";
+  else if (size >= 1e6 || size < 1e-4) text = value.toExponential(3).replace("e+", "e");
+  else if (Number.isInteger(value)) text = grouped.format(value);
+  else if (size >= 1e4) text = grouped.format(Math.round(value));
+  else text = value.toPrecision(4);
+  return text.replace("-", "−").replace("e-", "e−");
+}
+
+/** How many, exactly. */
+export function formatCount(count) {
+  return grouped.format(count);
+}
+
+export function plural(count, noun) {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const UNITS = ["", "k", "M", "G", "T", "P", "E"];
+
+/** A step on an axis or in a sentence: SI above 99,999, 4 significant digits. */
+export function formatStep(step) {
+  if (step === null || step === undefined || Number.isNaN(step)) return "–";
+  if (Math.abs(step) < 1e5) return grouped.format(Math.round(step * 100) / 100);
+  let [rest, unit] = [Number(step.toPrecision(4)), 0];
+  while (Math.abs(rest) >= 1000 && unit < UNITS.length - 1) [rest, unit] = [rest / 1000, unit + 1];
+  return `${Number(rest.toPrecision(4))}${UNITS[unit]}`;
+}
+
+/** How long ago: microseconds UTC against a Date.now(). */
+export function formatAge(micros, now) {
+  const seconds = Math.max(0, now / 1000 - micros / 1e6);
+  if (seconds < 5) return "now";
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  for (const [size, word] of [[604800, "w"], [86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${word}`;
+  }
+  return "";
+}
+
+/** The moment, as the reader's clock has it. */
+export function formatMoment(micros) {
+  return new Date(micros / 1000).toLocaleString();
+}

@@ -1,0 +1,22 @@
+/** The page begins here. */
+import { App, helpOpen } from "./app.js";
+import { followCharts } from "./chart_data.js";
+import { effect, html, render } from "./html.js";
+import { followKeys } from "./keys.js";
+import { watchColours } from "./palette.js";
+import { followProject } from "./project.js";
+import { followScreen } from "./runs_table.js";
+import { followSelection } from "./selection.js";
+import { followUrl, view } from "./view.js";
+
+followUrl();
+watchColours(view.theme);
+followScreen();
+followKeys(() => (helpOpen.value = true));
+render(html`<${App} />`, document.getElementById("page"));
+followProject();
+followSelection();
+followCharts();
+effect(() => {
+  document.title = view.project.value ? `${view.project.value} · tasuki` : "tasuki";
+});

@@ -1,0 +1,67 @@
+/** The bar on top: project, search, how the stream and the records stand, theme, help. */
+import { stream } from "./events.js";
+import { html, useEffect, useRef } from "./html.js";
+import { Brand, Icon } from "./icons.js";
+import { completeness, projects } from "./project.js";
+import { narrow } from "./runs_table.js";
+import { openProject, view } from "./view.js";
+
+const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
+const LIVE = { live: "live", connecting: "connecting", offline: "offline" };
+const TYPING_MS = 120;
+
+function ProjectChooser() {
+  const names = (projects.value ?? []).map((project) => project.name);
+  const current = view.project.value;
+  if (current && !names.includes(current)) names.unshift(current);
+  return html`<label class="project">
+    <span class="visually-hidden">Project</span>
+    <select value=${current} onChange=${(event) => openProject(event.target.value)} disabled=${names.length === 0}>
+      ${names.length === 0 && html`<option value="">no project</option>`}
+      ${names.map((name) => html`<option key=${name} value=${name} selected=${name === current}>${name}</option>`)}
+    </select>
+    <${Icon} name="down" />
+  </label>`;
+}
+
+function Search() {
+  const box = useRef(null);
+  const timer = useRef(0);
+  const query = view.query.value;
+  useEffect(() => {
+    if (document.activeElement !== box.current) box.current.value = query;
+  }, [query]);
+  const type = (event) => {
+    const text = event.target.value;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => (view.query.value = text), TYPING_MS);
+  };
+  const leave = (event) => event.key === "Escape" && event.target.blur();
+  return html`<div class="search">
+    <${Icon} name="search" />
+    <input id="search" ref=${box} type="search" aria-label="Filter runs" autocomplete="off" spellcheck="false" onInput=${type}
+      onKeyDown=${leave} placeholder="Filter runs: otter  tag:base  status:failed  loss.min<0.1" defaultValue=${query} />
+    <kbd aria-hidden="true">/</kbd>
+  </div>`;
+}
+
+function SyncPill() {
+  const { ok, text, short } = completeness.value;
+  return html`<span class=${`pill ${ok ? "ok" : "warn"}`} id="sync" role="status" title=${text}>
+    <${Icon} name=${ok ? "finished" : "alert"} /><span>${narrow.value ? short : text}</span>
+  </span>`;
+}
+
+export function TopBar({ help }) {
+  const theme = view.theme.value;
+  return html`<header class="top">
+    <a class="home" href="#" title="tasuki"><${Brand} /><span class="visually-hidden">tasuki</span></a>
+    <${ProjectChooser} />
+    <${Search} />
+    <span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${LIVE[stream.value]}</span></span>
+    ${view.project.value && html`<${SyncPill} />`}
+    <button type="button" class="quiet square" id="theme" onClick=${() => (view.theme.value = NEXT_THEME[theme])}
+      aria-label=${`Theme: ${theme}. Switch to ${NEXT_THEME[theme]}`} title=${`Theme: ${theme}`}><${Icon} name=${theme} /></button>
+    <button type="button" class="quiet square" id="help-button" onClick=${help} aria-label="Help" title="Help (?)">?</button>
+  </header>`;
+}

@@ -1,0 +1,38 @@
+"""A training process: `python trainer.py DIR`. It does what each line of JSON on its stdin says, and answers with the run's id."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import tasuki
+
+
+def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
+    run = None
+    for call in calls:
+        match call.pop("do"):
+            case "start":
+                run = tasuki.init(dir=folder, **call)
+            case "log":
+                assert run is not None
+                for step in range(call["step"], call.get("until", call["step"] + 1)):
+                    run.log({name: float(value) for name, value in call["values"].items()}, step=step)
+            case "alert":
+                assert run is not None
+                run.alert(**call)
+            case "finish":
+                assert run is not None
+                run.finish(**call)
+            case "many":
+                for number in range(call["runs"]):
+                    tags = ["third"] if number % 3 == 0 else []
+                    with tasuki.init(call["project"], f"run-{number:05d}", tags=tags, dir=folder) as run:
+                        run.log({"val/loss": 1 / (number + 1)}, step=0)
+        yield run.id if run else ""
+
+
+if __name__ == "__main__":
+    for answer in done(map(json.loads, sys.stdin), sys.argv[1]):
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
