@@ -64,24 +64,24 @@ class Folder:
         """The lock that belongs to a journal file."""
         return lock_file(self.lock_root / path.parent.name, path.stem)
 
-    def files(self, suffix: str = SUFFIX, *, project: str | None = None) -> Iterator[Path]:
-        """Every file of a kind, project by project, or those of one project."""
+    def files(self, suffix: str = SUFFIX, *, project: str | None = None, known: Collection[str] = ()) -> Iterator[Path]:
+        """Every file of a kind but those `known` by writer id, project by project, or those of one project."""
+        cut = -len(suffix)
         try:
             folders = [self.project_folder(project)] if project else sorted(path for path in self.root.iterdir() if path.is_dir())
             for folder in folders:
                 with os.scandir(folder) as entries:
-                    names = sorted(entry.name for entry in entries if entry.name.endswith(suffix))
+                    names = sorted(name for entry in entries if (name := entry.name).endswith(suffix) and name[:cut] not in known)
                 yield from (folder / name for name in names)
         except FileNotFoundError:
             return
 
     def journals(self, *, known: Collection[str] = (), project: str | None = None) -> Iterator[Journal]:
         """Every readable journal but those `known` by writer id; the others are in `refused()`."""
-        for path in self.files(project=project):
-            if path.stem not in known:
-                found = self.look(path)
-                if isinstance(found, Journal):
-                    yield found
+        for path in self.files(project=project, known=known):
+            found = self.look(path)
+            if isinstance(found, Journal):
+                yield found
 
     def refused(self) -> list[Refused]:
         """Files that can't be read as journals."""
@@ -136,11 +136,12 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove what openings that were cut short an hour ago have left: files of writers that have no live journal."""
-        live = {path.stem for path in self.files() if isinstance(found := self.look(path), Journal) and not found.sealed}
         locks = Folder(self.lock_root)
         for path in (*self.files(DRAFT_SUFFIX), *self.files(RESERVE_SUFFIX), *locks.files(LOCK_SUFFIX)):
             with suppress(OSError):
-                if path.stem not in live and path.stat().st_mtime * 1_000_000 < SYSTEM.now_us() - ABANDONED_US:
+                is_old = path.stat().st_mtime * 1_000_000 < SYSTEM.now_us() - ABANDONED_US
+                journal = self.look(self.root / path.parent.name / f"{path.stem}{SUFFIX}") if is_old else None
+                if is_old and not (isinstance(journal, Journal) and not journal.sealed):
                     remove_if_free(path) if path.suffix == LOCK_SUFFIX else path.unlink()
 
     def seal_dead(self, journal: Journal) -> bool:
