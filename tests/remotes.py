@@ -244,34 +244,40 @@ class Hung(Accepting):
 
 
 class CountingProxy(Accepting):
-    """Passes everything on to a server, and counts what is posted there."""
+    """Passes everything on to a server, and counts what is posted there. It can lose the answers, and the connection with them."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
         self.server_port = port
         self.posts = 0
+        self.loses_answers = False
 
     def converse(self, connection: socket.socket) -> None:
         server = socket.create_connection((HOST, self.server_port))
         self.connections.append(server)
-        back = threading.Thread(target=passed_on, args=(server, connection))
+        back = threading.Thread(target=passed_on, args=(server, connection, self.may_answer))
         back.start()
         passed_on(connection, server, self.count)
         back.join()
 
-    def count(self, data: bytes) -> None:
+    def count(self, data: bytes) -> bool:
         """A request's first line comes with its first bytes, as `http.client` sends them."""
         self.posts += data.startswith(b"POST /api/v1/replicate ")
+        return True
+
+    def may_answer(self, _: bytes) -> bool:
+        """Whether an answer is passed on."""
+        return not self.loses_answers
 
 
-def passed_on(source: socket.socket, target: socket.socket, see: Callable[[bytes], None] = lambda _: None) -> None:
-    """Copy what comes until it ends."""
+def passed_on(source: socket.socket, target: socket.socket, passes: Callable[[bytes], bool]) -> None:
+    """Copy what comes until it ends, or something may not pass."""
     with suppress(OSError):
-        while data := source.recv(RELAYED_BYTES):
-            see(data)
+        while (data := source.recv(RELAYED_BYTES)) and passes(data):
             target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class Website:
