@@ -23,13 +23,14 @@ decode = msgspec.msgpack.Decoder(Replicated).decode
 
 def remote_url(remote: str) -> SplitResult:
     """A server's address, checked. ConfigError for what can't be one."""
-    url = urlsplit(remote)
+    wrong = ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
     try:
+        url = urlsplit(remote)
         port_is_fine = url.port is None or url.port > 0
     except ValueError:
-        port_is_fine = False
+        raise wrong from None
     if url.scheme not in {"http", "https"} or not url.hostname or not port_is_fine:
-        raise ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
+        raise wrong
     return url
 
 
