@@ -99,6 +99,7 @@ def test_phone_has_cards_and_tabs(trainer: Trainer, visit: Callable[..., Watched
     assert view(page)["tab"] == "runs"
 
 
+@pytest.mark.timeout(300)  # making the runs takes most of it
 def test_list_of_5000_runs_has_few_rows_and_scrolls(server: Server, trainer: Trainer, visit: Callable[..., Watched]) -> None:
     server.stop()  # two processors are too few to project at the same time
     trainer.do("many", project="vision", runs=5000)

@@ -6,6 +6,7 @@ import { colours, DASHES } from "./palette.js";
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const BAND = 0.24;
 const CROSSHAIR = uPlot.sync("step");
+const STEPS = [1, 2, 5, ...Array.from({ length: 15 }, (_, power) => [10, 20, 25, 50].map((digits) => digits * 10 ** power)).flat()];
 
 /** rgb(…) with an opacity. */
 function faded(colour, opacity) {
@@ -86,7 +87,7 @@ export class Plot {
         y: { distr: this.log ? 3 : 1, range: () => this.extent() },
       },
       axes: [
-        { ...axis, size: 24, gap: 4, space: 60, values: (_, splits) => splits.map(formatStep) },
+        { ...axis, size: 24, gap: 4, space: 60, incrs: STEPS, values: (_, splits) => splits.map(formatStep) },
         { ...axis, gap: 4, space: 28, size: axisWidth, grid: { ...axis.grid, filter: (_, splits) => (this.log ? splits.map(decade) : splits) }, values: (_, splits) => splits.map(axisValue) },
       ],
       series: [{}, ...this.lines.map((line, i) => this.series(line, i))],
@@ -210,7 +211,7 @@ export class Plot {
 function linePath(lane, size, toX, toY) {
   const path = new Path2D();
   let [lastX, lastY, alone] = [0, NaN, false];
-  const dot = () => alone && path.rect(lastX - 1, lastY - 1, 2, 2);
+  const dot = () => alone && path.rect(lastX - 1.5, lastY - 1.5, 3, 3);
   for (let i = 0; i < size; i++) {
     if (Number.isNaN(lane.x[i])) continue;
     const [x, y] = [toX(lane.x[i]), toY(lane.last[i])];

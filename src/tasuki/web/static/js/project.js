@@ -170,7 +170,8 @@ async function renewSummaries(mine) {
     await getAll("summaries", words, (page) => mine === epoch && !!rows.push(...page.summaries));
   }
   if (mine !== epoch) return;
-  summaries.byRun.clear();
+  const old = new Set(ids);
+  for (const id of summaries.byRun.keys()) if (old.has(id) || !summaries.whole.has(id)) summaries.byRun.delete(id);
   summaries.asked.clear();
   rows.forEach(keepSummary);
 }
@@ -347,7 +348,6 @@ async function poll() {
     const answer = await get("projects");
     const rows = answer.projects;
     if (JSON.stringify(rows) !== JSON.stringify(projects.peek())) projects.value = rows;
-    if (!view.project.peek() && rows.length) openProject(rows.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
     if (complete.peek() && rows.some((row) => row.name === view.project.peek())) await pollRuns();
     problem.value = null;
   } catch (error) {
@@ -367,6 +367,12 @@ async function pollRuns() {
 
 /** Begin: follow the project of the view, and look after it every few seconds. */
 export function followProject() {
+  effect(() => {
+    const project = view.project.value;
+    const known = projects.value ?? [];
+    if (project) return;
+    if (known.length) openProject(known.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
+  });
   effect(() => {
     const project = view.project.value;
     queueMicrotask(() => open(project));
