@@ -44,7 +44,7 @@ lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)
 	@! grep --line-number :// requirements/*.txt || { echo "a lock file names a host" >&2; exit 1; }
 
 clean: ## remove what make has made
-	rm -rf .venv .uv dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .uv .bench dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv: $(VENV) ## make .venv with everything pinned in requirements/dev.txt

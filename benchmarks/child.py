@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "job", "start", "stop", "tell"]
+__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "start", "stop", "tell"]
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = ("TASUKI_", "TRACKIO_", "GRADATA_", "PYTHON")
@@ -19,13 +19,17 @@ class ChildFailed(RuntimeError):
     """A child ended with an error; its last words are the message."""
 
 
+def environment() -> dict[str, str]:
+    """The environment without the settings of the person who measures."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(QUIET)}
+
+
 def start(module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable) -> "subprocess.Popen[str]":
-    """Start `module` on a job. Settings of the person who measures do not reach it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(QUIET)}
+    """Start `module` on a job."""
     return subprocess.Popen(
         [str(python), "-m", module, json.dumps(work)],
         cwd=ROOT,
-        env=environment | {"PYTHONPATH": str(ROOT)},
+        env=environment() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

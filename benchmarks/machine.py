@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,16 @@ def facts() -> dict[str, str]:
     return {
         "machine": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {file_system()} below the repository",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}, {build()}",
         "tasuki": f"{importlib.metadata.version('tasuki')}, commit {commit()}",
         "libraries": f"{versions}, SQLite {apsw.sqlite_lib_version()}",
     }
+
+
+def build() -> str:
+    """How the interpreter was compiled: it changes what a call costs."""
+    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return "built with profile-guided optimization" if optimized else "built without profile-guided optimization"
 
 
 def processor() -> str:

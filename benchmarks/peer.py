@@ -1,5 +1,6 @@
 """Peers: other trackers, each in a virtual environment of its own below `.bench/`, made when first asked for."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ LIST = ROOT / "benchmarks" / "peers.toml"
 UV = ROOT / "tools" / "uv"
 STAMP = "installed"
 LONGEST_SECONDS = 300
+URL = re.compile(r"\S*://\S*")
 
 
 class PeerMissing(RuntimeError):
@@ -57,7 +59,7 @@ def uv(*arguments: str) -> None:
     try:
         subprocess.run([str(UV), *arguments], check=True, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST_SECONDS)
     except subprocess.CalledProcessError as error:
-        words = " ".join(error.stderr.split())
+        words = " ".join(URL.sub("the registry", error.stderr).replace("|", " ").split())
         raise PeerMissing(f"not installed: {words[:160]}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PeerMissing(f"not installed: {type(error).__name__}") from error

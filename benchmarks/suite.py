@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import footprint, log_call, many_processes, to_queryable
+from benchmarks import footprint, log_call, many_processes, to_queryable, with_relay
 from benchmarks.machine import Load, facts
 from benchmarks.report import Answer, missed, page, table
 from benchmarks.rows import Question, Size
@@ -14,6 +14,7 @@ __all__ = ["run"]
 
 QUESTIONS = {
     "log_call": log_call.QUESTION,
+    "with_relay": with_relay.QUESTION,
     "many_processes": many_processes.QUESTION,
     "footprint": footprint.QUESTION,
     "to_queryable": to_queryable.QUESTION,
@@ -42,5 +43,5 @@ def answered(question: Question, size: Size) -> Answer:
     print(f"{question.title}", flush=True)
     load = Load()
     answer = Answer(question, question.measure(size), load.share())
-    print(*table(answer.rows), "", sep="\n", flush=True)
+    print(*table(answer.rows), f"other work on the machine: {answer.elsewhere:.0%} of the cores' time", "", sep="\n", flush=True)
     return answer

@@ -4,8 +4,8 @@ Each run records steps of ten metrics (full-entropy float64, made beforehand) by
 until every point is there; tasuki and its peers in turn, each in a process of its own with an empty folder, imports not counted.
 Then another new process reads one metric: opens the store, finds the run, asks; as numpy arrays (`series`) and as a list of rows
 (`history`; trackio: `get_metric_values`, which is what its command line and its server use). Bytes per point are those of all
-files after the run has finished, for these values and for values born as float32; the journal is the truth that is kept, the
-projection can be made again from it.
+files after the run has finished, for these values and (once, it hardly varies) for values born as float32; the journal is the
+truth that is kept, the projection can be made again from it.
 """
 
 from pathlib import Path
@@ -60,14 +60,14 @@ def in_turn(trackers: list[Peer], steps: int, runs: int) -> dict[str, Measured]:
 
 
 def one_run(tracker: Peer, measured: Measured, steps: int) -> None:
-    """Record and read; then record again, other values."""
+    """Record and read; the first time also record other values."""
     with folder() as path:
         measured.record.append(do("record", tracker, path, steps))
         answer = do("read", tracker, path, steps)
     if answer["points"] != steps:
         raise RuntimeError(f"{answer['points']} points of {steps} came back")
     measured.read.append(answer)
-    if not measured.record_float32 or tracker is OURS:
+    if not measured.record_float32:
         with folder() as path:
             measured.record_float32.append(do("record", tracker, path, steps, Kind.FLOAT32))
 

@@ -1,9 +1,9 @@
 """Does the relay thread slow the training down?
 
-One process computes in pure Python and logs ten floats between, some thousand times a second, without ever waiting: its relay has to
-ask for the interpreter each time. It runs twice in each pair, in changing order: without a remote, and with a real server in a process
-of its own, to which its relay sends once a second. A call's time is what `run.log()` takes. With the server up and everything sent at
-the end, the reply's `pending` has to be 0.
+One process computes in pure Python and logs ten floats between, some thousand times a second, without ever waiting: its relay
+has to ask for the interpreter each time. It runs twice in each pair, in changing order: without a remote, and with a real server
+in a process of its own, to which its relay sends once a second. A call's time is what `run.log()` takes. With the server up and
+everything sent at the end, the reply's `pending` has to be 0.
 """
 
 import re

@@ -27,7 +27,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_open_runs() -> Iterator[None]:
-    """Every run that a test leaves open is finished, and the background thread stopped."""
+    """Every run that a test leaves open is finished, and the background threads stopped."""
     yield
     if module := sys.modules.get("tasuki.sdk.process"):
         process = module.PROCESS
@@ -35,6 +35,9 @@ def no_open_runs() -> Iterator[None]:
             run.finish()
         process.current = None
         process.pulse.stop()
+        for relay in process.relays.values():
+            relay.stop()
+        process.relays.clear()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ GROUPS = {
     "model": pytest("tests/model", "tests/golden"),
     "e2e": pytest("tests/e2e"),
     "chaos": pytest("tests/chaos"),
+    "browser": pytest("tests/browser"),
 }
 
 

@@ -39,7 +39,10 @@ __all__ = [*HOMES, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in HOMES:
         raise AttributeError(f"module 'tasuki' has no attribute {name!r}")
-    return getattr(import_module(HOMES[name]), name)
+    found = getattr(import_module(HOMES[name]), name)
+    if name != "config":  # which is another one with each run
+        globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -71,7 +71,7 @@ def test_ctrl_c_stops_the_training_and_exits_with_130(tmp_path: Path) -> None:
     assert b"Traceback" not in shown
     with open_local(load({}, dir=str(tmp_path))) as store:
         [run] = store.runs(PROJECT)
-    assert (run.status, run.reason) == (Status.FAILED, "KeyboardInterrupt: ")
+    assert (run.status, run.reason) == (Status.FAILED, "KeyboardInterrupt")
 
 
 def test_without_scikit_learn_the_demo_says_what_to_install(tmp_path: Path) -> None:

@@ -96,8 +96,9 @@ def verify_remote(remote: str, project: str | None, dir: str | None, *, as_json:
     if found.differences:
         missing = sum(difference.records for difference in found.differences)
         raise IntegrityGap(
-            f"{len(found.differences)} of {found.streams} streams differ from {remote}; {missing:,} records are missing there",
-            hint=f"tasuki sync --to {remote}",
+            f"{len(found.differences)} of {found.streams} streams differ from {remote}; "
+            + (f"{missing:,} records are missing there" if missing else "nothing is missing there"),
+            hint=f"tasuki sync --to {remote}" if missing else None,
         )
     say(f"verified: {found.records:,} records of {found.streams} streams, all of them on {remote}")
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from tasuki.journal.header import Header, Owner, pid_start, this_process
 
-__all__ = ["HELD", "Verdict", "claim", "judge", "lock_file", "take_lock"]
+__all__ = ["HELD", "LOCK_SUFFIX", "Verdict", "claim", "judge", "lock_file", "remove_if_free", "take_lock"]
 
+LOCK_SUFFIX = ".lock"
 HELD: set[str] = set()
 """Writers whose lock this process holds."""
 NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
@@ -48,7 +49,7 @@ class Verdict(Enum):
 
 def lock_file(folder: Path, writer: str) -> Path:
     """The lock of a writer."""
-    return folder / f"{writer}.lock"
+    return folder / f"{writer}{LOCK_SUFFIX}"
 
 
 def take_lock(path: Path) -> int | None:
@@ -94,6 +95,14 @@ def is_held(lock: Path) -> bool:
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None
+
+
+def remove_if_free(lock: Path) -> None:
+    """Remove a lock that nobody holds."""
+    if lock.stem not in HELD:
+        with one_at_a_time:
+            if not is_held(lock):
+                lock.unlink(missing_ok=True)
 
 
 @contextmanager

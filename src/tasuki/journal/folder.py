@@ -3,20 +3,23 @@
 import logging
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from tasuki.clock import SYSTEM
 from tasuki.errors import DataError, ForeignFile
-from tasuki.journal.alive import Verdict, claim, judge, lock_file
+from tasuki.journal.alive import LOCK_SUFFIX, Verdict, claim, judge, lock_file, remove_if_free
 from tasuki.journal.header import Header, read_header
 from tasuki.journal.names import folder_name
 from tasuki.journal.reserve import RESERVE_SUFFIX
 from tasuki.journal.seal import DAMAGED_SUFFIX, seal
 from tasuki.journal.view import View, open_view
-from tasuki.journal.writer import SUFFIX
+from tasuki.journal.writer import DRAFT_SUFFIX, SUFFIX
 
 __all__ = ["Folder", "Journal", "Refused"]
 
+ABANDONED_US = 3_600_000_000
 log = logging.getLogger("tasuki.journal")
 
 
@@ -47,6 +50,7 @@ class Folder:
         self.root = root
         self.lock_root = lock_root or root
         self.headers: dict[str, tuple[int, Header, int]] = {}
+        self.swept = False
 
     def project_folder(self, project: str) -> Path:
         """Where a project's journals lie."""
@@ -60,24 +64,24 @@ class Folder:
         """The lock that belongs to a journal file."""
         return lock_file(self.lock_root / path.parent.name, path.stem)
 
-    def files(self, suffix: str = SUFFIX, *, project: str | None = None) -> Iterator[Path]:
-        """Every file of a kind, project by project, or those of one project."""
+    def files(self, suffix: str = SUFFIX, *, project: str | None = None, known: Collection[str] = ()) -> Iterator[Path]:
+        """Every file of a kind but those `known` by writer id, project by project, or those of one project."""
+        cut = -len(suffix)
         try:
             folders = [self.project_folder(project)] if project else sorted(path for path in self.root.iterdir() if path.is_dir())
             for folder in folders:
                 with os.scandir(folder) as entries:
-                    names = sorted(entry.name for entry in entries if entry.name.endswith(suffix))
+                    names = sorted(name for entry in entries if (name := entry.name).endswith(suffix) and name[:cut] not in known)
                 yield from (folder / name for name in names)
         except FileNotFoundError:
             return
 
     def journals(self, *, known: Collection[str] = (), project: str | None = None) -> Iterator[Journal]:
         """Every readable journal but those `known` by writer id; the others are in `refused()`."""
-        for path in self.files(project=project):
-            if path.stem not in known:
-                found = self.look(path)
-                if isinstance(found, Journal):
-                    yield found
+        for path in self.files(project=project, known=known):
+            found = self.look(path)
+            if isinstance(found, Journal):
+                yield found
 
     def refused(self) -> list[Refused]:
         """Files that can't be read as journals."""
@@ -121,11 +125,24 @@ class Folder:
 
     def tend(self, *, known: Collection[str] = ()) -> list[str]:
         """Seal what dead writers left and remove their locks and reserves; returns the writers that were sealed."""
+        if not self.swept:
+            self.swept = True
+            self.sweep()
         sealed = []
         for journal in list(self.journals(known=known)):
             if not journal.sealed and self.seal_dead(journal):
                 sealed.append(journal.header.writer)
         return sealed
+
+    def sweep(self) -> None:
+        """Remove what openings that were cut short an hour ago have left: files of writers that have no live journal."""
+        locks = Folder(self.lock_root)
+        for path in (*self.files(DRAFT_SUFFIX), *self.files(RESERVE_SUFFIX), *locks.files(LOCK_SUFFIX)):
+            with suppress(OSError):
+                is_old = path.stat().st_mtime * 1_000_000 < SYSTEM.now_us() - ABANDONED_US
+                journal = self.look(self.root / path.parent.name / f"{path.stem}{SUFFIX}") if is_old else None
+                if is_old and not (isinstance(journal, Journal) and not journal.sealed):
+                    remove_if_free(path) if path.suffix == LOCK_SUFFIX else path.unlink()
 
     def seal_dead(self, journal: Journal) -> bool:
         """Seal one journal if its owner is dead. A folder that can't be written is left as it is."""

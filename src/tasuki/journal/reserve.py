@@ -17,36 +17,33 @@ class Reserve:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path: Path | None = None
-        self.bytes = 0
 
-    def belongs_to(self, writer: str) -> None:
-        """Name it after another writer."""
-        if self.path is not None:
-            try:
-                self.path = self.path.rename(self.named_after(writer))
-            except FileNotFoundError:
-                self.path, self.bytes = None, 0
+    @property
+    def bytes(self) -> int:
+        """How much room is held."""
+        try:
+            return self.path.stat().st_size if self.path else 0
+        except FileNotFoundError:
+            return 0
 
     def keep(self, writer: str) -> bool:
         """Hold the room, or as much of it as there is; True if that is all of it. OSError where no file can be made."""
-        path = self.named_after(writer)
-        if path == self.path and self.bytes >= RESERVE_BYTES:
-            return True
-        self.belongs_to(writer)
+        path = self.folder / f"{writer}{RESERVE_SUFFIX}"
+        before, self.path = self.path, path
+        if before not in {None, path}:
+            with suppress(FileNotFoundError):
+                before.rename(path)
         with FileIO(path, "ab") as file:
-            self.path = path
-            self.bytes = file.tell()
-            with suppress(OSError):
-                self.bytes += file.write(secrets.token_bytes(max(0, RESERVE_BYTES - self.bytes)))
-        return self.bytes >= RESERVE_BYTES
+            missing = RESERVE_BYTES - file.tell()
+            if missing > 0:
+                with suppress(OSError):
+                    file.write(secrets.token_bytes(missing))
+            return file.tell() >= RESERVE_BYTES
 
     def give_up(self) -> bool:
         """Free the room. False if there was none."""
-        path, self.path, held, self.bytes = self.path, None, self.bytes, 0
+        held = self.bytes
+        path, self.path = self.path, None
         if path is not None:
             path.unlink(missing_ok=True)
         return held > 0
-
-    def named_after(self, writer: str) -> Path:
-        """Where the reserve of a writer lies."""
-        return self.folder / f"{writer}{RESERVE_SUFFIX}"

@@ -12,9 +12,10 @@ from tasuki.journal.alive import HELD, lock_file, take_lock
 from tasuki.journal.header import Header, this_process
 from tasuki.records import frame
 
-__all__ = ["SUFFIX", "Writer", "new_header"]
+__all__ = ["DRAFT_SUFFIX", "SUFFIX", "Writer", "new_header"]
 
 SUFFIX = ".tsk"
+DRAFT_SUFFIX = ".draft"
 
 
 def new_header(project: str, run: str, *, created: int, remote: str = "") -> Header:
@@ -59,7 +60,7 @@ class Writer:
     def create(cls, header: Header, folder: Path, lock_folder: Path, first: Sequence[bytes] = ()) -> "Writer":
         """A new file that appears by rename with its header and its first records complete. OSError if that can't be."""
         path = folder / f"{header.writer}{SUFFIX}"
-        draft = path.with_suffix(".draft")
+        draft = path.with_suffix(DRAFT_SUFFIX)
         lock_path = lock_file(lock_folder, header.writer)
         file: FileIO | None = None
         lock = None

@@ -1,6 +1,6 @@
 """The one schema: what is on disk, on the wire and in memory."""
 
-from tasuki.records.codec import FlatMetrics, decode, encode, encode_metrics, number_from_scalar
+from tasuki.records.codec import FlatMetrics, decode, encode, encode_metrics, encode_parts, number_from_scalar
 from tasuki.records.frames import (
     MAX_PAYLOAD_BYTES,
     START,
@@ -62,6 +62,7 @@ __all__ = [
     "decode",
     "encode",
     "encode_metrics",
+    "encode_parts",
     "find_frame",
     "frame",
     "frame_at",

@@ -9,7 +9,7 @@ from tasuki.errors import BadRecord
 from tasuki.records import schema
 from tasuki.records.schema import Record, Unknown
 
-__all__ = ["FlatMetrics", "decode", "encode", "encode_metrics", "number_from_scalar"]
+__all__ = ["FlatMetrics", "decode", "encode", "encode_metrics", "encode_parts", "number_from_scalar"]
 
 
 class FlatMetrics(schema.Metrics, frozen=True, kw_only=True, tag="metrics"):
@@ -54,12 +54,13 @@ encode: Callable[[Record], bytes] = msgspec.msgpack.Encoder(enc_hook=number_from
 """The payload of a record."""
 
 
+encode_parts: Callable[[tuple[str, int, int, Mapping[str, Any]]], bytes] = encode  # type: ignore[assignment]
+"""The payload of `Metrics` from `("metrics", time, step, values)`, without making the record first: this is the hot path."""
+
+
 def encode_metrics(time: int, step: int, values: Mapping[str, Any]) -> bytes:
-    """The payload of `Metrics`, without making one first: this is the hot path."""
-    return ENCODE_TUPLE(("metrics", time, step, values))
-
-
-ENCODE_TUPLE: Callable[[tuple[str, int, int, Mapping[str, Any]]], bytes] = encode  # type: ignore[assignment]
+    """The payload of `Metrics`."""
+    return encode_parts(("metrics", time, step, values))
 
 
 def decode(payload: bytes) -> Record | Unknown:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from tasuki.journal import Folder, Journal, find_hole
+from tasuki.journal import Folder, Journal, derived_writer, find_hole
 from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
 from tasuki.relay.acks import FileAcks
 
@@ -62,6 +62,8 @@ class Ours(NamedTuple):
     hole: int | None
     places: dict[int, tuple[int, int]]
     """By offset: the rolling crc, and how many records lie before."""
+    goes_on: bool = False
+    """The remote has somebody else's frames behind these, and ours under another name."""
 
 
 def compare(
@@ -86,22 +88,28 @@ def compare(
 def parts(folder: Folder, journal: Journal, acks: FileAcks) -> list[Ours]:
     """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
     ack = acks.acks.get(journal.header.writer)
-    start = ack.start if ack else 0
     with folder.view(journal) as view:
         hole = find_hole(view)
         data = b"".join(view.pieces())
-    cuts = [(journal.header.writer, data)] if start == 0 or ack is None else [(ack.remote_writer, data[start:])]
-    return [measured(journal, writer, part, hole.offset if hole else None) for writer, part in cuts]
+    place = hole.offset if hole else None
+    writer = journal.header.writer
+    if ack is None or ack.start == 0:
+        return [measured(journal, writer, data, place)]
+    rest = measured(journal, ack.remote_writer, data[ack.start :], place)
+    if ack.remote_writer != derived_writer(writer, ack.start):
+        return [rest]  # it was cut more than once: where first, is not known here
+    return [measured(journal, writer, data[: ack.start], None, goes_on=True), rest]
 
 
-def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None) -> Ours:
+def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> Ours:
     """Lengths and sums of one stream."""
     places, crc, end, records = {0: (0, 0)}, 0, 0, 0
     for offset, payload in frames(data):
         end, records = offset + 8 + len(payload), records + 1
         crc = crc32(data[offset:end], crc)
         places[end] = (crc, records)
-    return Ours(journal, remote_writer, Position(end, crc), hashlib.sha256(data[:end]).hexdigest(), records, hole, places)
+    sha256 = hashlib.sha256(data[:end]).hexdigest()
+    return Ours(journal, remote_writer, Position(end, crc), sha256, records, hole, places, goes_on)
 
 
 def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
@@ -127,6 +135,8 @@ def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int
             return None, 0
         return "the frames there are damaged", part.records
     if reply.offset > part.end.offset:
+        if reply.crc_at == part.end.crc and part.goes_on:
+            return None, 0
         if reply.crc_at == part.end.crc:
             return f"source shorter: {reply.offset - part.end.offset} more bytes are there", 0
         return "the contents differ", part.records

@@ -1,5 +1,6 @@
 """What one process sends: its own streams at once, and what dead processes left behind for the same remote."""
 
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -40,6 +41,12 @@ class Outgoing:
                 found = self.folder.look(path)
                 if isinstance(found, Journal):
                     yield self.files.stream(found)
+
+    def beside(self) -> "Outgoing":
+        """The same streams for another thread: with files of its own, and without a search."""
+        other = Outgoing(self.folder, self.remote, clock=self.clock)
+        other.paths, other.look_around_at = self.paths, math.inf
+        return other
 
     def look_around(self, known: Collection[str]) -> None:
         """Take up what dead processes left behind."""

@@ -36,13 +36,17 @@ class State(Enum):
 
 @dataclass
 class Route:
-    """One stream's way. `start` is where in our stream the remote one begins; positions are the remote stream's."""
+    """One stream's way. `start` is where in our stream the remote one begins; positions are the remote stream's.
+
+    `counted` is up to where in our stream records were counted as acknowledged, whatever became of them there afterwards.
+    """
 
     stream: Stream
     remote_writer: str
     start: int = 0
     acked: Position = START
     acked_sealed: bool = False
+    counted: int | None = None
     state: State = State.ASK
     reason: str | None = None
     low: int = 0
@@ -67,9 +71,23 @@ class Route:
         if self.state is State.SEND and self.acked.offset > self.length:
             self.state = State.COMPARE
 
+    @property
+    def reached(self) -> int:
+        """How far our stream is known to have come on the other side, or was before all had to be asked again."""
+        return self.start + self.acked.offset if self.state is State.SEND else self.counted or 0
+
+    def count(self) -> tuple[int, int]:
+        """From where to where in our stream records are newly acknowledged; what was there when we first asked is not new."""
+        if self.state is not State.SEND:
+            return 0, 0
+        counted = self.reached if self.counted is None else self.counted
+        self.counted = max(counted, self.reached)
+        return counted, self.counted
+
     def ask_again(self) -> None:
-        """What is known of the other side may no longer be so."""
-        self.state, self.acked, self.acked_sealed = State.ASK, START, False
+        """What is known of the other side may no longer be so, not even that our stream had to go on under another name there."""
+        self.remote_writer, self.start, self.acked, self.acked_sealed = self.stream.writer, 0, START, False
+        self.state, self.boundaries = State.ASK, []
 
     # -- what to say
 

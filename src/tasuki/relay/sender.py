@@ -4,11 +4,11 @@
 so it may be stopped anywhere, and any number of senders may run at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from tasuki.journal import Source, Stream
-from tasuki.records import Item, Replicated, Reply, ReplyStatus, frames
+from tasuki.records import Item, Replicated, Reply, frames
 from tasuki.relay.acks import Ack, FileAcks
 from tasuki.relay.route import Route, State
 
@@ -18,6 +18,7 @@ BATCH_BYTES = 1024 * 1024
 BATCH_ITEMS = 1000
 SMALL_BYTES = 64 * 1024
 SLICE_BYTES = 4 * 1024
+READ_BYTES = 1024 * 1024
 
 
 class Transport(Protocol):
@@ -37,11 +38,12 @@ class Round(NamedTuple):
 
 
 class Spoken(NamedTuple):
-    """An item that was said, and how many records it holds."""
+    """An item that was said, how many records it holds, and how many bytes of frames."""
 
     route: Route
     item: Item
     records: int
+    size: int
 
 
 class Sender:
@@ -70,7 +72,9 @@ class Sender:
     def new_route(self, stream: Stream) -> Route:
         """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
         ack = self.acks.acks.get(stream.writer) if self.acks else None
-        return Route(stream, ack.remote_writer, ack.start) if ack else Route(stream, stream.writer)
+        if ack is None:
+            return Route(stream, stream.writer)
+        return Route(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
 
     def open_routes(self) -> list[Route]:
         """Streams for which something is left to do."""
@@ -88,6 +92,10 @@ class Sender:
         replies = {reply.writer: reply for reply in answer.items}
         records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
         return Round(len(spoken), records, answer.next_after_ms)
+
+    def greet(self) -> None:
+        """Ask nothing: the answer says whether the receiver is the one that acknowledged what need not be asked for again."""
+        self.is_another_boot(self.transport.replicate([]).boot_id)
 
     def is_another_boot(self, boot_id: str) -> bool:
         """Whether the receiver has started anew, perhaps from an older copy: then every stream is asked for again, in bulk."""
@@ -109,7 +117,7 @@ class Sender:
             data, records = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
             item = route.item(self.source, data)
             if item is not None:
-                spoken.append(Spoken(route, item, records))
+                spoken.append(Spoken(route, item, records, len(data)))
                 left -= len(data)
             if left <= 0:
                 break
@@ -117,13 +125,16 @@ class Sender:
         return spoken
 
     def data_for(self, route: Route, limit_bytes: int) -> tuple[bytes, int]:
-        """The next frames of a stream whose position is known, and how many; read in small pieces."""
+        """The next frames of a stream whose position is known, and how many; read in small pieces.
+
+        The last piece may go beyond the size that was seen: that may lie within a frame, which was being written then.
+        """
         if route.state is not State.SEND:
             return b"", 0
         pieces, records = [], 0
         start = offset = route.start + route.acked.offset
         while offset - start < limit_bytes and offset < route.stream.size:
-            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)[: route.stream.size - offset]
+            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)
             if not piece:
                 break
             pieces.append(piece)
@@ -140,7 +151,22 @@ class Sender:
             self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
         if route.stream.sealed and route.acked_sealed and route.is_done:
             self.finished.add(route.stream.writer)
-        return said.records if reply.status is ReplyStatus.STORED else 0
+        return self.newly_acknowledged(said)
+
+    def newly_acknowledged(self, said: Spoken) -> int:
+        """How many records are: those that were said, unless an answer was lost before."""
+        before, now = said.route.count()
+        start = said.route.start + said.item.offset
+        return said.records if (before, now) == (start, start + said.size) else self.records_between(said.route, before, now)
+
+    def records_between(self, route: Route, start: int, end: int) -> int:
+        """How many records of our stream lie there."""
+        records = 0
+        while start < end and (piece := self.source.read(route.stream.writer, start, SLICE_BYTES)):
+            records += sum(1 for offset, _ in frames(piece) if start + offset < end)
+            start += len(piece)
+            self.pause()
+        return records
 
     def forget_positions(self) -> None:
         """Ask for every stream again."""
@@ -149,15 +175,25 @@ class Sender:
             if route.state is not State.ASIDE:
                 route.ask_again()
 
-    def pending(self) -> int:
-        """How many records are not acknowledged yet; those that are set aside are among them."""
-        self.look()
-        aside = [route for route in list(self.routes.values()) if route.state is State.ASIDE]
-        return sum(self.pending_of(route) for route in [*self.open_routes(), *aside])
+    def pending(self, source: Source | None = None) -> int:
+        """How many records are not acknowledged yet; those that are set aside are among them.
 
-    def pending_of(self, route: Route) -> int:
-        """How many records of one stream are not acknowledged yet."""
-        if route.state is State.SHORTER:
-            return 0
-        offset = route.acked.offset if route.state is State.SEND else 0
-        return sum(1 for piece in route.pieces(self.source, offset) for _ in frames(piece))
+        Another thread may ask, with a source of its own.
+        """
+        source = source or self.source
+        return sum(count_records(source, stream.writer, start) for stream, start in self.unacknowledged(source))
+
+    def unacknowledged(self, source: Source) -> Iterator[tuple[Stream, int]]:
+        """The streams of which something is not acknowledged, and from where on."""
+        for stream in source.streams(self.finished):
+            route = self.routes.get(stream.writer) or self.new_route(stream)
+            if route.state is not State.SHORTER and route.reached < stream.size:
+                yield stream, route.reached
+
+
+def count_records(source: Source, writer: str, start: int) -> int:
+    """How many records of a stream lie behind an offset."""
+    records = 0
+    while piece := source.read(writer, start, READ_BYTES):
+        records, start = records + sum(1 for _ in frames(piece)), start + len(piece)
+    return records

@@ -55,6 +55,7 @@ def sync(
     """Seal what dead writers left and send all there is. RemoteError if the server can't be reached; what was sent stays sent."""
     source.folder.tend()
     sender = Sender(OneProject(source, project), transport, acks)
+    sender.greet()
     sent = 0
     while (said := sender.once()).items:
         sent += said.records

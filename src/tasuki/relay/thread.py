@@ -6,6 +6,7 @@ It learns of new records by looking at the size of the journal, 25 times a secon
 import logging
 import random
 import threading
+from contextlib import closing
 from typing import TypedDict
 
 from tasuki.clock import SYSTEM, Clock
@@ -19,6 +20,7 @@ __all__ = ["Relay", "Sent"]
 LOOK_SECONDS = 0.04
 PACE_SECONDS = 1.0
 PAUSE_SECONDS = 0.0005
+COUNTED_BYTES_A_SECOND = 50e6
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 log = logging.getLogger("tasuki.relay")
@@ -60,13 +62,29 @@ class Relay:
         self.stopping = True
 
     def drain(self, seconds: float) -> Sent:
-        """Wait until everything recorded so far is acknowledged, `seconds` at the most; says what was and what was not."""
+        """Wait until everything recorded so far is acknowledged; says what was and what was not.
+
+        It takes `seconds` at the most, of which it keeps as much as it will take to count what was not.
+        """
+        with closing(self.source.beside()) as files:
+            deadline = self.clock.monotonic() + seconds
+            if not self.wait(deadline - self.counting_seconds(files)):
+                self.wait(deadline - self.counting_seconds(files))  # there may be less to count by now
+            pending = self.sender.pending(files)
+        sent, self.reported = self.sent - self.reported, self.sent
+        return Sent(sent=sent, pending=pending)
+
+    def counting_seconds(self, files: Outgoing) -> float:
+        """How long it takes to count what is not acknowledged, about."""
+        return sum(stream.size - start for stream, start in self.sender.unacknowledged(files)) / COUNTED_BYTES_A_SECOND
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until everything recorded so far is acknowledged; False when the time (of the clock's `monotonic`) has come."""
         self.hurry += 1
-        wanted, deadline = self.hurry, self.clock.monotonic() + seconds
+        wanted = self.hurry
         while self.hurried < wanted and self.clock.monotonic() < deadline and self.thread is not None:
             self.clock.sleep(LOOK_SECONDS / 8)
-        sent, self.reported = self.sent - self.reported, self.sent
-        return Sent(sent=sent, pending=0 if self.hurried >= wanted else self.sender.pending())
+        return self.hurried >= wanted
 
     def pause(self) -> None:
         """Between small pieces of work: let the training thread have the interpreter."""
@@ -105,8 +123,14 @@ class Relay:
             self.hurried = wanted
 
     def pace(self, said: Round) -> float:
-        """How long to leave the server alone: a second, unless records are waiting in bulk, or as long as it asks for."""
-        return max(PACE_SECONDS if not self.sender.open_routes() else 0.0, said.next_after_ms / 1000)
+        """How long to leave the server alone: a second, unless records are waiting in bulk, or as long as it asks for.
+
+        What it was only asked for is put to use at once.
+        """
+        waiting = bool(self.sender.open_routes())
+        if waiting and not said.records:
+            return LOOK_SECONDS
+        return max(0.0 if waiting else PACE_SECONDS, said.next_after_ms / 1000)
 
     def back_off(self, error: str) -> float:
         """How long to wait after a failure: full jitter, from one second to a minute."""

@@ -26,10 +26,10 @@ def remote_url(remote: str) -> SplitResult:
     wrong = ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
     try:
         url = urlsplit(remote)
-        port_is_fine = url.port is None or url.port > 0
-    except ValueError:
-        raise wrong from None
-    if url.scheme not in {"http", "https"} or not url.hostname or not port_is_fine:
+        host, port = (url.hostname or "").encode("idna"), url.port
+    except ValueError as error:
+        raise wrong from error
+    if url.scheme not in {"http", "https"} or not host or port == 0:
         raise wrong
     return url
 

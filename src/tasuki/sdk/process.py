@@ -3,8 +3,10 @@
 import atexit
 import os
 import signal
+import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from tasuki.errors import ConfigError
 from tasuki.journal import Folder, Pulse
 from tasuki.records import Status
 from tasuki.relay import FileAcks, HttpTransport, Outgoing, Relay, Sent, acks_path
+from tasuki.sdk.values import text_of_error
 from tasuki.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +59,6 @@ class Process:
         if not self.hooked:
             self.hooked = True
             atexit.register(self.at_exit)
-            os.register_at_fork(after_in_child=self.in_child)
             if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, self.at_sigterm)
 
@@ -94,7 +96,7 @@ class Process:
     def at_exit(self) -> None:
         """The interpreter ends, and some runs are open: they failed."""
         error = getattr(sys, "last_value", None)
-        self.fail_all(f"{type(error).__name__}: {error}" if error else "the interpreter ended without finish()")
+        self.fail_all(text_of_error(error) if error else "the interpreter ended without finish()")
 
     def at_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         """Note it, then die of the signal as if nobody had listened."""
@@ -108,13 +110,16 @@ class Process:
             run.say_status(Status.FAILED, reason)
         deadline = SYSTEM.monotonic() + EXIT_DRAIN_SECONDS
         for relay in self.relays.values():
-            relay.drain(deadline - SYSTEM.monotonic())
+            relay.wait(deadline)
 
 
 def new_relay(settings: Settings, remote: str) -> Relay:
     """The relay from a data folder to a remote."""
+    with suppress(OSError):
+        socket.getaddrinfo("localhost", None)  # loads all that its thread will need: a fork during an import hangs the child
     source = Outgoing(Folder(settings.journal_root, settings.lock_root), remote)
     return Relay(source, HttpTransport(remote, token=settings.token), FileAcks(acks_path(settings.dir, remote)))
 
 
 PROCESS = Process()
+os.register_at_fork(after_in_child=PROCESS.in_child)

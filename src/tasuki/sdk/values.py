@@ -14,7 +14,7 @@ import msgspec
 from tasuki.errors import ConfigError
 from tasuki.records import number_from_scalar
 
-__all__ = ["LARGEST_INT", "as_config", "jsonable", "numbers", "text", "text_or_none", "whole_step"]
+__all__ = ["LARGEST_INT", "as_config", "jsonable", "numbers", "text", "text_of_error", "text_or_none", "whole_step"]
 
 DEEPEST = 16
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
@@ -29,6 +29,11 @@ def text(value: object) -> str:
 def text_or_none(value: object) -> str | None:
     """The value's text; None stays."""
     return None if value is None else text(value)
+
+
+def text_of_error(error: BaseException) -> str:
+    """The error's type and what it says."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def numbers(

@@ -38,6 +38,8 @@ def connect(path: Path | str) -> apsw.Connection:
                     db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if db.pragma("application_id") != APPLICATION_ID or db.pragma("user_version") != SCHEMA:
             raise StoreDamaged(f"{path} is not a store of schema {SCHEMA}")
+        if is_cut_short(db):
+            raise StoreDamaged(f"{path} is cut short")
     except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
         db.close()
         raise StoreDamaged(f"{path} is damaged: {error}") from error
@@ -45,6 +47,14 @@ def connect(path: Path | str) -> apsw.Connection:
         db.close()
         raise
     return db
+
+
+def is_cut_short(db: apsw.Connection) -> bool:
+    """Whether the file ends within a page, of which SQLite would read the rest as zeros."""
+    try:
+        return bool(db.filename) and Path(db.filename).stat().st_size % int(db.pragma("page_size")) != 0
+    except FileNotFoundError:
+        return False
 
 
 def generation_number(path: Path | None) -> int:

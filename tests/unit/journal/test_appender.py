@@ -229,11 +229,8 @@ def test_the_warning_points_at_the_line_that_logs(appender: Appender):
     def full(frame: bytes) -> int:
         raise FULL
 
-    def log() -> None:
-        appender.append(beat(1))
-
     def training() -> None:
-        log()
+        appender.append(beat(1))
 
     appender.write = full
     with pytest.warns(RuntimeWarning) as caught:

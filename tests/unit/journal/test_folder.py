@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tasuki.journal import Folder, Journal, Verdict, folder_name, seal, this_process
+from tasuki.journal import Folder, Journal, Verdict, Writer, folder_name, new_header, seal, this_process
 from tests.journals import beginning, flip, journals, metrics, records_of, write_journal
 
 ELSEWHERE = this_process()._replace(boot="another")
@@ -114,6 +115,31 @@ def test_tending_salvages(tmp_path: Path):
     assert records_of(path) == []
     assert len(journals(tmp_path)) == 2
     assert folder.damaged() == [path.with_suffix(".damaged")]
+
+
+@pytest.mark.parametrize("suffix", [".draft", ".reserve", ".lock"])
+def test_what_a_cut_opening_left_an_hour_ago_is_removed(suffix: str, tmp_path: Path):
+    live = write_journal(tmp_path, [], owner=ELSEWHERE)
+    old, new, of_a_live_one = (live.with_name(f"{stem}{suffix}") for stem in ("old", "new", live.stem))
+    for path in (old, new, of_a_live_one):
+        path.touch()
+    for path in (old, of_a_live_one):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    Folder(tmp_path).tend()
+    assert not old.exists()
+    assert new.exists()
+    assert of_a_live_one.exists()
+
+
+def test_a_lock_that_is_held_is_never_removed(tmp_path: Path):
+    """The journal may lie on a volume that this folder does not show."""
+    for folder in ("volume", "here/p"):
+        (tmp_path / folder).mkdir(parents=True)
+    writer = Writer.create(new_header("p", "r", created=5), tmp_path / "volume", tmp_path / "here" / "p")
+    os.utime(writer.lock_path, (1_000_000_000, 1_000_000_000))
+    Folder(tmp_path / "here").tend()
+    assert writer.lock_path.exists()
+    writer.release()
 
 
 def test_locks_may_lie_in_another_folder(tmp_path: Path):

@@ -17,10 +17,8 @@ def test_it_holds_room_under_the_name_of_its_writer(tmp_path: Path):
 def test_it_passes_from_writer_to_writer(tmp_path: Path):
     reserve = Reserve(tmp_path)
     reserve.keep("a")
-    reserve.belongs_to("b")
+    assert reserve.keep("b")
     assert sizes(tmp_path) == {"b.reserve": RESERVE_BYTES}
-    assert reserve.keep("c")
-    assert sizes(tmp_path) == {"c.reserve": RESERVE_BYTES}
 
 
 def test_it_holds_what_room_there_is_and_the_rest_when_there_is_more(tmp_path: Path, file_size_limit: FileSizeLimit):
@@ -44,8 +42,9 @@ def test_it_is_given_up_once(tmp_path: Path):
 def test_it_is_made_anew_when_somebody_has_deleted_it(tmp_path: Path):
     reserve = Reserve(tmp_path)
     reserve.keep("a")
-    (tmp_path / "a.reserve").unlink()
-    reserve.belongs_to("b")
-    assert not reserve.give_up()
-    assert reserve.keep("b")
-    assert sizes(tmp_path) == {"b.reserve": RESERVE_BYTES}
+    for name in ("a", "b"):
+        (tmp_path / "a.reserve").unlink()
+        assert reserve.bytes == 0
+        assert reserve.keep(name)
+        assert sizes(tmp_path) == {f"{name}.reserve": RESERVE_BYTES}
+        reserve.keep("a")

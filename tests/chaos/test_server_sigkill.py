@@ -1,0 +1,66 @@
+"""A server that is killed while records come in: every one of them is there once in the end."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tasuki.records import Status
+from tasuki.store import RAW_FILE
+from tests.acknowledged import PROJECT, acknowledged
+from tests.e2e.shell import tasuki
+from tests.processes import Child, eventually
+from tests.remotes import Server, all_there, differences, records_at, sync_all
+from tests.soak import scaled
+from tests.trainings import UNTIL_TOLD
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "server") as server:
+        yield server
+
+
+def is_sound(database: Path) -> bool:
+    """What SQLite says of a file."""
+    with apsw.Connection(str(database)) as db:
+        return db.pragma("integrity_check") == "ok"
+
+
+@pytest.mark.parametrize("trial", range(scaled(1, 25)))
+def test_a_server_killed_again_and_again_while_four_processes_log_has_every_call_once(trial: int, server: Server, tmp_path: Path):
+    chance = random.Random(trial)
+    folders = [tmp_path / "one", tmp_path / "one", tmp_path / "two", tmp_path / "three"]
+    grown = []
+    with ExitStack() as stack:
+        children = [stack.enter_context(Child(UNTIL_TOLD, server.url, f"writer-{n}", folder)) for n, folder in enumerate(folders)]
+        for _ in range(scaled(4, 8)):
+            time.sleep(chance.uniform(0, 1.2))
+            server.kill()
+            grown.append(records_at(server))
+            time.sleep(chance.uniform(0, 0.3))
+            server.start()
+        for child in children:
+            child.tell("enough")
+        lines = [line for child in children for line in child.done()]
+    assert len(set(grown)) > 2, f"it was killed while records came in: {grown}"
+    for folder in set(folders):
+        sync_all(folder, server.url)
+        assert differences(folder, server.url) == []
+        verified = tasuki(folder, "verify", "--remote", server.url)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    all_there(server, acknowledged(lines))
+    with server.caught_up() as query:
+        assert [run.status for run in query.runs(PROJECT)] == [Status.FINISHED] * 4
+    server.stop()
+    assert is_sound(server.folder / RAW_FILE)
+
+
+def test_the_projector_of_a_killed_server_ends(server: Server):
+    projector = Path(f"/proc/{server.projector}")
+    server.kill()
+    eventually(lambda: not projector.exists() or "Z" in (projector / "stat").read_text().rpartition(")")[2])
