@@ -1,12 +1,15 @@
 """What is logged appears by itself, soon."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, Trainer, Watched
+from tests.browser.conftest import Server, Trainer, Watched, environment
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +108,45 @@ def test_new_run_metric_and_end_appear(train: Callable[[], Trainer], visit: Call
     second.do("finish", status="failed", reason="diverged")
     expect(row.get_by_text("failed")).to_be_visible(timeout=5000)
     expect(page.locator("#sync")).to_have_text("all 23 points here", timeout=8000)
+
+
+def test_pill_says_how_many_records_are_missing(server: Server, trainer: Trainer, visit: Callable[..., Watched]) -> None:
+    trainer.start()
+    trainer.log(0, 5, loss=1)
+    watched = visit("#project=digits")
+    page = watched.page
+    pill = page.locator("#sync")
+    expect(pill).to_have_text("all 5 points here")
+    projectors = psutil.Process(server.process.pid).children(recursive=True)
+    assert projectors
+    for projector in projectors:
+        projector.suspend()
+    try:
+        trainer.log(5, 12, loss=0.5)
+        expect(pill).to_have_text("7 records missing", timeout=12_000)
+        watched.keep("missing")
+    finally:
+        for projector in projectors:
+            projector.resume()
+    expect(pill).to_have_text("all 12 points here", timeout=10_000)
+    wait_until_drawn(page, "loss", 11, 5)
+
+
+def test_page_loads_everything_anew_after_a_rebuild(server: Server, trainer: Trainer, visit: Callable[..., Watched]) -> None:
+    trainer.start()
+    trainer.log(0, 5, loss=1)
+    watched = visit("#project=digits")
+    page = watched.page
+    wait_until_drawn(page, "loss", 4, 10)
+    page.evaluate("() => { window.sameDocument = true; }")
+    rebuild = [sys.executable, "-m", "tasuki", "rebuild", "--dir", str(server.folder)]
+    subprocess.run(rebuild, env=environment(server.folder), check=True, capture_output=True, timeout=60)
+    with page.expect_response(lambda response: "/api/v1/series" in response.url, timeout=10_000):
+        pass
+    trainer.log(5, loss=0.5)
+    wait_until_drawn(page, "loss", 5, 3)
+    expect(page.locator("#sync")).to_have_text("all 6 points here", timeout=8000)
+    assert page.evaluate("() => window.sameDocument") is True
 
 
 def test_page_goes_on_after_the_server_was_killed(server: Server, trainer: Trainer, visit: Callable[..., Watched]) -> None:

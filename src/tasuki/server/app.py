@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, get
+from litestar import Litestar, get
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
@@ -21,6 +21,7 @@ from tasuki.server.door import PROTOCOL, Door
 from tasuki.server.events import Hub, event_stream
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES
+from tasuki.server.openapi import openapi
 from tasuki.server.problems import problem_response
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
@@ -102,12 +103,6 @@ def given(value: Any) -> Provide:
 async def meta(parts: Parts) -> Meta:
     """Versions, and ids that are the same for one data folder (`server_id`) and from one start to the next (`boot_id`)."""
     return parts.meta
-
-
-@get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """This API as OpenAPI."""
-    return request.app.openapi_schema.to_schema()
 
 
 def application(parts: Parts) -> ASGIApp:

@@ -12,6 +12,7 @@ import { toggled, view } from "./view.js";
 const HEIGHT = 196;
 const IN_WORDS = 8;
 const IN_TIP = 10;
+const TIP_WIDTH = 220;
 
 /** The runs of the charts that have this metric: id, name, mark and summary. */
 function linesOf(metric) {
@@ -52,10 +53,12 @@ function nans(data, lines) {
 }
 
 function SummaryTable({ metric, lines }) {
-  const at = (value, step) => html`${formatValue(value)}${step === null ? "" : html` <span class="muted">@ ${formatStep(step)}</span>`}`;
+  const at = (value, step) => html`${formatValue(value)}<div class="muted">at ${formatStep(step)}</div>`;
   return html`<div class="values" tabindex="0" role="region" aria-label=${`${metric} as a table`}>
     <table>
-      <thead><tr><th scope="col">Run</th>${["Points", "Last", "Min", "Max"].map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
+      <thead><tr>
+        <th scope="col">Run</th>${["Points", "Last", "Min", "Max"].map((name) => html`<th key=${name} scope="col" class="number">${name}</th>`)}
+      </tr></thead>
       <tbody>
         ${lines.map(
           ({ id, name, mark, summary }) => html`<tr key=${id}>
@@ -74,7 +77,7 @@ function SummaryTable({ metric, lines }) {
 function Tip({ tip, wide }) {
   const { step, left, rows } = tip;
   const ordered = [...rows].sort((a, b) => (b.last > a.last ? 1 : b.last < a.last ? -1 : 0));
-  const place = left > wide / 2 ? { right: `${wide - left + 12}px` } : { left: `${left + 12}px` };
+  const place = left > wide - TIP_WIDTH - 24 && left > wide / 2 ? { right: `${wide - left + 12}px` } : { left: `${left + 12}px` };
   return html`<div class="tip" aria-hidden="true" style=${place}>
     <div class="muted">step ${formatStep(Math.round(step))}</div>
     ${ordered.slice(0, IN_TIP).map(
@@ -107,7 +110,7 @@ function usePlot(metric, host, card, { tip, version, asTable }) {
       const range = view.zoom.peek() ?? data.range;
       if (!data.grid || !range || !width || asTable.peek()) return;
       const log = isLog(metric);
-      plot.draw({ width, height: HEIGHT, log, range: range[1] > range[0] ? range : [range[0], range[0] + 1] });
+      plot.draw({ width, height: HEIGHT, log, range: range[1] > range[0] ? range : [range[0] - 1, range[0] + 1] });
     };
     const measure = () => {
       data.columns = Math.max(64, Math.round((host.current.clientWidth - 50) / 16) * 16);

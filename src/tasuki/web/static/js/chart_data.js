@@ -138,7 +138,12 @@ function drawChanged() {
   changed.clear();
   drawTimer = 0;
   for (const data of due) if (data.visible) data.redraw();
-  drawAfter = performance.now() + 3 * (performance.now() - started);
+  // The browser paints behind this frame: what that took is known in the next one.
+  drawAfter = started + 1000;
+  requestAnimationFrame(() => {
+    const now = performance.now();
+    drawAfter = now + Math.min(1000, 2 * (now - started));
+  });
 }
 
 // -- following the view and the stream

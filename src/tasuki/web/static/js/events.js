@@ -12,6 +12,7 @@ export class Events {
   constructor(project, { take, reset }) {
     this.queue = [];
     this.timer = 0;
+    this.held = false;
     this.take = take;
     this.connected = new Promise((resolve) => (this.resolve = resolve));
     const url = new URL("api/events", document.baseURI);
@@ -49,7 +50,17 @@ export class Events {
 
   flush() {
     this.timer = 0;
-    this.take(this.queue.splice(0));
+    if (!this.held && this.queue.length) this.take(this.queue.splice(0));
+  }
+
+  /** Keep events back until `release`. */
+  hold() {
+    this.held = true;
+  }
+
+  release() {
+    this.held = false;
+    this.flush();
   }
 
   close() {

@@ -6,6 +6,7 @@ import { colours, DASHES } from "./palette.js";
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const BAND = 0.24;
 const CROSSHAIR = uPlot.sync("step");
+const STEPS = [1, 2, 5, ...Array.from({ length: 15 }, (_, power) => [10, 20, 25, 50].map((digits) => digits * 10 ** power)).flat()];
 
 /** rgb(…) with an opacity. */
 function faded(colour, opacity) {
@@ -86,11 +87,12 @@ export class Plot {
         y: { distr: this.log ? 3 : 1, range: () => this.extent() },
       },
       axes: [
-        { ...axis, size: 24, gap: 4, space: 60, values: (_, splits) => splits.map(formatStep) },
+        { ...axis, size: 24, gap: 4, space: 60, incrs: STEPS, values: (_, splits) => splits.map(formatStep) },
         { ...axis, gap: 4, space: 28, size: axisWidth, grid: { ...axis.grid, filter: (_, splits) => (this.log ? splits.map(decade) : splits) }, values: (_, splits) => splits.map(axisValue) },
       ],
       series: [{}, ...this.lines.map((line, i) => this.series(line, i))],
       hooks: {
+        drawAxes: [(u) => this.drawBands(u)],
         draw: [(u) => this.drawFlags(u), () => this.drawn()],
         setSelect: [(u) => this.select(u)],
         setCursor: [(u) => this.hover(u)],
@@ -105,49 +107,50 @@ export class Plot {
       auto: false,
       dash: DASHES[mark.dash].map((length) => length * devicePixelRatio),
       stroke: colour,
-      fill: () => faded(colour(), BAND),
       points: { show: false },
       paths: (u, index) => this.paths(u, this.data.grid.lanes.get(this.lines[index - 1].id)),
     };
   }
 
-  /** The line through each bucket's last value, and a bar from min to max where they differ. */
+  /** The line through each bucket's last value. */
   paths(u, lane) {
-    const stroke = new Path2D();
-    const fill = new Path2D();
-    const { left, top, height, width } = u.bbox;
-    const grid = this.data.grid;
-    const [from, to] = [u.scales.x.min, u.scales.x.max];
-    const perStep = width / (to - from || 1);
-    const bar = Math.max(1, grid.width * perStep);
-    const toY = this.toY(u);
-    let [lastX, lastY, alone] = [0, NaN, false];
-    const dot = () => alone && stroke.rect(lastX - 1, lastY - 1, 2, 2);
-    for (let i = 0; i < grid.size; i++) {
-      if (Number.isNaN(lane.x[i])) continue; // nothing was logged here: the line goes on
-      const x = left + (lane.x[i] - from) * perStep;
-      const y = toY(lane.last[i]);
-      if (lane.max[i] > lane.min[i]) {
-        const high = Math.max(top, toY(lane.max[i]));
+    const toX = this.toX(u);
+    return { stroke: linePath(lane, this.data.grid.size, toX, this.toY(u)), fill: null, clip: null, band: null, gaps: null, flags: 0 };
+  }
+
+  /** Under the lines: from min to max of each bucket where they differ. Upright strokes: a filled shape takes four times as long. */
+  drawBands(u) {
+    const { ctx, bbox } = u;
+    const { grid } = this.data;
+    const [toX, toY] = [this.toX(u), this.toY(u)];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.lineWidth = Math.max(1, Math.round((grid.width * bbox.width) / (u.scales.x.max - u.scales.x.min || 1)));
+    const offset = (ctx.lineWidth % 2) / 2;
+    for (const { id, mark } of this.lines) {
+      const lane = grid.lanes.get(id);
+      ctx.beginPath();
+      ctx.strokeStyle = faded(colours.peek()[`s${mark.colour}`], BAND);
+      for (let i = 0; i < grid.size; i++) {
+        if (!(lane.max[i] > lane.min[i])) continue;
         const low = toY(lane.min[i]);
-        fill.rect(x - bar / 2, high, bar, (Number.isNaN(low) ? top + height : low) - high);
+        const x = Math.round(toX(lane.x[i])) + offset;
+        ctx.moveTo(x, Math.round(toY(lane.max[i])));
+        ctx.lineTo(x, Math.round(Number.isNaN(low) ? bbox.top + bbox.height : low));
       }
-      if (Number.isNaN(y)) {
-        dot();
-        [lastY, alone] = [NaN, false];
-        continue;
-      }
-      if (Number.isNaN(lastY)) {
-        stroke.moveTo(x, y);
-        alone = true;
-      } else {
-        stroke.lineTo(x, y);
-        alone = false;
-      }
-      [lastX, lastY] = [x, y];
+      ctx.stroke();
     }
-    dot();
-    return { stroke, fill, clip: null, band: null, gaps: null, flags: 0 };
+    ctx.restore();
+  }
+
+  /** A step's place on the canvas. */
+  toX(u) {
+    const { left, width } = u.bbox;
+    const { min, max } = u.scales.x;
+    const perStep = width / (max - min || 1);
+    return (x) => left + (x - min) * perStep;
   }
 
   /** A value's place on the canvas; NaN for what the axis cannot show. */
@@ -174,7 +177,7 @@ export class Plot {
     const { ctx, bbox } = u;
     const grid = this.data.grid;
     const unit = devicePixelRatio;
-    const perStep = bbox.width / (u.scales.x.max - u.scales.x.min || 1);
+    const toX = this.toX(u);
     const foot = bbox.top + bbox.height;
     ctx.save();
     this.lines.forEach(({ id, mark }) => {
@@ -185,7 +188,7 @@ export class Plot {
       for (let i = 0; i < grid.size; i++) {
         if (Number.isNaN(lane.x[i])) continue;
         if (lane.nan[i] && !inside) {
-          const x = Math.min(bbox.left + bbox.width - unit, Math.max(bbox.left, bbox.left + (lane.x[i] - u.scales.x.min) * perStep));
+          const x = Math.min(bbox.left + bbox.width - unit, Math.max(bbox.left, toX(lane.x[i])));
           drawFlag(ctx, x, foot, unit, x > bbox.left + bbox.width - 12 * unit ? -1 : 1);
         }
         inside = lane.nan[i] === 1;
@@ -202,6 +205,30 @@ export class Plot {
     u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     if (to - from >= 1) this.zoom([from, to]);
   }
+}
+
+/** A line that goes on where nothing was logged, and breaks at what the axis cannot show; a dot where there is no line to see. */
+function linePath(lane, size, toX, toY) {
+  const path = new Path2D();
+  let [lastX, lastY, alone] = [0, NaN, false];
+  const dot = () => alone && path.rect(lastX - 1.5, lastY - 1.5, 3, 3);
+  for (let i = 0; i < size; i++) {
+    if (Number.isNaN(lane.x[i])) continue;
+    const [x, y] = [toX(lane.x[i]), toY(lane.last[i])];
+    if (Number.isNaN(y)) {
+      dot();
+      alone = false;
+    } else if (Number.isNaN(lastY)) {
+      path.moveTo(x, y);
+      alone = true;
+    } else {
+      path.lineTo(x, y);
+      alone = false;
+    }
+    [lastX, lastY] = [x, y];
+  }
+  dot();
+  return path;
 }
 
 /** A pole, and a pennant on it that points into the chart. */

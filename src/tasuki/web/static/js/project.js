@@ -7,8 +7,12 @@ import { openProject, view } from "./view.js";
 
 const PAGE = 1000;
 const POLL_MS = 5000;
-const ROWS_MS = 1000;
+const POLL_SOON_MS = 1500; // while there is nothing, or not all
+const ROWS_MS = 300;
+const COUNTS_MS = 3000;
+const ROWS_AT_ONCE = 20;
 const TOASTS = 3;
+const BATCH = 50; // runs in one request: a URL has its limits
 
 export const projects = signal(null);
 export const problem = signal(null);
@@ -36,13 +40,24 @@ export const allRuns = computed(() => {
   return rows;
 });
 
+const counted = signal(0);
+
 /** How many points there are in all. */
-export const points = computed(() => allRuns.value.reduce((sum, run) => sum + run.points, 0));
+export const points = computed(() => {
+  counted.value;
+  runsRevision.value;
+  let sum = 0;
+  for (const run of runsById.values()) sum += run.points;
+  return sum;
+});
 
 let events = null;
+let opened = null;
 let epoch = 0; // counts openings: answers to an earlier one are dropped
-let dirtyRuns = new Set();
+const changedRuns = new Set(); // to be fetched soon: they began, ended or were edited
+const grownRuns = new Set(); // to be fetched now and then, for their exact counts
 let rowsTimer = 0;
+let countsTimer = 0;
 
 // -- runs
 
@@ -52,36 +67,62 @@ function keepRun(row) {
   runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, haystack });
 }
 
-async function loadRuns(mine) {
+/** Fetch the list, the newest first; `enough()` may end it early, else what it does not name is gone. */
+async function loadRuns(mine, enough = () => false) {
+  const seen = new Set();
+  let whole = true;
   await getAll("runs", { project: view.project.peek(), order: "-created", limit: PAGE }, (page) => {
     if (mine !== epoch) return false;
     batch(() => {
-      page.runs.forEach(keepRun);
+      for (const row of page.runs) {
+        keepRun(row);
+        seen.add(row.id);
+      }
       total.value = page.total;
       missing.value = page.missing;
       runsRevision.value++;
     });
+    if (enough(seen)) whole = false;
+    return whole;
   });
-  if (mine === epoch) complete.value = true;
+  if (mine !== epoch || !whole) return;
+  for (const id of runsById.keys()) if (!seen.has(id)) runsById.delete(id);
+  batch(() => {
+    runsRevision.value++;
+    complete.value = true;
+  });
 }
 
-/** Fetch the rows of runs that events have named, not more often than once a second. */
-function refreshRuns(ids) {
-  ids.forEach((id) => dirtyRuns.add(id));
-  if (!dirtyRuns.size) return;
+/** Fetch the rows of runs that have changed: soon, and no more than a few at once. */
+function refreshRuns() {
+  if (!changedRuns.size) return;
   rowsTimer ||= setTimeout(async () => {
     const mine = epoch;
-    const due = [...dirtyRuns];
-    dirtyRuns = new Set();
+    const due = [...changedRuns];
+    changedRuns.clear();
     try {
-      if (due.length > 20) await loadRuns(mine);
+      if (due.length > ROWS_AT_ONCE) await loadRuns(mine, (seen) => due.every((id) => seen.has(id)));
       else await Promise.all(due.map((id) => refreshRun(id, mine)));
     } catch (error) {
       tell(error);
     }
     rowsTimer = 0;
-    refreshRuns([]);
+    refreshRuns();
   }, ROWS_MS);
+}
+
+/** Fetch the rows of runs that have grown: live points are counted as they come, and their rows know exactly. */
+function recount() {
+  if (!grownRuns.size) return;
+  countsTimer ||= setTimeout(() => {
+    countsTimer = 0;
+    for (const id of [...grownRuns].slice(0, ROWS_AT_ONCE)) {
+      grownRuns.delete(id);
+      changedRuns.add(id);
+    }
+    refreshRuns();
+    recount();
+  }, COUNTS_MS);
 }
 
 async function refreshRun(id, mine) {
@@ -113,17 +154,33 @@ async function loadSummaries(words) {
       if (mine !== epoch) return false;
       page.summaries.forEach(keepSummary);
       summaries.revision.value++;
+      return true;
     });
   } catch (error) {
     tell(error);
   }
 }
 
+/** After a reset nothing of before counts: fetch the summaries of the same runs anew, then put them in place at once. */
+async function renewSummaries(mine) {
+  const ids = [...summaries.whole];
+  const rows = [];
+  for (let i = 0; i < ids.length; i += BATCH) {
+    const words = { project: view.project.peek(), limit: PAGE, run: ids.slice(i, i + BATCH) };
+    await getAll("summaries", words, (page) => mine === epoch && !!rows.push(...page.summaries));
+  }
+  if (mine !== epoch) return;
+  const old = new Set(ids);
+  for (const id of summaries.byRun.keys()) if (old.has(id) || !summaries.whole.has(id)) summaries.byRun.delete(id);
+  summaries.asked.clear();
+  rows.forEach(keepSummary);
+}
+
 /** See to it that all summaries of these runs are here, or will be. */
 export function wantRuns(ids) {
   const absent = ids.filter((id) => !summaries.whole.has(id));
-  for (let i = 0; i < absent.length; i += 50) {
-    const some = absent.slice(i, i + 50);
+  for (let i = 0; i < absent.length; i += BATCH) {
+    const some = absent.slice(i, i + BATCH);
     some.forEach((id) => summaries.whole.add(id));
     loadSummaries({ run: some });
   }
@@ -140,27 +197,31 @@ export function wantMetrics(ids, metrics) {
     }
     const absent = ids.filter((id) => !summaries.whole.has(id) && !summaries.asked.has(`${id}\n${metric}`));
     absent.forEach((id) => summaries.asked.add(`${id}\n${metric}`));
-    for (let i = 0; i < absent.length; i += 50) loadSummaries({ run: absent.slice(i, i + 50), metric });
+    for (let i = 0; i < absent.length; i += BATCH) loadSummaries({ run: absent.slice(i, i + BATCH), metric });
   }
 }
 
 /** Fetch again what is known of these runs' metrics. */
 export function refreshSummaries(ids) {
-  return ids.length ? loadSummaries({ run: ids }) : null;
+  const batches = [];
+  for (let i = 0; i < ids.length; i += BATCH) batches.push(loadSummaries({ run: ids.slice(i, i + BATCH) }));
+  return Promise.all(batches);
 }
 
-/** Count live points in; those that are known already change nothing. */
+/** Count live points in and tell how many are new: those that are known already change nothing. */
 function extendSummary(run, metric, added) {
   const known = summaries.byRun.get(run)?.get(metric);
-  if (!known && !summaries.whole.has(run)) return;
+  if (!known && !summaries.whole.has(run)) return added.length;
   const [[step, time, value]] = added;
   const summary = known ?? {
     run, metric, n: 0, first: parseNumber(value), first_step: step, last: NaN, last_step: -Infinity, last_time: -Infinity,
     min: NaN, min_step: null, max: NaN, max_step: null,
   };
+  const before = summary.n;
   for (const point of added) extendByPoint(summary, point[0], point[1], parseNumber(point[2]));
   if (!summaries.byRun.has(run)) summaries.byRun.set(run, new Map());
   summaries.byRun.get(run).set(metric, { ...summary });
+  return summary.n - before;
 }
 
 function extendByPoint(summary, step, time, value) {
@@ -198,29 +259,33 @@ export function dismiss(id) {
 // -- events
 
 function take(batchOfEvents) {
-  const named = new Set();
   let alerted = false;
   batch(() => {
     for (const event of batchOfEvents) {
-      if (event.project && event.project !== view.project.peek()) continue;
-      if (event.run) named.add(event.run);
+      if (event.project !== view.project.peek()) continue;
+      if (event.type === "run") changedRuns.add(event.run);
       if (event.type === "alert") alerted = true;
       if (event.type === "points") takePoints(event);
     }
     summaries.revision.value++;
+    counted.value++;
   });
-  refreshRuns(named);
+  refreshRuns();
+  recount();
   if (alerted) loadAlerts(epoch, true).catch(tell);
 }
 
 function takePoints(event) {
+  const run = runsById.get(event.run);
+  (run ? grownRuns : changedRuns).add(event.run);
   if (!event.points) {
     live.stale(event.run, event.metrics);
     return;
   }
   for (const [metric, added] of Object.entries(event.points)) {
     if (!added.length) continue;
-    extendSummary(event.run, metric, added);
+    const fresh = extendSummary(event.run, metric, added);
+    if (run) run.points += fresh;
     live.points(event.run, metric, added);
   }
 }
@@ -231,34 +296,50 @@ function tell(error) {
   problem.value = error.message;
 }
 
-/** The project's name changed: drop everything and fetch that of the other. */
-async function open(project) {
-  const mine = ++epoch;
-  events?.close();
-  events = null;
-  runsById.clear();
-  dirtyRuns = new Set();
-  for (const known of [summaries.byRun, summaries.whole, summaries.asked]) known.clear();
+/** Drop what is known: another project is looked at. */
+function forget() {
+  for (const known of [runsById, changedRuns, grownRuns, summaries.byRun, summaries.whole, summaries.asked]) known.clear();
   batch(() => {
     runsRevision.value++;
     summaries.revision.value++;
     complete.value = false;
     total.value = 0;
+    missing.value = 0;
     alerts.value = new Map();
     toasts.value = [];
   });
-  live.reset();
+}
+
+/** Fetch the project, and listen. The same one again: what is on the page stays until the new answers are here. */
+async function open(project) {
+  const mine = ++epoch;
+  const again = project === opened;
+  opened = project;
+  events?.close();
+  events = null;
+  if (!again) {
+    forget();
+    live.reset();
+  }
   if (!project) return;
   events = new Events(project, { take, reset: () => open(project) });
+  if (again) events.hold();
   // What is made between an answer and the stream's beginning would be missed: the stream comes first.
   await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
   if (mine !== epoch) return;
   try {
-    await Promise.all([loadRuns(mine), loadAlerts(mine)]);
+    await Promise.all([loadRuns(mine), loadAlerts(mine), again && renewSummaries(mine)]);
+    if (mine !== epoch) return;
     problem.value = null;
   } catch (error) {
     tell(error);
-    if (mine === epoch) setTimeout(() => mine === epoch && open(project), POLL_MS);
+    setTimeout(() => mine === epoch && open(project), POLL_MS);
+    return;
+  }
+  if (again) {
+    live.reset();
+    summaries.revision.value++;
+    events.release();
   }
 }
 
@@ -267,7 +348,6 @@ async function poll() {
     const answer = await get("projects");
     const rows = answer.projects;
     if (JSON.stringify(rows) !== JSON.stringify(projects.peek())) projects.value = rows;
-    if (!view.project.peek() && rows.length) openProject(rows.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
     if (complete.peek() && rows.some((row) => row.name === view.project.peek())) await pollRuns();
     problem.value = null;
   } catch (error) {
@@ -281,6 +361,7 @@ async function pollRuns() {
   const page = await get("runs", { project: view.project.peek(), limit: 1 });
   if (mine !== epoch) return;
   missing.value = page.missing;
+  total.value = page.total;
   if (page.total !== runsById.size) await loadRuns(mine);
 }
 
@@ -288,10 +369,19 @@ async function pollRuns() {
 export function followProject() {
   effect(() => {
     const project = view.project.value;
+    const known = projects.value ?? [];
+    if (project) return;
+    if (known.length) openProject(known.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
+  });
+  effect(() => {
+    const project = view.project.value;
     queueMicrotask(() => open(project));
   });
-  poll();
-  setInterval(() => document.hidden || poll(), POLL_MS);
+  const again = async () => {
+    if (!document.hidden) await poll();
+    setTimeout(again, projects.peek()?.length && !missing.peek() ? POLL_MS : POLL_SOON_MS);
+  };
+  again();
 }
 
 /** The pill's word on what is here, and a short one for a narrow screen. */

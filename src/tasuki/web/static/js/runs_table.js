@@ -7,7 +7,8 @@ import { alerts, complete, summaries, total, wantMetrics } from "./project.js";
 import { byName, columns, listed, marks, metricNames, MOST, shownIds, toggleRun } from "./selection.js";
 import { toggled, view } from "./view.js";
 
-const OVERSCAN = 6;
+const OVERSCAN = 4;
+const STRIDE = 8;
 const NAME = 120;
 const SETTLE_MS = 80;
 const ROW = { table: 28, cards: 68 };
@@ -106,6 +107,7 @@ function RunName({ run }) {
 }
 
 function Row({ run, index }) {
+  summaries.revision.value;
   const mark = marks.value.get(run.id);
   const of = summaries.byRun.get(run.id);
   const active = cursor.value === run.id;
@@ -142,10 +144,10 @@ function clearQuery() {
   document.getElementById("search").value = "";
 }
 
-/** Of `count` rows those in sight, and a few more. */
+/** Of `count` rows those in sight and a few more: by eights, so that most scrolling changes nothing. */
 function windowOf(top, height, size, count) {
-  const first = Math.max(0, Math.floor(top / size) - OVERSCAN);
-  return [first, Math.min(count, Math.ceil((top + height) / size) + OVERSCAN)];
+  const first = Math.max(0, Math.floor(top / size / STRIDE) * STRIDE - OVERSCAN);
+  return [first, Math.min(count, first + Math.ceil(height / size) + STRIDE + 2 * OVERSCAN)];
 }
 
 export function RunsTable() {
@@ -155,15 +157,14 @@ export function RunsTable() {
   const size = narrow.value ? ROW.cards : ROW.table;
   const [first, last] = windowOf(sight.value.top, sight.value.height, size, rows.length);
   const inSight = rows.slice(first, last);
-  summaries.revision.value;
 
   useLayoutEffect(() => {
     const box = scroller.current;
     const look = () => {
       const { top, height } = sight.peek();
-      // Rows are asked for a few at a time: nothing is done while the overscan covers the way.
-      const moved = Math.floor(box.scrollTop / size) !== Math.floor(top / size) || box.clientHeight !== height;
-      if (moved) sight.value = { top: box.scrollTop, height: box.clientHeight };
+      const stride = size * STRIDE;
+      const moved = Math.floor(box.scrollTop / stride) !== Math.floor(top / stride);
+      if (moved || box.clientHeight !== height) sight.value = { top: box.scrollTop, height: box.clientHeight };
     };
     const observer = new ResizeObserver(look);
     observer.observe(box);

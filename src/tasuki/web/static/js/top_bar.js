@@ -7,7 +7,6 @@ import { narrow } from "./runs_table.js";
 import { openProject, view } from "./view.js";
 
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
-const LIVE = { live: "live", connecting: "connecting", offline: "offline" };
 const TYPING_MS = 120;
 
 function ProjectChooser() {
@@ -55,10 +54,10 @@ function SyncPill() {
 export function TopBar({ help }) {
   const theme = view.theme.value;
   return html`<header class="top">
-    <a class="home" href="#" title="tasuki"><${Brand} /><span class="visually-hidden">tasuki</span></a>
+    <span class="home" title="tasuki"><${Brand} /><span class="visually-hidden">tasuki</span></span>
     <${ProjectChooser} />
-    <${Search} />
-    <span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${LIVE[stream.value]}</span></span>
+    ${view.project.value ? html`<${Search} />` : html`<span class="spring"></span>`}
+    ${view.project.value && html`<span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${stream.value}</span></span>`}
     ${view.project.value && html`<${SyncPill} />`}
     <button type="button" class="quiet square" id="theme" onClick=${() => (view.theme.value = NEXT_THEME[theme])}
       aria-label=${`Theme: ${theme}. Switch to ${NEXT_THEME[theme]}`} title=${`Theme: ${theme}`}><${Icon} name=${theme} /></button>
