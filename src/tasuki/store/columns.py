@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.store.points import Floats, Ints
-from tasuki.store.protocols import Series
+from tasuki.store.points import Floats, Ints, Line
 
 __all__ = ["Columns", "Grid", "columns_of", "grid"]
 
@@ -51,9 +50,9 @@ class Columns(NamedTuple):
     nan: npt.NDArray[np.bool_]
 
 
-def grid(series: Sequence[Series], n: int, first: int | None = None, last: int | None = None) -> Grid:
+def grid(lines: Sequence[Line], n: int, first: int | None = None, last: int | None = None) -> Grid:
     """One grid for all runs of a chart: over the given steps, else over those that there are; never more columns than steps."""
-    logged = [one.steps for one in series if len(one.steps)]
+    logged = [line.steps for line in lines if len(line.steps)]
     first = first if first is not None else min((int(steps[0]) for steps in logged), default=None)
     last = last if last is not None else max((int(steps[-1]) for steps in logged), default=None)
     if first is None or last is None or last < first:
@@ -61,10 +60,10 @@ def grid(series: Sequence[Series], n: int, first: int | None = None, last: int |
     return Grid(first, last, min(n, last - first + 1))
 
 
-def columns_of(series: Series, on: Grid) -> Columns:
-    """The series on the grid; every extreme, every NaN and the last point is in it. `n` counts the points on the grid."""
-    low, high = np.searchsorted(series.steps, on.first), np.searchsorted(series.steps, on.last, side="right")
-    steps, values = series.steps[low:high], series.values[low:high]
+def columns_of(line: Line, on: Grid) -> Columns:
+    """The line on the grid; every extreme, every NaN and the last point is in it. `n` counts the points on the grid."""
+    low, high = np.searchsorted(line.steps, on.first), np.searchsorted(line.steps, on.last, side="right")
+    steps, values = line.steps[low:high], line.values[low:high]
     least, greatest, last = (np.full(on.n, np.nan) for _ in range(3))
     marks = np.zeros(on.n, np.bool_)
     if len(steps) and on.n:
