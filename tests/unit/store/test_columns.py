@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,14 +43,12 @@ class TestGrid:
     def test_each_column_ends_where_the_next_begins(self, first, width, n):
         last = min(first + width - 1, 2**63 - 1)
         on = Grid(first, last, min(n, last - first + 1))
-        ends = on.ends
-        assert len(ends) == on.n
-        assert ends[-1] == float(last)
-        assert (np.diff(ends) >= 0).all()
-        if width * n < 2**62 and abs(first) < 2**52 and abs(last) < 2**52:
-            steps = ends.astype(np.int64)
-            assert on.column_of(steps).tolist() == list(range(on.n))
-            assert on.column_of(steps[:-1] + 1).tolist() == list(range(1, on.n))
+        starts = on.starts
+        assert (starts[0], starts[-1]) == (first, last + 1)
+        assert all(one < other for one, other in pairwise(starts))
+        assert all(column_of(on, start) == column for column, start in enumerate(starts[:-1]))
+        assert all(column_of(on, start - 1) == column for column, start in enumerate(starts[1:]))
+        assert on.ends.tolist() == [float(start - 1) for start in starts[1:]]
 
 
 class TestColumns:
@@ -59,9 +58,7 @@ class TestColumns:
         on = grid([found], n)
         line = columns_of(found, on)
         assert line.n == len(points)
-        places = on.column_of(found.steps)
-        assert ((places >= 0) & (places < on.n)).all()
-        assert (np.diff(places) >= 0).all()
+        places = np.array([column_of(on, step) for step in found.steps.tolist()])
         for column in range(on.n):
             here = found.values[places == column]
             numbers = here[~np.isnan(here)]
@@ -87,6 +84,11 @@ class TestColumns:
         found = line_of([(0, 1.0), (1, value), (2, 0.0)])
         line = columns_of(found, grid([found], 1))
         assert value in (line.min[0], line.max[0])
+
+
+def column_of(on: Grid, step: int) -> int:
+    """In which column a step lies, from the definition: columns of equal width."""
+    return (step - on.first) * on.n // (on.last - on.first + 1)
 
 
 def same(one: float, other: float) -> bool:
