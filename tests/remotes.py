@@ -23,6 +23,7 @@ from tasuki.settings import load
 from tasuki.store import RAW_FILE, RawStore
 from tests.acknowledged import Call, check
 from tests.e2e.shell import TASUKI, environment
+from tests.journals import journals
 from tests.processes import eventually
 
 __all__ = [
@@ -162,16 +163,24 @@ def records_in(folder: Path) -> int:
     return total
 
 
-def records_at(server: Server) -> int:
-    """How many records a server has on its disk."""
+def records_at(server: Server, folder: Path | None = None) -> int:
+    """How many records a server has on its disk; of the journals of a data folder, if one is given."""
+    writers = None if folder is None else {path.stem for path in journals(folder)}
     with closing(RawStore(server.folder / RAW_FILE)) as store:
-        return sum(1 for stream in store.streams() for _ in frames(store.read(stream.writer, 0, 1 << 40)))
+        return sum(
+            1
+            for stream in store.streams()
+            if writers is None or stream.writer in writers
+            for _ in frames(store.read(stream.writer, 0, 1 << 40))
+        )
 
 
 def all_there(server: Server, calls: list[Call]) -> None:
-    """Each call is on the server, once, exactly, and nothing else is."""
+    """Each call is on the server, once, exactly, and their runs have no other."""
+    runs = {call.run for call in calls}
     with server.caught_up() as query:
-        assert check(query, calls) == {}  # type: ignore[arg-type] # it asks what any `Query` answers
+        extra = check(query, calls)  # type: ignore[arg-type] # it asks what any `Query` answers
+    assert {key: numbers for key, numbers in extra.items() if key[0] in runs} == {}
 
 
 def sync_all(folder: Path, remote: str) -> Synced:

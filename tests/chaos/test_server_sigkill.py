@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import apsw
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def is_sound(database: Path) -> bool:
     """What SQLite says of a file."""
-    with apsw.Connection(str(database)) as db:
+    with closing(apsw.Connection(str(database))) as db:
         return db.pragma("integrity_check") == "ok"
 
 

@@ -103,7 +103,7 @@ def test_the_trials_hit_calls_and_ends_of_runs(data_dir: Path, open_store: OpenS
     """The trials above would prove little if they killed before anything happened."""
     lines = killed(RUNS, seed=1)
     assert len(acknowledged(lines)) > 20
-    assert sum(line.startswith("finished") for line in lines) > 1
+    assert any(line.startswith("finished") for line in lines)
 
 
 # -- readers

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from tasuki.journal import this_process
@@ -15,7 +16,7 @@ from tasuki.records import Alert, Metrics, RunStarted, RunStatus, Status, encode
 from tasuki.settings import load
 from tasuki.store import LocalStore, open_local
 from tasuki.store.schema import SCHEMA
-from tests.journals import DEAD_OWNER, write_journal
+from tests.journals import DEAD_OWNER, beginning, flip, write_journal
 from tests.processes import Child
 from tests.soak import SOAK, scaled
 
@@ -229,6 +230,22 @@ def test_a_damaged_store_is_noticed_when_more_is_recorded(folder: Path, truth: l
     with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
         assert sorted(run.id for run in store.runs("p")) == ["more", *(f"run-{number}" for number in range(RUNS))]
         assert [summary.n for summary in store.summaries("p", metrics=["loss"])] == [*[CALLS] * RUNS, 1]
+
+
+def test_calls_that_were_projected_before_their_journal_was_damaged_count_once(data_dir: Path):
+    """What lies behind the damage becomes a stream of its own: the store must not have it under both."""
+    calls = [Metrics(time=9 + n, step=n, values={"loss": n / 7}) for n in range(100)]
+    path = write_journal(data_dir / "journal", calls, owner=this_process(), run="r")
+    with open_local(load({}, dir=str(data_dir)), wait_seconds=None) as store:
+        assert len(store.history("p", "r")) == 100
+        header, body = beginning(path)
+        dead = msgspec.structs.replace(header, pid_start=DEAD_OWNER.pid_start)
+        path.write_bytes(dead.encoded() + path.read_bytes()[body:])
+        flip(path, path.stat().st_size // 2)
+    with open_local(load({}, dir=str(data_dir)), wait_seconds=None) as store:
+        steps = [row.step for row in store.history("p", "r")]
+    assert len(steps) == 99
+    assert set(steps) < set(range(100))
 
 
 # -- killed while it is made again

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
+T = TypeVar("T")
 TASUKI = [sys.executable, "-m", "tasuki"]
 COMPILED = TemporaryDirectory(prefix="tasuki-compiled-")
 """Where the processes of a test session share compiled modules: half of a short command's time is compiling otherwise."""
@@ -35,3 +39,10 @@ def python(folder: Path, script: str, **more: str) -> str:
         text=True,
         timeout=60,
     ).stdout
+
+
+def at_once(actions: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """Do them all at the same time, as each is mostly waiting; returns what they returned."""
+    with ThreadPoolExecutor(len(actions)) as pool:
+        futures = {name: pool.submit(action) for name, action in actions.items()}
+        return {name: future.result() for name, future in futures.items()}

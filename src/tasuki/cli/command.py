@@ -59,8 +59,10 @@ def asking(dir: str | None, project: str | None, remote: str | None = None) -> I
     from tasuki.sdk.api import Api
 
     with Api(remote, dir=dir) as api:
-        yield Asked(api.query, api.chosen(project))
-        say_missing(api.query.missing)
+        try:
+            yield Asked(api.query, api.chosen(project))
+        finally:  # what was not found may be missing
+            say_missing(api.query.missing)
 
 
 @contextmanager

@@ -42,7 +42,8 @@ def list_runs(asked: Asked, *, as_json: bool) -> None:
     runs = asked.query.runs(asked.project)
     last: dict[str, dict[str, float]] = {run.id: {} for run in runs}
     for summary in asked.query.summaries(asked.project):
-        last[summary.run][summary.metric] = number(summary.last)
+        if summary.run in last:  # a run may have begun between the two questions
+            last[summary.run][summary.metric] = number(summary.last)
     metrics = key_metrics(last.values())
     table = Table(
         ["name", "id", "status", "points", "created", "duration", *metrics],

@@ -1,6 +1,5 @@
 """What one process sends: its own streams at once, and what dead processes left behind for the same remote."""
 
-import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ class Outgoing:
     """A `Source` of the streams that a process is to send: the files that are added to it, and what dead processes left.
 
     Left are journals whose owner is dead and which say that they are meant for this remote. The folder is searched for them at
-    the start and every ten seconds. Two processes that take up the same one do no harm.
+    the start, every ten seconds, and when it is asked for. Two processes that take up the same one do no harm.
     """
 
     def __init__(self, folder: Folder, remote: str, *, clock: Clock = SYSTEM) -> None:
@@ -25,6 +24,7 @@ class Outgoing:
         self.clock = clock
         self.files = FolderSource(folder)
         self.paths: dict[str, Path] = {}
+        self.seals = True
         self.look_around_at = clock.monotonic()
 
     def add(self, path: Path) -> None:
@@ -43,16 +43,20 @@ class Outgoing:
                     yield self.files.stream(found)
 
     def beside(self) -> "Outgoing":
-        """The same streams for another thread: with files of its own, and without a search."""
+        """The same streams as of now for another thread, which only looks: with files of its own, and without sealing any."""
         other = Outgoing(self.folder, self.remote, clock=self.clock)
-        other.paths, other.look_around_at = self.paths, math.inf
+        other.paths, other.seals = dict(self.paths), False
         return other
+
+    def look_around_soon(self) -> None:
+        """Search the folder the next time, whenever it was searched last: workers may have ended since."""
+        self.look_around_at = self.clock.monotonic()
 
     def look_around(self, known: Collection[str]) -> None:
         """Take up what dead processes left behind."""
         for journal in self.folder.journals(known={*known, *self.paths}):
             if journal.header.remote == self.remote and self.folder.judge(journal) is Verdict.DEAD:
-                if not journal.sealed:
+                if self.seals and not journal.sealed:
                     self.folder.seal_dead(journal)
                 self.paths[journal.header.writer] = journal.path
 

@@ -20,7 +20,7 @@ __all__ = ["Relay", "Sent"]
 LOOK_SECONDS = 0.04
 PACE_SECONDS = 1.0
 PAUSE_SECONDS = 0.0005
-COUNTED_BYTES_A_SECOND = 50e6
+COUNTED_BYTES_A_SECOND = 20e6
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 log = logging.getLogger("tasuki.relay")
@@ -61,13 +61,12 @@ class Relay:
         """Let the thread end after what it does now."""
         self.stopping = True
 
-    def drain(self, seconds: float) -> Sent:
+    def drain(self, deadline: float) -> Sent:
         """Wait until everything recorded so far is acknowledged; says what was and what was not.
 
-        It takes `seconds` at the most, of which it keeps as much as it will take to count what was not.
+        It ends at the deadline (of the clock's `monotonic`): as much time as it takes to count what was not is kept for that.
         """
         with closing(self.source.beside()) as files:
-            deadline = self.clock.monotonic() + seconds
             if not self.wait(deadline - self.counting_seconds(files)):
                 self.wait(deadline - self.counting_seconds(files))  # there may be less to count by now
             pending = self.sender.pending(files)
@@ -80,6 +79,7 @@ class Relay:
 
     def wait(self, deadline: float) -> bool:
         """Wait until everything recorded so far is acknowledged; False when the time (of the clock's `monotonic`) has come."""
+        self.source.look_around_soon()
         self.hurry += 1
         wanted = self.hurry
         while self.hurried < wanted and self.clock.monotonic() < deadline and self.thread is not None:

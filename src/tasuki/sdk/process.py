@@ -48,10 +48,10 @@ class Process:
             relay.source.add(path)
             relay.start()
 
-    def drain(self, settings: Settings, seconds: float) -> Sent:
-        """Wait until what was recorded is acknowledged, `seconds` at the most."""
+    def drain(self, settings: Settings, deadline: float) -> Sent:
+        """Wait until what was recorded is acknowledged, or the time (of the clock's `monotonic`) has come."""
         relay = self.relays.get((settings.dir, settings.remote or ""))
-        return relay.drain(seconds) if relay else Sent(sent=0, pending=0)
+        return relay.drain(deadline) if relay else Sent(sent=0, pending=0)
 
     def began(self, run: "Run") -> None:
         """A run is open: watch over it to the end of the process."""

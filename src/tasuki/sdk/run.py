@@ -154,11 +154,12 @@ class Run:
         """
         if status not in {Status.FINISHED, Status.FAILED}:
             raise ConfigError(f"a run can't be finished as {status!r}", hint="finished or failed")
+        deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
         if not self.finished:
             self.say_status(Status(status), reason)
             self.finished = True
             self.appender.close()
-        return PROCESS.drain(self.settings, FINISH_DRAIN_SECONDS)
+        return PROCESS.drain(self.settings, deadline)
 
     def __enter__(self) -> Self:
         return self

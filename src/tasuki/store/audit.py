@@ -67,12 +67,16 @@ def verify(
     folder: Folder,
     received: RawStore | None,
     source: Source,
+    caught_up: Collection[str],
     progress: Callable[[int], None] = lambda _: None,
 ) -> VerifyReport:
-    """Check everything. The connection is inside a read transaction, and as far as the journals were when it began."""
+    """Check everything. The connection is inside a read transaction, and as far as the journals were when it began.
+
+    `caught_up` are the writers whose journals were there before the projection was caught up: others may not be projected yet.
+    """
     problems: list[Problem] = []
     writers = records = 0
-    journals = (check_journal(db, folder, journal) for journal in folder.journals())
+    journals = (check_journal(db, folder, journal, caught_up) for journal in folder.journals())
     streams = (check_received(received, stream) for stream in received.streams()) if received else ()
     for found, problem in chain(journals, streams):
         writers, records = writers + 1, records + found
@@ -85,7 +89,7 @@ def verify(
     return VerifyReport(writers, records, problems + check_projection(db, source))
 
 
-def check_journal(db: apsw.Connection, folder: Folder, journal: Journal) -> tuple[int, list[Problem]]:
+def check_journal(db: apsw.Connection, folder: Folder, journal: Journal, caught_up: Collection[str]) -> tuple[int, list[Problem]]:
     """One journal: its frames, its seal, and the position up to which it is projected."""
     header, records, digest = journal.header, 0, hashlib.sha256()
     found_here: list[tuple[int, str]] = []
@@ -101,9 +105,9 @@ def check_journal(db: apsw.Connection, folder: Folder, journal: Journal) -> tupl
         elif header.sealed and (header.end_crc, header.sha256) != (view.end().crc, digest.hexdigest()):
             found_here.append((view.end().offset, "the frames are not those that were sealed"))
         projected = one(db, 'SELECT "offset", crc FROM writer WHERE id = ?', (header.writer,))
-        if projected is None:
+        if projected is None and header.writer in caught_up:
             found_here.append((0, "not projected"))
-        elif view.crc_at(projected[0]) != projected[1]:
+        elif projected is not None and view.crc_at(projected[0]) != projected[1]:
             found_here.append((projected[0], "what is projected is not what the journal says"))
     return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
 
@@ -111,12 +115,13 @@ def check_journal(db: apsw.Connection, folder: Folder, journal: Journal) -> tupl
 def check_received(received: RawStore, stream: Stream) -> tuple[int, list[Problem]]:
     """One stream of a raw store: whether all that was acknowledged can still be read."""
     position, records = START, 0
-    while data := received.read(stream.writer, position.offset, MAX_ITEM_BYTES):
+    end = received.positions([stream.writer])[stream.writer]
+    while data := received.read(stream.writer, position.offset, MAX_ITEM_BYTES)[: end.offset - position.offset]:
         position = Position(position.offset + len(data), crc32(data, position.crc))
         records += sum(1 for _ in frames(data))
-    if position == received.positions([stream.writer])[stream.writer]:
+    if position == end:
         return records, []
-    what = f"received up to {stream.size}, readable up to here"
+    what = f"received up to {end.offset}, readable up to here"
     return records, [Problem(stream.project, stream.run, stream.writer, position.offset, what)]
 
 

@@ -1,11 +1,12 @@
 """Catching up: bringing the projection to where the streams are, in short transactions that let others in between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import apsw
 
 from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import StoreDamaged
 from tasuki.journal import Source, Stream
 from tasuki.records import frames
 from tasuki.store.project import Projection
@@ -16,6 +17,7 @@ __all__ = ["Caught", "catch_up", "count_missing"]
 READ_BYTES = 1024 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
 TRANSACTION_SECONDS = 0.2
+COUNTING_SECONDS = 0.3
 
 
 class Caught(NamedTuple):
@@ -52,13 +54,13 @@ def catch_up(
         except apsw.BusyError:
             continue
         progress(records)
-    return Caught(records, sum(missing_records(db, source, stream) for stream in behind.values()))
+    return Caught(records, records_behind(db, source, behind.values(), clock))
 
 
-def count_missing(db: apsw.Connection, source: Source) -> int:
+def count_missing(db: apsw.Connection, source: Source, *, clock: Clock = SYSTEM) -> int:
     """How many records there are that are not projected; nothing is projected here."""
     sealed = {writer for (writer,) in rows(db, "SELECT id FROM writer WHERE sealed")}
-    return sum(missing_records(db, source, stream) for stream in source.streams(sealed))
+    return records_behind(db, source, source.streams(sealed), clock)
 
 
 def transaction(projection: Projection, source: Source, behind: dict[str, Stream], clock: Clock) -> int:
@@ -67,6 +69,10 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
     records = size = 0
     for writer, stream in list(behind.items()):
         before = projection.progress(writer)
+        if stream.sealed and stream.size < before.offset:
+            raise StoreDamaged(
+                f"stream {writer} ends at {stream.size} since it was salvaged, {before.offset} bytes of it are projected"
+            )
         data = source.read(writer, before.offset, READ_BYTES) if before.offset < stream.size else b""
         if data or (stream.sealed and not before.sealed):
             projection.add(stream, data)
@@ -83,10 +89,19 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
     return records
 
 
-def missing_records(db: apsw.Connection, source: Source, stream: Stream) -> int:
-    """How many whole records of a stream are not projected."""
-    offset, count = Projection(db).progress(stream.writer).offset, 0
-    while offset < stream.size and (data := source.read(stream.writer, offset, READ_BYTES)):
-        count += sum(1 for _ in frames(data))
-        offset += len(data)
-    return count
+def records_behind(db: apsw.Connection, source: Source, streams: Iterable[Stream], clock: Clock) -> int:
+    """How many whole records of some streams are not projected. Of those that can't be counted in time, by their bytes, about."""
+    deadline = clock.monotonic() + COUNTING_SECONDS
+    projection = Projection(db)
+    records = size = left = 0
+    late = False
+    for stream in streams:
+        offset = projection.progress(stream.writer).offset
+        while offset < stream.size and not late and (data := source.read(stream.writer, offset, READ_BYTES)):
+            records += sum(1 for _ in frames(data))
+            size += len(data)
+            offset += len(data)
+            late = clock.monotonic() >= deadline
+        if late:
+            left += max(0, stream.size - offset)
+    return records + (left * records // size if size else int(left > 0))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -27,7 +27,10 @@ from tasuki.store.source import open_source
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
-READER_WAIT_SECONDS = 2.0
+READER_WAIT_SECONDS = 1.5
+"""With the time that counting and answering take, an answer comes within 2 seconds."""
+HURRIED_SECONDS = 0.1
+"""How long it waits after it has waited in vain: a command asks more than one question."""
 SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
@@ -137,9 +140,10 @@ class LocalStore:
     def verify(self, progress: Callable[[int], None] = lambda _: None) -> VerifyReport:
         """Check every journal against its checksums and the projection against a fresh one."""
         raw = self.generations.folder / RAW_FILE
-        received = RawStore(raw) if raw.exists() else None
+        there = {journal.header.writer for journal in self.folder.journals()}
         self.repairing(lambda: self.catch_up(None))
-        return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, received, self.source, progress)))
+        with closing(RawStore(raw)) if raw.exists() else nullcontext() as received:
+            return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, received, self.source, there, progress)))
 
     def condition(self) -> Condition:
         """The folder's state, as `tasuki doctor` shows it."""
@@ -197,7 +201,10 @@ class LocalStore:
 
     def project(self, _: apsw.Connection, __: Source) -> int:
         """Project what is there, as a reader does that is on its own."""
-        return self.catch_up(self.wait_seconds).missing
+        wait_seconds = self.wait_seconds
+        if self.missing and wait_seconds is not None:
+            wait_seconds = min(wait_seconds, HURRIED_SECONDS)
+        return self.catch_up(wait_seconds).missing
 
     def connection(self) -> apsw.Connection:
         """The connection to the current generation."""

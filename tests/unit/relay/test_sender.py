@@ -5,7 +5,7 @@ import pytest
 from tasuki.errors import RemoteUnavailable
 from tasuki.journal import Stream
 from tasuki.records import Heartbeat, Item, Replicated, encode, frame
-from tasuki.relay import Sender, State
+from tasuki.relay import FileAcks, Sender, State
 from tasuki.relay.sender import BATCH_BYTES
 from tasuki.testing import MemoryStore
 from tasuki.testing.memory import Received
@@ -18,13 +18,17 @@ class Counted:
         self.store = MemoryStore()
         self.requests: list[list[Item]] = []
         self.down = False
+        self.loses_answers = False
         self.boot_id = "one"
 
     def replicate(self, items):
         self.requests.append(list(items))
         if self.down:
             raise RemoteUnavailable("down")
-        return Replicated(items=self.store.append(items), boot_id=self.boot_id)
+        replies = self.store.append(items)
+        if self.loses_answers:
+            raise RemoteUnavailable("the answer was lost")
+        return Replicated(items=replies, boot_id=self.boot_id)
 
 
 def source(**streams: int) -> MemoryStore:
@@ -32,8 +36,13 @@ def source(**streams: int) -> MemoryStore:
     store = MemoryStore()
     for writer, records in streams.items():
         store.received[writer] = Received("p", "r")
-        store.received[writer].data = b"".join(frame(encode(Heartbeat(time=time))) for time in range(records))
+        store.received[writer].data = heartbeats(0, records)
     return store
+
+
+def heartbeats(start: int, end: int) -> bytes:
+    """Frames with a heartbeat each."""
+    return b"".join(frame(encode(Heartbeat(time=time))) for time in range(start, end))
 
 
 def drained(sender: Sender) -> list:
@@ -104,3 +113,101 @@ def test_a_stream_that_is_refused_is_set_aside_with_the_reason_and_the_others_go
     assert "another project" in sender.routes["a"].reason
     assert sender.pending() == 3
     assert list(wire.store.streams(known=["a"])) == [Stream("b", "p", "r", len(sender.source.received["b"].data), False)]
+
+
+class StillWriting(MemoryStore):
+    """A source whose last frame is being written while the sizes are taken, and is there when it is read."""
+
+    def streams(self, known=()):
+        return (stream._replace(size=stream.size - 3) for stream in super().streams(known))
+
+
+def test_a_frame_that_is_being_written_when_the_size_is_taken_is_sent_whole_or_not_at_all():
+    wire, streams = Counted(), StillWriting()
+    streams.received = source(a=5).received
+    drained(Sender(streams, wire))
+    assert wire.store.received["a"].data in (heartbeats(0, 4), heartbeats(0, 5))
+
+
+# -- how many are newly acknowledged
+
+
+def sent(rounds: list) -> int:
+    return sum(said.records for said in rounds)
+
+
+def test_records_whose_acknowledgement_was_lost_count_once_it_is_known_that_they_arrived():
+    wire = Counted()
+    sender = Sender(source(a=3), wire)
+    sender.once()
+    wire.loses_answers = True
+    with pytest.raises(RemoteUnavailable):
+        sender.once()
+    wire.loses_answers = False
+    assert sender.pending() == 3
+    sender.source.received["a"].data += heartbeats(3, 5)
+    assert sent(drained(sender)) == 5
+    assert sender.pending() == 0
+
+
+def test_records_that_arrived_just_before_the_server_started_anew_count():
+    wire = Counted()
+    sender = Sender(source(a=3), wire)
+    sender.once()
+    wire.boot_id = "two"
+    assert sent(drained(sender)) == 3
+
+
+def test_what_a_restored_server_gets_again_does_not_count_again():
+    wire = Counted()
+    sender = Sender(source(a=3), wire)
+    assert sent(drained(sender)) == 3
+    wire.boot_id, wire.store = "two", MemoryStore()
+    sender.source.received["a"].data += heartbeats(3, 4)
+    assert sent(drained(sender)) == 1
+    assert wire.store.received["a"].data == heartbeats(0, 4)
+
+
+def test_what_was_there_before_this_session_does_not_count():
+    wire = Counted()
+    drained(Sender(source(a=3), wire))
+    assert sent(drained(Sender(source(a=5), wire))) == 2
+
+
+def test_what_is_not_looked_at_yet_is_pending():
+    wire = Counted()
+    sender = Sender(source(a=3), wire)
+    drained(sender)
+    sender.source.received |= source(b=4).received
+    sender.source.received["a"].data += heartbeats(3, 5)
+    assert sender.pending() == 6
+
+
+# -- another server than before
+
+
+def test_a_greeting_is_enough_to_find_that_all_has_to_be_asked_for_again(tmp_path):
+    wire, streams = Counted(), source(a=3)
+    streams.received["a"].sealed = True
+    drained(Sender(streams, wire, FileAcks(tmp_path / "acks")))
+    wire.boot_id, wire.store = "two", MemoryStore()
+    sender = Sender(streams, wire, FileAcks(tmp_path / "acks"))
+    assert sender.once().items == 0, "it has no question: all was acknowledged"
+    sender.greet()
+    drained(sender)
+    assert wire.store.received["a"].data == heartbeats(0, 3)
+
+
+def test_a_restored_server_gets_the_beginning_of_a_stream_that_went_on_under_another_name():
+    """The folder that the stream was cloned from may be gone."""
+    wire, clone = Counted(), source(a=3)
+    drained(Sender(source(a=5), wire))
+    clone.received["a"].data += heartbeats(10, 12)
+    sender = Sender(clone, wire)
+    drained(sender)
+    assert len(wire.store.received) == 2
+    wire.boot_id, wire.store = "two", source(a=2)
+    clone.received["a"].data += heartbeats(12, 13)
+    drained(sender)
+    there = b"".join(kept.data for kept in wire.store.received.values())
+    assert there == heartbeats(0, 3) + heartbeats(10, 13)
