@@ -108,8 +108,9 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
 
 def lines(questions: Questions, project: str, runs: Sequence[str], metric: str, wanted: Wanted) -> Lines:
     """One metric of some runs."""
-    found = {run: one for run in runs if (one := questions.series_if_any(project, run, metric)) is not None}
-    on = grid(list(found.values()), wanted.columns, wanted.from_step, wanted.to_step)
+    part = (wanted.from_step, wanted.to_step)
+    found = {run: line for run in runs if (line := questions.line(project, run, metric, *part)) is not None}
+    on = grid(list(found.values()), wanted.columns, *part)
     placed = {run: columns_of(one, on) for run, one in found.items()}
     return Lines(metric, on, {run: line for run, line in placed.items() if line.n})
 

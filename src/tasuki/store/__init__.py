@@ -9,6 +9,7 @@ from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, event
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, open_local
 from tasuki.store.place import database_folder
+from tasuki.store.points import Line
 from tasuki.store.protocols import Query, Series, Store
 from tasuki.store.questions import Behind, HistoryPage, Questions, RunsPage
 from tasuki.store.raw import RAW_FILE, RawStore
@@ -29,6 +30,7 @@ __all__ = [
     "Generations",
     "Grid",
     "HistoryPage",
+    "Line",
     "LocalStore",
     "Problem",
     "Query",

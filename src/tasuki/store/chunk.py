@@ -14,7 +14,7 @@ import zstandard
 from tasuki.errors import StoreDamaged
 from tasuki.store.points import Column, Floats, Ints, Points
 
-__all__ = ["axis_points", "column_from_bytes", "column_to_bytes", "pack_axis", "pack_points", "unpack_points"]
+__all__ = ["axis_points", "axis_steps", "column_from_bytes", "column_to_bytes", "pack_axis", "pack_points", "unpack_points"]
 
 LEVEL = 3
 WORTH_PACKING_BYTES = 256
@@ -149,6 +149,14 @@ def axis_points(data: bytes) -> Points:
     """A block without its columns. StoreDamaged if the bytes are not what was stored."""
     try:
         return points_of(decode_axis(data))
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+
+
+def axis_steps(data: bytes) -> Ints:
+    """The steps of a block alone. StoreDamaged if the bytes are not what was stored."""
+    try:
+        return unpack_ints(decode_axis(data).steps)
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
         raise StoreDamaged(f"a block's axis can't be read: {error}") from error
 

@@ -8,19 +8,30 @@ import numpy as np
 
 from tasuki.store.chunk import (
     axis_points,
+    axis_steps,
     column_from_bytes,
     column_to_bytes,
     pack_axis,
     pack_points,
     unpack_points,
 )
-from tasuki.store.points import Column, Order, Points, pieces
+from tasuki.store.points import Column, Line, Order, Points, pieces
 from tasuki.store.sql import one, rows
 
-__all__ = ["BLOCK_RECORDS", "FOLD_RECORDS", "MetricIds", "append", "fold", "read_points", "remove"]
+__all__ = ["BLOCK_RECORDS", "FOLD_RECORDS", "MetricIds", "append", "fold", "read_line", "read_points", "remove"]
 
 BLOCK_RECORDS = 4096
 FOLD_RECORDS = 2048
+
+
+LINE_BLOCKS = """
+SELECT axis, data FROM block JOIN chunk ON chunk.block = block.id
+WHERE block.run = ?1 AND chunk.metric = (SELECT id FROM metric WHERE name = ?2) AND (?3 IS NULL OR last_step >= ?3)
+    AND (?4 IS NULL OR last_step <= (SELECT min(last_step) FROM block WHERE run = ?1 AND last_step > ?4)
+        OR NOT EXISTS (SELECT 1 FROM block WHERE run = ?1 AND last_step > ?4))
+ORDER BY last_step, last_clock, last_writer
+"""
+NO_STEPS, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.float64)
 
 
 def summary_upsert() -> str:
@@ -181,6 +192,42 @@ def read_points(db: apsw.Connection, run: int, metric: str | None = None) -> Poi
             points.columns = {metric: column}
             parts.append(points)
     return Points.merge(parts) if parts else None
+
+
+def read_line(db: apsw.Connection, run: int, metric: str, first: int | None = None, last: int | None = None) -> Line | None:
+    """One metric's steps and values, in order, at least those from `first` to `last`; None if it was never logged.
+
+    For charts: blocks do not overlap, so clocks and writers need not be read, unless the tail reaches back into them.
+    """
+    tail = [points for points in tail_points(db, run) if metric in points.columns]
+    parts = [block_line(axis, data) for axis, data in rows(db, LINE_BLOCKS, (run, metric, first, last))]
+    if tail:
+        latest = line_of(Points.merge(tail), metric)
+        if parts and latest.steps[0] <= parts[-1].steps[-1]:
+            points = read_points(db, run, metric)
+            return None if points is None else line_of(points, metric)
+        parts.append(latest)
+    if not parts:
+        return Line(NO_STEPS, NO_VALUES) if is_logged(db, run, metric) else None
+    return Line(np.concatenate([part.steps for part in parts]), np.concatenate([part.values for part in parts]))
+
+
+def block_line(axis: bytes, data: bytes) -> Line:
+    """One metric of one block."""
+    steps, column = axis_steps(axis), column_from_bytes(data)
+    return Line(steps if len(column.rows) == len(steps) else steps[column.rows], column.values)
+
+
+def line_of(points: Points, metric: str) -> Line:
+    """One metric of some points."""
+    column = points.columns[metric]
+    return Line(points.steps[column.rows], column.values)
+
+
+def is_logged(db: apsw.Connection, run: int, metric: str) -> bool:
+    """Whether a run has a metric at all."""
+    found = one(db, "SELECT 1 FROM summary JOIN metric ON id = summary.metric WHERE run = ? AND name = ?", (run, metric))
+    return found is not None
 
 
 def block_parts(db: apsw.Connection, run: int, metric: str | None) -> Iterator[Points]:

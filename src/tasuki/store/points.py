@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tasuki.records import FlatMetrics
 
-__all__ = ["Column", "Floats", "Ints", "Order", "Points", "collect"]
+__all__ = ["Column", "Floats", "Ints", "Line", "Order", "Points", "collect"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -20,6 +20,13 @@ class Column(NamedTuple):
     """One metric's values, and the records they belong to."""
 
     rows: Ints
+    values: Floats
+
+
+class Line(NamedTuple):
+    """What a chart draws of one metric of one run: steps in order, and values."""
+
+    steps: Ints
     values: Floats
 
 

@@ -9,8 +9,8 @@ import apsw
 
 from tasuki.errors import NotFound
 from tasuki.records import AlertLevel, AlertRow, HistoryRow, ProjectRow, RunRow, Status, Summary
-from tasuki.store.metrics import read_points
-from tasuki.store.points import Order, Points
+from tasuki.store.metrics import read_line, read_points
+from tasuki.store.points import Line, Order, Points
 from tasuki.store.protocols import Series
 from tasuki.store.sql import one, rows
 
@@ -215,10 +215,9 @@ class Questions:
             raise NotFound(f"run {run!r} has logged nothing yet")
         return series_of(points, metric)
 
-    def series_if_any(self, project: str, run: str, metric: str) -> Series | None:
-        """One metric's points; None if the run has not logged it."""
-        points = read_points(self.db, self.key(project, run), metric)
-        return None if points is None else series_of(points, metric)
+    def line(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> Line | None:
+        """One metric's steps and values, at least those from `first` to `last`; None if the run has not logged it."""
+        return read_line(self.db, self.key(project, run), metric, first, last)
 
     def points(self, project: str, run: str, metric: str | None) -> Points | None:
         """All points of a run, or one metric's; NotFound, naming those there are, for a metric that was never logged."""

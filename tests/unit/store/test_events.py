@@ -1,37 +1,16 @@
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import apsw
 import pytest
 
-from tasuki.journal import Stream, Verdict
-from tasuki.records import Alert, AlertLevel, Heartbeat, Record, RunDeleted, RunStarted, RunUpdated, encode, frame
+from tasuki.records import Alert, AlertLevel, Heartbeat, RunDeleted, RunStarted, RunUpdated
 from tasuki.store import KEPT_EVENTS, catch_up, connect, dump, event_span, events_after
 from tests.journals import metrics
+from tests.unit.store.sent import Sent
 
 BEGAN = 1_800_000_000_000_000
-
-
-class Sent:
-    """A source of streams in memory."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, bytes] = {}
-
-    def send(self, records: Iterable[Record], writer: str = "w") -> None:
-        self.data[writer] = self.data.get(writer, b"") + b"".join(frame(encode(record)) for record in records)
-
-    def streams(self, known=()) -> Iterator[Stream]:
-        return (Stream(writer, "p", "r", len(data), False) for writer, data in self.data.items())
-
-    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        return self.data[writer][offset:]
-
-    def verdict(self, writer: str) -> Verdict:
-        return Verdict.UNKNOWN
-
-    def close(self) -> None: ...
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""Streams in memory, for the projection to read."""
+
+from collections.abc import Iterable, Iterator
+
+from tasuki.journal import Stream, Verdict
+from tasuki.records import Record, encode, frame
+
+
+class Sent:
+    """A source of streams in memory."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+
+    def send(self, records: Iterable[Record], writer: str = "w") -> None:
+        self.data[writer] = self.data.get(writer, b"") + b"".join(frame(encode(record)) for record in records)
+
+    def streams(self, known=()) -> Iterator[Stream]:
+        return (Stream(writer, "p", "r", len(data), False) for writer, data in self.data.items())
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        return self.data[writer][offset:]
+
+    def verdict(self, writer: str) -> Verdict:
+        return Verdict.UNKNOWN
+
+    def close(self) -> None: ...
