@@ -17,7 +17,7 @@ from tasuki import __version__
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
 from tasuki.server.committer import Committer
-from tasuki.server.door import PROTOCOL, Door
+from tasuki.server.door import LOOPBACK, PROTOCOL, Door
 from tasuki.server.events import Hub, event_stream
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES
@@ -105,8 +105,8 @@ async def meta(parts: Parts) -> Meta:
     return parts.meta
 
 
-def application(parts: Parts) -> ASGIApp:
-    """The ASGI application around the parts; they start and stop with it."""
+def application(parts: Parts, host: str) -> ASGIApp:
+    """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
         route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, replicate, event_stream, *STATIC],
         dependencies={
@@ -122,4 +122,4 @@ def application(parts: Parts) -> ASGIApp:
         logging_config=None,
     )
     app.state.hub = parts.hub
-    return Door(app)
+    return Door(app, LOOPBACK | {host})

@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from tasuki.server.problems import Refusal, send_problem
 
-__all__ = ["PROTOCOL", "Door"]
+__all__ = ["LOOPBACK", "PROTOCOL", "Door"]
 
 PROTOCOL = 1
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

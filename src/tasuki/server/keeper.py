@@ -31,7 +31,7 @@ class Keeper:
         self.settings = settings
         self.moved = moved
         self.clock = clock
-        self.asked = self.answered = self.before = 0
+        self.asked = self.answered = self.before = self.generation = 0
         self.owed = False
         self.link: socket.socket | None = None
         self.process: Process | None = None
@@ -110,7 +110,8 @@ class Keeper:
         """What the projector said."""
         for line in lines:
             if line != b"p":
-                self.answered = max(self.answered, self.before + int(line))
+                heard, generation = map(int, line.split())
+                self.answered, self.generation = max(self.answered, self.before + heard), generation
         self.pay()
         self.changed.set()
         self.changed = asyncio.Event()

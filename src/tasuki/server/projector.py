@@ -1,8 +1,8 @@
 """The projector: a process of its own that brings the projection to where the streams are, whenever it is told to.
 
 It holds one end of a socket as its standard input. Each byte that comes in is a request to catch up; after each round it answers
-with a line that says how many bytes it had read when the round began, and in the middle of a long one with `p`. It ends when the
-other end does.
+with a line that says how many bytes it had read when the round began and which generation is complete now, and in the middle of a
+long one with `p`. It ends when the other end does.
 """
 
 import argparse
@@ -12,13 +12,16 @@ import signal
 import socket
 from collections.abc import Sequence
 
+from tasuki.clock import SYSTEM, Clock
 from tasuki.settings import load
-from tasuki.store import LocalStore, open_local
+from tasuki.store import LocalStore, generation_number, open_local
 
 __all__ = ["Projector", "main"]
 
 QUIET_SECONDS = 0.5
 """Local processes write journals and tell nobody: look this often."""
+TEND_SECONDS = 2.0
+"""Looking for dead writers costs as much as looking for new records."""
 READ_BYTES = 65_536
 
 
@@ -29,10 +32,12 @@ class Gone(Exception):
 class Projector:
     """Catches up in rounds."""
 
-    def __init__(self, store: LocalStore, link: socket.socket) -> None:
+    def __init__(self, store: LocalStore, link: socket.socket, clock: Clock = SYSTEM) -> None:
         self.store = store
         self.link = link
+        self.clock = clock
         self.heard = 0
+        self.tended = -TEND_SECONDS
 
     def run(self) -> None:
         """Round after round, until the other end is gone."""
@@ -40,15 +45,18 @@ class Projector:
             while True:
                 heard = self.heard
                 self.round()
-                self.say(f"{heard}\n")
+                self.say(f"{heard} {generation_number(self.store.path)}\n")
                 self.listen(QUIET_SECONDS if self.heard == heard else 0)
         except (Gone, BrokenPipeError, ConnectionResetError):
             return
 
     def round(self) -> None:
         """Catch up, in the store that is the current one even when it is over."""
+        tend = self.clock.monotonic() >= self.tended + TEND_SECONDS
+        if tend:
+            self.tended = self.clock.monotonic()
         while True:
-            self.store.project_all(self.progress)
+            self.store.project_all(self.progress, tend=tend)
             if self.store.path == self.store.generations.current():
                 return
 

@@ -19,6 +19,7 @@ __all__ = ["Answer", "Reached", "Readers"]
 
 T = TypeVar("T")
 THREADS = 4
+NOWHERE = -1
 WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 
@@ -47,7 +48,8 @@ class Own(threading.local):
     """What a thread has for itself."""
 
     store: LocalStore | None = None
-    fresh: bool = True
+    complete: int | None = None
+    """The generation of which the projector said that nothing is missing; None where nobody asks."""
 
 
 class Readers:
@@ -64,9 +66,9 @@ class Readers:
     async def ask(self, question: Callable[[Questions, Reached], T], after: tuple[str, int] | None = None) -> Answer[T]:
         """Wait until all that has been recorded is projected, at most 2 seconds; then answer within one read transaction."""
         deadline = self.clock.monotonic() + WAIT_SECONDS
-        fresh = await self.keeper.reached(self.keeper.ask(), deadline)
+        reached = await self.keeper.reached(self.keeper.ask(), deadline)
         late = 0 if after is None or await self.arrived(*after, deadline) else 1
-        return await self.in_thread(self.answer, question, fresh, late)
+        return await self.in_thread(self.answer, question, self.keeper.generation if reached else NOWHERE, late)
 
     async def arrived(self, writer: str, offset: int, deadline: float) -> bool:
         """Wait until that much of a stream is projected; False when the time is over."""
@@ -87,8 +89,8 @@ class Readers:
 
     # -- in a thread
 
-    def answer(self, question: Callable[[Questions, Reached], T], fresh: bool, late: int) -> Answer[T]:
-        """Answer now. What is missing is counted only when the projector did not say that nothing is."""
+    def answer(self, question: Callable[[Questions, Reached], T], complete: int, late: int) -> Answer[T]:
+        """Answer now. What is missing is counted only where the projector did not say that nothing is."""
 
         def answered(questions: Questions, generation: int) -> Answer[T]:
             reached = Reached(generation, event_span(questions.db).last, max(self.store().missing, late))
@@ -99,11 +101,11 @@ class Readers:
                     raise
                 raise NotFound(error.message, hint=f"{reached.missing:,} records are not in the answers yet: ask again") from error
 
-        return self.peek(answered, fresh)
+        return self.peek(answered, complete)
 
-    def peek(self, question: Callable[[Questions, int], T], fresh: bool = True) -> T:
+    def peek(self, question: Callable[[Questions, int], T], complete: int | None = None) -> T:
         """Answer from what is projected, and from which generation that is."""
-        self.own.fresh = fresh
+        self.own.complete = complete
         store = self.store()
         return store.ask(lambda questions: question(questions, generation_number(store.path)))
 
@@ -120,4 +122,5 @@ class Readers:
 
     def missing(self, db: apsw.Connection, source: Source) -> int:
         """How many records are not projected."""
-        return 0 if self.own.fresh else count_missing(db, source)
+        complete = self.own.complete
+        return 0 if complete is None or complete == generation_number(self.store().path) else count_missing(db, source)

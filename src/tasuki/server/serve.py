@@ -60,7 +60,7 @@ def serve(
         bound = listener.getsockname()[1]
         parts = Parts(settings)
         config = uvicorn.Config(
-            application(parts),
+            application(parts, host),
             loop="asyncio",
             lifespan="on",
             log_config=None,

@@ -187,19 +187,25 @@ class LocalStore:
                 db.execute("ROLLBACK")
 
     def catch_up(
-        self, wait_seconds: float | None = None, progress: Callable[[int], None] = lambda _: None, *, missing: int = 0
+        self,
+        wait_seconds: float | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        missing: int = 0,
+        tend: bool = True,
     ) -> Caught:
         """Seal what dead writers left, and project up to where the journals are now, or until the time is over."""
         db = self.connection()
         sealed = {writer for (writer,) in db.execute("SELECT id FROM writer WHERE sealed")}
-        self.folder.tend(known=sealed)
+        if tend:
+            self.folder.tend(known=sealed)
         caught = catch_up(db, self.source, wait_seconds=wait_seconds, clock=self.clock, progress=progress, missing=missing)
         self.missing = caught.missing
         return caught
 
-    def project_all(self, progress: Callable[[int], None] = lambda _: None) -> Caught:
+    def project_all(self, progress: Callable[[int], None] = lambda _: None, *, tend: bool = True) -> Caught:
         """Project all that is there, however long it takes: what a projector does."""
-        return self.repairing(lambda: self.catch_up(None, progress))
+        return self.repairing(lambda: self.catch_up(None, progress, tend=tend))
 
     def project(self, _: apsw.Connection, __: Source) -> int:
         """Project what is there, as a reader does that is on its own."""

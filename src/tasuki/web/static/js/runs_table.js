@@ -9,7 +9,7 @@ import { toggled, view } from "./view.js";
 
 const OVERSCAN = 4;
 const STRIDE = 8;
-const NAME = 120;
+const [PICK, NAME, STATE, METRIC, AGE] = [62, 102, 94, 76, 58]; // widths of the columns
 const SETTLE_MS = 80;
 const ROW = { table: 28, cards: 68 };
 
@@ -185,8 +185,8 @@ export function RunsTable() {
 
   useEffect(() => effect(() => showCursor(scroller.current, size)), [size]);
 
-  const template = `66px minmax(${NAME}px, 1fr) 100px ${"80px ".repeat(wanted.length)}64px`;
-  const least = `${66 + NAME + 100 + 80 * wanted.length + 64 + 12}px`;
+  const template = `${PICK}px minmax(${NAME}px, 1fr) ${STATE}px ${`${METRIC}px `.repeat(wanted.length)}${AGE}px`;
+  const least = `${PICK + NAME + STATE + METRIC * wanted.length + AGE + 12}px`;
   return html`<section class="runs" aria-label="Runs">
     <${TableBar} />
     <div class="grid" role="grid" aria-label="Runs" aria-rowcount=${rows.length + 1} aria-multiselectable="true" tabindex="0"
