@@ -49,7 +49,7 @@ if len(sys.argv) > 1:
     time.sleep(float(sys.argv[1]))
     log(300)
 run.alert("loss is flat")
-log(300)
+log(3000)  # more than the reserve would hold
 run.finish("failed", reason="out of ideas")
 say("result", log.n - 1, caught, files())
 sys.stdin.readline()

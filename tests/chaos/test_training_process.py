@@ -122,13 +122,25 @@ def test_a_handler_of_ones_own_for_sigterm_is_left_alone(data_dir: Path, open_st
         assert [run.status for run in store.runs(PROJECT)] == ["finished"]
 
 
-def test_a_forked_worker_that_ends_says_nothing_about_the_run(data_dir: Path, open_store: OpenStore):
-    script = ENDS + "pid = os.fork()\nif pid == 0:\n    sys.exit(5)\nassert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5\n"
-    with Child(script + "say('forked')\nsys.stdin.readline()\nrun.finish()") as child:
+@pytest.mark.parametrize("ending", ["sys.exit(5)", "run.finish('failed'); os._exit(5)", "\n    with run: sys.exit(5)"])
+def test_a_forked_worker_that_ends_says_nothing_about_the_run(ending: str, data_dir: Path, open_store: OpenStore):
+    script = f"""
+pid = os.fork()
+if pid == 0:
+    log_many(run, "worker", 5)
+    {ending}
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+say("forked")
+sys.stdin.readline()
+run.finish()
+"""
+    with Child(ENDS + script) as child:
         child.expect("forked")
         with open_store() as store:
             assert [run.status for run in store.runs(PROJECT)] == ["running"]
         child.tell("go")
-        child.done()
+        calls = acknowledged(child.done())
+    assert len(calls) == 15
     with open_store() as store:
+        assert check(store, calls) == {}
         assert [run.status for run in store.runs(PROJECT)] == ["finished"]

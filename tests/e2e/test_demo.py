@@ -55,12 +55,16 @@ def test_a_record_that_is_not_in_the_store_is_found(tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_the_training_and_exits_with_130(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen([*TASUKI, "demo"], env=environment(tmp_path, COLUMNS="120"), stdout=theirs, stderr=theirs) as demo:
+    with subprocess.Popen(
+        [*TASUKI, "demo"], env=environment(tmp_path, COLUMNS="120", TERM="xterm"), stdout=theirs, stderr=theirs
+    ) as demo:
         os.close(theirs)
         shown = b""
-        while b"running" not in shown:
-            shown += os.read(ours, 65536)
-        demo.send_signal(signal.SIGINT)
+        try:
+            while b"running" not in shown:
+                shown += os.read(ours, 65536)
+        finally:
+            demo.send_signal(signal.SIGINT)
         try:
             while data := os.read(ours, 65536):
                 shown += data

@@ -52,3 +52,10 @@ def test_a_command_in_the_docs_exists(page: str, line: str) -> None:
 def test_a_link_in_the_docs_leads_somewhere(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)", page.read_text()) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_test_that_the_durability_page_names_exists() -> None:
+    named = re.findall(r"`([a-z0-9_]+/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs/durability.md").read_text())
+    assert len(named) > 15
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text() if name else (ROOT / "tests" / path).exists(), (path, name)

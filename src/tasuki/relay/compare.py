@@ -1,17 +1,23 @@
-"""Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides."""
+"""Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides.
+
+Streams may grow meanwhile: what a stream had when it was looked at has some time to arrive, and what follows does not count.
+"""
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from tasuki.journal import Folder, Journal, derived_writer, find_hole
+from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
 from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
 from tasuki.relay.acks import FileAcks
 
 __all__ = ["Compared", "Difference", "Held", "Remote", "compare"]
 
 ASK_AT_ONCE = 1000
+ARRIVING_SECONDS = 3.0
+LOOK_SECONDS = 0.1
 
 
 class Held(NamedTuple):
@@ -64,19 +70,30 @@ class Ours(NamedTuple):
     """By offset: the rolling crc, and how many records lie before."""
     goes_on: bool = False
     """The remote has somebody else's frames behind these, and ours under another name."""
+    alive: bool = False
+    """Its owner writes, and sends, at the same time."""
 
 
 def compare(
-    folder: Folder, remote: Remote, acks: FileAcks, *, project: str | None = None, runs: Collection[str] | None = None
+    folder: Folder,
+    remote: Remote,
+    acks: FileAcks,
+    *,
+    project: str | None = None,
+    runs: Collection[str] | None = None,
+    clock: Clock = SYSTEM,
 ) -> Compared:
     """Compare every stream of a folder, of one project, or of some runs."""
     chosen = (journal for journal in folder.journals(project=project) if runs is None or journal.header.run in runs)
     ours = [part for journal in chosen for part in parts(folder, journal, acks)]
-    replies = dict(positions(remote, ours))
+    replies = arrived(remote, ours, clock)
     held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}
     differences = []
     for part in ours:
-        what, missing = judged(part, replies[part.remote_writer], held[part.journal.header.project].get(part.remote_writer))
+        reply = replies[part.remote_writer]
+        what, missing = judged(part, reply, held[part.journal.header.project].get(part.remote_writer))
+        if what and part.alive and reply.crc_at == part.end.crc and length_now(folder, part.journal) >= reply.offset:
+            what = None  # both have gone on since
         if part.hole is not None:
             what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
         if what:
@@ -94,7 +111,8 @@ def parts(folder: Folder, journal: Journal, acks: FileAcks) -> list[Ours]:
     place = hole.offset if hole else None
     writer = journal.header.writer
     if ack is None or ack.start == 0:
-        return [measured(journal, writer, data, place)]
+        alive = bool(journal.header.remote) and folder.judge(journal) is Verdict.ALIVE
+        return [measured(journal, writer, data, place)._replace(alive=alive)]
     rest = measured(journal, ack.remote_writer, data[ack.start :], place)
     if ack.remote_writer != derived_writer(writer, ack.start):
         return [rest]  # it was cut more than once: where first, is not known here
@@ -128,11 +146,31 @@ def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
         yield from ((reply.writer, reply) for reply in remote.replicate(asked).items)
 
 
+def arrived(remote: Remote, ours: list[Ours], clock: Clock) -> dict[str, Reply]:
+    """What the remote answers once everything has arrived that is on its way, or has had the time to."""
+    replies = dict(positions(remote, ours))
+    deadline = clock.monotonic() + ARRIVING_SECONDS
+    while late := [part for part in ours if part.alive and replies[part.remote_writer].offset < part.end.offset]:
+        if clock.monotonic() > deadline:
+            break
+        clock.sleep(LOOK_SECONDS)
+        replies |= positions(remote, late)
+    return replies
+
+
+def length_now(folder: Folder, journal: Journal) -> int:
+    """How many bytes of frames a journal has by now."""
+    found = folder.look(journal.path)
+    return found.size if isinstance(found, Journal) else 0
+
+
 def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int]:
     """What is wrong with a stream, and how many of its records are missing there."""
     if reply.status is ReplyStatus.DUPLICATE:
         if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
             return None, 0
+        if part.alive and held is not None and held.sha256 is not None and held.offset > part.end.offset:
+            return None, 0  # it has gone on between the two questions
         return "the frames there are damaged", part.records
     if reply.offset > part.end.offset:
         if reply.crc_at == part.end.crc and part.goes_on:

@@ -20,7 +20,7 @@ __all__ = ["Answer", "Reached", "Readers"]
 T = TypeVar("T")
 THREADS = 4
 NOWHERE = -1
-WAIT_SECONDS = 1.5
+WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 
 

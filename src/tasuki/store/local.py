@@ -27,10 +27,10 @@ from tasuki.store.source import open_source
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
-READER_WAIT_SECONDS = 1.5
+READER_WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
-HURRIED_SECONDS = 0.1
-"""How long it waits after it has waited in vain: a command asks more than one question."""
+HURRIED_SECONDS = 0.05
+"""How long it waits after it has waited in vain: a command asks several questions."""
 SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
@@ -187,14 +187,19 @@ class LocalStore:
                 db.execute("ROLLBACK")
 
     def catch_up(
-        self, wait_seconds: float | None = None, progress: Callable[[int], None] = lambda _: None, *, tend: bool = True
+        self,
+        wait_seconds: float | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        missing: int = 0,
+        tend: bool = True,
     ) -> Caught:
         """Seal what dead writers left, and project up to where the journals are now, or until the time is over."""
         db = self.connection()
         sealed = {writer for (writer,) in db.execute("SELECT id FROM writer WHERE sealed")}
         if tend:
             self.folder.tend(known=sealed)
-        caught = catch_up(db, self.source, wait_seconds=wait_seconds, clock=self.clock, progress=progress)
+        caught = catch_up(db, self.source, wait_seconds=wait_seconds, clock=self.clock, progress=progress, missing=missing)
         self.missing = caught.missing
         return caught
 
@@ -204,10 +209,9 @@ class LocalStore:
 
     def project(self, _: apsw.Connection, __: Source) -> int:
         """Project what is there, as a reader does that is on its own."""
-        wait_seconds = self.wait_seconds
-        if self.missing and wait_seconds is not None:
-            wait_seconds = min(wait_seconds, HURRIED_SECONDS)
-        return self.catch_up(wait_seconds).missing
+        if self.missing and self.wait_seconds is not None:
+            return self.catch_up(min(self.wait_seconds, HURRIED_SECONDS), missing=self.missing).missing
+        return self.catch_up(self.wait_seconds).missing
 
     def connection(self) -> apsw.Connection:
         """The connection to the current generation."""

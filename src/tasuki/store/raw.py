@@ -162,16 +162,20 @@ class RawStore:
         return Verdict.DEAD if row and row[0] else Verdict.UNKNOWN
 
     def crc_at(self, writer: str, offset: int) -> int | None:
-        """The rolling crc of the bytes before `offset`; None if there are fewer."""
+        """The rolling crc of the bytes before `offset`; None if there are fewer, or it is damaged there."""
         row = one(
             self.db,
-            'SELECT "offset", crc, data FROM item WHERE writer = ? AND "offset" <= ? AND "offset" + size >= ?',
+            'SELECT "offset", crc, data FROM item WHERE writer = ? AND "offset" <= ? AND "offset" + size >= ?'
+            ' ORDER BY "offset" DESC LIMIT 1',
             (writer, offset, offset),
         )
         if row is None:
             return 0 if offset == 0 else None
         start, crc, data = row
-        return crc32(unpack_item(data)[: offset - start], crc)
+        try:
+            return int(crc) if start == offset else crc32(unpack_item(data)[: offset - start], crc)
+        except DataError:
+            return None
 
 
 def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None) -> Reply:

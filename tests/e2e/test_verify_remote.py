@@ -1,0 +1,238 @@
+"""`tasuki verify --remote`: what is damaged or missing on either side is found and named, what is only on its way is not."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from zlib import crc32
+
+import apsw
+import pytest
+
+from tasuki.journal import Folder, Journal
+from tasuki.records import frame, frames, pack_item
+from tasuki.store import RAW_FILE, RawStore
+from tests.acknowledged import acknowledged
+from tests.e2e.shell import tasuki
+from tests.journals import beginning, flip
+from tests.processes import Child, eventually
+from tests.remotes import Server, all_there, records_at, records_in
+from tests.trainings import AS_TOLD, UNTIL_TOLD, ended, logged
+
+
+class Pair:
+    """A server and a data folder of which it has everything: the run `whole` has finished, the run `live` was killed."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self.calls = []
+        for who in ("whole", "live"):
+            with Child(AS_TOLD, server.url, who, folder) as child:
+                logged(child, 40)
+                eventually(lambda: records_at(server, folder) == records_in(folder))
+                if who == "whole":
+                    ended(child, 40)
+                else:
+                    child.kill_all()
+                self.calls += acknowledged(child.lines)
+        self.runs = {"whole": self.calls[0].run, "live": self.calls[-1].run}
+
+    def journal(self, who: str) -> Journal:
+        """The journal of a run."""
+        (found,) = (journal for journal in Folder(self.folder / "journal").journals() if journal.header.run == self.runs[who])
+        return found
+
+    def verify(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return tasuki(self.folder, "verify", "--remote", self.server.url, *arguments)
+
+    def assert_clean(self) -> None:
+        done = self.verify()
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+        assert f"verified: {records_in(self.folder)} records of 2 streams" in done.stderr
+        all_there(self.server, self.calls)
+
+    def found(self) -> dict[str, tuple[str, int]]:
+        """What is found, by run: in words, and how many records are missing there. It must be something."""
+        done = self.verify("--json")
+        assert done.returncode == 6, done.stderr
+        assert "error: " in done.stderr
+        document = json.loads(done.stdout)
+        assert (document["schema"], document["streams"]) == ("tasuki/verify-remote/1", 2)
+        names = {run: who for who, run in self.runs.items()}
+        return {names[row["run"]]: (row["difference"], row["missing records"]) for row in document["differences"]}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """One pair, of which every test takes copies."""
+    folder = tmp_path_factory.mktemp("sound")
+    with Server(folder / "server") as server:
+        pair = Pair(server, folder / "data")
+        server.stop()
+        shutil.copytree(folder, folder.with_name("copy"))
+        yield pair
+
+
+@pytest.fixture
+def pair(sound: Pair) -> Pair:
+    """The pair as it was at first; the server is not running."""
+    if not sound.server.has_ended():
+        sound.server.kill()
+    here = sound.folder.parent
+    shutil.rmtree(here)
+    shutil.copytree(here.with_name("copy"), here)
+    return sound
+
+
+# -- the server
+
+
+def raw(pair: Pair) -> apsw.Connection:
+    """The server's raw store, open for tampering."""
+    return apsw.Connection(str(pair.server.folder / RAW_FILE))
+
+
+def items(db: apsw.Connection, writer: str) -> list[tuple[int, bytes]]:
+    """The rows of a stream's items."""
+    return list(db.execute('SELECT rowid, data FROM item WHERE writer = ? ORDER BY "offset"', (writer,)))
+
+
+def stream(pair: Pair, who: str) -> bytes:
+    """What the server has of a run."""
+    with closing(RawStore(pair.server.folder / RAW_FILE)) as store:
+        return store.read(pair.journal(who).header.writer, 0, 1 << 30)
+
+
+def test_a_sound_pair_is_verified(pair: Pair):
+    pair.server.start()
+    pair.assert_clean()
+    assert json.loads(pair.verify("--json").stdout)["differences"] == []
+
+
+@pytest.mark.parametrize("who", ["whole", "live"])
+def test_a_flipped_byte_on_the_server_is_found_and_hinders_nobody(pair: Pair, who: str):
+    with closing(raw(pair)) as db:
+        row, data = items(db, pair.journal(who).header.writer)[0]
+        changed = bytearray(data)
+        changed[len(data) // 2] ^= 0xFF
+        db.execute("UPDATE item SET data = ? WHERE rowid = ?", (bytes(changed), row))
+    pair.server.start()
+    assert {name: what for name, (what, _) in pair.found().items()} == {who: "the frames there are damaged"}
+    with Child(AS_TOLD, pair.server.url, "next", pair.folder) as child:
+        ended(child, 10)
+        assert child.expect("finished").endswith('"sent": 12, "pending": 0}]')
+    assert tasuki(pair.folder, "sync", "--to", pair.server.url).returncode == 0
+
+
+def test_frames_on_the_server_that_are_sound_but_others_are_found(pair: Pair):
+    """Somebody has changed a value there, and all checksums with it, but for the sha256 of the whole."""
+    with closing(raw(pair)) as db:
+        writer = pair.journal("whole").header.writer
+        (row, _), *_ = items(db, writer)
+        payloads = [payload for _, payload in frames(stream(pair, "whole"))]
+        payloads[3], payloads[4] = payloads[4], payloads[3]
+        swapped = b"".join(frame(payload) for payload in payloads)
+        db.execute("DELETE FROM item WHERE writer = ? AND rowid != ?", (writer, row))
+        db.execute("UPDATE item SET data = ?, size = ? WHERE rowid = ?", (pack_item(swapped), len(swapped), row))
+    pair.server.start()
+    assert {name: what for name, (what, _) in pair.found().items()} == {"whole": "the frames there are damaged"}
+
+
+@pytest.mark.parametrize("who", ["whole", "live"])
+def test_a_missing_tail_on_the_server_is_found_and_healed_by_sync(pair: Pair, who: str):
+    keep(pair, who, 30)
+    pair.server.start()
+    missing = {"whole": 82, "live": 41}[who] - 30
+    found = pair.found()
+    assert list(found) == [who]
+    assert found[who][0].startswith(f"{missing} records are missing there")
+    assert found[who][1] == missing
+    listed = pair.verify()
+    assert f"{missing} records are missing there" in listed.stderr
+    assert "tasuki sync" in listed.stderr
+    synced = tasuki(pair.folder, "sync", "--to", pair.server.url, "--json")
+    assert (synced.returncode, json.loads(synced.stdout)["sent"]) == (0, missing)
+    pair.assert_clean()
+
+
+def test_a_stream_that_the_server_does_not_have_is_found_and_healed_by_sync(pair: Pair):
+    with closing(raw(pair)) as db:
+        for table, column in (("item", "writer"), ("writer", "id")):
+            db.execute(f"DELETE FROM {table} WHERE {column} = ?", (pair.journal("whole").header.writer,))
+    pair.server.start()
+    assert pair.found() == {"whole": ("82 records are missing there, from 0 on", 82)}
+    assert tasuki(pair.folder, "sync", "--to", pair.server.url).returncode == 0
+    pair.assert_clean()
+
+
+def keep(pair: Pair, who: str, records: int) -> None:
+    """Cut the server's copy of a stream, as an older copy of its folder would have it."""
+    writer, data = pair.journal(who).header.writer, stream(pair, who)
+    end = [offset for offset, _ in frames(data)][records]
+    with closing(raw(pair)) as db:
+        db.execute("DELETE FROM item WHERE writer = ?", (writer,))
+        db.execute("INSERT INTO item VALUES (?, 0, 0, ?, ?)", (writer, end, pack_item(data[:end])))
+        db.execute('UPDATE writer SET "offset" = ?, crc = ?, sealed = 0 WHERE id = ?', (end, crc32(data[:end]), writer))
+
+
+# -- the data folder
+
+
+def test_a_flipped_byte_in_a_sealed_journal_is_found(pair: Pair):
+    path = pair.journal("whole").path
+    flip(path, path.stat().st_size - 20)
+    pair.server.start()
+    found = pair.found()
+    assert list(found) == ["whole"]
+    assert found["whole"][0].startswith("damaged here at ")
+    assert found["whole"][1] == 0
+    assert pair.server.url in pair.verify().stderr
+
+
+def test_a_flipped_byte_in_a_live_journal_is_found(pair: Pair):
+    path = pair.journal("live").path
+    _, body = beginning(path)
+    flip(path, (body + path.stat().st_size) // 2)
+    pair.server.start()
+    found = pair.found()
+    assert list(found) == ["live"]
+    assert found["live"][0].startswith("damaged here at ")
+
+
+def test_a_cut_in_a_live_journal_is_found_and_nothing_is_missing_on_the_server(pair: Pair):
+    path = pair.journal("live").path
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 300])
+    pair.server.start()
+    had = records_at(pair.server)
+    found = pair.found()
+    assert list(found) == ["live"]
+    assert found["live"][0].startswith("source shorter")
+    assert found["live"][1] == 0
+    assert tasuki(pair.folder, "sync", "--to", pair.server.url).returncode == 0
+    assert records_at(pair.server) == had
+    assert list(pair.found()) == ["live"]
+    all_there(pair.server, pair.calls)
+
+
+# -- neither
+
+
+def test_a_server_that_can_not_be_reached_is_said_with_exit_code_5(pair: Pair):
+    done = pair.verify()
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "can't be reached" in done.stderr
+
+
+def test_what_is_on_its_way_while_runs_log_is_no_difference(pair: Pair):
+    pair.server.start()
+    with Child(UNTIL_TOLD, pair.server.url, "busy", pair.folder) as child:
+        child.expect("ack")
+        for _ in range(5):
+            done = pair.verify()
+            assert done.returncode == 0, done.stdout + done.stderr
+        child.tell("enough")
+        child.done()
