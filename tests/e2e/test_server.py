@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from tasuki.records import ReplyStatus
-from tasuki.store import RawStore
+from tasuki.settings import load
+from tasuki.store import RawStore, open_local
 from tests.servers import Sender, Server, Stream, metrics, serving, started
 
 
@@ -104,12 +105,15 @@ def test_a_server_keeps_its_id_and_says_that_it_started_anew(folder):
 
 
 def test_a_purged_run_is_gone_and_what_is_sent_of_it_is_discarded(server):
-    stream = Stream(run="gone")
-    item = stream.item([started()])
-    server.replicate([item])
+    item, other = Stream(run="gone").item([started(), *metrics(1, 2)]), Stream(run="kept").item([started()])
+    server.replicate([item, other])
+    assert server.json("runs", project="p")["total"] == 2
     assert server.client.post("/api/v1/purge", params={"project": "p", "run": "gone"}).json() == {"streams": 1}
     assert server.replicate([item]).items[0].status is ReplyStatus.STORED
-    assert server.json("streams", project="p")["streams"] == []
+    assert [row["run"] for row in server.json("streams", project="p")["streams"]] == ["kept"]
+    assert [row["id"] for row in server.json("runs", project="p")["runs"]] == ["kept"]
+    with open_local(load(dir=str(server.folder))) as store:
+        assert store.verify().problems == []
 
 
 def test_streams_say_how_far_they_are_and_what_they_hash_to(server):

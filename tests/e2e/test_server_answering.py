@@ -129,8 +129,10 @@ def test_a_projector_that_dies_is_started_again(server, runs):
     projector = server.projector
     projector.kill()
     server.replicate([runs[0].item(metrics(99))])
-    answer = server.json("runs/r0", project="p")
-    assert (answer["points"], answer["missing"]) == (26, 0)
+    deadline = time.monotonic() + 20
+    while (answer := server.get("runs/r0", project="p")).status_code != 200 or answer.json()["missing"]:
+        assert time.monotonic() < deadline
+    assert answer.json()["points"] == 26
     assert server.projector.pid != projector.pid
 
 

@@ -109,6 +109,10 @@ class Readers:
         store = self.store()
         return store.ask(lambda questions: question(questions, generation_number(store.path)))
 
+    def forget(self, project: str, run: str) -> None:
+        """Drop what is projected of a run: its streams were purged."""
+        self.store().forget(project, run)
+
     def position(self, writer: str) -> int:
         """How far a stream is projected."""
         return self.peek(lambda questions, _: questions.projected(writer))

@@ -10,7 +10,7 @@ from litestar.params import FromQuery
 from tasuki.journal import Stream
 from tasuki.server.answers import Purged, StreamList, StreamRow
 from tasuki.server.asking import Asking, page_of
-from tasuki.server.readers import Reached
+from tasuki.server.readers import Reached, Readers
 from tasuki.server.reading import Cursor, Limit, Project, answers
 from tasuki.server.replicate import Receiver
 from tasuki.store import Questions, RawStore
@@ -52,9 +52,11 @@ def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
 @post(
     "/api/v1/purge", status_code=200, summary="Drop a run's streams", responses={200: ResponseSpec(Purged, description="Dropped")}
 )
-async def purge(receiver: Receiver, project: Project, run: FromQuery[str]) -> Purged:
+async def purge(receiver: Receiver, readers: Readers, project: Project, run: FromQuery[str]) -> Purged:
     """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
-    return Purged(streams=await receiver.committer.purge(project, run))
+    streams = await receiver.committer.purge(project, run)
+    await readers.in_thread(readers.forget, project, run)
+    return Purged(streams=streams)
 
 
 STREAMS = [streams, purge]

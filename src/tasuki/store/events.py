@@ -42,19 +42,23 @@ class Events:
     def tell(self, stream: Stream, offset: int, record: object) -> None:
         """A record changed a run, or is an alert. A run that changed many times has changed once."""
         if isinstance(record, OF_RUN):
-            self.add("run", stream, 0, {})
+            self.tell_run(stream.project, stream.run)
         elif isinstance(record, Alert):
             alert = {"id": f"{stream.writer}:{offset}", "level": record.level, "title": record.title}
-            self.add("alert", stream, len(self.found), alert)
+            self.add("alert", stream, alert)
+
+    def tell_run(self, project: str, run: str) -> None:
+        """A run began, changed, ended or went."""
+        self.found.setdefault((project, run, "run", 0), {"type": "run", "project": project, "run": run})
 
     def tell_points(self, stream: Stream, points: Points) -> None:
         """New values: themselves if they are few, else where they are."""
-        self.add("points", stream, len(self.found), delta(points) if points.values <= DELTA_VALUES else extent(points))
+        self.add("points", stream, delta(points) if points.values <= DELTA_VALUES else extent(points))
 
-    def add(self, kind: str, stream: Stream, number: int, content: dict[str, Any]) -> None:
+    def add(self, kind: str, stream: Stream, content: dict[str, Any]) -> None:
         """One more event."""
         head = {"type": kind, "project": stream.project, "run": stream.run}
-        self.found.setdefault((stream.project, stream.run, kind, number), head | content)
+        self.found[stream.project, stream.run, kind, len(self.found) + 1] = head | content
 
     def write(self, db: apsw.Connection) -> None:
         """Into the table, inside the transaction; the oldest go."""

@@ -20,10 +20,12 @@ from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
 from tasuki.store.generation import Generations, connect
 from tasuki.store.place import database_folder
+from tasuki.store.project import Projection
 from tasuki.store.protocols import Series
 from tasuki.store.questions import Questions
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import open_source
+from tasuki.store.sql import immediate
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
@@ -206,6 +208,14 @@ class LocalStore:
     def project_all(self, progress: Callable[[int], None] = lambda _: None, *, tend: bool = True) -> Caught:
         """Project all that is there, however long it takes: what a projector does."""
         return self.repairing(lambda: self.catch_up(None, progress, tend=tend))
+
+    def forget(self, project: str, run: str) -> None:
+        """Drop what is projected of a run; what there still is of it is projected again."""
+        db = self.connection()
+        with immediate(db):
+            projection = Projection(db)
+            projection.forget(project, run)
+            projection.events.write(db)
 
     def project(self, _: apsw.Connection, __: Source) -> int:
         """Project what is there, as a reader does that is on its own."""

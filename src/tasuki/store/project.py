@@ -240,6 +240,19 @@ class Projection:
     def delete(self, stream: Stream, run: int) -> None:
         """Forget everything of a run but that it was deleted."""
         self.db.execute("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", (stream.project, stream.run))
+        self.erase(stream, run)
+
+    def forget(self, project: str, run: str) -> None:
+        """Make it as if nothing of a run had been projected: what there still is of it will be, from its beginning."""
+        key = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", (project, run))
+        for (writer,) in rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ?", (project, run)):
+            self.erase(Stream(writer, project, run, 0, False), key[0] if key else 0)
+        for table, column in (("writer", "run"), ("tombstone", "run"), ("run", "id")):
+            self.db.execute(f"DELETE FROM {table} WHERE project = ? AND {column} = ?", (project, run))
+        self.events.tell_run(project, run)
+
+    def erase(self, stream: Stream, run: int) -> None:
+        """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
         for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
