@@ -7,7 +7,7 @@ from benchmarks.suite import run
 
 __all__ = ["QUICK"]
 
-QUICK = Size("quick", runs=5, blocks=60, seconds=8.0, starts=15, steps=(100_000,))
+QUICK = Size("quick", runs=5, blocks=60, seconds=4.0, starts=9, steps=(100_000,))
 
 if __name__ == "__main__":
     sys.exit(run(QUICK, sys.argv[1:], command="make bench-quick"))
