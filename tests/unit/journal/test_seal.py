@@ -51,9 +51,10 @@ def test_a_sealed_journal_says_where_it_ends_and_what_is_in_it(tmp_path: Path):
 def test_sealing_again_changes_nothing(tmp_path: Path):
     path = write_journal(tmp_path, RECORDS)
     seal(path)
-    once = files_in(tmp_path)
+    once, inode = files_in(tmp_path), path.stat().st_ino
     assert seal(path) is None
     assert files_in(tmp_path) == once
+    assert path.stat().st_ino == inode
 
 
 def test_sealing_leaves_nothing_but_the_journal(tmp_path: Path):

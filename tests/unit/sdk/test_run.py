@@ -70,7 +70,7 @@ def test_behind_the_largest_step_comes_the_largest_step(run: tasuki.Run, steps: 
     assert steps() == [2**63 - 1, 2**63 - 1]
 
 
-@pytest.mark.parametrize("odd", [None, "text", [1], np.arange(2), object()], ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize("odd", [None, "text", [1], np.arange(2), object(), Decimal("sNaN")], ids=lambda odd: type(odd).__name__)
 def test_a_value_that_can_not_be_stored_is_warned_of_and_the_rest_is_kept(odd: Any, run: tasuki.Run, values: Values):
     with pytest.warns(RuntimeWarning, match=f"can't store 'odd': it is a {type(odd).__name__}"):
         run.log({"a": 1.0, "odd": odd, "b": {"c": 2}})
