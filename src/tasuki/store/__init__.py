@@ -2,18 +2,20 @@
 
 from tasuki.store.audit import Problem, VerifyReport
 from tasuki.store.catchup import Caught, catch_up, count_missing
-from tasuki.store.columns import Columns, Grid, columns_of, grid
+from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
-from tasuki.store.local import Arrival, LocalStore, RebuildReport, open_local
+from tasuki.store.history import HistoryPage
+from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
+from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
-from tasuki.store.points import Line
-from tasuki.store.protocols import Query, Series, Store
-from tasuki.store.questions import Behind, HistoryPage, Questions, RunsPage
+from tasuki.store.protocols import Query, Series, Store, Top
+from tasuki.store.questions import Behind, Questions, RunsPage, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
+from tasuki.store.sql import immediate, one, rows
 
 __all__ = [
     "KEPT_EVENTS",
@@ -30,8 +32,9 @@ __all__ = [
     "Generations",
     "Grid",
     "HistoryPage",
-    "Line",
     "LocalStore",
+    "NotesBehind",
+    "NotesPage",
     "Problem",
     "Query",
     "Questions",
@@ -40,10 +43,13 @@ __all__ = [
     "RunsPage",
     "Series",
     "Store",
+    "Top",
     "UnionSource",
     "VerifyReport",
+    "View",
+    "Wanted",
+    "best_of",
     "catch_up",
-    "columns_of",
     "connect",
     "count_missing",
     "database_folder",
@@ -52,6 +58,9 @@ __all__ = [
     "events_after",
     "generation_number",
     "grid",
+    "immediate",
+    "one",
     "open_local",
     "open_source",
+    "rows",
 ]

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import NamedTuple
-from zlib import crc32
 
 import apsw
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
 from tasuki.records import MAX_ITEM_BYTES, START, Position, frames

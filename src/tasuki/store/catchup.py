@@ -7,6 +7,7 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import StoreDamaged
+from tasuki.failpoints import reach
 from tasuki.journal import Source, Stream
 from tasuki.records import frames
 from tasuki.store.project import Projection
@@ -14,10 +15,10 @@ from tasuki.store.sql import immediate, rows
 
 __all__ = ["Caught", "catch_up", "count_missing"]
 
-READ_BYTES = 1024 * 1024
-TRANSACTION_BYTES = 4 * 1024 * 1024
+READ_BYTES = TRANSACTION_BYTES = 4 * 1024 * 1024
 TRANSACTION_SECONDS = 0.2
 COUNTING_SECONDS = 0.2
+EXPECTED_STREAMS = 256
 
 
 class Caught(NamedTuple):
@@ -55,6 +56,7 @@ def catch_up(
                 records += transaction(Projection(db), source, behind, clock)
         except apsw.BusyError:
             continue
+        reach("projection.after_commit")
         progress(records)
     if behind and missing and not records:
         return Caught(0, missing)
@@ -71,7 +73,11 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
     """Project some of what is behind; streams that are as far as they can be leave `behind`. Returns the number of records."""
     until = clock.monotonic() + TRANSACTION_SECONDS
     records = size = 0
-    for writer, stream in list(behind.items()):
+    streams = list(behind.values())
+    for number, stream in enumerate(streams):
+        if number % EXPECTED_STREAMS == 0:
+            projection.expect(streams[number : number + EXPECTED_STREAMS])
+        writer = stream.writer
         before = projection.progress(writer)
         if stream.sealed and stream.size < before.offset:
             raise StoreDamaged(
@@ -89,7 +95,8 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
                 projection.end(stream)
         if size >= TRANSACTION_BYTES or clock.monotonic() > until:
             break
-    projection.events.write(projection.db)
+    projection.write()
+    reach("projection.before_commit")
     return records
 
 

@@ -4,24 +4,36 @@ Values that float32 represents exactly are stored as float32. An arithmetic run 
 """
 
 import threading
-from zlib import crc32
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import zstandard
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import StoreDamaged
 from tasuki.store.points import Column, Floats, Ints, Points
 
-__all__ = ["axis_points", "axis_steps", "column_from_bytes", "column_to_bytes", "pack_axis", "pack_points", "unpack_points"]
+__all__ = [
+    "axis_points",
+    "axis_steps",
+    "axis_times",
+    "column_from_bytes",
+    "column_to_bytes",
+    "pack_axis",
+    "pack_points",
+    "unpack_points",
+]
 
 LEVEL = 3
 WORTH_PACKING_BYTES = 256
+FEW = 32
+"""Fewer numbers than this are not worth looking at: the tail of a run has many such columns."""
+PLAIN = "plain"
 
 
 class Packed(msgspec.Struct, array_like=True):
-    """A column of numbers: how they are written (`arithmetic`, or a numpy type), how many, from where on, and the bytes."""
+    """A column of numbers: how they are written (`plain`, `arithmetic`, a numpy type), how many, from where on, and the bytes."""
 
     form: str
     n: int
@@ -83,18 +95,18 @@ def unshuffled(data: bytes, dtype: np.dtype[np.generic]) -> npt.NDArray[np.gener
 
 
 def packed(values: npt.NDArray[np.generic], start: int = 0, step: int = 0) -> Packed:
-    """Numbers of one numpy type."""
-    data = shuffled(values)
+    """Numbers of one numpy type; a few are written as they are."""
     form = values.dtype.str.lstrip("<|")
-    if len(data) < WORTH_PACKING_BYTES:
-        return Packed(form, len(values), start, step, data)
-    return Packed(form, len(values), start, step, tools.compressor.compress(data), True)
+    if values.nbytes < WORTH_PACKING_BYTES:
+        return Packed(form, len(values), start, step, values.tobytes())
+    return Packed(form, len(values), start, step, tools.compressor.compress(shuffled(values)), True)
 
 
 def numbers(column: Packed) -> npt.NDArray[np.generic]:
     """The numbers that were packed."""
+    kind = np.dtype("<" + column.form)
     data = tools.decompressor.decompress(column.data) if column.zipped else column.data
-    values = unshuffled(data, np.dtype("<" + column.form))
+    values = unshuffled(data, kind) if column.zipped else np.frombuffer(data, kind)
     if len(values) != column.n:
         raise StoreDamaged(f"a column has {len(values)} values, {column.n} were stored")
     return values
@@ -103,9 +115,9 @@ def numbers(column: Packed) -> npt.NDArray[np.generic]:
 def pack_ints(values: Ints) -> Packed:
     """Integers: arithmetic if they are, else what their differences exceed the smallest difference by."""
     n = len(values)
+    if n < FEW:
+        return Packed(PLAIN, n, 0, 0, values.tobytes())
     start = int(values[0])
-    if n == 1:
-        return Packed("arithmetic", 1, start, 0)
     with np.errstate(over="ignore"):
         steps = np.diff(values)
     step = int(steps.min())
@@ -118,15 +130,25 @@ def pack_ints(values: Ints) -> Packed:
 
 def unpack_ints(column: Packed) -> Ints:
     """The integers again; sums wrap as the differences did."""
-    if column.form == "arithmetic":
-        return column.start + np.int64(column.step) * np.arange(column.n, dtype=np.int64)
     with np.errstate(over="ignore"):
-        steps = numbers(column).astype(np.uint64).view(np.int64) + np.int64(column.step)
-        return np.concatenate(([np.int64(column.start)], steps)).cumsum()
+        if column.form == "arithmetic":
+            found = np.arange(column.n, dtype=np.int64)
+            found *= np.int64(column.step)
+            found += np.int64(column.start)
+            return found
+        if column.form == PLAIN:
+            return np.frombuffer(column.data, np.int64)
+        found = np.empty(column.n + 1, np.int64)
+        found[0] = column.start
+        found[1:] = numbers(column)
+        found[1:] += np.int64(column.step)
+        return found.cumsum(out=found)
 
 
 def pack_floats(values: Floats) -> Packed:
-    """Floats, as float32 where that loses nothing."""
+    """Floats, as float32 where that loses nothing; a few as they are."""
+    if len(values) < FEW:
+        return packed(values)
     with np.errstate(over="ignore", invalid="ignore"):
         single = values.astype("<f4")
         same = single.astype(np.float64) == values
@@ -157,6 +179,15 @@ def axis_steps(data: bytes) -> Ints:
     """The steps of a block alone. StoreDamaged if the bytes are not what was stored."""
     try:
         return unpack_ints(decode_axis(data).steps)
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+
+
+def axis_times(data: bytes) -> tuple[Ints, Ints]:
+    """The steps of a block and the times of its calls. StoreDamaged if the bytes are not what was stored."""
+    try:
+        axis = decode_axis(data)
+        return unpack_ints(axis.steps), unpack_ints(axis.clocks) - unpack_ints(axis.lags)
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
         raise StoreDamaged(f"a block's axis can't be read: {error}") from error
 

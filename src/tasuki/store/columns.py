@@ -4,30 +4,52 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tasuki.store.points import Floats, Line
+from tasuki.store.outline import GROUP, Bools, Outline
+from tasuki.store.points import Floats, Ints
 
-__all__ = ["Columns", "Grid", "columns_of", "grid"]
+__all__ = ["Columns", "Grid", "columns_of", "cut", "grid"]
+
+WORTH_ALIGNING = 2 * GROUP
+"""Where columns have fewer points than this, they would become too unequal."""
 
 
 class Grid(NamedTuple):
-    """The steps from `first` to `last`, in `n` columns of (nearly) equal width."""
+    """The steps from `first` to `last`, in columns that begin at `starts`."""
 
     first: int
     last: int
-    n: int
+    starts: tuple[int, ...]
 
     @property
-    def starts(self) -> list[int]:
-        """The first step of each column, and the step behind the last."""
-        width = self.last - self.first + 1
-        return [self.first - (-column * width // self.n) for column in range(self.n + 1)] if self.n else []
+    def n(self) -> int:
+        """How many columns there are."""
+        return len(self.starts)
 
     @property
     def ends(self) -> Floats:
         """The last step of each column."""
-        return np.array([start - 1 for start in self.starts[1:]], np.float64)
+        return np.array([*(start - 1 for start in self.starts[1:]), *([self.last] if self.starts else [])], np.float64)
+
+    @property
+    def borders(self) -> Ints:
+        """The first step of each column, and that behind the last if there can be one."""
+        behind = [self.last + 1] if self.starts and self.last < 2**63 - 1 else []
+        return np.array([*self.starts, *behind], np.int64)
+
+    @classmethod
+    def even(cls, first: int, last: int, n: int) -> "Grid":
+        """`n` columns of (nearly) equal width."""
+        width = last - first + 1
+        return cls(first, last, tuple(first - (-column * width // n) for column in range(n)))
+
+    def aligned(self, outline: Outline) -> "Grid":
+        """The same steps in as many columns or fewer: each begins where a group of the outline does, so that none is cut."""
+        apart = outline.firsts[1:] > outline.lasts[:-1]
+        clean = outline.firsts[1:][apart]
+        clean = clean[(clean > self.first) & (clean <= self.last)]
+        places = np.unique(np.searchsorted(clean, np.array(self.starts[1:], np.int64)))
+        return self._replace(starts=(self.first, *clean[places[places < len(clean)]].tolist()))
 
 
 class Columns(NamedTuple):
@@ -37,31 +59,53 @@ class Columns(NamedTuple):
     min: Floats
     max: Floats
     last: Floats
-    nan: npt.NDArray[np.bool_]
+    nan: Bools
 
 
-def grid(lines: Sequence[Line], n: int, first: int | None = None, last: int | None = None) -> Grid:
-    """One grid for all runs of a chart: over the given steps, else over those that there are; never more columns than steps."""
-    logged = [line.steps for line in lines if len(line.steps)]
-    first = first if first is not None else min((int(steps[0]) for steps in logged), default=None)
-    last = last if last is not None else max((int(steps[-1]) for steps in logged), default=None)
+def grid(outlines: Sequence[Outline], n: int, first: int | None = None, last: int | None = None) -> Grid:
+    """One grid for all runs of a chart: over the given steps, else over those that there are; never more columns than steps.
+
+    Of long series the columns are aligned to the groups of the one with the most.
+    """
+    logged = [outline for outline in outlines if len(outline.firsts)]
+    first = first if first is not None else min((int(outline.firsts[0]) for outline in logged), default=None)
+    last = last if last is not None else max((int(outline.lasts[-1]) for outline in logged), default=None)
     if first is None or last is None or last < first:
-        return Grid(first or 0, (first or 0) - 1, 0)
-    return Grid(first, last, min(n, last - first + 1))
+        return Grid(first or 0, (first or 0) - 1, ())
+    even = Grid.even(first, last, min(n, last - first + 1))
+    longest = max(logged, key=lambda outline: len(outline.firsts), default=None)
+    if longest is None or points_between(longest, first, last) < WORTH_ALIGNING * even.n:
+        return even
+    return even.aligned(longest)
 
 
-def columns_of(line: Line, on: Grid) -> Columns:
-    """The line on the grid; every extreme, every NaN and the last point is in it. `n` counts the points on the grid."""
+def points_between(outline: Outline, first: int, last: int) -> int:
+    """How many points there are, about."""
+    start, stop = np.searchsorted(outline.firsts, first), np.searchsorted(outline.firsts, last, side="right")
+    return int(outline.counts[start:stop].sum())
+
+
+def cut(outline: Outline, on: Grid) -> Ints:
+    """The groups through which a border of the grid goes."""
+    borders = on.borders
+    before = np.searchsorted(outline.firsts, borders) - 1
+    there = before >= 0
+    before, borders = before[there], borders[there]
+    return np.unique(before[outline.lasts[before] >= borders])
+
+
+def columns_of(outline: Outline, on: Grid) -> Columns:
+    """An outline of which no group is cut, on the grid. `n` counts its points there."""
     least, greatest, last = (np.full(on.n, np.nan) for _ in range(3))
     marks = np.zeros(on.n, np.bool_)
-    places = np.searchsorted(line.steps, np.array(on.starts[:-1], np.int64))
-    end = int(np.searchsorted(line.steps, on.last, side="right")) if on.n else 0
+    places = np.searchsorted(outline.firsts, np.array(on.starts, np.int64))
+    end = int(np.searchsorted(outline.firsts, on.last, side="right")) if on.n else 0
     filled = np.flatnonzero(np.diff(places, append=end))
-    if len(filled):
-        values, starts = line.values[:end], places[filled]
-        least[filled], greatest[filled] = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
-        last[filled] = values[np.append(starts[1:], end) - 1]
-        nan = np.isnan(values)
-        if nan.any():
-            marks[filled] = np.logical_or.reduceat(nan, starts)
-    return Columns(end - int(places[0]) if on.n else 0, least, greatest, last, marks)
+    if not len(filled):
+        return Columns(0, least, greatest, last, marks)
+    starts = places[filled]
+    least[filled] = np.fmin.reduceat(outline.least[:end], starts)
+    greatest[filled] = np.fmax.reduceat(outline.greatest[:end], starts)
+    last[filled] = outline.final[np.append(starts[1:], end) - 1]
+    marks[filled] = np.logical_or.reduceat(outline.nan[:end], starts)
+    return Columns(int(outline.counts[places[0] : end].sum()), least, greatest, last, marks)

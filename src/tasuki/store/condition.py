@@ -29,6 +29,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     store: str
     projects: int
     runs: int
+    notes: int
     journals: int
     sealed: int
     alive: int
@@ -57,6 +58,7 @@ def condition(db: apsw.Connection, settings: Settings, folder: Folder, store: st
         store=store,
         projects=projects,
         runs=runs,
+        notes=one(db, "SELECT count(*) FROM (SELECT DISTINCT project, event_id FROM note)")[0],
         journals=len(journals),
         sealed=len(journals) - len(verdicts),
         alive=verdicts.count(Verdict.ALIVE),

@@ -32,6 +32,8 @@ WRITER_TABLES = {
     ' ORDER BY r.writer, r."offset"',
     "unknown": 'SELECT u.writer, u."offset", kind FROM unknown u JOIN writer ON id = writer WHERE project = ? AND run = ?'
     ' ORDER BY u.writer, u."offset"',
+    "notes": 'SELECT n.writer, n."offset", n.clock, n.time, kind, event_id, digest, session, category, text, content FROM note n'
+    ' JOIN writer w ON w.id = n.writer WHERE w.project = ? AND w.run = ? ORDER BY n.writer, n."offset"',
     "holes": 'SELECT h.writer, h."offset", saved_as, place FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
     " ORDER BY saved_as, place",
 }

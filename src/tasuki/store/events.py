@@ -1,13 +1,15 @@
 """Events: what changed, for those who watch. They are written in the transaction that changed it and kept for a while."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
+import numpy as np
 
 from tasuki.journal import Stream
-from tasuki.records import Alert, Lost, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
+from tasuki.records import Alert, Lost, Note, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
 from tasuki.store.points import Points
 from tasuki.store.sql import one, rows
 
@@ -37,7 +39,8 @@ class Events:
     """The events of one transaction."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str, str, int], dict[str, Any]] = {}
+        self.found: dict[tuple[str, str, str, int], str] = {}
+        self.notes: Counter[tuple[str, str]] = Counter()
 
     def tell(self, stream: Stream, offset: int, record: object) -> None:
         """A record changed a run, or is an alert. A run that changed many times has changed once."""
@@ -46,10 +49,12 @@ class Events:
         elif isinstance(record, Alert):
             alert = {"id": f"{stream.writer}:{offset}", "level": record.level, "title": record.title}
             self.add("alert", stream, alert)
+        elif isinstance(record, Note):
+            self.notes[stream.project, stream.run] += 1
 
     def tell_run(self, project: str, run: str) -> None:
         """A run began, changed, ended or went."""
-        self.found.setdefault((project, run, "run", 0), {"type": "run", "project": project, "run": run})
+        self.found.setdefault((project, run, "run", 0), json({"type": "run", "project": project, "run": run}))
 
     def tell_points(self, stream: Stream, points: Points) -> None:
         """New values: themselves if they are few, else where they are."""
@@ -58,32 +63,39 @@ class Events:
     def add(self, kind: str, stream: Stream, content: dict[str, Any]) -> None:
         """One more event."""
         head = {"type": kind, "project": stream.project, "run": stream.run}
-        self.found[stream.project, stream.run, kind, len(self.found) + 1] = head | content
+        self.found[stream.project, stream.run, kind, len(self.found) + 1] = json(head | content)
 
     def write(self, db: apsw.Connection) -> None:
         """Into the table, inside the transaction; the oldest go."""
-        if self.found:
+        if self.found or self.notes:
             db.executemany("INSERT INTO event (project, run, type, data) VALUES (?, ?, ?, ?)", self.table_rows())
             db.execute("DELETE FROM event WHERE sequence <= ?", (db.last_insert_rowid() - KEPT_EVENTS,))
             self.found.clear()
+            self.notes.clear()
 
     def table_rows(self) -> Iterator[tuple[str, str, str, str]]:
         """A row per event."""
         for (project, run, kind, _), content in self.found.items():
-            yield project, run, kind, msgspec.json.encode(content).decode()
+            yield project, run, kind, content
+        for (project, run), n in self.notes.items():
+            yield project, run, "note", json({"type": "note", "project": project, "run": run, "n": n})
+
+
+def json(content: dict[str, Any]) -> str:
+    """An event's data."""
+    return msgspec.json.encode(content).decode()
 
 
 def delta(points: Points) -> dict[str, Any]:
     """The values: `[step, time, value]` by metric."""
-    steps, times = points.steps.tolist(), (points.clocks - points.lags).tolist()
-    return {
-        "points": {
-            metric: [
-                [steps[row], times[row], json_number(value)] for row, value in zip(rows.tolist(), values.tolist(), strict=True)
-            ]
-            for metric, (rows, values) in points.columns.items()
-        }
-    }
+    steps, times = points.steps, points.clocks - points.lags
+    found = {}
+    for metric, (places, values) in points.columns.items():
+        numbers: list[float | str] = values.tolist()
+        if not np.isfinite(values).all():
+            numbers = [json_number(value) for value in values.tolist()]
+        found[metric] = list(zip(steps[places].tolist(), times[places].tolist(), numbers, strict=True))
+    return {"points": found}
 
 
 def extent(points: Points) -> dict[str, Any]:

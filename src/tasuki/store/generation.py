@@ -15,21 +15,28 @@ import apsw
 import msgspec
 
 from tasuki.errors import JournalError, StoreDamaged
+from tasuki.failpoints import reach
+from tasuki.records import words_in
 from tasuki.store.schema import SCHEMA, TABLES
 from tasuki.store.sql import immediate
 
-__all__ = ["Generations", "connect", "generation_number"]
+__all__ = ["LOCK_SECONDS", "Generations", "connect", "generation_number"]
 
 POINTER = "store"
 LOCK = "store.lock"
 APPLICATION_ID = 0x7461_7375
+LOCK_SECONDS = 60.0
+"""How long another process's lock is waited for."""
 NAME = re.compile(r"store\.(\d+)\.db")
 
 
-def connect(path: Path | str) -> apsw.Connection:
-    """A connection to a projection; its tables are made if there are none. StoreDamaged if the file is no store of this schema."""
+def connect(path: Path | str, lock_seconds: float = LOCK_SECONDS) -> apsw.Connection:
+    """A connection to a projection; its tables are made if there are none. StoreDamaged if the file is no store of this schema.
+
+    apsw.BusyError if another process has locked it for so long.
+    """
     db = apsw.Connection(str(path))
-    db.set_busy_timeout(60_000)
+    db.set_busy_timeout(int(lock_seconds * 1000))
     try:
         db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536")
         if db.pragma("user_version") == 0:
@@ -38,6 +45,7 @@ def connect(path: Path | str) -> apsw.Connection:
                     db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if db.pragma("application_id") != APPLICATION_ID or db.pragma("user_version") != SCHEMA:
             raise StoreDamaged(f"{path} is not a store of schema {SCHEMA}")
+        db.create_scalar_function("words_in", words_in_json, 1, deterministic=True)
         if is_cut_short(db):
             raise StoreDamaged(f"{path} is cut short")
     except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
@@ -47,6 +55,11 @@ def connect(path: Path | str) -> apsw.Connection:
         db.close()
         raise
     return db
+
+
+def words_in_json(*contents: object) -> str:
+    """What is searched of a note."""
+    return "\n".join(words_in(msgspec.json.decode(str(content))) for content in contents)
 
 
 def is_cut_short(db: apsw.Connection) -> bool:
@@ -130,7 +143,9 @@ class Generations:
         before = pointer.get(str(SCHEMA))
         draft = self.folder / f"{POINTER}.draft"
         draft.write_bytes(msgspec.json.encode(pointer | {str(SCHEMA): path.name}))
+        reach("rebuild.before_promote")
         draft.replace(self.folder / POINTER)
+        reach("rebuild.after_promote")
         if before and before != path.name:
             self.remove(self.folder / before)
 
@@ -155,7 +170,13 @@ class Generations:
         except OSError as error:
             raise JournalError(f"the data folder {self.folder} can't be written: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise JournalError(
+                    f"the file system of {self.folder} refuses locks, and a store needs them: {error.strerror}",
+                    hint="what was logged is whole: ask a server that it was sent to, or a copy of the folder on a local disk",
+                ) from error
             yield
         finally:
             os.close(descriptor)

@@ -1,7 +1,7 @@
 """The store of a data folder: a `Query` that first brings the projection to where the journals are."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
@@ -11,21 +11,21 @@ import apsw
 import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, StoreDamaged
+from tasuki.errors import ConfigError, Conflict, StoreDamaged
 from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
-from tasuki.store.generation import Generations, connect
+from tasuki.store.generation import LOCK_SECONDS, Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.project import Projection
-from tasuki.store.protocols import Series
+from tasuki.store.protocols import Series, Top
 from tasuki.store.questions import Questions
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import open_source
-from tasuki.store.sql import immediate
+from tasuki.store.sql import immediate, rows
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
@@ -39,6 +39,8 @@ READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQ
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
 P = ParamSpec("P")
 T = TypeVar("T")
+View = tuple[Sequence[str], Iterable[tuple[str | int | None, ...]]]
+"""Columns and rows that are no table of the projection."""
 Arrival = Callable[[apsw.Connection, Source], int]
 """What brings the projection to where the source is, or waits for it; returns how many records are missing all the same."""
 log = logging.getLogger("tasuki.store")
@@ -61,11 +63,13 @@ class LocalStore:
         *,
         clock: Clock = SYSTEM,
         wait_seconds: float | None = READER_WAIT_SECONDS,
+        lock_seconds: float = LOCK_SECONDS,
         arrive: Arrival | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.wait_seconds = wait_seconds
+        self.lock_seconds = lock_seconds
         self.arrive = arrive or self.project
         self.folder = Folder(settings.journal_root, settings.lock_root)
         self.generations = Generations(database_folder(settings.dir))
@@ -93,17 +97,24 @@ class LocalStore:
         """All projects, by name."""
         return self.ask(Questions.projects)
 
-    def runs(self, project: str) -> list[RunRow]:
-        """The project's runs, in the order they were created."""
-        return self.ask(Questions.runs, project)
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        return self.ask(Questions.runs, project, limit=limit, newest_first=newest_first)
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         return self.ask(Questions.run, project, ref)
 
-    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
-        """The summary of each metric of each run, by run and metric."""
-        return self.ask(Questions.summaries, project, runs, metrics)
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
+        return self.ask(Questions.summaries, project, runs, metrics, top=top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
@@ -117,12 +128,23 @@ class LocalStore:
         """The alerts of a project or of one run, by time."""
         return self.ask(Questions.alerts, project, run)
 
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes, by time."""
+        return self.ask(Questions.notes, project, kind, since=since, search=search)
+
     # -- care
 
-    def sql(self, statement: str, limit_rows: int = 10_000) -> tuple[list[str], list[tuple[object, ...]]]:
-        """The columns and rows of a SELECT over the projection's tables. ConfigError for any other statement, or a wrong one."""
+    def sql(
+        self, statement: str, limit_rows: int = 10_000, views: Mapping[str, View] = {}
+    ) -> tuple[list[str], list[tuple[object, ...]]]:
+        """The columns and rows of a SELECT over the projection's tables, and `views` that are made for it where it names them.
+
+        ConfigError for any other statement, or a wrong one.
+        """
         self.repairing(lambda: self.catch_up(self.wait_seconds))
-        return select(str(self.path), statement, limit_rows)
+        return select(str(self.path), statement, limit_rows, {name: view for name, view in views.items() if name in statement})
 
     def rebuild(self, progress: Callable[[int], None] = lambda _: None) -> RebuildReport:
         """Build a new generation from the journals while the current one answers, then make it the current one."""
@@ -148,9 +170,15 @@ class LocalStore:
             return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, received, self.source, there, progress)))
 
     def condition(self) -> Condition:
-        """The folder's state, as `tasuki doctor` shows it."""
-        self.repairing(lambda: self.catch_up(self.wait_seconds))
-        return self.reading(lambda db: condition(db, self.settings, self.folder, str(self.path), self.missing))
+        """The folder's state, as `tasuki doctor` shows it. Conflict if another process has locked the store."""
+        try:
+            self.repairing(lambda: self.catch_up(self.wait_seconds))
+            return self.reading(lambda db: condition(db, self.settings, self.folder, str(self.path), self.missing))
+        except apsw.BusyError as error:
+            raise Conflict(
+                f"another process has locked {self.path}",
+                hint="recording and sending go on without it; questions wait until that process ends",
+            ) from error
 
     # -- how
 
@@ -213,9 +241,16 @@ class LocalStore:
         """Drop what is projected of a run; what there still is of it is projected again."""
         db = self.connection()
         with immediate(db):
-            projection = Projection(db)
-            projection.forget(project, run)
-            projection.events.write(db)
+            Projection(db).forget(project, run)
+
+    def forget_gone(self) -> list[tuple[str, str]]:
+        """Drop what is projected of runs of which no stream is left anywhere; returns them, by project and id."""
+        self.repairing(lambda: self.catch_up(None))
+        there = {(stream.project, stream.run) for stream in self.source.streams()}
+        gone = [key for key in rows(self.connection(), "SELECT project, id FROM run") if key not in there]
+        for project, run in gone:
+            self.forget(project, run)
+        return gone
 
     def project(self, _: apsw.Connection, __: Source) -> int:
         """Project what is there, as a reader does that is on its own."""
@@ -230,7 +265,7 @@ class LocalStore:
             if self.db is not None:
                 self.db.close()
             self.db, self.path = None, path
-            self.db = connect(path)
+            self.db = connect(path, self.lock_seconds)
         return self.db
 
     def is_over(self, writers: list[tuple[str, bool]], updated: int) -> bool:
@@ -242,9 +277,12 @@ class LocalStore:
         )
 
 
-def select(path: str, statement: str, limit_rows: int) -> tuple[list[str], list[tuple[object, ...]]]:
+def select(path: str, statement: str, limit_rows: int, views: Mapping[str, View]) -> tuple[list[str], list[tuple[object, ...]]]:
     """Run one SELECT on a connection that can do nothing else, for at most `SQL_SECONDS`."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    for name, (columns, lines) in views.items():
+        db.execute(f"CREATE TEMP TABLE {name} ({', '.join(columns)})")
+        db.executemany(f"INSERT INTO temp.{name} VALUES ({', '.join('?' for _ in columns)})", lines)
     deadline = SYSTEM.monotonic() + SQL_SECONDS
     db.authorizer = lambda action, *_: apsw.SQLITE_OK if action in READ_ONLY else apsw.SQLITE_DENY
     db.set_progress_handler(lambda: SYSTEM.monotonic() > deadline, 10_000)

@@ -113,16 +113,15 @@ class Points:
         return Points(steps[order], clocks[order], self.lags[order], writers[order], self.names, columns)
 
 
-def collect(writer: str, records: Iterable[tuple[FlatMetrics, int]]) -> Points | None:
-    """The points of one writer's records, each with its clock; None if there are none.
+def collect(writer: str, records: Iterable[tuple[FlatMetrics, int]]) -> list[Points]:
+    """The points of one writer's records, each with its clock.
 
     Records that log the same metrics, as nearly all do, become one matrix.
     """
     groups: dict[tuple[str, ...], list[tuple[FlatMetrics, int]]] = {}
     for pair in records:
         groups.setdefault(tuple(pair[0].values), []).append(pair)
-    parts = [matrix(writer, metrics, pairs) for metrics, pairs in groups.items()]
-    return Points.merge(parts) if parts else None
+    return [matrix(writer, metrics, pairs) for metrics, pairs in groups.items()]
 
 
 def matrix(writer: str, metrics: tuple[str, ...], pairs: list[tuple[FlatMetrics, int]]) -> Points:

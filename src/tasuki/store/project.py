@@ -5,12 +5,12 @@ IMMEDIATE and moves it together with the rows, so nothing is projected twice. Th
 interleaved: every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
 """
 
-import json
-from collections.abc import Iterable
-from typing import Any, NamedTuple
-from zlib import crc32
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import apsw
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import BadRecord
 from tasuki.journal import Stream
@@ -19,6 +19,8 @@ from tasuki.records import (
     FlatMetrics,
     Lost,
     Metrics,
+    Note,
+    Position,
     Record,
     RunDeleted,
     RunStarted,
@@ -26,25 +28,20 @@ from tasuki.records import (
     RunUpdated,
     Salvaged,
     Unknown,
-    decode,
-    frames,
+    content_of,
+    digest_of,
+    text_of_note,
 )
 from tasuki.store import metrics
+from tasuki.store.attempts import Place, run_started, run_status, run_updated, to_json
+from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
 from tasuki.store.points import Points, collect
 from tasuki.store.sql import one, rows
 
-__all__ = ["Projection", "flat_numbers"]
+__all__ = ["Projection"]
 
-SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
-
-
-class Place(NamedTuple):
-    """Where in which stream a record lies, and its clock."""
-
-    writer: str
-    offset: int
-    clock: int
+SMALLEST_INT = -(2**63)
 
 
 class Progress(NamedTuple):
@@ -58,6 +55,24 @@ class Progress(NamedTuple):
 
 
 NOT_BEGUN = Progress(0, 0, 0, 0, False)
+PLACES = """
+SELECT writer.id, "offset", crc, clock, records, sealed FROM json_each(?) asked JOIN writer ON writer.id = asked.value
+"""
+RUNS = """
+SELECT project, run.id, run.key, tail_records FROM json_each(?) asked
+JOIN run ON project = json_extract(asked.value, '$[0]') AND run.id = json_extract(asked.value, '$[1]')
+"""
+"""A run that was deleted has no row."""
+
+
+@dataclass(slots=True)
+class RunState:
+    """What a transaction does to a run's row: values more, records in the tail, the latest clock."""
+
+    key: int
+    tail_records: int
+    points: int = 0
+    clock: int = 0
 
 
 class Projection:
@@ -65,180 +80,147 @@ class Projection:
 
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
-        self.ids = metrics.MetricIds(db)
+        self.tail = metrics.Tail(db)
         self.events = Events()
+        self.places: dict[str, Progress] = {}
+        self.moved: dict[str, Stream] = {}
+        self.runs: dict[tuple[str, str], RunState | None] = {}
+
+    def expect(self, streams: Sequence[Stream]) -> None:
+        """Look up what is kept of many streams and their runs at once."""
+        writers = [stream.writer for stream in streams if stream.writer not in self.places]
+        for writer, *row in self.db.execute(PLACES, (to_json(writers),)):
+            self.places[writer] = Progress(*row)
+        names = {(stream.project, stream.run) for stream in streams if stream.run} - self.runs.keys()
+        found = self.db.execute(RUNS, (to_json(sorted(names)),))
+        self.runs |= {(project, run): RunState(key, tail_records) for project, run, key, tail_records in found}
 
     def progress(self, writer: str) -> Progress:
         """How far a stream is projected."""
-        row = one(self.db, 'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,))
-        return Progress(*row) if row else NOT_BEGUN
+        if writer not in self.places:
+            row = one(self.db, 'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,))
+            self.places[writer] = Progress(*row) if row else NOT_BEGUN
+        return self.places[writer]
 
     def add(self, stream: Stream, data: bytes) -> None:
         """Project the whole frames that follow what is projected of the stream, and move its position."""
         before = self.progress(stream.writer)
-        run = self.run_key(stream)
-        end, clock, records = 0, before.clock, before.records
+        run = self.run_state(stream)
+        batch = read_batch(stream.writer, data, before.clock)
         logged: list[tuple[FlatMetrics, int]] = []
-        for offset, payload in frames(data):
-            end, records = offset + 8 + len(payload), records + 1
-            record = read(payload)
-            clock = clock + 1 if isinstance(record, BadRecord) else max(min(record.time, LARGEST_INT), clock + 1)
+        for offset, clock, record in batch.others:
+            if run is None and stream.run:
+                break
             if record.__class__ is FlatMetrics:
                 logged.append((record, clock))
-            elif run is not None:
-                place = Place(stream.writer, before.offset + offset, clock)
-                self.events.tell(stream, place.offset, record)
-                if isinstance(record, RunDeleted):
-                    self.delete(stream, run)
-                    run = None
-                elif (flat := self.apply(run, place, record)) is not None:
-                    logged.append((flat, clock))
-        if run is not None and records > before.records:
-            points = self.add_points(run, stream.writer, logged, clock)
-            if points is not None:
-                self.events.tell_points(stream, points)
-        self.move(stream, Progress(before.offset + end, crc32(data[:end], before.crc), clock, records, before.sealed))
+                continue
+            place = Place(stream.writer, before.offset + offset, clock)
+            self.events.tell(stream, place.offset, record)
+            if isinstance(record, Note):
+                self.note(stream, place, record)
+            elif run is None:
+                self.apply_outside(place, record)
+            elif isinstance(record, RunDeleted):
+                self.delete(stream, run.key)
+                run = None
+            elif (flat := self.apply(run.key, place, record)) is not None:
+                logged.append((flat, clock))
+        if run is not None and batch.records:
+            self.add_points(stream, run, [*batch.points, *collect(stream.writer, logged)], batch.clock)
+        end = Position(before.offset + len(data), crc32(data, before.crc))
+        self.move(stream, Progress(*end, batch.clock, before.records + batch.records, before.sealed))
 
     def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
         """Make a record's rows; metrics that were nested come back flat."""
+        match record:
+            case Metrics():
+                return self.flattened(place, record)
+            case RunStarted():
+                run_started(self.db, run, place, record)
+            case RunUpdated():
+                run_updated(self.db, run, place, record)
+            case RunStatus():
+                run_status(self.db, run, place, record)
+            case Alert():
+                self.alert(run, place, record)
+            case Lost():
+                self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
+            case _:
+                self.apply_outside(place, record)
+        return None
+
+    def apply_outside(self, place: Place, record: Record | Unknown | BadRecord) -> None:
+        """Make the rows of a record that is about its stream, whether that is of a run or not."""
         match record:
             case BadRecord():
                 self.reject(place, record.message)
             case Unknown():
                 self.db.execute("INSERT INTO unknown VALUES (?, ?, ?)", (place.writer, place.offset, record.kind))
-            case Metrics():
-                return self.flattened(place, record)
-            case RunStarted():
-                self.run_started(run, place, record)
-            case RunUpdated():
-                self.run_updated(run, place, record)
-            case RunStatus():
-                self.run_status(run, place, record)
-            case Alert():
-                self.alert(run, place, record)
-            case Lost():
-                self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
             case Salvaged():
                 self.db.execute("INSERT INTO hole VALUES (?, ?, ?, ?)", (record.writer, record.hole, place.writer, place.offset))
-        return None
 
     def move(self, stream: Stream, progress: Progress) -> None:
         """Keep how far a stream is projected; a stream that has ended is complete when all of it is."""
         complete = stream.sealed and progress.offset == stream.size
-        self.db.execute(
+        self.places[stream.writer] = progress._replace(sealed=complete)
+        self.moved[stream.writer] = stream
+
+    def write(self) -> None:
+        """Put into the tables what was kept until now: once a transaction, or before other rows need it."""
+        self.db.executemany(
             "INSERT INTO writer VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
             ' "offset" = excluded."offset", crc = excluded.crc, clock = excluded.clock, records = excluded.records,'
             " sealed = excluded.sealed",
-            (stream.writer, stream.project, stream.run, *progress._replace(sealed=complete)),
+            [(stream.writer, stream.project, stream.run, *self.places[writer]) for writer, stream in self.moved.items()],
         )
+        self.db.executemany(
+            "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
+            [(run.points, run.tail_records, run.clock, run.key) for run in self.runs.values() if run is not None],
+        )
+        self.tail.write()
+        self.events.write(self.db)
+        self.moved.clear()
+        self.runs.clear()
 
     # -- runs
 
-    def run_key(self, stream: Stream) -> int | None:
-        """The number of the stream's run; None if the run was deleted, or the stream is of no run."""
-        if not stream.run or self.is_deleted(stream):
+    def run_state(self, stream: Stream) -> "RunState | None":
+        """The stream's run; None if the run was deleted, or the stream is of no run."""
+        name = (stream.project, stream.run)
+        if name not in self.runs:
+            self.runs[name] = self.read_run(name) if stream.run else None
+        return self.runs[name]
+
+    def read_run(self, name: tuple[str, str]) -> "RunState | None":
+        """A run's row, which is made if it is not there; None if the run was deleted."""
+        if one(self.db, "SELECT 1 FROM tombstone WHERE project = ? AND run = ?", name):
             return None
-        key = (stream.project, stream.run)
-        self.db.execute(
-            "INSERT INTO run (project, id, points, tail_records, lost) VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING",
-            key,
-        )
-        (number,) = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", key)
-        return int(number)
+        found = "SELECT key, tail_records FROM run WHERE project = ? AND id = ?"
+        row = one(self.db, found, name)
+        if row is None:
+            self.db.execute("INSERT INTO run (project, id, points, tail_records, lost) VALUES (?, ?, 0, 0, 0)", name)
+            row = (self.db.last_insert_rowid(), 0)
+        return RunState(*row)
 
-    def is_deleted(self, stream: Stream) -> bool:
-        """Whether the stream's run has a tombstone."""
-        found = one(self.db, "SELECT 1 FROM tombstone WHERE project = ? AND run = ?", (stream.project, stream.run))
-        return found is not None
-
-    def add_points(self, run: int, writer: str, logged: list[tuple[FlatMetrics, int]], clock: int) -> Points | None:
-        """Add a batch's values to the run, and the clock of its latest record; returns the values."""
-        points = collect(writer, logged)
-        (tail_records,) = one(self.db, "SELECT tail_records FROM run WHERE key = ?", (run,))
-        if points is not None:
-            tail_records = metrics.append(self.db, run, points, tail_records, self.ids)
-        self.db.execute(
-            "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
-            (points.values if points else 0, tail_records, clock, run),
-        )
-        return points
+    def add_points(self, stream: Stream, run: "RunState", parts: list[Points], clock: int) -> None:
+        """Add a batch's values to the run, and the clock of its latest record."""
+        run.clock = max(run.clock, clock)
+        if parts:
+            points = Points.merge(parts)
+            run.points += points.values
+            run.tail_records = self.tail.append(run.key, points, run.tail_records)
+            self.events.tell_points(stream, points)
 
     def end(self, stream: Stream) -> None:
-        """The stream is complete: make blocks of its run's tail, since nothing more is expected soon."""
-        run = self.run_key(stream)
+        """The stream is complete: nothing more is expected of its run soon."""
+        run = self.run_state(stream)
         if run is not None:
-            metrics.fold(self.db, run, self.ids)
-            self.db.execute("UPDATE run SET tail_records = 0 WHERE key = ?", (run,))
-
-    def run_started(self, run: int, place: Place, record: RunStarted) -> None:
-        """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is its beginning."""
-        self.db.execute(
-            "INSERT INTO run_attempt (run, attempt, clock, writer, environment) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (run, attempt) DO UPDATE SET clock = excluded.clock, writer = excluded.writer,"
-            " environment = excluded.environment"
-            " WHERE clock IS NULL OR (excluded.clock, excluded.writer) < (clock, writer)",
-            (run, record.attempt, place.clock, place.writer, to_json(record.environment)),
-        )
-        self.db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer))
-        self.db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
-        self.set_fields(run, place, record, record.config)
-        self.set_tags(run, place, added=record.tags, removed=())
-
-    def run_updated(self, run: int, place: Place, record: RunUpdated) -> None:
-        """Fields, config keys and tags change."""
-        self.set_fields(run, place, record, record.config)
-        self.set_tags(run, place, added=record.tags_added, removed=record.tags_removed)
-
-    def set_fields(self, run: int, place: Place, record: RunStarted | RunUpdated, config: dict[str, Any]) -> None:
-        """The latest value of each field and of each top-level config key wins."""
-        fields = {"name": record.name, "group_name": record.group, "notes": record.notes}
-        changed = {field: value for field, value in fields.items() if value is not None}
-        changed |= {f"config.{key}": value for key, value in config.items()}
-        self.db.executemany(
-            "INSERT INTO run_field VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, field) DO UPDATE SET"
-            " value = excluded.value, clock = excluded.clock, writer = excluded.writer"
-            " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
-            ((run, field, to_json(value), place.clock, place.writer) for field, value in changed.items()),
-        )
-        if changed:
-            self.show_fields(run)
-
-    def show_fields(self, run: int) -> None:
-        """Put the fields as they stand into the run's row."""
-        fields = dict(rows(self.db, "SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)))
-        config = {field[7:]: json.loads(value) for field, value in fields.items() if field.startswith("config.")}
-        shown = [json.loads(fields[field]) if field in fields else None for field in ("name", "group_name", "notes")]
-        self.db.execute(
-            "UPDATE run SET name = ?, group_name = ?, notes = ?, config = ? WHERE key = ?",
-            (*shown, to_json(config) if config else None, run),
-        )
-
-    def set_tags(self, run: int, place: Place, *, added: Iterable[str], removed: Iterable[str]) -> None:
-        """Tags are a set; of adding and removing one, the later counts."""
-        changed = dict.fromkeys(added, 1) | dict.fromkeys(removed, 0)
-        self.db.executemany(
-            "INSERT INTO run_tag VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, tag) DO UPDATE SET"
-            " present = excluded.present, clock = excluded.clock, writer = excluded.writer"
-            " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
-            ((run, tag, present, place.clock, place.writer) for tag, present in changed.items()),
-        )
-        if changed:
-            tags = [tag for (tag,) in self.db.execute("SELECT tag FROM run_tag WHERE run = ? AND present ORDER BY tag", (run,))]
-            self.db.execute("UPDATE run SET tags = ? WHERE key = ?", (to_json(tags), run))
-
-    def run_status(self, run: int, place: Place, record: RunStatus) -> None:
-        """The first final status of an attempt stands."""
-        if record.status.is_final:
-            self.db.execute(
-                "INSERT INTO run_attempt (run, attempt, status, reason, status_clock, status_writer) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (run, attempt) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
-                " status_clock = excluded.status_clock, status_writer = excluded.status_writer WHERE status_clock IS NULL"
-                " OR (excluded.status_clock, excluded.status_writer) < (status_clock, status_writer)",
-                (run, record.attempt, record.status, record.reason, place.clock, place.writer),
-            )
+            self.tail.settle(run.key)
+            run.tail_records = 0
 
     def delete(self, stream: Stream, run: int) -> None:
         """Forget everything of a run but that it was deleted."""
+        self.write()
         self.db.execute("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO NOTHING", (stream.project, stream.run))
         self.erase(stream, run)
 
@@ -250,6 +232,7 @@ class Projection:
         for table, column in (("writer", "run"), ("tombstone", "run"), ("run", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE project = ? AND {column} = ?", (project, run))
         self.events.tell_run(project, run)
+        self.write()
 
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
@@ -257,7 +240,7 @@ class Projection:
         for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
-        for table, column in (("rejected", "writer"), ("unknown", "writer"), ("hole", "saved_as")):
+        for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
         self.db.execute("DELETE FROM run WHERE key = ?", (run,))
 
@@ -283,36 +266,22 @@ class Projection:
             ),
         )  # fmt: skip
 
+    def note(self, stream: Stream, place: Place, record: Note) -> None:
+        """A correction, a lesson, an event: each is kept; which one of an id stands is for those who ask."""
+        try:
+            content, digest = to_json(content_of(record)), digest_of(record)
+        except TypeError as error:  # keys that JSON has no form for: no client of ours writes such
+            self.reject(place, f"a note that is no JSON: {error}")
+            return
+        self.db.execute(
+            "INSERT INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                stream.project, record.event_id, place.clock, place.writer, place.offset, digest, stream.run,
+                record.__struct_config__.tag, record.time, record.session, getattr(record, "category", None), text_of_note(record),
+                content,
+            ),
+        )  # fmt: skip
+
     def reject(self, place: Place, reason: str) -> None:
         """List a record that can't be projected."""
         self.db.execute("INSERT INTO rejected VALUES (?, ?, ?)", (place.writer, place.offset, reason))
-
-
-def read(payload: bytes) -> Record | Unknown | BadRecord:
-    """The record, or what is wrong with it."""
-    try:
-        return decode(payload)
-    except BadRecord as error:
-        return error
-
-
-def to_json(value: Any) -> str:
-    """JSON with sorted keys; NaN and infinities are written as Python and JavaScript name them."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-
-
-def flat_numbers(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], list[str]]:
-    """Numbers by joined names, and the names of what is none."""
-    flat: dict[str, float] = {}
-    odd: list[str] = []
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            inner, inner_odd = flat_numbers(value, f"{name}/")
-            flat |= inner
-            odd += inner_odd
-        elif isinstance(value, (bool, int, float)):
-            flat[name] = float(value)
-        else:
-            odd.append(name)
-    return flat, odd

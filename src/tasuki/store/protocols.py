@@ -1,14 +1,14 @@
 """The two seams of the store: where streams are received, and what answers questions."""
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.records import AlertRow, HistoryRow, Item, Position, ProjectRow, Reply, RunRow, Summary
+from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
 
-__all__ = ["Query", "Series", "Store"]
+__all__ = ["Query", "Series", "Store", "Top"]
 
 
 class Series(NamedTuple):
@@ -17,6 +17,17 @@ class Series(NamedTuple):
     steps: npt.NDArray[np.int64]
     times: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+
+
+class Top(NamedTuple):
+    """The `n` best runs by a metric: least or greatest first, by its last value, its minimum or its maximum.
+
+    Of equals the run that was created first is first. Runs where that is NaN are none of the best.
+    """
+
+    n: int
+    mode: Literal["min", "max"] = "min"
+    by: Literal["last", "min", "max"] = "last"
 
 
 class Store(Protocol):
@@ -47,16 +58,26 @@ class Query(Protocol):
         """All projects, by name."""
         ...
 
-    def runs(self, project: str) -> list[RunRow]:
-        """The project's runs, in the order they were created."""
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         ...
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         ...
 
-    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
-        """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric."""
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric.
+
+        With `top` only the best of them, the best first.
+        """
         ...
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
@@ -69,4 +90,13 @@ class Query(Protocol):
 
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
         """The alerts of a project or of one run (by id), by time."""
+        ...
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes by time, once each; those that conflict with one that came first are marked.
+
+        Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
+        """
         ...

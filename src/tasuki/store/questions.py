@@ -1,47 +1,26 @@
-"""The SQL behind each question: one body, used by whoever has a connection inside a read transaction."""
+"""The answer to each question: one body, used by whoever has a connection inside a read transaction."""
 
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Collection
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 
 from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, ProjectRow, RunRow, Status, Summary
-from tasuki.store.metrics import read_line, read_points
-from tasuki.store.points import Line, Order, Points
-from tasuki.store.protocols import Series
+from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.store.history import HistoryPage, history_rows
+from tasuki.store.metrics import read_points, read_series
+from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
+from tasuki.store.points import Order, Points
+from tasuki.store.protocols import Series, Top
+from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
+from tasuki.store.statements import ALERTS, BEST, LAST, NEWEST_FIRST, OLDEST_FIRST, PROJECT, PROJECTS, SUMMARIES, SUMMARIES_OF
 
-__all__ = ["Behind", "HistoryPage", "Questions", "RunsPage"]
-
-RUNS = """
-SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
-    a.attempt, a.environment, a.status, a.reason, a.status_clock,
-    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
-FROM (SELECT *, coalesce(created, {last}) AS born FROM run
-    WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
-    ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
-LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
-    SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1)
-ORDER BY born {direction}, run.id {direction}
-"""
-LAST = 2**63 - 1
-OLDEST_FIRST = RUNS.format(last=LAST, behind=">", direction="ASC")
-NEWEST_FIRST = RUNS.format(last=LAST, behind="<", direction="DESC")
-SUMMARIES = """
-SELECT run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step
-FROM run JOIN summary ON summary.run = run.key JOIN metric ON metric.id = summary.metric
-WHERE run.project = ?1 AND (?2 IS NULL OR run.id IN (SELECT value FROM json_each(?2)))
-    AND (?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))
-ORDER BY run.created, run.id, metric.name
-"""
-ALERTS = """
-SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
-FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2) ORDER BY clock, writer, "offset"
-"""
-
+__all__ = ["Behind", "Questions", "RunsPage", "best_of"]
 
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
@@ -54,15 +33,6 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class HistoryPage(NamedTuple):
-    """Some rows of a history, what the next page comes behind, and how many rows there are in all."""
-
-    rows: list[HistoryRow]
-    end: Order | None
-    total: int
-    more: bool = False
-
-
 class Questions:
     """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
 
@@ -72,12 +42,11 @@ class Questions:
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
-        found = rows(self.db, "SELECT project, count(*), max(coalesce(updated, 0)) FROM run GROUP BY project ORDER BY project")
-        return [ProjectRow(name=name, runs=runs, updated=updated) for name, runs, updated in found]
+        return [ProjectRow(name=name, runs=runs, updated=updated) for name, runs, updated in rows(self.db, PROJECTS)]
 
-    def runs(self, project: str) -> list[RunRow]:
-        """The project's runs, in the order they were created."""
-        return self.runs_page(project, limit=-1).rows
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        return self.runs_page(project, limit=-1 if limit is None else limit, newest_first=newest_first).rows
 
     def runs_page(self, project: str, *, limit: int, behind: Behind | None = None, newest_first: bool = False) -> RunsPage:
         """At most `limit` runs behind those of an earlier page; a negative limit is none."""
@@ -93,12 +62,16 @@ class Questions:
 
     def check_project(self, project: str) -> None:
         """NotFound, naming those there are, for a project that is not there."""
-        names = [row.name for row in self.projects()]
-        if project not in names:
+        if one(self.db, PROJECT, (project,)) is None:
+            names = [row.name for row in self.projects()]
             raise NotFound(
                 f"there is no project {project!r}",
                 hint=f"there are {', '.join(names)}" if names else "nothing is recorded yet",
             )
+
+    def knows(self, project: str, run: str) -> bool:
+        """Whether anything of a run is projected, a tombstone included."""
+        return one(self.db, "SELECT 1 FROM run WHERE project = ? AND id = ?", (project, run)) is not None
 
     def run_row(self, project: str, key: int, id: str, *row: Any) -> RunRow:
         """A run from its row."""
@@ -128,9 +101,9 @@ class Questions:
             status=Status(status),
             group=group,
             notes=notes,
-            tags=json.loads(tags or "[]"),
-            config=json.loads(config or "{}"),
-            environment=json.loads(environment or "{}"),
+            tags=[] if tags is None else from_json(tags),
+            config={} if config is None else from_json(config),
+            environment={} if environment is None else from_json(environment),
             attempt=max(number, 1),
             reason=reason,
             created=created or updated or 0,
@@ -183,11 +156,32 @@ class Questions:
         exact = one(self.db, "SELECT 1 FROM run WHERE project = ? AND id = ?", (project, ref))
         return ref if exact else self.run(project, ref).id
 
-    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
-        """The summary of each metric of each run, by run and metric."""
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
+        if top is not None and runs is None and metrics is not None and len(metrics) == 1:
+            return self.best(project, next(iter(metrics)), top)
         chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
-        names = Summary.__struct_fields__
-        return [Summary(**dict(zip(names, row, strict=True))) for row in self.db.execute(SUMMARIES, (project, *chosen))]
+        found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
+        return found if top is None else best_of(found, top)
+
+    def best(self, project: str, metric: str, top: Top) -> list[Summary]:
+        """The best runs by one metric: of those that are settled the first in order, and of those that are not, all."""
+        id = one(self.db, "SELECT id FROM metric WHERE name = ?", (metric,))
+        if id is None:
+            return []
+        nth, least, settled, live = BEST[top.mode, top.by]
+        bound = one(self.db, nth, (project, *id, top.n - 1))
+        found = rows(self.db, settled, (project, *id, least if bound is None else bound[0]))
+        found += rows(self.db, live, (project, *id))
+        found.sort(key=lambda row: row[:2])
+        return best_of([Summary(*row[1:]) for row in found], top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
@@ -210,22 +204,47 @@ class Questions:
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
-        points = self.points(project, run, metric)
-        if points is None:
-            raise NotFound(f"run {run!r} has logged nothing yet")
-        return series_of(points, metric)
+        found = read_series(self.db, self.key(project, run), metric)
+        if found is None:
+            raise self.no_metric(project, run, metric)
+        return found
 
-    def line(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> Line | None:
-        """One metric's steps and values, at least those from `first` to `last`; None if the run has not logged it."""
-        return read_line(self.db, self.key(project, run), metric, first, last)
+    def sketch(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> Sketch | None:
+        """One metric for a chart of at least the steps from `first` to `last`; None if the run has not logged it."""
+        return read_sketch(self.db, self.key(project, run), metric, first, last)
 
     def points(self, project: str, run: str, metric: str | None) -> Points | None:
         """All points of a run, or one metric's; NotFound, naming those there are, for a metric that was never logged."""
         points = read_points(self.db, self.key(project, run), metric)
         if points is None and metric is not None:
-            names = [summary.metric for summary in self.summaries(project, [run])]
-            raise NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}")
+            raise self.no_metric(project, run, metric)
         return points
+
+    def no_metric(self, project: str, run: str, metric: str) -> NotFound:
+        """What says that a run has not logged a metric, and which it has."""
+        names = [summary.metric for summary in self.summaries(project, [self.id(project, run)])]
+        return NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}")
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes, by time, once each; those that conflict with one that came first are marked."""
+        return self.notes_page(project, Wanted(kind, since, search), limit=-1).rows
+
+    def notes_page(
+        self, project: str, wanted: Wanted, *, limit: int, behind: NotesBehind | None = None, newest_first: bool = False
+    ) -> NotesPage:
+        """At most `limit` notes behind those of an earlier page; a negative limit is none."""
+        self.check_project(project)
+        asked = (project, *wanted.values)
+        statement = NEWEST_NOTES if newest_first else OLDEST_NOTES
+        found = rows(self.db, statement, (*asked, limit, *(behind or (None, None, None))))
+        (total,) = one(self.db, f"SELECT count(*) {NOTES}", asked)
+        return NotesPage([note_row(project, *row) for row in found], tuple(found[-1][:3]) if found else None, total)
+
+    def standing(self, project: str, event_ids: Collection[str]) -> dict[str, str]:
+        """The digests of the notes that stand, by those of the event ids that are known."""
+        return dict(rows(self.db, STANDING, (project, json.dumps(list(event_ids)))))
 
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
         """The alerts of a project or of one run, by time."""
@@ -233,7 +252,7 @@ class Questions:
             AlertRow(
                 id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
                 title=title, text=text, reason=reason, metric=metric, value=value, step=step,
-                data=None if data is None else json.loads(data),
+                data=None if data is None else from_json(data),
             )
             for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(
                 ALERTS, (project, run)
@@ -241,21 +260,15 @@ class Questions:
         ]  # fmt: skip
 
 
-def history_rows(points: Points) -> list[HistoryRow]:
-    """A row per record."""
-    calls: list[dict[str, float]] = [{} for _ in range(len(points))]
-    for name, column in points.columns.items():
-        for row, value in zip(column.rows.tolist(), column.values.tolist(), strict=True):
-            calls[row][name] = value
-    times = (points.clocks - points.lags).tolist()
-    return [
-        HistoryRow(step=step, time=time, metrics=values)
-        for step, time, values in zip(points.steps.tolist(), times, calls, strict=True)
-        if values
-    ]
+def from_json(text: str) -> Any:
+    """What was written as JSON; NaN and infinities, which are none, are read more slowly."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
 
 
-def series_of(points: Points, metric: str) -> Series:
-    """One metric of some points."""
-    column = points.columns[metric]
-    return Series(points.steps[column.rows], (points.clocks - points.lags)[column.rows], column.values)
+def best_of(found: list[Summary], top: Top) -> list[Summary]:
+    """The best of some summaries that are in the order in which their runs were created."""
+    there = [summary for summary in found if getattr(summary, top.by) is not None]
+    return sorted(there, key=attrgetter(top.by), reverse=top.mode == "max")[: top.n]

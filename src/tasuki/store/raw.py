@@ -8,11 +8,12 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from zlib import crc32
 
 import apsw
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import DataError
+from tasuki.failpoints import reach
 from tasuki.journal import Stream, Verdict
 from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, unpack_item
 from tasuki.store.sql import immediate, one, rows
@@ -59,14 +60,16 @@ class RawStore:
     def append(self, items: Sequence[Item]) -> list[Reply]:
         """Compare and append, one durable commit for all items; a reply per item, in their order."""
         with immediate(self.db):
-            return [self.append_one(item) for item in items]
+            replies = [self.append_one(item) for item in items]
+            reach("server.before_commit")
+            return replies
 
     def append_one(self, item: Item) -> Reply:
         """One item, inside the transaction."""
         row = one(self.db, 'SELECT project, run, "offset", crc, sealed, purged FROM writer WHERE id = ?', (item.writer,))
         project, run, offset, crc, sealed, purged = row or (item.project, item.run, *START, 0, 0)
         if (project, run) != (item.project, item.run):
-            return refused(item, Position(offset, crc), f"writer {item.writer} is of project {project!r}, run {run!r}")
+            return refused(item, START, f"writer {item.writer} is of another project, or of another run")
         try:
             data = b"" if item.data is None else unpack_item(item.data)
         except DataError as error:
@@ -93,6 +96,7 @@ class RawStore:
         )
         if data:
             self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (item.writer, *item.position, len(data), item.data))
+            reach("server.within_batch")
         return reply(item, ReplyStatus.STORED, end, sealed=sealed or item.sealed)
 
     def same(self, item: Item, here: Position, sealed: bool) -> Reply:
@@ -105,6 +109,10 @@ class RawStore:
         """The position of each writer; (0, 0) for one never heard of."""
         found = {writer: one(self.db, 'SELECT "offset", crc FROM writer WHERE id = ?', (writer,)) for writer in writers}
         return {writer: START if row is None else Position(*row) for writer, row in found.items()}
+
+    def has_run(self, project: str, run: str) -> bool:
+        """Whether a run has any stream here, purged ones included."""
+        return one(self.db, "SELECT 1 FROM writer WHERE project = ? AND run = ? LIMIT 1", (project, run)) is not None
 
     def purge(self, project: str, run: str) -> int:
         """Drop the run's streams, leaving tombstones; returns how many."""

@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 2
+SCHEMA = 5
 
 TABLES = """
 CREATE TABLE writer (
@@ -13,10 +13,11 @@ CREATE TABLE writer (
 
 CREATE TABLE run (
     key INTEGER PRIMARY KEY, project TEXT NOT NULL, id TEXT NOT NULL,
+    created INTEGER, updated INTEGER, points INTEGER, tail_records INTEGER, lost INTEGER,  -- before what may overflow the page
     name TEXT, group_name TEXT, notes TEXT, tags TEXT, config TEXT,
-    created INTEGER, updated INTEGER, points INTEGER, tail_records INTEGER, lost INTEGER,
     UNIQUE (project, id)
 );
+CREATE INDEX run_created ON run (project, coalesce(created, 9223372036854775807), id);
 CREATE TABLE run_field (
     run INTEGER NOT NULL, field TEXT NOT NULL, value TEXT, clock INTEGER NOT NULL, writer TEXT NOT NULL,
     PRIMARY KEY (run, field)
@@ -43,6 +44,15 @@ CREATE TABLE alert (
 ) WITHOUT ROWID;
 CREATE INDEX alert_run ON alert (run, clock, writer);
 
+CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equal ones are the same, others conflict
+    project TEXT NOT NULL, event_id TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL,
+    digest TEXT NOT NULL, run TEXT NOT NULL, kind TEXT NOT NULL, time INTEGER NOT NULL, session INTEGER, category TEXT,
+    text TEXT NOT NULL, content TEXT NOT NULL,
+    PRIMARY KEY (project, event_id, clock, writer, "offset")
+) WITHOUT ROWID;
+CREATE INDEX note_place ON note (project, clock, writer, "offset");
+CREATE INDEX note_writer ON note (writer, "offset");
+
 CREATE TABLE hole (
     writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, place INTEGER NOT NULL,  -- of the record that says so
     PRIMARY KEY (saved_as, place)
@@ -60,18 +70,24 @@ CREATE TABLE block (
     last_step INTEGER NOT NULL, last_clock INTEGER NOT NULL, last_writer TEXT NOT NULL, axis BLOB NOT NULL
 );
 CREATE INDEX block_run ON block (run, last_step, last_clock, last_writer);
-CREATE TABLE chunk (
-    block INTEGER NOT NULL, metric INTEGER NOT NULL, points INTEGER NOT NULL, data BLOB NOT NULL,
+CREATE TABLE chunk (  -- with rowids: a key is looked up in the index, without reading whole rows to compare them
+    block INTEGER NOT NULL, metric INTEGER NOT NULL, points INTEGER NOT NULL,
+    outline BLOB, data BLOB NOT NULL,  -- the outline first: it is read without the data
     PRIMARY KEY (block, metric)
-) WITHOUT ROWID;
+);
 CREATE TABLE summary (
     run INTEGER NOT NULL, metric INTEGER NOT NULL, n INTEGER NOT NULL,
     first REAL, first_step INTEGER NOT NULL, first_clock INTEGER NOT NULL, first_writer TEXT NOT NULL,
     last REAL, last_step INTEGER NOT NULL, last_clock INTEGER NOT NULL, last_writer TEXT NOT NULL,
     min REAL, min_step INTEGER, min_clock INTEGER, min_writer TEXT,
     max REAL, max_step INTEGER, max_clock INTEGER, max_writer TEXT,
+    settled INTEGER NOT NULL DEFAULT 0,  -- nothing has come since a stream of the run has ended: only such rows are in order
     PRIMARY KEY (run, metric)
 ) WITHOUT ROWID;
+CREATE INDEX summary_last ON summary (metric, last) WHERE settled;
+CREATE INDEX summary_min ON summary (metric, min) WHERE settled;
+CREATE INDEX summary_max ON summary (metric, max) WHERE settled;
+CREATE INDEX summary_live ON summary (metric) WHERE NOT settled;
 
 -- What changed, for those who watch: only the latest are kept, and a rebuilt store has others.
 CREATE TABLE event (

@@ -20,9 +20,7 @@ def recorded() -> Sent:
 
 def forget(db) -> None:
     with db:
-        projection = Projection(db)
-        projection.forget("p", "r")
-        projection.events.write(db)
+        Projection(db).forget("p", "r")
 
 
 def test_what_is_still_there_is_projected_again():
