@@ -4,15 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "start", "stop", "tell"]
+__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "start", "stop", "succeed", "tell"]
 
 ROOT = Path(__file__).resolve().parent.parent
-QUIET = ("TASUKI_", "TRACKIO_", "GRADATA_", "PYTHON")
-LONGEST_SECONDS = 600
+QUIET = ("TASUKI_", "TRACKIO_", "GRADATA_", "WANDB_", "MLFLOW_", "SWANLAB_", "GOODSEED_", "PYTHON")
+LONGEST_SECONDS = 1_200
+NOTHING: Mapping[str, str] = {}
 
 
 class ChildFailed(RuntimeError):
@@ -24,12 +25,14 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(QUIET)}
 
 
-def start(module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable) -> "subprocess.Popen[str]":
-    """Start `module` on a job."""
+def start(
+    module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable, extra: Mapping[str, str] = NOTHING
+) -> "subprocess.Popen[str]":
+    """Start `module` on a job, with more in its environment."""
     return subprocess.Popen(
         [str(python), "-m", module, json.dumps(work)],
         cwd=ROOT,
-        env=environment() | {"PYTHONPATH": str(ROOT)},
+        env={**environment(), "PYTHONPATH": str(ROOT), **extra},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,9 +59,9 @@ def stop(children: Iterable["subprocess.Popen[str]"]) -> None:
         child.communicate()
 
 
-def ask(module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable) -> Any:
+def ask(module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable, extra: Mapping[str, str] = NOTHING) -> Any:
     """Run `module` on a job to its end."""
-    return answer_of(start(module, work, python=python))
+    return answer_of(start(module, work, python=python, extra=extra))
 
 
 def job() -> dict[str, Any]:
@@ -71,3 +74,10 @@ def tell(answer: Any) -> None:
     """In the child: the answer, after whatever else was printed."""
     print(flush=True)
     print(json.dumps(answer), flush=True)
+
+
+def succeed(command: Sequence[str], *, extra: Mapping[str, str] = NOTHING) -> None:
+    """Run a command to its end. ChildFailed if it fails."""
+    done = subprocess.run(command, cwd=ROOT, env={**environment(), **extra}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ChildFailed(f"{command!r} ended with {done.returncode}:\n{done.stderr.strip()}")

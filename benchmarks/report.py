@@ -6,8 +6,24 @@ from typing import NamedTuple
 
 from benchmarks.rows import Question, Row
 
-__all__ = ["Answer", "missed", "page", "table"]
+__all__ = ["Answer", "headlines", "missed", "page", "replaced", "table"]
 
+HEADLINES = (
+    "log() p50, ",
+    "run.log() p50 by the floor's",
+    "log() p99.9, with the relay on",
+    "per step, ",
+    "tasuki, 100,000 steps",
+    "tasuki, one metric",
+    "raw, ",
+    "projection, ",
+    "storing and projecting in bulk",
+    "received by ",
+    "calls lost, ",
+)
+"""What the README shows: the figures whose names begin so."""
+BEGIN, END = "<!-- figures: written by the benchmarks -->", "<!-- end of figures -->"
+PLOT = "benchmarks/plots/log.svg"
 COLUMNS = ("figure", "median", "unit", "lowest – highest run", "bar", "", "note")
 
 
@@ -29,11 +45,13 @@ def missed(answers: Iterable[Answer]) -> list[str]:
     ]
 
 
-def page(facts: Mapping[str, str], answers: Sequence[Answer], *, command: str, began: datetime, ended: datetime) -> str:
+def page(
+    facts: Mapping[str, str], answers: Mapping[str, Answer], plots: Sequence[str], *, command: str, began: datetime, ended: datetime
+) -> str:
     """The whole of `RESULTS.md`."""
     minutes = (ended - began).total_seconds() / 60
     when = f"{began:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes"
-    bars = missed(answers)
+    bars = missed(answers.values())
     lines = [
         "# Results",
         "",
@@ -45,9 +63,25 @@ def page(facts: Mapping[str, str], answers: Sequence[Answer], *, command: str, b
         "",
         "Bars missed: " + ("; ".join(bars) if bars else "none") + ".",
     ]
-    for answer in answers:
+    for answer in answers.values():
         lines += ["", f"## {answer.question.title}", "", *method(answer), "", *table(answer.rows)]
+    lines += [line for plot in plots for line in ("", f"![{plot.removesuffix('.svg')}](plots/{plot})")]
     return "\n".join(lines) + "\n"
+
+
+def headlines(results: str) -> str:
+    """What the README shows of `RESULTS.md`: a plot, if there is one, and a table of some figures."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in results.splitlines() if line.startswith("| ")]
+    chosen = [f"| {line[0]} | {line[1]} {line[2]} | {line[4]} |" for line in cells if line[0].startswith(HEADLINES)]
+    plot = [f"![One log() of ten floats, beside other trackers]({PLOT})", ""] if "(plots/log.svg)" in results else []
+    return "\n".join([*plot, "| figure | median | bar |", "|---|---|---|", *chosen])
+
+
+def replaced(text: str, figures: str) -> str:
+    """The README with these figures between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}"
 
 
 def method(answer: Answer) -> list[str]:

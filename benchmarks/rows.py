@@ -1,10 +1,27 @@
 """A figure as it is reported: the median of several runs, their spread, and the bar that it has to pass."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-__all__ = ["Bar", "Question", "Row", "Size", "at_least", "at_most", "exactly", "figure", "left_out", "percentile", "ratios"]
+__all__ = [
+    "Bar",
+    "Question",
+    "Row",
+    "Size",
+    "at_least",
+    "at_most",
+    "exactly",
+    "figure",
+    "in_turn",
+    "left_out",
+    "not_installed",
+    "percentile",
+    "ratios",
+    "short",
+]
+
+T = TypeVar("T")
 
 
 class Bar(NamedTuple):
@@ -50,22 +67,26 @@ class Row(NamedTuple):
 
 
 class Size(NamedTuple):
-    """How much is measured: `runs` of each figure, and how long one of them is."""
+    """How much is measured: `runs` of each figure, how long one of them is, and beside which peers."""
 
     name: str
     runs: int
     blocks: int
     seconds: float
     starts: int
-    steps: tuple[int, ...]
+    steps: int
+    points: int
+    runs_there: tuple[int, ...]
+    peers: tuple[str, ...]
 
 
 class Question(NamedTuple):
-    """What is asked, how it is measured (a module's docstring), and the measuring."""
+    """What is asked, how it is measured (a module's docstring), the measuring, and whether `make bench-quick` asks it."""
 
     title: str
     method: str
     measure: Callable[[Size], list[Row]]
+    quick: bool = True
 
 
 def at_most(limit: float) -> Bar:
@@ -93,6 +114,16 @@ def figure(name: str, runs: Iterable[float], unit: str, bar: Bar | None = None, 
 def left_out(name: str, unit: str, why: str) -> Row:
     """A figure that could not be measured here."""
     return Row(name, None, unit, None, None, note=why)
+
+
+def not_installed(missing: Mapping[str, str]) -> list[Row]:
+    """The peers that could not be measured, and why."""
+    return [left_out(name, "", why) for name, why in missing.items()]
+
+
+def in_turn(names: Sequence[T], number: int) -> list[T]:
+    """Those to measure in one run: every other run the other way round."""
+    return list(names) if number % 2 == 0 else list(reversed(names))
 
 
 def ratios(runs: Iterable[float], others: Iterable[float]) -> list[float]:

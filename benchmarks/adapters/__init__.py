@@ -1,7 +1,54 @@
-"""The same work for each tracker: `record` a run until it can be queried, `read` one metric of it.
+"""The trackers behind one small protocol: an adapter is a module, run in its tracker's environment, that has these names.
 
-A job is `{"do": "record" | "read", "folder": …, "steps": …, "kind": …, "metric": …}`. The answer of `record` has `version`, seconds
-of `log` (the calls), `finish`, `query` (until every step is there) and `whole`, and `bytes` by what they are for; that of `read`
-has `points`, and `milliseconds` by how it was asked. An adapter runs in its tracker's environment: it imports the standard library,
-the tracker, and from here what itself needs no more than that.
+It imports the standard library, its tracker, and from here what itself needs no more than that.
 """
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = ["METRIC", "PROJECT", "RUN", "Adapter", "Recording", "size"]
+
+PROJECT, RUN, METRIC = "bench", "one", "train/loss"
+"""What is recorded, and the metric that is read."""
+
+
+class Recording(Protocol):
+    """A run that is being recorded."""
+
+    def log(self, metrics: Mapping[str, float], step: int) -> object:
+        """Record one call."""
+        ...
+
+    def finish(self) -> object:
+        """End the run; everything has been handed over."""
+        ...
+
+
+class Adapter(Protocol):
+    """A tracker that keeps its files in one folder."""
+
+    VERSION: str
+    READERS: Mapping[str, Callable[[Path], Sequence[Any]]]
+    """The ways to read `METRIC`: opening included, a value or a row for each step."""
+
+    def prepare(self, folder: Path) -> None:
+        """What a user does once per folder."""
+        ...
+
+    def start(self, folder: Path) -> Recording:
+        """Begin the run."""
+        ...
+
+    def count(self, folder: Path) -> int:
+        """How many steps the tracker itself finds, after whatever recovery it has."""
+        ...
+
+    def sizes(self, folder: Path) -> Mapping[str, int]:
+        """Bytes on the disk, by what they are for."""
+        ...
+
+
+def size(folder: Path, pattern: str) -> int:
+    """Bytes of files."""
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())

@@ -1,53 +1,54 @@
 """trackio's part (it keeps a database per project in TRACKIO_DIR, and reads a metric by `get_metric_values`, as its CLI does)."""
 
-import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter, sleep
 from typing import Any
 
-from benchmarks.child import job, tell
-from benchmarks.workload import Kind, values
+import trackio
+from trackio.sqlite_storage import SQLiteStorage
 
-work = job()
-os.environ["TRACKIO_DIR"] = work["folder"]
-os.environ["HF_HUB_OFFLINE"] = "1"
+from benchmarks.adapters import METRIC, PROJECT, RUN, size
 
-import trackio  # noqa: E402 - it reads its settings when imported
-from trackio.sqlite_storage import SQLiteStorage  # noqa: E402
-
-PROJECT, RUN = "bench", "one"
+VERSION = trackio.__version__
 
 
-def record(work: dict[str, Any]) -> dict[str, Any]:
-    """Record a run, and ask until all of it is there."""
-    calls = values(work["steps"], Kind(work["kind"]))
-    began = perf_counter()
-    trackio.init(project=PROJECT, name=RUN, embed=False)
-    logging = perf_counter()
-    for step, metrics in enumerate(calls):
-        trackio.log(metrics, step=step)
-    logged = perf_counter()
-    trackio.finish()
-    finished = perf_counter()
-    while SQLiteStorage.get_log_count(PROJECT, RUN) < len(calls):
-        sleep(0.01)
-    ended = perf_counter()
-    return {
-        "version": trackio.__version__,
-        "log": logged - logging,
-        "finish": finished - logged,
-        "query": ended - finished,
-        "whole": ended - began,
-        "bytes": {"database": sum(path.stat().st_size for path in Path(work["folder"]).glob("bench.db*"))},
-    }
+def prepare(_: Path) -> None:
+    """Nothing is needed."""
 
 
-def read(work: dict[str, Any]) -> dict[str, Any]:
-    """Read one metric as rows."""
-    began = perf_counter()
-    rows = SQLiteStorage.get_metric_values(PROJECT, RUN, work["metric"])
-    return {"points": len(rows), "milliseconds": {"rows": (perf_counter() - began) * 1000}}
+class Recording:
+    """A run."""
+
+    def __init__(self) -> None:
+        trackio.init(project=PROJECT, name=RUN, embed=False)
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record one call."""
+        trackio.log(dict(metrics), step=step)
+
+    def finish(self) -> None:
+        """End the run."""
+        trackio.finish()
 
 
-if __name__ == "__main__":
-    tell({"record": record, "read": read}[work["do"]](work))
+def start(_: Path) -> Recording:
+    """Begin the run."""
+    return Recording()
+
+
+def count(_: Path) -> int:
+    """How many steps the database has."""
+    return SQLiteStorage.get_log_count(PROJECT, RUN)
+
+
+def rows(_: Path) -> Sequence[Any]:
+    """The metric's rows."""
+    return SQLiteStorage.get_metric_values(PROJECT, RUN, METRIC)
+
+
+READERS = {"rows": rows}
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The database."""
+    return {"database": size(folder, "bench.db*")}

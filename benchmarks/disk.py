@@ -1,0 +1,35 @@
+"""How many bytes does a point take that arrived live, ten records at a time?
+
+The run is sent as a training process that logs ten times a second sends it: items of ten records, each stored by a commit of its
+own, as a server does, and projected ten items at a time. The stream is then sealed and its tail folded into chunks, and the two
+databases are closed. `raw` is the truth that is kept, `projection` can be made again from it. Bytes are those of the files, by the
+number of points. The peers' bytes per point are in "How long until a run can be queried" (they do not vary with the cadence).
+"""
+
+from benchmarks.child import ask
+from benchmarks.machine import folder
+from benchmarks.rows import Question, Row, Size, at_most, figure
+from benchmarks.workload import METRICS, Kind
+
+__all__ = ["QUESTION", "measure"]
+
+STEPS = 20_000
+BARS = {
+    Kind.FLOAT32: {"raw": at_most(7), "projection": at_most(5)},
+    Kind.FLOAT64: {"raw": at_most(10), "projection": at_most(8)},
+}
+
+
+def measure(size: Size) -> list[Row]:
+    """Bytes per point of both kinds of values, in both databases."""
+    steps = min(STEPS, size.steps)
+    rows = []
+    for kind, bars in BARS.items():
+        with folder() as path:
+            found = ask("benchmarks.children.receiver", {"do": "live", "folder": str(path), "steps": steps, "kind": kind})
+        for part, bar in bars.items():
+            rows.append(figure(f"{part}, {kind} values", [found[part] / (steps * len(METRICS))], "B/point", bar))
+    return rows
+
+
+QUESTION = Question("How many bytes does a point take that arrived live?", __doc__, measure)
