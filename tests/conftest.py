@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, a data folder of their own, no run left open by the test before."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 from tests.soak import SOAK
 
 OURS = ("TASUKI_", "TRACKIO_", "GRADATA_", "SIMPLETUNER_", "HF_TOKEN", "REPLICATE_API_TOKEN")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a job in the background inherits it, and what tests start, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("quick", max_examples=50, derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,7 +41,10 @@ def no_open_runs() -> Iterator[None]:
         process.pulse.stop()
         for relay in process.relays.values():
             relay.stop()
+            relay.join(1)
         process.relays.clear()
+        process.paths.clear()
+        process.remotes.clear()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ GROUPS = {
     "unit": pytest("tests/unit"),
     "contracts": pytest("tests/contracts"),
     "model": pytest("tests/model", "tests/golden"),
-    "e2e": pytest("tests/e2e"),
+    "e2e": pytest("tests/e2e", "tests/compat"),
     "chaos": pytest("tests/chaos"),
     "browser": pytest("tests/browser"),
 }

@@ -13,9 +13,11 @@ from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
+
 from tasuki.journal import Folder, FolderSource
 from tasuki.records import frames
-from tasuki.relay import FileAcks, HttpTransport, Synced, acks_path, sync
+from tasuki.relay import HttpTransport, Synced, open_kept, sync
 from tasuki.relay.compare import Difference, compare
 from tasuki.relay.peer import Peer
 from tasuki.relay.remote import HttpQuery
@@ -64,6 +66,8 @@ class Server:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
+        self.failpoints = ""
+        """Those that the next process has that is started."""
         self.processes: list[subprocess.Popen[bytes]] = []
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
 
@@ -93,7 +97,8 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [*TASUKI, "serve", f"--dir={self.folder}", f"--port={self.port}"]
-        self.processes.append(subprocess.Popen(command, env=environment(self.folder), stderr=self.errors, start_new_session=True))
+        variables = environment(self.folder, TASUKI_FAILPOINTS=self.failpoints)
+        self.processes.append(subprocess.Popen(command, env=variables, stderr=self.errors, start_new_session=True))
         eventually(lambda: self.answers() or self.has_ended())
         assert not self.has_ended(), self.complaints()
 
@@ -109,6 +114,11 @@ class Server:
         """SIGKILL it, and wait until it is gone. Its projector may live on for a moment."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def kill_all(self) -> None:
+        """SIGKILL it and its projector, and wait until both are gone, and with them their hold on files."""
+        os.killpg(self.pid, signal.SIGKILL)
+        eventually(lambda: not any(lives_in_group(process, self.pid) for process in psutil.process_iter()))
 
     def freeze(self) -> None:
         """SIGSTOP it, and wait until it stands still."""
@@ -150,6 +160,14 @@ class Server:
         return self.errors.read().decode(errors="replace")
 
 
+def lives_in_group(process: psutil.Process, group: int) -> bool:
+    """Whether a process of this group is there, and not only waits to be reaped."""
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+
+
 # -- what is recorded here and there
 
 
@@ -188,13 +206,13 @@ def sync_all(folder: Path, remote: str) -> Synced:
     settings = load(dir=str(folder))
     transport = HttpTransport(remote)
     with closing(FolderSource(Folder(settings.journal_root, settings.lock_root))) as source, closing(transport):
-        return sync(source, transport, FileAcks(acks_path(folder, remote)))
+        return sync(source, transport, open_kept(folder, remote))
 
 
 def differences(folder: Path, remote: str) -> list[Difference]:
     """What `tasuki verify --remote` finds, in this process."""
     with Peer(remote) as peer:
-        return compare(Folder(folder / "journal"), peer, FileAcks(acks_path(folder, remote))).differences
+        return compare(Folder(folder / "journal"), peer, open_kept(folder, remote)).differences
 
 
 # -- remotes that are no server of ours

@@ -25,28 +25,36 @@ SERVE = """
 import sys
 from tasuki.server.serve import serve
 from tasuki.settings import load
-serve(load(dir=sys.argv[1]), port=int(sys.argv[2]))
+serve(load(dir=sys.argv[1]), sys.argv[3], int(sys.argv[2]))
 """
 BEGAN = 1_800_000_000_000_000
 MSGPACK = {"Content-Type": "application/msgpack"}
 
 
 class Server:
-    """`tasuki serve` over a folder."""
+    """`tasuki serve` over a folder; asked with a token, if one is given."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, port: int = 0, *, host: str = "127.0.0.1", token: str | None = None, script: str = SERVE
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(folder), str(port)], stderr=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-c", script, str(folder), str(port), host], stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         assert self.process.stderr is not None
         self.said = [self.process.stderr.readline()]
         found = re.search(r"http://[^ ]+:(\d+)/", self.said[0])
         assert found, self.said[0] + self.process.stderr.read()
-        self.url, self.port = found[0].rstrip("/"), int(found[1])
+        self.port = int(found[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self.listener = threading.Thread(target=self.said.extend, args=(self.process.stderr,))
         self.listener.start()
-        self.client = httpx.Client(base_url=self.url, timeout=30, transport=httpx.HTTPTransport(retries=3))
+        self.client = self.connected(token)
+
+    def connected(self, token: str | None) -> httpx.Client:
+        """A client of its own, with a token or without; whoever asks for one closes it."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, timeout=30, transport=httpx.HTTPTransport(retries=3), headers=headers)
 
     @property
     def projector(self) -> psutil.Process:
@@ -84,8 +92,8 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[Server]:
-    server = Server(folder, port)
+def serving(folder: Path, port: int = 0, **how: Any) -> Iterator[Server]:
+    server = Server(folder, port, **how)
     try:
         yield server
     finally:

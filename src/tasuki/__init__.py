@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tasuki.errors import TasukiError as TasukiError
     from tasuki.records import AlertLevel as AlertLevel
+    from tasuki.records import AlertReason as AlertReason
     from tasuki.records import Status as Status
     from tasuki.sdk import Run as Run
     from tasuki.sdk import alert as alert
+    from tasuki.sdk import correct as correct
+    from tasuki.sdk import event as event
     from tasuki.sdk import finish as finish
     from tasuki.sdk import init as init
+    from tasuki.sdk import lesson as lesson
     from tasuki.sdk import log as log
+    from tasuki.sdk import should_stop as should_stop
+    from tasuki.sdk import watch as watch
     from tasuki.sdk.api import Api as Api
+    from tasuki.sdk.brain import Brain as Brain
     from tasuki.sdk.run_config import Config
 
     config: Config
@@ -21,15 +28,22 @@ __version__ = "0.1.0"
 
 HOMES = {
     "AlertLevel": "tasuki.records",
+    "AlertReason": "tasuki.records",
     "Api": "tasuki.sdk.api",
+    "Brain": "tasuki.sdk.brain",
     "Run": "tasuki.sdk",
     "Status": "tasuki.records",
     "TasukiError": "tasuki.errors",
     "alert": "tasuki.sdk",
     "config": "tasuki.sdk.start",
+    "correct": "tasuki.sdk",
+    "event": "tasuki.sdk",
     "finish": "tasuki.sdk",
     "init": "tasuki.sdk",
+    "lesson": "tasuki.sdk",
     "log": "tasuki.sdk",
+    "should_stop": "tasuki.sdk",
+    "watch": "tasuki.sdk",
 }
 """Where each name of the facade lives."""
 

@@ -20,7 +20,7 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import IntegrityGap, NotFound, TasukiError
 from tasuki.journal import Folder
 from tasuki.records import HistoryRow, RunRow, Status, Summary
-from tasuki.relay import FileAcks, acks_path
+from tasuki.relay import open_kept
 from tasuki.relay.compare import Compared, compare
 from tasuki.relay.peer import Peer
 from tasuki.settings import Settings
@@ -182,8 +182,8 @@ def is_free(port: int) -> bool:
 def compared(settings: Settings, remote: str, runs: Collection[str]) -> Compared:
     """The streams of some runs, here and on the server."""
     folder = Folder(settings.journal_root, settings.lock_root)
-    with Peer(remote, settings.token) as peer:
-        return compare(folder, peer, FileAcks(acks_path(settings.dir, remote)), project=PROJECT, runs=runs)
+    with Peer(remote, settings.key(remote)) as peer:
+        return compare(folder, peer, open_kept(settings.dir, remote), project=PROJECT, runs=runs)
 
 
 # -- how the runs stand

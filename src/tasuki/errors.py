@@ -13,9 +13,23 @@
     └── RemoteError
         ├── RemoteUnavailable  wait: it may come back
         └── RemoteRejected     give up, or fix what the message names
+            ├── RemoteClosed     fix the key, the address or the version: until then it takes nothing
+            └── RequestRefused   send less, or without what it does not take
+                └── RequestTooLarge
 
 Each carries a message (what failed, which one, what was found) and, where there is one, a hint (what to type).
 """
+
+import sys
+import warnings
+
+
+def warn_user(message: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Warn of what happened in a call, at the line outside this package that made it."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tasuki":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 class TasukiError(Exception):
@@ -85,8 +99,24 @@ class RemoteError(TasukiError):
 
 
 class RemoteUnavailable(RemoteError):
-    """The server can't be reached or is in trouble: wait and try again."""
+    """The server can't be reached or is in trouble: wait, as long as it asks for if it does, and try again."""
+
+    def __init__(self, message: str, *, hint: str | None = None, after_seconds: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.after_seconds = after_seconds
 
 
 class RemoteRejected(RemoteError):
     """The server understood and refused: trying again changes nothing."""
+
+
+class RemoteClosed(RemoteRejected):
+    """The key, the address or the version is wrong: the server takes nothing until that is put right."""
+
+
+class RequestRefused(RemoteRejected):
+    """The server does not take something in this request; another may pass."""
+
+
+class RequestTooLarge(RequestRefused):
+    """The server does not take as much at once."""

@@ -11,8 +11,9 @@ import msgspec
 import platformdirs
 
 from tasuki.errors import ConfigError
+from tasuki.remotes import Key, Remotes
 
-__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "load"]
+__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load"]
 
 
 class Setting(NamedTuple):
@@ -38,7 +39,12 @@ TABLE = (
         "the only project there is",
         "the project, where none is named",
     ),
-    Setting("remote", ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"), "none: local only", "the server that records are sent to"),
+    Setting(
+        "remote",
+        ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"),
+        "none: local only",
+        "the server that records are sent to: its address, or its name among `tasuki remote list`",
+    ),
     Setting("token", ("TASUKI_TOKEN", "GRADATA_API_KEY", "TRACKIO_WRITE_TOKEN"), "none", "the key for the server"),
     Setting(
         "disable_write_through",
@@ -46,10 +52,18 @@ TABLE = (
         "false",
         "no automatic sending: everything stays in the journal until `tasuki sync`",
     ),
+    Setting(
+        "retention_days",
+        ("TASUKI_RETENTION_DAYS",),
+        "30",
+        "how long `tasuki gc` keeps the journals of a run that its server has",
+    ),
 )
 """Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
 
+TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 TRUE = {"1", "true", "yes", "on"}
+LONGEST_DAYS = 36_500
 FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -62,7 +76,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     remote: str | None = None
     token: str | None = None
     disable_write_through: bool = False
+    retention_days: float = 30
     origin: dict[str, str] = {}
+
+    def key(self, remote: str) -> Key:
+        """The token for a server: the argument's or the environment's, else what `credentials` says then, else the file's."""
+        if self.token and self.origin.get("token") in {"argument", *TOKEN_VARIABLES}:
+            return lambda: self.token
+        return Remotes(self.dir).key(remote, self.token)
 
     @cached_property
     def journal_root(self) -> Path:
@@ -103,9 +124,10 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         dir=values["dir"],
         journal=Path(journal).expanduser().absolute() if journal else None,
         project=values.get("project"),
-        remote=values.get("remote"),
+        remote=Remotes(values["dir"]).url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
+        retention_days=days(values.get("retention_days", 30), origin.get("retention_days", "")),
         origin=origin,
     )
 
@@ -116,6 +138,17 @@ def truth(value: object, origin: str) -> bool:
     if text in TRUE | FALSE:
         return text in TRUE
     raise ConfigError(f"{origin} is {value!r}", hint="type 1 or 0 (true/false, yes/no, on/off)")
+
+
+def days(value: object, origin: str) -> float:
+    """A number of days, not below zero."""
+    try:
+        found = float(str(value))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= LONGEST_DAYS:
+        raise ConfigError(f"{origin} is {value!r}", hint="type a number of days, like 30")
+    return found
 
 
 def settings_file(path: Path, *, required: bool) -> dict[str, Any]:
@@ -147,6 +180,16 @@ def default_folder() -> Path:
 def cache_folder() -> Path:
     """The platform's folder for what can be made again, on this machine."""
     return platformdirs.user_cache_path("tasuki", appauthor=False)
+
+
+def hermes_home() -> Path:
+    """Where the agent Hermes keeps its configuration: `HERMES_HOME`, else `~/.hermes`."""
+    return Path(os.environ.get("HERMES_HOME") or "~/.hermes").expanduser()
+
+
+def failpoints() -> str:
+    """Where this process is to fail on purpose (docs/durability.md)."""
+    return os.environ.get("TASUKI_FAILPOINTS", "")
 
 
 SCHEDULER_PREFIXES = ("SLURM_", "PBS_")

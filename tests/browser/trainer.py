@@ -10,21 +10,18 @@ import tasuki
 
 
 def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
-    run = None
+    run: Any = None
     for call in calls:
         match call.pop("do"):
             case "start":
                 run = tasuki.init(dir=folder, **call)
             case "log":
-                assert run is not None
                 for step in range(call["step"], call.get("until", call["step"] + 1)):
                     run.log({name: float(value) for name, value in call["values"].items()}, step=step)
-            case "alert":
-                assert run is not None
-                run.alert(**call)
-            case "finish":
-                assert run is not None
-                run.finish(**call)
+            case "brain":
+                run = tasuki.Brain(**call)
+            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" as called:
+                getattr(run, called)(**call)
             case "many":
                 os.fsync = lambda file: None  # thousands of runs wait for the disk otherwise, and none has to survive a power loss
                 for number in range(call["runs"]):

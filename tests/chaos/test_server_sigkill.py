@@ -9,14 +9,16 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tasuki.errors import RemoteUnavailable
 from tasuki.records import Status
 from tasuki.store import RAW_FILE
 from tests.acknowledged import PROJECT, acknowledged
 from tests.e2e.shell import tasuki
+from tests.journals import metrics, write_journal
 from tests.processes import Child, eventually
-from tests.remotes import Server, all_there, differences, records_at, sync_all
+from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
 from tests.soak import scaled
-from tests.trainings import UNTIL_TOLD
+from tests.trainings import AS_TOLD, UNTIL_TOLD, ended, logged
 
 
 @pytest.fixture
@@ -58,6 +60,48 @@ def test_a_server_killed_again_and_again_while_four_processes_log_has_every_call
         assert [run.status for run in query.runs(PROJECT)] == [Status.FINISHED] * 4
     server.stop()
     assert is_sound(server.folder / RAW_FILE)
+
+
+@pytest.mark.parametrize("count", range(1, scaled(3, 12)))
+@pytest.mark.parametrize("point", ["server.before_commit", "server.within_batch", "server.after_commit"])
+def test_a_server_killed_before_in_or_after_a_commit_has_every_call_once(point: str, count: int, tmp_path: Path):
+    folder = tmp_path / "data"
+    server = Server(tmp_path / "server")
+    server.failpoints = f"{point}=kill:{count}"
+    with server, Child(AS_TOLD, server.url, "main", folder) as child:
+        for _ in range(count):
+            logged(child, 20)
+            time.sleep(0.1)
+        eventually(server.has_ended)
+        logged(child, 20)
+        server.failpoints = ""
+        server.start()
+        lines = ended(child, 1)
+        sync_all(folder, server.url)
+        all_there(server, acknowledged(lines))
+        assert differences(folder, server.url) == []
+        assert records_at(server, folder) == records_in(folder)
+        server.stop()
+        assert is_sound(server.folder / RAW_FILE)
+
+
+@pytest.mark.parametrize(("point", "kept"), [("server.within_batch", 0), ("server.before_commit", 0), ("server.after_commit", 30)])
+def test_of_a_batch_of_many_streams_a_killed_server_has_all_or_nothing(point: str, kept: int, tmp_path: Path):
+    folder = tmp_path / "data"
+    for n in range(30):
+        write_journal(folder / "journal", [metrics(n)], run=f"r{n}")
+    server = Server(tmp_path / "server")
+    server.failpoints = f"{point}=kill:{10 if point == 'server.within_batch' else 2}"
+    with server:
+        with pytest.raises(RemoteUnavailable):
+            sync_all(folder, server.url)
+        eventually(server.has_ended)
+        assert records_at(server) == kept
+        server.failpoints = ""
+        server.start()
+        assert sync_all(folder, server.url).pending == 0
+        assert records_at(server) == 30
+        assert differences(folder, server.url) == []
 
 
 def test_the_projector_of_a_killed_server_ends(server: Server):

@@ -1,6 +1,7 @@
 """Processes killed at random moments: what was acknowledged is there, once, exactly."""
 
 import random
+import signal
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from tasuki.settings import load
 from tasuki.store import dump, open_local
 from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
+from tests.e2e.shell import tasuki
 from tests.journals import flip, journals, write_journal
 from tests.processes import Child
 from tests.soak import scaled
@@ -99,6 +101,20 @@ def test_every_acknowledged_call_survives_sigkill(training: str, seed: int, data
     assert {run.status for run in runs} <= {"finished", "crashed"}, "at once, without a wait"
 
 
+@pytest.mark.parametrize(("point", "written"), [("journal.before_write", 0), ("journal.after_write", 1)])
+def test_a_process_killed_beside_its_write_has_all_calls_that_returned_and_no_other_but_that_one(
+    point: str, written: int, data_dir: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TASUKI_FAILPOINTS", f"{point}=kill:40")
+    with Child(BEGIN + ONE) as child:
+        assert child.end() == -signal.SIGKILL
+        calls = acknowledged(child.lines)
+    monkeypatch.delenv("TASUKI_FAILPOINTS")
+    assert len(calls) > 30
+    with open_store() as store:
+        assert sum(map(len, check(store, calls).values())) == written
+
+
 def test_the_trials_hit_calls_and_ends_of_runs(data_dir: Path, open_store: OpenStore):
     """The trials above would prove little if they killed before anything happened."""
     lines = killed(RUNS, seed=1)
@@ -161,7 +177,30 @@ def test_a_reader_killed_again_and_again_leaves_nothing_half_done(data_dir: Path
             assert view.header.sealed
             assert find_hole(view) is None
     leftovers = {path.suffix for path in (data_dir / "journal").rglob("*") if path.is_file()}
-    assert leftovers <= {".tsk", ".damaged"}
+    assert leftovers <= {".tsk", ".damaged", ".lock"}, "a lock that a killed reader held goes an hour later"
+
+
+POINTS_OF_READERS = {
+    "seal.before_replace": ["run", "list", "--project", PROJECT],
+    "seal.after_replace": ["run", "list", "--project", PROJECT],
+    "projection.before_commit": ["run", "list", "--project", PROJECT],
+    "projection.after_commit": ["rebuild"],
+    "rebuild.before_promote": ["rebuild"],
+    "rebuild.after_promote": ["rebuild"],
+}
+
+
+@pytest.mark.parametrize("point", POINTS_OF_READERS)
+def test_a_reader_killed_while_it_seals_projects_or_rebuilds_leaves_nothing_half_done(point: str, data_dir: Path, tmp_path: Path):
+    recorded_runs(data_dir / "journal", writers=6, calls=300)
+    recorded_runs(tmp_path / "calm" / "journal", writers=6, calls=300)
+    command = POINTS_OF_READERS[point]
+    killed = tasuki(data_dir, *command, TASUKI_FAILPOINTS=f"{point}=kill")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert tasuki(data_dir, *command, TASUKI_FAILPOINTS=f"{point}=kill:2").returncode in (0, -signal.SIGKILL)
+    assert tasuki(data_dir, *command).returncode == 0
+    assert logical(data_dir) == logical(tmp_path / "calm")
+    assert {path.name for path in journals(data_dir)} == {path.name for path in journals(tmp_path / "calm")}
 
 
 def test_readers_at_once_over_one_folder_seal_and_project_everything_once(data_dir: Path, tmp_path: Path):

@@ -121,7 +121,7 @@ def assert_all_readable(folder: Path) -> None:
 
 
 def test_a_storm_of_signals_that_raise_loses_and_doubles_nothing(data_dir: Path, open_store: OpenStore):
-    with Child(STORM, scaled(2, 60)) as child:
+    with Child(STORM, scaled(1, 60)) as child:
         lines = child.done()
         calls = acknowledged(lines)
         hits = int(child.expect("hits ").strip("[]"))

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from tasuki.errors import NotFound
-from tasuki.records import Status
+from tasuki.records import NoteKind, Status
 from tasuki.sdk import init
-from tasuki.store import Query
+from tasuki.store import Query, Top
 
 
 def record(folder: str) -> dict[str, str]:
@@ -19,9 +19,16 @@ def record(folder: str) -> dict[str, str]:
         run.log({"eval": {"loss": 0.5}}, step=4)
         run.config["lr"] = 0.2
         run.alert("flat", "for long", level="error", step=7, data={"window": 50, "worst": [1.5, None]})
+        run.correct("thee cat", "The cat", category="TONE", severity="major", session=12, context={"of": ["Füße"]})
+        run.lesson("lr above 1e-2 diverges on digits", confidence=0.8, category="lr")
+        run.correct("a", "b", idempotency_key="k")
+        run.correct("a", "b", idempotency_key="k")
+        run.correct("a", "c", idempotency_key="k")
         ids["finished"] = run.id
     run = init("digits", "base", dir=folder)
     run.log({"train/loss": float("inf"), "only": 2}, step=100)
+    run.event("restarted", {"after": 3})
+    run.correct("a", "b", idempotency_key="k")
     run.finish("failed", "out of memory")
     ids["failed"] = run.id
     with init("Ångström/../x", dir=folder) as run:
@@ -41,6 +48,21 @@ class QueryClaims:
 
     def test_runs_are_listed_in_the_order_of_their_creation(self, query, ids):
         assert [row.id for row in query.runs("digits")] == [ids["finished"], ids["failed"]]
+
+    def test_only_so_many_runs_are_listed_newest_or_oldest_first(self, query, ids):
+        assert [row.id for row in query.runs("digits", newest_first=True)] == [ids["failed"], ids["finished"]]
+        assert [row.id for row in query.runs("digits", limit=1)] == [ids["finished"]]
+        assert [row.id for row in query.runs("digits", limit=1, newest_first=True)] == [ids["failed"]]
+
+    def test_the_best_runs_by_a_metric_come_best_first(self, query, ids):
+        def best(top: Top, **asked) -> list[str]:
+            return [row.run for row in query.summaries("digits", metrics=["train/loss"], top=top, **asked)]
+
+        assert best(Top(5)) == [ids["finished"], ids["failed"]]
+        assert best(Top(1, "max")) == [ids["failed"]]
+        assert best(Top(1, "min", "max")) == [ids["finished"]]
+        assert best(Top(5, "max", "min"), runs=[ids["finished"]]) == [ids["finished"]]
+        assert query.summaries("digits", metrics=["nothing"], top=Top(1)) == []
 
     def test_a_run_says_what_it_was_told(self, query, ids):
         row = query.run("digits", ids["finished"])
@@ -91,7 +113,7 @@ class QueryClaims:
         series = query.series("digits", ids["finished"], "train/loss")
         assert series.steps.tolist() == list(range(10))
         assert series.values.tolist() == [1 / (step + 1) for step in range(10)]
-        assert (series.times[1:] > series.times[:-1]).all()
+        assert (series.times[1:] >= series.times[:-1]).all()
 
     def test_summaries_keep_first_last_and_extremes_with_their_steps(self, query, ids):
         loss, acc = query.summaries("digits", [ids["finished"]], ["train/loss", "train/acc"])[::-1]
@@ -123,3 +145,34 @@ class QueryClaims:
         )
         assert (alert.step, alert.data) == (7, {"window": 50, "worst": [1.5, None]})
         assert query.alerts("digits", ids["failed"]) == []
+
+    def test_notes_are_listed_by_time_each_once_and_those_that_conflict_are_marked(self, query, ids):
+        rows = query.notes("digits")
+        assert [(row.kind, row.run, row.conflict) for row in rows] == [
+            (NoteKind.CORRECTION, ids["finished"], False),
+            (NoteKind.LESSON, ids["finished"], False),
+            (NoteKind.CORRECTION, ids["finished"], False),
+            (NoteKind.CORRECTION, ids["finished"], True),
+            (NoteKind.EVENT, ids["failed"], False),
+        ]
+        assert rows[2].event_id == rows[3].event_id
+        assert [row.content["final"] for row in rows[2:4]] == ["b", "c"]
+
+    def test_a_note_says_what_it_was_told(self, query, ids):
+        correction, lesson, *_, event = query.notes("digits")
+        assert (correction.session, correction.category, correction.text) == (12, "TONE", "")
+        assert correction.content == {
+            "draft": "thee cat", "final": "The cat", "category": "TONE", "severity": "major", "context": {"of": ["Füße"]},
+        }  # fmt: skip
+        assert (lesson.text, lesson.category, lesson.content["confidence"]) == ("lr above 1e-2 diverges on digits", "lr", 0.8)
+        assert (event.text, event.content["data"]) == ("restarted", {"after": 3})
+
+    def test_notes_are_found_by_kind_time_and_any_text_in_them(self, query, ids):
+        rows = query.notes("digits")
+        assert query.notes("digits", NoteKind.LESSON) == rows[1:2]
+        assert query.notes("digits", since=rows[2].time) == rows[3:]
+        assert query.notes("digits", search="FÜSSE") == rows[:1]
+        assert query.notes("digits", NoteKind.EVENT, search="DIVERGES") == []
+        assert query.notes("Ångström/../x") == []
+        with pytest.raises(NotFound, match="there are digits"):
+            query.notes("digit")

@@ -29,6 +29,12 @@ def tasuki(folder: Path, *arguments: str, text: str | None = None, **more: str) 
     )
 
 
+def in_a_shell(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line as a user types it, where we are."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(["bash", "-c", line], env=environment(folder, PATH=path), capture_output=True, text=True, timeout=60)
+
+
 def python(folder: Path, script: str, **more: str) -> str:
     """Run a user's script, which must end well; returns what it printed."""
     return subprocess.run(

@@ -79,8 +79,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 @pytest.fixture
 def pair(sound: Pair) -> Pair:
     """The pair as it was at first; the server is not running."""
-    if not sound.server.has_ended():
-        sound.server.kill()
+    sound.server.kill_all()
     here = sound.folder.parent
     shutil.rmtree(here)
     shutil.copytree(here.with_name("copy"), here)

@@ -17,7 +17,8 @@ from tasuki.journal.seal import write_sealed
 from tasuki.records import frame
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
-LIVE, SEALED = "00000000000000000000000000000001", "00000000000000000000000000000002"
+LIVE, SEALED, NOTES = (f"{number:032}" for number in (1, 2, 3))
+RUN = "abcd2345"
 LONG = "x" * 300
 TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
 
@@ -77,6 +78,30 @@ SEALED_RECORDS: list[list[Fields]] = [  # one list a block
     ],
 ]
 
+CORRECTION: Fields = {
+    "kind": "correction",
+    "time": BEGAN + 1,
+    "event_id": "a" * 32,
+    "session": 12,
+    "draft": "thee ünïcode",
+    "final": "the ünïcode ✓",
+    "category": "TONE",
+    "severity": "major",
+    "description": "spelling",
+    "context": {"file": "a.md", "lines": [1, 2]},
+    "more": {"created_at": "2027-01-15", "of a later client": None},
+}
+NOTES_RECORDS: list[Fields] = [
+    CORRECTION,
+    CORRECTION | {"time": BEGAN + 2},  # delivered twice
+    CORRECTION | {"time": BEGAN + 3, "final": "something else"},
+    {"kind": "lesson", "time": BEGAN + 4, "event_id": "b" * 32, "session": None, "text": LONG, "confidence": 0.8, "category": None,
+     "more": {}},
+    {"kind": "event", "time": BEGAN + 5, "event_id": "c" * 32, "session": -1, "name": "saved", "data": [1, {"a": 2.5}], "more": {}},
+    {"kind": "meta_rule", "time": BEGAN + 6, "event_id": "d" * 32, "session": None, "more": {"principle": "less is more"}},
+    {"kind": "manifest", "time": BEGAN + 7, "event_id": "e" * 32, "session": None, "more": {"version": 3}},
+]  # fmt: skip
+
 
 def framed(fields: Fields) -> bytes:
     """A record as the array that the format is."""
@@ -84,12 +109,12 @@ def framed(fields: Fields) -> bytes:
     return frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
 
 
-def header(writer: str) -> Header:
+def header(writer: str, run: str = RUN) -> Header:
     """A header whose owner is long gone."""
     return Header(
         writer=writer,
         project="golden ✓",
-        run="abcd2345",
+        run=run,
         boot="00000000-0000-4000-8000-000000000000",
         pid_namespace="pid:[4026531836]",
         pid=4242,
@@ -98,13 +123,13 @@ def header(writer: str) -> Header:
     )
 
 
-def expected(writer: str, records: list[Fields], **end: Any) -> dict[str, Any]:
+def expected(writer: str, records: list[Fields], run: str = RUN, **end: Any) -> dict[str, Any]:
     """What a reader makes of a journal."""
     offset, lines = 0, []
     for fields in records:
         lines.append({"offset": offset, **fields})
         offset += len(framed(fields))
-    return {"writer": writer, "project": "golden ✓", "run": "abcd2345", "end": offset, "records": lines, **end}
+    return {"writer": writer, "project": "golden ✓", "run": run, "end": offset, "records": lines, **end}
 
 
 def main(folder: Path) -> None:
@@ -112,11 +137,13 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     live = b"".join(map(framed, LIVE_RECORDS))
     (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encoded() + live + TORN)
+    (folder / f"{NOTES}.tsk").write_bytes(header(NOTES, "").encoded() + b"".join(map(framed, NOTES_RECORDS)))
     blocks = [b"".join(map(framed, block)) for block in SEALED_RECORDS]
     draft, _ = write_sealed(folder / "draft", header(SEALED), blocks)
     draft.rename(folder / f"{SEALED}.tsk")
     answers = [
         expected(LIVE, LIVE_RECORDS, sealed=False),
+        expected(NOTES, NOTES_RECORDS, "", sealed=False),
         expected(SEALED, [fields for block in SEALED_RECORDS for fields in block], sealed=True),
     ]
     (folder / "expected.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1) + "\n")

@@ -15,15 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.journal import open_view, seal
-from tasuki.records import Record, Unknown, decode, encode, frames
+from tasuki.records import Note, Record, Unknown, decode, encode, frames
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.golden.make import LIVE, LIVE_RECORDS, SEALED, SEALED_RECORDS, framed
+from tests.golden.make import LIVE, LIVE_RECORDS, NOTES, NOTES_RECORDS, SEALED, SEALED_RECORDS, framed
 from tests.journals import records_of, write_journal
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in HERE.iterdir() if path.is_dir() and path.name[0].isdigit())
 JOURNALS = [path for version in VERSIONS for path in sorted(version.glob("*.tsk"))]
+KINDS = [kind for kind in (*Record.__subclasses__(), *Note.__subclasses__()) if kind is not Note]
 Unpack = Callable[[bytes, int], tuple[Any, int]]
 FORMAT = HERE.parents[1] / "docs/format.md"
 
@@ -76,7 +77,7 @@ def test_there_are_journals_of_this_version():
 
 
 def test_every_kind_of_record_is_in_them():
-    kinds = {kind.__struct_config__.tag for kind in Record.__subclasses__()}
+    kinds = {kind.__struct_config__.tag for kind in KINDS}
     written = {record["kind"] for path in JOURNALS for record in expected(path)["records"]}
     assert written >= kinds
     assert "job.progress" in written
@@ -112,7 +113,7 @@ def test_the_reader_has_at_most_100_lines_and_needs_no_tasuki(reader: Path):
 
 
 def test_todays_code_writes_what_the_format_page_says():
-    for fields in [*LIVE_RECORDS, *(fields for block in SEALED_RECORDS for fields in block)]:
+    for fields in [*LIVE_RECORDS, *NOTES_RECORDS, *(fields for block in SEALED_RECORDS for fields in block)]:
         ((_, payload),) = frames(framed(fields))
         record = decode(payload)
         if isinstance(record, Record):
@@ -120,7 +121,7 @@ def test_todays_code_writes_what_the_format_page_says():
 
 
 def test_the_format_page_lists_every_kind_and_field():
-    for kind in Record.__subclasses__():
+    for kind in KINDS:
         names = ", ".join(kind.__struct_fields__[1:])
         assert re.search(rf"^\| `{re.escape(kind.__struct_config__.tag)}` \| {names}( \||\|)", FORMAT.read_text(), re.MULTILINE)
 
@@ -168,3 +169,16 @@ def test_a_golden_journal_is_projected(tmp_path: Path):
         assert run.config == {"lr": 0.2, "layers": [64, 10], "deep": {"er": None, "yes": True}}
         assert [row.step for row in store.history("golden ✓", run.id)] == [-(2**63), 1, 2, 2**63 - 1]
         assert [alert.title for alert in store.alerts("golden ✓")] == ["loss is not a number"]
+
+
+def test_golden_notes_are_projected(tmp_path: Path):
+    folder = tmp_path / "journal" / "golden"
+    folder.mkdir(parents=True)
+    shutil.copy(HERE / f"0.2.0/{NOTES}.tsk", folder)
+    with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
+        rows = store.notes("golden ✓")
+        assert [(row.kind, row.event_id, row.conflict) for row in rows] == [
+            ("correction", "a" * 32, False), ("correction", "a" * 32, True), ("lesson", "b" * 32, False),
+            ("event", "c" * 32, False), ("meta_rule", "d" * 32, False), ("manifest", "e" * 32, False),
+        ]  # fmt: skip
+        assert rows[0].content["context"] == {"file": "a.md", "lines": [1, 2]}

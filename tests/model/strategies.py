@@ -5,8 +5,13 @@ from hypothesis import strategies as st
 from tasuki.records import (
     Alert,
     AlertLevel,
+    Correction,
+    Event,
     Heartbeat,
+    Lesson,
     Lost,
+    Manifest,
+    MetaRule,
     Metrics,
     RunDeleted,
     RunStarted,
@@ -33,7 +38,17 @@ attempts = st.sampled_from(["one", "two"])
 configs = st.dictionaries(st.sampled_from(["lr", "seed"]), st.one_of(numbers, texts), max_size=2)
 tags = st.lists(st.sampled_from(["base", "best"]), max_size=2, unique=True)
 
+event_ids = st.sampled_from(["e1", "e2"])
+sessions = st.none() | st.integers(1, 2)
+notes = st.one_of(
+    st.builds(Correction, time=times, event_id=event_ids, session=sessions, draft=texts, final=texts, context=st.none() | configs),
+    st.builds(Lesson, time=times, event_id=event_ids, session=sessions, text=texts, confidence=st.none() | st.just(0.5)),
+    st.builds(Event, time=times, event_id=event_ids, name=texts, data=st.none() | configs),
+    st.builds(MetaRule, time=times, event_id=event_ids, more=configs),
+    st.builds(Manifest, time=times, event_id=event_ids, more=configs),
+)
 records = st.one_of(
+    notes,
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(RunStarted, time=times, attempt=attempts, name=st.none() | texts, config=configs, tags=tags),

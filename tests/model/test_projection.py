@@ -1,12 +1,12 @@
 """The projection says the same whatever the order, the batches and the repetitions in which streams reach it."""
 
+import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.journal import Stream
-from tasuki.records import frame
-from tasuki.store import Dump, catch_up, connect, dump
-from tasuki.store import metrics as metrics_module
+from tasuki.records import NoteKind, frame
+from tasuki.store import Dump, Questions, blocks, catch_up, connect, dump, metrics
 from tasuki.store.project import Projection
 from tasuki.store.sql import immediate
 from tasuki.testing.memory import MemoryStore, Received
@@ -28,6 +28,12 @@ def reference(written: list[list[bytes]]) -> MemoryStore:
 def projected_in_pieces(store: MemoryStore, data: st.DataObject) -> Dump:
     """Project through a random sequence of batches, some of which are rolled back and come again."""
     db = connect(":memory:")
+    project_in_pieces(db, store, data)
+    return dump(db)
+
+
+def project_in_pieces(db: apsw.Connection, store: MemoryStore, data: st.DataObject) -> None:
+    """The same into a database of the caller's."""
     behind = {stream.writer: stream for stream in store.streams()}
     while behind:
         stream = data.draw(st.sampled_from(sorted(behind.values())), label="stream")
@@ -39,7 +45,6 @@ def projected_in_pieces(store: MemoryStore, data: st.DataObject) -> Dump:
                     raise Interrupted
         except Interrupted:
             behind[stream.writer] = stream
-    return dump(db)
 
 
 class Interrupted(Exception):
@@ -52,6 +57,7 @@ def advance(projection: Projection, store: MemoryStore, stream: Stream, size: in
     if projection.progress(stream.writer).offset == stream.size:
         del behind[stream.writer]
         projection.end(stream)
+    projection.write()
 
 
 @given(streams, st.none() | deletions, st.data())
@@ -62,15 +68,31 @@ def test_any_interleaving_batching_and_repetition_says_what_the_plain_reading_sa
     assert projected_in_pieces(store, data) == store.dump()
 
 
+@given(streams, st.booleans(), st.data())
+def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(written, outside, data):
+    store = reference(written)
+    if outside:
+        store.received[WRITERS[0]].run = ""
+    db = connect(":memory:")
+    project_in_pieces(db, store, data)
+    questions = Questions(db, lambda *_: True)
+    assert questions.projects() == store.projects()
+    for project in {row.name for row in store.projects()}:
+        assert questions.notes(project) == store.notes(project)
+        assert questions.notes(project, NoteKind.LESSON, since=3, search="É") == store.notes(
+            project, NoteKind.LESSON, since=3, search="É"
+        )
+
+
 @given(streams, st.data())
 def test_small_blocks_that_overlap_say_the_same(written, data):
     store = reference(written)
-    sizes = metrics_module.BLOCK_RECORDS, metrics_module.FOLD_RECORDS
-    metrics_module.BLOCK_RECORDS, metrics_module.FOLD_RECORDS = data.draw(st.sampled_from([(2, 1), (3, 2), (4, 3)]))
+    sizes = blocks.BLOCK_RECORDS, metrics.FOLD_RECORDS
+    blocks.BLOCK_RECORDS, metrics.FOLD_RECORDS = data.draw(st.sampled_from([(2, 1), (3, 2), (4, 3)]))
     try:
         assert projected_in_pieces(store, data) == store.dump()
     finally:
-        metrics_module.BLOCK_RECORDS, metrics_module.FOLD_RECORDS = sizes
+        blocks.BLOCK_RECORDS, metrics.FOLD_RECORDS = sizes
 
 
 @given(streams)

@@ -26,7 +26,7 @@ class DiskAcks(FileAcks):
     """What was acknowledged, kept with the journals; restored and cloned with them."""
 
     def __init__(self) -> None:
-        self.acks, self.boot_id = {}, None
+        self.acks, self.stored, self.boot_id = {}, {}, None
 
     def add(self, line: str) -> None:
         self.read(line.split())

@@ -36,7 +36,22 @@ def record() -> None:
     tasuki.log({"x": 1})
     tasuki.alert("x")
     tasuki.config["lr"] = 0.3
+    assert_type(tasuki.correct("thee", "the", category="TYPO", severity="minor", context={"file": "a.md"})["event_id"], str)
+    tasuki.lesson("warm up longer", confidence=0.8)
+    tasuki.event("restarted", {"after": 3})
     tasuki.finish()
+
+
+def note() -> None:
+    """All that an agent notes outside of runs."""
+    with tasuki.Brain("~/brains/reviewer", remote="https://tasuki.example", session=12) as brain:
+        assert_type(brain, tasuki.Brain)
+        noted = brain.correct(draft="thee", final="the", category="TONE", severity="minor", session=13, idempotency_key="k")
+        assert_type(noted["deduplicated"], bool)
+        brain.lesson("lr above 1e-2 diverges on digits", confidence=0.8, category="lr")
+        brain.event("saved", {"epoch": 3})
+        assert_type(brain.end_session()["sent"], int)
+        assert_type(brain.close()["pending"], int)
 
 
 def ask() -> None:

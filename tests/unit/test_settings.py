@@ -54,10 +54,12 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    value = str(tmp_path) if key in {"dir", "journal"} else "1"
+    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if key == "remote" else "1"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
-    assert getattr(settings, key) == (Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else value)
+    assert getattr(settings, key) == (
+        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 1 if key == "retention_days" else value
+    )
 
 
 def test_journals_elsewhere_keep_their_locks_in_the_data_folder(tmp_path: Path):
@@ -131,3 +133,9 @@ def test_a_run_records_its_scheduler_but_no_secrets(monkeypatch: pytest.MonkeyPa
     assert captured["scheduler"].items() >= {"SLURM_JOB_ID": "7", "PBS_JOBID": "8.host"}.items()
     assert "SLURM_API_TOKEN" not in captured["scheduler"]
     assert captured["host"]
+
+
+@pytest.mark.parametrize("days", ["-1", "x", "nan", "1e9"])
+def test_what_is_no_number_of_days_is_refused(days: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match="TASUKI_RETENTION_DAYS"):
+        load(environment(tmp_path, TASUKI_RETENTION_DAYS=days))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import demo, folder, query, remote, run
+from tasuki.cli import demo, folder, gc, install, note, query, remote, run, token
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -14,14 +14,18 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(run.app, name="run")
+app.add_typer(note.app, name="note")
 app.add_typer(remote.app, name="remote")
+app.add_typer(token.app, name="token")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
-app.command(cls=Examples, epilog="tasuki sync --to http://127.0.0.1:7700\ntasuki sync --project digits")(remote.sync)
+app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
 app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
-app.command(cls=Examples, epilog="tasuki verify\ntasuki verify --remote http://127.0.0.1:7700")(remote.verify)
+app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)
 app.command(cls=Examples, epilog="tasuki rebuild")(folder.rebuild)
+app.command(cls=Examples, epilog="tasuki gc --dry-run\ntasuki gc --remote team")(gc.gc)
 
 
 def tell_version(wanted: bool) -> None:

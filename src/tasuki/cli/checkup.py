@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.text import for_people
 from tasuki.clock import SYSTEM, datetime_from_us
-from tasuki.errors import TasukiError
+from tasuki.errors import Conflict, TasukiError
 
 if TYPE_CHECKING:
     from tasuki.store import Condition
 
-__all__ = ["Check", "State", "broken", "checkup"]
+__all__ = ["Check", "State", "broken", "checkup", "locked"]
 
 SOUND_SQLITE = (3, 51, 3)
 """The first without the WAL-reset bug: https://sqlite.org/wal.html#walresetbug"""
@@ -59,7 +59,7 @@ def checkup(condition: "Condition", free_bytes: int) -> list[Check]:
             "store",
             f"{condition.missing_records:,} records behind the journals",
             "ask again in a moment; if it stays so: tasuki rebuild",
-            fine=f"{condition.store} has everything: {condition.runs:,} runs in {condition.projects:,} projects",
+            fine=f"{condition.store} has everything: {recorded(condition)}",
         ),
         unless(
             condition.holes,
@@ -118,6 +118,18 @@ def journals(condition: "Condition") -> str:
         now = datetime_from_us(SYSTEM.now_us())
         found += f", last record {for_people(datetime_from_us(condition.last_record), now)}"
     return found
+
+
+def recorded(condition: "Condition") -> str:
+    """What is in the store: runs, notes, or both."""
+    found = [f"{condition.runs:,} runs in {condition.projects:,} projects"] if condition.runs else []
+    found += [f"{condition.notes:,} notes"] if condition.notes else []
+    return " and ".join(found) or "nothing is recorded yet"
+
+
+def locked(error: Conflict) -> Check:
+    """What to say of a store that another process keeps to itself."""
+    return Check("store", State.DEGRADED, error.message, error.hint)
 
 
 def unless(bad: Any, name: str, found: str, hint: str, *, fine: str = "none") -> Check:

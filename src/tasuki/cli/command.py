@@ -20,7 +20,7 @@ Project = Annotated[
     str | None,
     typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT, else the only one there is."),
 ]
-Remote = Annotated[str | None, typer.Option("--remote", metavar="URL", help="Ask this server, not the data folder.")]
+Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help="Ask this server, not the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
 
 
@@ -46,11 +46,11 @@ class Asked(NamedTuple):
     project: str
 
 
-def settings_for(dir: str | None) -> "Settings":
+def settings_for(dir: str | None, remote: str | None = None) -> "Settings":
     """The settings in force for a command."""
     from tasuki.settings import load
 
-    return load(dir=dir)
+    return load(dir=dir, remote=remote)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`tasuki doctor`, `verify` and `rebuild`: the data folder itself."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -8,16 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tasuki.cli.checkup import Check, broken, checkup
-from tasuki.cli.command import AsJson, Dir, local_store
+from tasuki.cli.checkup import Check, State, broken, checkup, locked
+from tasuki.cli.command import AsJson, Dir, local_store, settings_for
 from tasuki.cli.output import Table, write
+from tasuki.cli.remotes import remote_check
 from tasuki.cli.talk import say
-from tasuki.errors import IntegrityGap, TasukiError
+from tasuki.clock import SYSTEM
+from tasuki.errors import Conflict, IntegrityGap, TasukiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tasuki.settings import Settings
+
 __all__ = ["doctor", "rebuild", "verify_store"]
+
+STORE_SECONDS = 0.2
 
 
 def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
@@ -35,12 +42,38 @@ def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
 
 def checks_of(dir: str | None) -> list[Check]:
     """What there is to say of the data folder; that it can't be read, if it can't."""
+    from tasuki.relay import queues
+
     try:
-        with local_store(dir) as store:
-            condition = store.condition()
-            return checkup(condition, shutil.disk_usage(condition.journal_folder).free)
+        settings = settings_for(dir)
+        now = SYSTEM.now_us()
+        remotes = [remote_check(queue, settings, now, is_alive(queue.standing.pid)) for queue in queues(settings)]
+        return store_checks(settings) + remotes
     except (TasukiError, OSError) as error:
         return broken(error)
+
+
+def store_checks(settings: "Settings") -> list[Check]:
+    """What there is to say of the journals and the store, which is not waited for if somebody has locked it."""
+    from tasuki.store import LocalStore
+
+    with LocalStore(settings, wait_seconds=STORE_SECONDS, lock_seconds=STORE_SECONDS) as store:
+        try:
+            condition = store.condition()
+        except Conflict as error:
+            return [Check("data folder", State.OK, str(settings.dir)), locked(error)]
+    return checkup(condition, shutil.disk_usage(condition.journal_folder).free)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process here."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
 
 
 def verify_store(dir: str | None, *, as_json: bool) -> None:

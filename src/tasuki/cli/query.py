@@ -25,11 +25,14 @@ def query(
 ) -> None:
     """Ask the local store in SQL.
 
-    It is open for reading only. The tables are not a contract: they may differ between versions.
+    It is open for reading only. The tables are not a contract: they may differ between versions. Two more are made when they are
+    named: `sync_queue`, what is not acknowledged by its server yet, and `set_aside`, what a server does not take.
     """
+    from tasuki.relay import queue_views
+
     text = sys.stdin.read() if statement == "-" else statement
     with local_store(dir) as store:
-        columns, rows = store.sql(text, limit_rows=limit + 1)
+        columns, rows = store.sql(text, limit + 1, queue_views(store.settings))
         say_missing(store.missing)
     if len(rows) > limit:
         say(f"note: the first {limit:,} rows; --limit N prints more")

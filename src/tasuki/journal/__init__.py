@@ -7,7 +7,7 @@ from tasuki.journal.header import Header, Owner, read_header, this_process
 from tasuki.journal.names import folder_name, project_name, run_id
 from tasuki.journal.pulse import Pulse
 from tasuki.journal.reserve import RESERVE_BYTES
-from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal
+from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal, sync_folder
 from tasuki.journal.source import FolderSource, Source, Stream
 from tasuki.journal.view import View, open_view
 from tasuki.journal.writer import SUFFIX, Writer, new_header
@@ -41,5 +41,6 @@ __all__ = [
     "read_header",
     "run_id",
     "seal",
+    "sync_folder",
     "this_process",
 ]

@@ -10,15 +10,15 @@ import logging
 import os
 import struct
 import threading
-import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from zlib import crc32
+
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import DataError, JournalError
+from tasuki.errors import DataError, JournalError, warn_user
 from tasuki.journal.reserve import Reserve
 from tasuki.journal.seal import seal
 from tasuki.journal.writer import Writer, new_header
@@ -66,7 +66,7 @@ class Appender:
         self.retired: list[Writer] = []
         self.reserve = Reserve(folder)
         self.lost: Lost | None = None
-        self.plain_sizes: set[int] = set()
+        self.packers: dict[int, Callable[[int, int, bytes], bytes]] = {}
         self.closed = False
         self.in_trouble = False
         self.counting = threading.RLock()
@@ -110,12 +110,14 @@ class Appender:
     def note_plain(self, size: int) -> None:
         """All values of a call whose payload has this size were numbers: for a second, others of that size are taken for such.
 
-        To look at each value takes a fifth of a call. What goes by, a text of 8 letters in a number's place, is listed as rejected
-        by the projection, which keeps the other values. OverflowError for a size that no frame can hold.
+        `packers` makes their frames; it is empty while the loss of calls has still to be said. To look at each value takes a fifth
+        of a call. What goes by, a text of 8 letters in a number's place, is listed as rejected by the projection, which keeps the
+        other values.
         """
-        if size > MAX_PAYLOAD_BYTES:
-            raise OverflowError(size)
-        self.plain_sizes.add(size)
+        if size <= MAX_PAYLOAD_BYTES:
+            self.packers[size] = struct.Struct(f"<II{size}s").pack
+        if self.lost is not None:
+            self.packers.clear()
 
     def append_important(self, payload: bytes) -> None:
         """Append a status or an alert: when the disk is full, the reserve is given up for it."""
@@ -161,7 +163,7 @@ class Appender:
     def open_and_write(self, frame: bytes) -> int | None:
         """What `write` is while there is no writer."""
         if self.closed:
-            warnings.warn("the run is finished: what is logged now is not kept", RuntimeWarning, stacklevel=3)
+            warn_user("the run is finished: what is logged now is not kept")
             return len(frame)
         return self.open_writer()(frame)
 
@@ -200,12 +202,10 @@ class Appender:
             first = self.lost is None
             n, since = (self.lost.n, self.lost.since) if self.lost else (0, now)
             self.lost = Lost(time=now, n=n + 1, since=since, until=now)
+            self.packers.clear()
         if first:
-            warnings.warn(
-                f"tasuki can't write to {self.folder}: {error.strerror or error}; the run goes on, and what is lost is counted",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+            reason = error.strerror or error
+            warn_user(f"tasuki can't write to {self.folder}: {reason}; the run goes on, and what is lost is counted")
 
     def say_what_was_lost(self) -> None:
         """Put the count on record, now that there may be room."""
@@ -239,7 +239,7 @@ class Appender:
 
     def tend_writer(self) -> None:
         """What there is to do for the writer of now."""
-        self.plain_sizes.clear()
+        self.packers.clear()
         writer = self.writer
         if writer is not None and writer.sync() > LONGEST_FILE_BYTES:
             self.open_writer()

@@ -10,9 +10,9 @@ import struct
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
-from zlib import crc32
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import DataError, ForeignFile
 

@@ -14,10 +14,18 @@ log = logging.getLogger("tasuki.journal")
 
 
 class Pulse:
-    """One thread per process. `beat` is called about every `beat_seconds` to append heartbeats."""
+    """One thread per process. `beat` is called about every `beat_seconds` to append heartbeats, `watch` every second."""
 
-    def __init__(self, beat: Callable[[], None], *, beat_seconds: float = 30.0, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        beat: Callable[[], None],
+        watch: Callable[[], None] = lambda: None,
+        *,
+        beat_seconds: float = 30.0,
+        clock: Clock = SYSTEM,
+    ) -> None:
         self.beat = beat
+        self.watch = watch
         self.beat_seconds = beat_seconds
         self.clock = clock
         self.stopping = threading.Event()
@@ -49,6 +57,7 @@ class Pulse:
             try:
                 for appender in list(APPENDERS):
                     appender.tend()
+                self.watch()
                 if self.clock.monotonic() >= next_beat:
                     next_beat += self.beat_seconds
                     self.beat()

@@ -10,20 +10,22 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 import zstandard
+from zlib_ng.zlib_ng import crc32
 
+from tasuki.failpoints import reach
 from tasuki.journal.header import Header
 from tasuki.journal.view import READ_BYTES, View, open_view
 from tasuki.journal.writer import SUFFIX
 from tasuki.records import Salvaged, encode, find_frame, frame, whole_frames
 
-__all__ = ["Hole", "Island", "derived_writer", "find_hole", "seal"]
+__all__ = ["Hole", "Island", "derived_writer", "find_hole", "seal", "sync_folder"]
 
 DAMAGED_SUFFIX = ".damaged"
-ZSTD_LEVEL = 3
+ZSTD_LEVEL = 1
+"""It packs numbers as closely as higher levels do (within 3 %, float32 closer), in half the time."""
 
 
 class Island(NamedTuple):
@@ -88,7 +90,9 @@ def seal(path: Path) -> Path | None:
     if hole:
         aside = path.with_suffix(DAMAGED_SUFFIX)
         shutil.copyfile(path, aside)
+    reach("seal.before_replace")
     draft.replace(path)
+    reach("seal.after_replace")
     sync_folder(path.parent)
     return aside
 

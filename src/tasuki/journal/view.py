@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from zlib import crc32
 
 import zstandard
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.journal.header import Header, read_header
 from tasuki.records import MAX_PAYLOAD_BYTES, START, Position, whole_frames
@@ -48,14 +48,16 @@ class View:
         """Bytes from `offset`, up to about `limit_bytes`; nothing at the end or where a sealed block is damaged."""
         if not self.header.sealed:
             return os.pread(self.file.fileno(), limit_bytes, self.body + offset)
-        data = b""
+        parts, size = [], 0
         for start, block in self.blocks(offset):
             if block is None:
                 break
-            data += block[max(0, offset - start) :]
-            if len(data) >= limit_bytes:
+            part = block[offset - start :] if offset > start else block
+            parts.append(part)
+            size += len(part)
+            if size >= limit_bytes:
                 break
-        return data
+        return b"".join(parts)
 
     def blocks(self, offset: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """`(offset, frames)` of the blocks of a sealed file from the one that `offset` lies in; None for a damaged one."""
@@ -68,6 +70,8 @@ class View:
     def read_frames(self, offset: int, limit_bytes: int = READ_BYTES) -> bytes:
         """Whole frames from `offset`: at least one if it is there, whatever its size; nothing at the end, a torn tail or a hole."""
         data = self.read(offset, limit_bytes)
+        if self.header.sealed:  # blocks begin and end with whole frames, and have checksums
+            return data
         end = whole_frames(data)
         if end == 0 and len(data) >= limit_bytes:
             data = self.read(offset, MAX_PAYLOAD_BYTES + READ_BYTES)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from tasuki.failpoints import between
 from tasuki.journal.alive import HELD, lock_file, take_lock
 from tasuki.journal.header import Header, this_process
 from tasuki.records import frame
@@ -51,7 +52,7 @@ class Writer:
         self.header = header
         self.path = path
         self.file = weakref.ref(file)
-        self.write: Callable[[bytes], int | None] = file.write
+        self.write: Callable[[bytes], int | None] = between("journal.before_write", file.write, "journal.after_write")
         self.lock = lock
         self.lock_path = lock_path
         self.synced_bytes = 0

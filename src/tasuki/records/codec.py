@@ -9,14 +9,34 @@ from tasuki.errors import BadRecord
 from tasuki.records import schema
 from tasuki.records.schema import Record, Unknown
 
-__all__ = ["FlatMetrics", "decode", "encode", "encode_metrics", "encode_parts", "number_from_scalar"]
+__all__ = [
+    "FlatMetrics",
+    "RawMetrics",
+    "decode",
+    "decode_quickly",
+    "encode",
+    "encode_metrics",
+    "encode_parts",
+    "number_from_scalar",
+]
 
 
-class FlatMetrics(schema.Metrics, frozen=True, kw_only=True, tag="metrics"):
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class FlatMetrics(schema.Metrics, frozen=True, kw_only=True, tag="metrics", gc=False):
     """Metrics as nearly every call makes them: flat floats and integers, checked while decoding."""
 
-    step: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    step: Int64
     values: dict[str, float]
+
+
+class RawMetrics(Record, frozen=True, kw_only=True, tag="metrics", gc=False):
+    """Metrics whose values are still a MessagePack map, or should be one: for reading many at once."""
+
+    time: Int64
+    step: Int64
+    values: msgspec.Raw
 
 
 OTHERS = (
@@ -28,10 +48,16 @@ OTHERS = (
     | schema.Heartbeat
     | schema.Lost
     | schema.Salvaged
+    | schema.Correction
+    | schema.Lesson
+    | schema.Event
+    | schema.MetaRule
+    | schema.Manifest
 )
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 KINDS = frozenset(kind.__struct_config__.tag for kind in (*OTHERS.__args__, schema.Metrics))
 decode_usual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | FlatMetrics).decode
+decode_raw: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | RawMetrics).decode
 decode_unusual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | schema.Metrics).decode
 decode_any: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
 
@@ -67,6 +93,14 @@ def decode(payload: bytes) -> Record | Unknown:
     """The record in a payload; `Unknown` for a kind of a later version; BadRecord for what is neither."""
     try:
         return decode_usual(payload)  # type: ignore[no-any-return]
+    except UNREADABLE:
+        return decode_slowly(payload)
+
+
+def decode_quickly(payload: bytes) -> Record | Unknown:
+    """As `decode`, but the values of metrics are left as they are, right or wrong."""
+    try:
+        return decode_raw(payload)  # type: ignore[no-any-return]
     except UNREADABLE:
         return decode_slowly(payload)
 

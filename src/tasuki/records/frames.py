@@ -8,12 +8,25 @@ import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
-from zlib import crc32
 
-__all__ = ["MAX_PAYLOAD_BYTES", "START", "Position", "find_frame", "frame", "frame_at", "frames", "whole_frames"]
+from zlib_ng.zlib_ng import crc32
+
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "START",
+    "Position",
+    "count_frames",
+    "find_frame",
+    "frame",
+    "frame_at",
+    "frames",
+    "split",
+    "whole_frames",
+]
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 HEAD = struct.Struct("<II")
+LENGTH = struct.Struct("<I")
 # Every payload is a MessagePack array whose first element is its kind, a short string. A look-ahead, since what merely looks
 # like a start (in a crc) may overlap a real one.
 PAYLOAD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..|\xdd....)[\xa1-\xbf][a-z])", re.DOTALL)
@@ -63,15 +76,38 @@ def frames(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def whole_frames(data: bytes) -> int:
     """How many bytes from the start of `data` are whole frames."""
-    view, size, unpack_from = memoryview(data), len(data), HEAD.unpack_from
-    offset = 0
-    while offset + 8 <= size:
-        length, crc = unpack_from(view, offset)
-        end = offset + 8 + length
-        if not 0 < length <= MAX_PAYLOAD_BYTES or end > size or crc32(view[offset + 8 : end]) != crc:
+    size, unpack_from = len(data), HEAD.unpack_from
+    offset, start = 0, 8
+    while start <= size:
+        length, crc = unpack_from(data, offset)
+        end = start + length
+        if not 0 < length <= MAX_PAYLOAD_BYTES or end > size or crc32(data[start:end]) != crc:
             break
-        offset = end
+        offset, start = end, end + 8
     return offset
+
+
+def split(data: bytes) -> tuple[list[int], list[bytes]]:
+    """The offsets and the payloads of whole frames, whose crcs were checked when they were read."""
+    offsets, payloads = [], []
+    offset, size, unpack_from = 0, len(data), LENGTH.unpack_from
+    while offset + 8 <= size:
+        (length,) = unpack_from(data, offset)
+        start = offset + 8
+        end = start + length
+        offsets.append(offset)
+        payloads.append(data[start:end])
+        offset = end
+    return offsets, payloads
+
+
+def count_frames(data: bytes) -> int:
+    """How many frames begin in `data`, which starts with one and whose lengths are sound."""
+    count, offset, size, unpack_from = 0, 0, len(data), LENGTH.unpack_from
+    while offset < size:
+        offset += 8 + unpack_from(data, offset)[0]
+        count += 1
+    return count
 
 
 def find_frame(data: bytes, start: int) -> int | None:

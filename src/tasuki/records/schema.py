@@ -7,22 +7,31 @@ run of its writer, named in the journal's header.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 __all__ = [
     "Alert",
     "AlertLevel",
+    "AlertReason",
+    "Correction",
+    "Event",
     "Heartbeat",
+    "Lesson",
     "Lost",
+    "Manifest",
+    "MetaRule",
     "Metrics",
+    "Note",
+    "NoteKind",
     "Record",
     "RunDeleted",
     "RunStarted",
     "RunStatus",
     "RunUpdated",
     "Salvaged",
+    "Severity",
     "Status",
     "Unknown",
 ]
@@ -48,6 +57,40 @@ class AlertLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
+
+
+class AlertReason(StrEnum):
+    """What an alert of a watcher is about; an alert of a person's or a program's own has any text, or none."""
+
+    NAN = "nan"
+    MAX_VALUE = "max_value"
+    MIN_VALUE = "min_value"
+    SPIKE = "spike"
+    PATIENCE = "patience"
+    CUSTOM = "custom"
+    STALLED = "stalled"
+
+
+class NoteKind(StrEnum):
+    """What a note is."""
+
+    CORRECTION = "correction"
+    LESSON = "lesson"
+    EVENT = "event"
+    META_RULE = "meta_rule"
+    MANIFEST = "manifest"
+
+
+class Severity(StrEnum):
+    """How much of a draft a correction changed."""
+
+    AS_IS = "as-is"
+    TRIVIAL = "trivial"
+    MINOR = "minor"
+    MODERATE = "moderate"
+    MAJOR = "major"
+    REWRITE = "rewrite"
+    DISCARDED = "discarded"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -129,6 +172,57 @@ class Salvaged(Record, frozen=True, kw_only=True, tag="salvaged"):
     writer: str
     hole: int
     offset: int
+
+
+class Note(Record, frozen=True, kw_only=True):
+    """Something that was learned, in a run or outside of any. Two with one `event_id` in a project are the same note.
+
+    `more` holds fields of light clients that this version does not know.
+    """
+
+    event_id: str
+    session: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+
+
+class Correction(Note, frozen=True, kw_only=True, tag="correction"):
+    """A draft, and what became of it."""
+
+    draft: str = ""
+    final: str = ""
+    category: str = "UNKNOWN"
+    severity: str = Severity.MINOR
+    description: str = ""
+    context: Any = None
+    more: dict[str, Any] = {}
+
+
+class Lesson(Note, frozen=True, kw_only=True, tag="lesson"):
+    """Something to do, or not to do, from now on."""
+
+    text: str = ""
+    confidence: float | None = None
+    category: str | None = None
+    more: dict[str, Any] = {}
+
+
+class Event(Note, frozen=True, kw_only=True, tag="event"):
+    """Something that happened."""
+
+    name: str = ""
+    data: Any = None
+    more: dict[str, Any] = {}
+
+
+class MetaRule(Note, frozen=True, kw_only=True, tag="meta_rule"):
+    """A rule about lessons, as a light client has it."""
+
+    more: dict[str, Any] = {}
+
+
+class Manifest(Note, frozen=True, kw_only=True, tag="manifest"):
+    """What a light client says of itself."""
+
+    more: dict[str, Any] = {}
 
 
 class Unknown(msgspec.Struct, frozen=True):

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records.schema import AlertLevel, Status
+from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "ProjectRow", "RunRow", "Summary", "json_number"]
+__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number"]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class RunRow(View, frozen=True, kw_only=True):
     lost: int = 0
 
 
-class Summary(View, frozen=True, kw_only=True):
+class Summary(msgspec.Struct, frozen=True, gc=False):
     """One metric of one run: `n` counts all points; NaN is None; `min` and `max` are of what is not NaN, the earliest of equals."""
 
     run: str
@@ -60,7 +60,7 @@ class Summary(View, frozen=True, kw_only=True):
     max_step: int | None
 
 
-class HistoryRow(View, frozen=True, kw_only=True):
+class HistoryRow(View, frozen=True, kw_only=True, gc=False):
     """What one `log()` call recorded: names are flat, joined with `/`."""
 
     step: int
@@ -84,6 +84,25 @@ class AlertRow(View, frozen=True, kw_only=True):
     value: float | None = None
     step: int | None = None
     data: Any = None
+
+
+class NoteRow(View, frozen=True, kw_only=True):
+    """A note: what all have in common, and all that was said (`draft`, `final`, `confidence`, `data`, ...) in `content`.
+
+    `conflict`: another note has this `event_id` and other content, and came first; it stands, and this one is only shown.
+    """
+
+    id: str
+    event_id: str
+    project: str
+    run: str
+    kind: NoteKind
+    time: int
+    session: int | None = None
+    category: str | None = None
+    text: str = ""
+    content: dict[str, Any] = {}
+    conflict: bool = False
 
 
 def json_number(value: float) -> float | str:

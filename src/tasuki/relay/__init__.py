@@ -5,27 +5,50 @@ inside training processes and must not load them.
 """
 
 from tasuki.relay.acks import Ack, FileAcks, acks_path
+from tasuki.relay.aside import Aside, FileAside, aside_path
+from tasuki.relay.control import Listener, control_path
+from tasuki.relay.kept import Kept, open_kept
 from tasuki.relay.outgoing import Outgoing
+from tasuki.relay.patience import Health, Patience
+from tasuki.relay.queue import Queue, queues
 from tasuki.relay.route import Route, State
 from tasuki.relay.sender import Round, Sender, Transport
+from tasuki.relay.standing import ERRORS_FILE, Standing, StandingFile, standings
 from tasuki.relay.sync import Synced, sync
 from tasuki.relay.thread import Relay, Sent
 from tasuki.relay.transport import HttpTransport, remote_url
+from tasuki.relay.views import queue_views
 
 __all__ = [
+    "ERRORS_FILE",
     "Ack",
+    "Aside",
     "FileAcks",
+    "FileAside",
+    "Health",
     "HttpTransport",
+    "Kept",
+    "Listener",
     "Outgoing",
+    "Patience",
+    "Queue",
     "Relay",
     "Round",
     "Route",
     "Sender",
     "Sent",
+    "Standing",
+    "StandingFile",
     "State",
     "Synced",
     "Transport",
     "acks_path",
+    "aside_path",
+    "control_path",
+    "open_kept",
+    "queue_views",
+    "queues",
     "remote_url",
+    "standings",
     "sync",
 ]

@@ -4,16 +4,18 @@ Streams may grow meanwhile: what a stream had when it was looked at has some tim
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
-from zlib import crc32
+
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
 from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
-from tasuki.relay.acks import FileAcks
+from tasuki.relay.aside import Aside, lone_writer
+from tasuki.relay.kept import Kept
 
-__all__ = ["Compared", "Difference", "Held", "Remote", "compare"]
+__all__ = ["Compared", "Difference", "Held", "Proven", "Remote", "compare"]
 
 ASK_AT_ONCE = 1000
 ARRIVING_SECONDS = 3.0
@@ -49,12 +51,23 @@ class Difference(NamedTuple):
     records: int
 
 
+class Proven(NamedTuple):
+    """A stream as it is on both sides, but for the differences."""
+
+    project: str
+    run: str
+    writer: str
+    bytes: int
+    sha256: str
+
+
 class Compared(NamedTuple):
-    """Streams and records compared, and where they differ."""
+    """Streams and records compared, where they differ, and what was compared."""
 
     streams: int
     records: int
     differences: list[Difference]
+    proven: Sequence[Proven] = ()
 
 
 class Ours(NamedTuple):
@@ -77,7 +90,7 @@ class Ours(NamedTuple):
 def compare(
     folder: Folder,
     remote: Remote,
-    acks: FileAcks,
+    kept: Kept,
     *,
     project: str | None = None,
     runs: Collection[str] | None = None,
@@ -85,31 +98,43 @@ def compare(
 ) -> Compared:
     """Compare every stream of a folder, of one project, or of some runs."""
     chosen = (journal for journal in folder.journals(project=project) if runs is None or journal.header.run in runs)
-    ours = [part for journal in chosen for part in parts(folder, journal, acks)]
+    ours = [part for journal in chosen for part in parts(folder, journal, kept)]
     replies = arrived(remote, ours, clock)
     held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}
-    differences = []
+    writers = {part.journal.header.writer for part in ours}
+    differences = [missing(frame) for frame in kept.aside.waiting() if frame.end is not None and frame.writer in writers]
     for part in ours:
         reply = replies[part.remote_writer]
-        what, missing = judged(part, reply, held[part.journal.header.project].get(part.remote_writer))
+        what, records = judged(part, reply, held[part.journal.header.project].get(part.remote_writer))
         if what and part.alive and reply.crc_at == part.end.crc and length_now(folder, part.journal) >= reply.offset:
             what = None  # both have gone on since
         if part.hole is not None:
             what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
         if what:
             header = part.journal.header
-            differences.append(Difference(header.project, header.run, header.writer, what, missing))
-    return Compared(len(ours), sum(part.records for part in ours), differences)
+            differences.append(Difference(header.project, header.run, header.writer, what, records))
+    proven = [
+        Proven(part.journal.header.project, part.journal.header.run, part.remote_writer, part.end.offset, part.sha256)
+        for part in ours
+    ]
+    return Compared(len(ours), sum(part.records for part in ours), differences, proven)
 
 
-def parts(folder: Folder, journal: Journal, acks: FileAcks) -> list[Ours]:
+def missing(frame: Aside) -> Difference:
+    """A record that the remote does not take."""
+    return Difference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
+
+
+def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
     """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
-    ack = acks.acks.get(journal.header.writer)
+    ack = kept.acks.acks.get(journal.header.writer)
     with folder.view(journal) as view:
         hole = find_hole(view)
         data = b"".join(view.pieces())
     place = hole.offset if hole else None
     writer = journal.header.writer
+    if cuts := list(kept.aside.frames_of(writer)):
+        return around(journal, data, cuts, place)
     if ack is None or ack.start == 0:
         alive = bool(journal.header.remote) and folder.judge(journal) is Verdict.ALIVE
         return [measured(journal, writer, data, place)._replace(alive=alive)]
@@ -117,6 +142,18 @@ def parts(folder: Folder, journal: Journal, acks: FileAcks) -> list[Ours]:
     if ack.remote_writer != derived_writer(writer, ack.start):
         return [rest]  # it was cut more than once: where first, is not known here
     return [measured(journal, writer, data[: ack.start], None, goes_on=True), rest]
+
+
+def around(journal: Journal, data: bytes, cuts: list[Aside], hole: int | None) -> list[Ours]:
+    """A journal of which some frames are set aside: what lies between goes on under other names, frames delivered since alone."""
+    found, name, start = [], journal.header.writer, 0
+    for cut in cuts:
+        end = cut.end or cut.start
+        found.append(measured(journal, name, data[start : cut.start], None))
+        if cut.over:
+            found.append(measured(journal, lone_writer(cut), data[cut.start : end], None))
+        name, start = derived_writer(name, end), end
+    return [*found, measured(journal, name, data[start:], hole)]
 
 
 def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> Ours:

@@ -9,7 +9,7 @@ import msgspec
 from tasuki.records import Item, Replicated
 from tasuki.relay.compare import Held
 from tasuki.relay.remote import HttpQuery
-from tasuki.relay.transport import HttpTransport
+from tasuki.relay.transport import HttpTransport, Token
 
 __all__ = ["Peer"]
 
@@ -28,7 +28,7 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
 class Peer:
     """One server."""
 
-    def __init__(self, remote: str, token: str | None = None) -> None:
+    def __init__(self, remote: str, token: Token = None) -> None:
         self.transport = HttpTransport(remote, token=token)
         self.query = HttpQuery(remote, token)
 

@@ -31,6 +31,7 @@ class Verdict(StrEnum):
     BROKEN = "broken"
     REDIRECTED = "redirected"
     UNAUTHORIZED = "unauthorized"
+    INSUFFICIENT = "insufficient"
     IN_TROUBLE = "in-trouble"
     NOT_TASUKI = "not-tasuki"
     OTHER_PROTOCOL = "other-protocol"
@@ -44,6 +45,14 @@ class Probe(NamedTuple):
     hint: str | None = None
     version: str | None = None
     seconds: float | None = None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """What a tasuki server says of a token."""
+
+    name: str
+    scope: str
+    project: str | None
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -71,7 +80,8 @@ def remote_test(
             answer = client.get(f"{base}/api/v1/meta")
             began = clock.monotonic()
             answer = client.get(f"{base}/api/v1/meta")
-            return judged(base, answer, clock.monotonic() - began)
+            found = judged(base, answer, clock.monotonic() - began, has_token=bool(token))
+            return found if found.verdict is not Verdict.OK else held(found, client.get(f"{base}/api/v1/session"))
     except httpx.TransportError as error:
         return unreached(base, error, timeout_seconds)
 
@@ -112,13 +122,30 @@ def tls_hint(error: ssl.SSLError) -> str:
     return "renew or replace its certificate, or use the name that is in it"
 
 
-def judged(url: str, answer: httpx.Response, seconds: float) -> Probe:
+def held(found: Probe, answer: httpx.Response) -> Probe:
+    """A server of ours, and what the token is for there. One before 0.2 knows no tokens."""
+    try:
+        holder = msgspec.json.decode(answer.content, type=Holder)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return found
+    if not holder.name:
+        return found
+    its = "all projects" if holder.project is None else f"project {holder.project!r}"
+    found = found._replace(said=f"{found.said}; the token is for {holder.scope} on {its}")
+    if holder.scope == "read":
+        return found._replace(verdict=Verdict.INSUFFICIENT, hint="on the server: tasuki token create --log PROJECT")
+    return found
+
+
+def judged(url: str, answer: httpx.Response, seconds: float, *, has_token: bool = False) -> Probe:
     """An answer came: whose it is."""
     status = answer.status_code
     if answer.is_redirect:
         return Probe(Verdict.REDIRECTED, f"{url} redirects to {answer.headers.get('Location')}", "use that address")
     if status in (401, 403):
-        return Probe(Verdict.UNAUTHORIZED, f"{url} answered {status}: the key is missing or not good", "set TASUKI_TOKEN")
+        what = "the token is mistyped, revoked or has expired" if has_token else "it needs a token, and there is none"
+        hint = "on the server: tasuki token create; here: TASUKI_TOKEN, or tasuki remote add NAME URL --token -"
+        return Probe(Verdict.UNAUTHORIZED, f"{url} answered {status}: {what}", hint)
     if status >= 500 or status == 429:
         return Probe(
             Verdict.IN_TROUBLE, f"{url} answered {status} {answer.reason_phrase}", "it, or a proxy before it, is in trouble"

@@ -1,6 +1,7 @@
 """Asking a server: the same questions as a folder's store answers, over HTTP; and whom to ask, decided once."""
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from tasuki import __version__
 from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
-from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
 from tasuki.relay.frame import FRAME, arrays_from, header_from
-from tasuki.relay.transport import remote_url
+from tasuki.relay.transport import Token, authorization, remote_url
+from tasuki.remotes import Remotes
 from tasuki.settings import Settings
-from tasuki.store import Query, Series, open_local
+from tasuki.store import Query, Series, Top, best_of, open_local
 
 __all__ = ["HttpQuery", "open_query"]
 
@@ -38,10 +40,10 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 class HttpQuery:
     """Answers from a server. RemoteUnavailable while it can't be reached; never an answer from anywhere else."""
 
-    def __init__(self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: Token = None, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = remote_url(url).geturl().rstrip("/")
         headers = {"User-Agent": f"tasuki/{__version__}", "Tasuki-Protocol": PROTOCOL}
-        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        self.token = token
         self.client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport)
         self.missing = 0
 
@@ -61,24 +63,36 @@ class HttpQuery:
         """All projects, by name."""
         return list(self.rows("projects", "projects", ProjectRow, {}))
 
-    def runs(self, project: str) -> list[RunRow]:
-        """The project's runs, in the order they were created."""
-        return list(self.rows("runs", "runs", RunRow, {"project": project, "limit": PAGE}))
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        page = PAGE if limit is None else min(max(limit, 1), PAGE)
+        order = "-created" if newest_first else "created"
+        return list(islice(self.rows("runs", "runs", RunRow, {"project": project, "limit": page, "order": order}), limit))
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         found: RunRow = self.converted(self.ask(f"runs/{segment(ref)}", {"project": project}), RunRow)
         return found
 
-    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
-        """The summary of each metric of each run, by run and metric."""
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE}
         if (runs is not None and not runs) or (metrics is not None and not metrics):
             return []
         asked |= {"run": list(runs)} if runs is not None and len(runs) <= NAMED_RUNS else {}
         asked |= {"metric": list(metrics)} if metrics is not None and len(metrics) <= NAMED_RUNS else {}
+        if top is not None and all(names is None or len(names) <= NAMED_RUNS for names in (runs, metrics)):
+            asked |= {"top": top.n, "mode": top.mode, "by": top.by}
         found = self.rows("summaries", "summaries", Summary, asked)
-        return [row for row in found if (runs is None or row.run in runs) and (metrics is None or row.metric in metrics)]
+        chosen = [row for row in found if (runs is None or row.run in runs) and (metrics is None or row.metric in metrics)]
+        return chosen if top is None else best_of(chosen, top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
@@ -101,6 +115,14 @@ class HttpQuery:
         """The alerts of a project or of one run, by time."""
         asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
         return list(self.rows("alerts", "alerts", AlertRow, asked))
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes, by time."""
+        asked: dict[str, Any] = {"brain": project, "limit": PAGE}
+        asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
+        return list(self.rows("notes", "notes", NoteRow, asked))
 
     # -- how
 
@@ -129,7 +151,7 @@ class HttpQuery:
     def get(self, path: str, asked: dict[str, Any], *, accept: str) -> httpx.Response:
         """An answer that is one of tasuki's, and no error."""
         try:
-            answer = self.client.get(f"/api/v1/{path}", params=asked, headers={"Accept": accept})
+            answer = self.client.get(f"/api/v1/{path}", params=asked, headers={"Accept": accept} | authorization(self.token))
         except httpx.TransportError as error:
             raise unreachable(self.url, error) from error
         if answer.status_code != httpx.codes.OK:
@@ -180,7 +202,8 @@ def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
 
 
 def open_query(target: str | None, settings: Settings) -> Query:
-    """Whatever answers questions: the folder of the settings, or the server at a URL."""
+    """Whatever answers questions: the folder of the settings, or the server of a name or an address."""
     if target is None:
         return open_local(settings)
-    return HttpQuery(target, settings.token)
+    url = Remotes(settings.dir).url(target)
+    return HttpQuery(url, settings.key(url))

@@ -7,7 +7,8 @@ restored virtual machine), what follows the last common point goes on as a new w
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from zlib import crc32
+
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.journal import Source, Stream, derived_writer
 from tasuki.records import START, Item, Position, Reply, ReplyStatus, frames, pack_item
@@ -144,7 +145,7 @@ class Route:
         if reply.sealed and reply.position == item.position and item.data is not None:
             self.reissue(reply.offset)
         elif reply.status is ReplyStatus.REJECTED:
-            self.state, self.reason = State.ASIDE, reply.hint or "refused without a reason"
+            self.set_aside(reply.hint or "refused without a reason")
         elif reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
             self.advance(reply)
         elif self.state is State.COMPARE or self.state is State.SHORTER:
@@ -215,6 +216,15 @@ class Route:
         self.remote_writer = derived_writer(self.remote_writer, point)
         self.start, self.acked, self.acked_sealed, self.state = point, START, False, State.ASK
         self.boundaries = []
+
+    def pass_over(self, size: int) -> None:
+        """Leave a frame out: the stream ends there before it, and what follows goes on as a new one."""
+        self.counted = max(self.counted or 0, self.reached + size)
+        self.reissue(self.acked.offset + size)
+
+    def set_aside(self, reason: str) -> None:
+        """Say no more of this stream."""
+        self.state, self.reason = State.ASIDE, reason
 
     def position_from_start(self, source: Source, offset: int) -> Position:
         """Our own position, whatever was acknowledged before."""

@@ -1,15 +1,19 @@
 """The sender: brings the streams of a source to a receiver. It keeps no time and opens no socket: both are its caller's.
 
 `once()` picks what to say, says it in one request, and goes on from the answers. Sending again is harmless and a gap is impossible,
-so it may be stopped anywhere, and any number of senders may run at once.
+so it may be stopped anywhere, and any number of senders may run at once. What the receiver does not take is found by saying less
+and less, and set aside.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
 from tasuki.journal import Source, Stream
-from tasuki.records import Item, Replicated, Reply, frames
+from tasuki.records import Item, Replicated, Reply, count_frames, frames
 from tasuki.relay.acks import Ack, FileAcks
+from tasuki.relay.aside import Aside, FileAside
 from tasuki.relay.route import Route, State
 
 __all__ = ["Round", "Sender", "Transport"]
@@ -17,7 +21,8 @@ __all__ = ["Round", "Sender", "Transport"]
 BATCH_BYTES = 1024 * 1024
 BATCH_ITEMS = 1000
 SMALL_BYTES = 64 * 1024
-SLICE_BYTES = 4 * 1024
+SMALLEST_BYTES = 16 * 1024
+FRAME_BYTES = 8
 READ_BYTES = 1024 * 1024
 
 
@@ -47,15 +52,23 @@ class Spoken(NamedTuple):
 
 
 class Sender:
-    """One source, one receiver. Not to be shared by threads. `pause` is called between small pieces of work."""
+    """One source, one receiver. Not to be shared by threads."""
 
     def __init__(
-        self, source: Source, transport: Transport, acks: FileAcks | None = None, *, pause: Callable[[], None] = lambda: None
+        self,
+        source: Source,
+        transport: Transport,
+        acks: FileAcks | None = None,
+        aside: FileAside | None = None,
+        *,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.source = source
         self.transport = transport
         self.acks = acks
-        self.pause = pause
+        self.aside = aside or FileAside()
+        self.clock = clock
+        self.most_items, self.most_bytes = BATCH_ITEMS, BATCH_BYTES
         self.boot_id = acks.boot_id if acks else None
         self.routes: dict[str, Route] = {}
         self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
@@ -72,9 +85,12 @@ class Sender:
     def new_route(self, stream: Stream) -> Route:
         """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
         ack = self.acks.acks.get(stream.writer) if self.acks else None
-        if ack is None:
-            return Route(stream, stream.writer)
-        return Route(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
+        route = Route(stream, stream.writer)
+        if ack is not None:
+            route = Route(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
+        if refused := self.aside.streams.get(stream.writer):
+            route.set_aside(refused.reason)
+        return route
 
     def open_routes(self) -> list[Route]:
         """Streams for which something is left to do."""
@@ -86,12 +102,63 @@ class Sender:
         spoken = self.batch()
         if not spoken:
             return Round(0, 0)
-        answer = self.transport.replicate([said.item for said in spoken])
+        try:
+            answer = self.transport.replicate([said.item for said in spoken])
+        except RequestRefused as error:
+            self.say_less(spoken, error)
+            return Round(len(spoken), 0)
+        except RemoteUnavailable:
+            self.most_bytes = max(self.most_bytes // 2, SMALLEST_BYTES)  # a slow line gets a smaller piece through in time
+            raise
+        self.most_items = min(self.most_items * 2, BATCH_ITEMS)
+        self.most_bytes = min(self.most_bytes * 2, BATCH_BYTES)
         if self.is_another_boot(answer.boot_id):
             return Round(len(spoken), 0)
         replies = {reply.writer: reply for reply in answer.items}
         records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
         return Round(len(spoken), records, answer.next_after_ms)
+
+    def say_less(self, spoken: list[Spoken], error: RequestRefused) -> None:
+        """Halve what is said at once, down to the one frame or stream that is not taken; that is set aside with the reason.
+
+        RemoteClosed if not even an empty request is taken.
+        """
+        said = spoken[0]
+        if len(spoken) > 1:
+            self.most_items = len(spoken) // 2
+        elif said.records > 1:
+            self.most_bytes = max(min(self.most_bytes, said.size) // 2, 1)
+        else:
+            if not (said.size and isinstance(error, RequestTooLarge)):
+                self.check_that_the_item_is_to_blame()
+            self.set_aside(said.route, error.message, said.size)
+
+    def check_that_the_item_is_to_blame(self) -> None:
+        """RemoteClosed if an empty request is refused too."""
+        try:
+            self.transport.replicate([])
+        except RequestRefused as refused:
+            raise RemoteClosed(f"{refused.message}, even to an empty request", hint=refused.hint) from refused
+
+    def set_aside(self, route: Route, reason: str, size: int = 0) -> None:
+        """Pass over the frame of so many bytes that comes next; without a size, say no more of the stream."""
+        stream, start = route.stream, route.reached
+        end = start + size if size else None
+        self.aside.note(
+            Aside(
+                project=stream.project,
+                run=stream.run,
+                writer=stream.writer,
+                start=start,
+                end=end,
+                reason=reason,
+                time=self.clock.now_us(),
+            )
+        )
+        if end is None:
+            route.set_aside(reason)
+        else:
+            route.pass_over(size)
 
     def greet(self) -> None:
         """Ask nothing: the answer says whether the receiver is the one that acknowledged what need not be asked for again."""
@@ -111,42 +178,44 @@ class Sender:
     def batch(self) -> list[Spoken]:
         """What to say in the next request: a piece of each stream in turn, as much as fits."""
         spoken: list[Spoken] = []
-        left = BATCH_BYTES
-        waiting = self.open_routes()[:BATCH_ITEMS]
+        left = self.most_bytes
+        waiting = self.open_routes()[: self.most_items]
+        share = max(min(SMALL_BYTES, self.most_bytes), self.most_bytes // max(len(waiting), 1))
         for route in waiting:
-            data, records = self.data_for(route, min(left, max(SMALL_BYTES, BATCH_BYTES // len(waiting))))
+            data, records = self.data_for(route, min(left, share))
             item = route.item(self.source, data)
             if item is not None:
                 spoken.append(Spoken(route, item, records, len(data)))
                 left -= len(data)
             if left <= 0:
                 break
-            self.pause()
         return spoken
 
     def data_for(self, route: Route, limit_bytes: int) -> tuple[bytes, int]:
-        """The next frames of a stream whose position is known, and how many; read in small pieces.
+        """The next frames of a stream whose position is known, about as many bytes as allowed, and how many frames.
 
-        The last piece may go beyond the size that was seen: that may lie within a frame, which was being written then.
+        The last may go beyond the size that was seen: that may lie within a frame, which was being written then.
         """
-        if route.state is not State.SEND:
+        self.pass_over(route)
+        offset = route.start + route.acked.offset
+        if route.state is not State.SEND or offset >= route.stream.size:
             return b"", 0
-        pieces, records = [], 0
-        start = offset = route.start + route.acked.offset
-        while offset - start < limit_bytes and offset < route.stream.size:
-            piece = self.source.read(route.stream.writer, offset, SLICE_BYTES)
-            if not piece:
-                break
-            pieces.append(piece)
-            offset += len(piece)
-            records += sum(1 for _ in frames(piece))
-            self.pause()
-        return b"".join(pieces), records
+        cut = self.aside.next_start(route.stream.writer, offset)
+        limit_bytes = limit_bytes if cut is None else min(limit_bytes, cut - offset)
+        data = first_frames(self.source.read(route.stream.writer, offset, limit_bytes), limit_bytes)
+        return data, count_frames(data)
+
+    def pass_over(self, route: Route) -> None:
+        """Leave out what was set aside before, by whichever process."""
+        if route.state is State.SEND and (aside := self.aside.frame_at(route.stream.writer, route.start + route.acked.offset)):
+            route.pass_over((aside.end or aside.start) - aside.start)
 
     def hear(self, said: Spoken, reply: Reply) -> int:
         """One answer; returns how many records it newly acknowledges."""
         route = said.route
         route.hear(self.source, said.item, reply)
+        if route.state is State.ASIDE:
+            self.set_aside(route, route.reason or "")
         if route.state is State.SEND and self.acks is not None:
             self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
         if route.stream.sealed and route.acked_sealed and route.is_done:
@@ -162,10 +231,9 @@ class Sender:
     def records_between(self, route: Route, start: int, end: int) -> int:
         """How many records of our stream lie there."""
         records = 0
-        while start < end and (piece := self.source.read(route.stream.writer, start, SLICE_BYTES)):
-            records += sum(1 for offset, _ in frames(piece) if start + offset < end)
+        while start < end and (piece := self.source.read(route.stream.writer, start, READ_BYTES)):
+            records += count_frames(piece[: end - start])
             start += len(piece)
-            self.pause()
         return records
 
     def forget_positions(self) -> None:
@@ -181,7 +249,8 @@ class Sender:
         Another thread may ask, with a source of its own.
         """
         source = source or self.source
-        return sum(count_records(source, stream.writer, start) for stream, start in self.unacknowledged(source))
+        aside = sum(1 for aside in self.aside.waiting() if aside.end is not None and aside.writer in self.routes)
+        return aside + sum(count_records(source, stream.writer, start) for stream, start in self.unacknowledged(source))
 
     def unacknowledged(self, source: Source) -> Iterator[tuple[Stream, int]]:
         """The streams of which something is not acknowledged, and from where on."""
@@ -191,9 +260,21 @@ class Sender:
                 yield stream, route.reached
 
 
+def first_frames(data: bytes, limit_bytes: int) -> bytes:
+    """The frames that fit, at least one."""
+    if len(data) <= limit_bytes:
+        return data
+    end = 0
+    for offset, payload in frames(data):
+        if end and offset + FRAME_BYTES + len(payload) > limit_bytes:
+            break
+        end = offset + FRAME_BYTES + len(payload)
+    return data[:end]
+
+
 def count_records(source: Source, writer: str, start: int) -> int:
     """How many records of a stream lie behind an offset."""
     records = 0
     while piece := source.read(writer, start, READ_BYTES):
-        records, start = records + sum(1 for _ in frames(piece)), start + len(piece)
+        records, start = records + count_frames(piece), start + len(piece)
     return records

@@ -3,9 +3,14 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+import msgspec
+
+from tasuki.errors import RemoteError, RequestRefused
 from tasuki.journal import FolderSource, Stream, Verdict
-from tasuki.relay.acks import FileAcks
-from tasuki.relay.route import State
+from tasuki.records import ReplyStatus
+from tasuki.relay.aside import lone_item
+from tasuki.relay.kept import Kept
+from tasuki.relay.patience import Health, Patience
 from tasuki.relay.sender import Sender, Transport
 
 __all__ = ["OneProject", "Synced", "sync"]
@@ -47,18 +52,50 @@ class OneProject:
 def sync(
     source: FolderSource,
     transport: Transport,
-    acks: FileAcks,
+    kept: Kept,
     *,
     project: str | None = None,
+    retry_aside: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Synced:
-    """Seal what dead writers left and send all there is. RemoteError if the server can't be reached; what was sent stays sent."""
+    """Seal what dead writers left and send all there is; `retry_aside`: what was set aside too.
+
+    RemoteError if the server can't be reached; what was sent stays sent.
+    """
     source.folder.tend()
-    sender = Sender(OneProject(source, project), transport, acks)
-    sender.greet()
-    sent = 0
-    while (said := sender.once()).items:
-        sent += said.records
-        progress(sent)
-    aside = {writer: route.reason or "" for writer, route in sender.routes.items() if route.state is State.ASIDE}
+    try:
+        sent = retry(source, transport, kept) if retry_aside else 0
+        sender = Sender(OneProject(source, project), transport, kept.acks, kept.aside)
+        sender.greet()
+        while (said := sender.once()).items:
+            sent += said.records
+            progress(sent)
+    except RemoteError as error:
+        patience = Patience()
+        patience.failed(error)
+        kept.standing.failed(patience.health, str(error), kept.standing.standing.attempts + 1)
+        raise
+    kept.standing.succeeded(Health.OK, answered=True)
+    aside = {aside.writer: aside.reason for aside in kept.aside.waiting() if project in (None, aside.project)}
     return Synced(len(sender.routes) + len(sender.finished - sender.routes.keys()), sent, sender.pending(), aside)
+
+
+def retry(source: FolderSource, transport: Transport, kept: Kept) -> int:
+    """Try again what is set aside: streams go on as before, frames as streams of their own; returns how many frames arrived."""
+    arrived = 0
+    for aside in kept.aside.waiting():
+        over = msgspec.structs.replace(aside, over=True)
+        if aside.end is None:
+            kept.aside.note(over)
+        elif item := lone_item(source, aside):
+            try:
+                (reply,) = transport.replicate([item]).items
+            except RequestRefused as error:
+                kept.aside.note(msgspec.structs.replace(aside, reason=error.message))
+                continue
+            if reply.status is ReplyStatus.REJECTED:
+                kept.aside.note(msgspec.structs.replace(aside, reason=reply.hint or aside.reason))
+            else:
+                kept.aside.note(over)
+                arrived += 1
+    return arrived

@@ -1,23 +1,25 @@
 """What a process has one of: the current run, the background thread, and the ways it can end."""
 
 import atexit
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import ConfigError
+from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import Folder, Pulse
 from tasuki.records import Status
-from tasuki.relay import FileAcks, HttpTransport, Outgoing, Relay, Sent, acks_path
+from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, Sent, open_kept
 from tasuki.sdk.values import text_of_error
-from tasuki.settings import Settings
+from tasuki.settings import Settings, load
 
 if TYPE_CHECKING:
     from tasuki.sdk.run import Run
@@ -26,6 +28,8 @@ __all__ = ["FINISH_DRAIN_SECONDS", "PROCESS"]
 
 FINISH_DRAIN_SECONDS = 5.0
 EXIT_DRAIN_SECONDS = 1.5
+CLOSE_SECONDS = 0.2
+log = logging.getLogger("tasuki.sdk")
 
 
 class Process:
@@ -33,29 +37,87 @@ class Process:
 
     def __init__(self) -> None:
         self.current: Run | None = None
+        self.watched: Run | None = None
         self.open_runs: list[Run] = []
-        self.pulse = Pulse(self.beat)
+        self.pulse = Pulse(self.beat, self.watch)
         self.relays: dict[tuple[Path, str], Relay] = {}
+        self.paths: dict[tuple[Path, str], list[Path]] = {}
+        """The files of each relay, also while it is switched off."""
+        self.remotes: dict[tuple[Path, str], Settings] = {}
+        self.complaint: str | None = None
         self.hooked = False
 
     def writes(self, settings: Settings, path: Path) -> None:
         """A journal file was opened: it is synced to the disk from now on, and sent if it has a remote."""
         self.pulse.start()
-        if settings.remote and not settings.disable_write_through:
-            relay = self.relays.get((settings.dir, settings.remote))
-            if relay is None:
-                relay = self.relays[settings.dir, settings.remote] = new_relay(settings, settings.remote)
+        if settings.remote:
+            self.paths.setdefault((settings.dir, settings.remote), []).append(path)
+        self.sends(settings)
+        if relay := self.relays.get((settings.dir, settings.remote or "")):
             relay.source.add(path)
-            relay.start()
+
+    def sends(self, settings: Settings) -> Relay | None:
+        """What is recorded is sent from now on, and what dead processes left behind, if there is a remote."""
+        self.hook()
+        if settings.remote:
+            self.pulse.start()
+            self.remotes[settings.dir, settings.remote] = settings
+            if not settings.disable_write_through:
+                return self.send(settings, settings.remote)
+        return None
+
+    def send(self, settings: Settings, remote: str) -> Relay:
+        """From now on what was written for a remote is sent, and what will be."""
+        relay = self.relays.get((settings.dir, remote))
+        if relay is None:
+            relay = self.relays[settings.dir, remote] = new_relay(settings, remote)
+            for path in self.paths.get((settings.dir, remote), ()):
+                relay.source.add(path)
+        relay.start()
+        return relay
+
+    def watch(self) -> None:
+        """Once a second: obey the switch as it is now, in the environment or the settings file, and revive dead relays."""
+        for (folder, remote), settings in list(self.remotes.items()):
+            try:
+                is_off = load(dir=str(folder)).disable_write_through
+            except ConfigError as error:
+                if self.complaint != str(error):
+                    log.warning("the settings stay as they were: %s", error)
+                self.complaint = str(error)
+                continue
+            relay = self.relays.get((folder, remote))
+            if is_off and relay is not None:
+                relay.stop()
+            elif not is_off and (relay is None or relay.stopping):
+                self.send(settings, remote)
+            elif relay is not None:
+                relay.watch()
 
     def drain(self, settings: Settings, deadline: float) -> Sent:
         """Wait until what was recorded is acknowledged, or the time (of the clock's `monotonic`) has come."""
         relay = self.relays.get((settings.dir, settings.remote or ""))
         return relay.drain(deadline) if relay else Sent(sent=0, pending=0)
 
+    def drain_now(self, settings: Settings, paths: Sequence[Path], deadline: float) -> Sent:
+        """The same where nothing is sent by itself: send these files, and what dead processes left, until the deadline."""
+        if not settings.remote or not settings.disable_write_through:
+            return self.drain(settings, deadline)
+        relay = new_relay(settings, settings.remote)
+        for path in paths:
+            relay.source.add(path)
+        relay.start()
+        sent = relay.drain(deadline)
+        relay.stop()
+        return sent
+
     def began(self, run: "Run") -> None:
         """A run is open: watch over it to the end of the process."""
         self.open_runs.append(run)
+        self.hook()
+
+    def hook(self) -> None:
+        """Be there when the process ends."""
         if not self.hooked:
             self.hooked = True
             atexit.register(self.at_exit)
@@ -64,6 +126,10 @@ class Process:
 
     def made_current(self, run: "Run") -> None:
         """From now on the functions of the facade mean this run; the one before is finished."""
+        if self.watched is not None:
+            warn_user(f"init() clears the watchers of run {self.watched.name!r}: call tasuki.watch() again", UserWarning)
+            self.watched.watchers = None
+            self.watched = None
         before, self.current = self.current, run
         if before is not None:
             before.finish()
@@ -91,12 +157,16 @@ class Process:
             run.owned = False
         self.open_runs = []
         self.pulse.forked()
-        self.relays = {}
+        self.relays, self.paths, self.remotes = {}, {}, {}
 
     def at_exit(self) -> None:
         """The interpreter ends, and some runs are open: they failed."""
         error = getattr(sys, "last_value", None)
         self.fail_all(text_of_error(error) if error else "the interpreter ended without finish()")
+        self.pulse.stop()
+        for relay in self.relays.values():
+            relay.stop()
+            relay.join(CLOSE_SECONDS)
 
     def at_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         """Note it, then die of the signal as if nobody had listened."""
@@ -115,10 +185,17 @@ class Process:
 
 def new_relay(settings: Settings, remote: str) -> Relay:
     """The relay from a data folder to a remote."""
-    with suppress(OSError):
-        socket.getaddrinfo("localhost", None)  # loads all that its thread will need: a fork during an import hangs the child
+    with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
+        socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
     source = Outgoing(Folder(settings.journal_root, settings.lock_root), remote)
-    return Relay(source, HttpTransport(remote, token=settings.token), FileAcks(acks_path(settings.dir, remote)))
+    key = settings.key(remote)
+    return Relay(
+        source,
+        HttpTransport(remote, token=key),
+        open_kept(settings.dir, remote),
+        listener=Listener(remote, settings.dir, key),
+        key=key,
+    )
 
 
 PROCESS = Process()

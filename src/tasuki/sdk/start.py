@@ -3,22 +3,23 @@
 import platform
 import secrets
 import sys
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import BadRecord, ConfigError, Conflict, NotFound
+from tasuki.errors import BadRecord, ConfigError, Conflict, NotFound, warn_user
 from tasuki.journal import Folder, Journal, project_name, run_id
 from tasuki.records import AlertLevel, Metrics, RunStarted, Status, decode, frames
 from tasuki.relay import Sent, remote_url
+from tasuki.sdk.notes import Noted
 from tasuki.sdk.process import PROCESS
 from tasuki.sdk.run import Run
+from tasuki.sdk.stop import Stop
 from tasuki.sdk.values import as_config, jsonable, text, text_or_none
 from tasuki.settings import captured_environment, load
 
-__all__ = ["alert", "finish", "init", "log"]
+__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "should_stop", "watch"]
 
 ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 RESUME = ("never", "allow", "must")
@@ -45,14 +46,15 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     `project`: any text (else TASUKI_PROJECT). `name`: any text, need not be unique. `config`: a dict, an argparse namespace, a
     dataclass, a msgspec struct or a pydantic model. `id`: 1 to 64 letters, digits, `._-`; with `resume="allow"` or `"must"` a
     new attempt at the run of that id. `dir`: the data folder (else TASUKI_DIR); `journal`: puts the journals elsewhere (else
-    TASUKI_JOURNAL). `remote`: the address of a server (else TASUKI_REMOTE), to which everything is sent as it is recorded, with
-    `token` (else TASUKI_TOKEN) as the key; a server that is down, slow or wrong never holds the run up.
+    TASUKI_JOURNAL). `remote`: the address of a server, or its name (else TASUKI_REMOTE), to which everything is sent as it is
+    recorded, with `token` (else TASUKI_TOKEN, else the file credentials) as the key; a server that is down, slow or wrong never
+    holds the run up.
 
     Raises ConfigError for a bad argument, Conflict for an id that exists, NotFound for one that must exist and does not,
     JournalError when the folder can't be written.
     """
     if unknown:
-        warnings.warn(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning, stacklevel=2)
+        warn_user(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning)
     settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token)
     if settings.remote:
         remote_url(settings.remote)
@@ -112,6 +114,50 @@ def log(metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = 
     PROCESS.here().log(metrics, step, durable=durable)
 
 
+def watch(  # noqa: PLR0913 - one rule, one argument
+    metric: str,
+    *,
+    nan: bool = True,
+    max_value: float | None = None,
+    min_value: float | None = None,
+    spike_factor: float | None = None,
+    window: int = 20,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    mode: str = "min",
+    fn: Callable[[float, int], Any] | None = None,
+    level: str = AlertLevel.WARN,
+) -> None:
+    """Watch a metric of the current run: what happens raises an alert, and may ask the run to stop (see `should_stop`).
+
+    `nan`: NaN or an infinity: alert and stop. `max_value`: a value above it: alert and stop. `min_value`: a value below it: alert
+    only. `spike_factor`: `abs(value - average) > (spike_factor - 1) * abs(average)`, of the `window` finite values before: alert
+    only. `patience`: so many reports after the best without an improvement of more than `min_delta` (`mode`: "min" if less is
+    better, "max" if more is): alert and stop. `fn(value, step)`: returns None, True, a dict `{"title", "level", "stop", "text",
+    "data"}` or a list of them: alert, and stop where `"stop"` is true.
+
+    Each raises one alert per excursion. ConfigError for a rule that can't be meant, and without a run.
+    """
+    PROCESS.here().watch(
+        metric,
+        nan=nan,
+        max_value=max_value,
+        min_value=min_value,
+        spike_factor=spike_factor,
+        window=window,
+        patience=patience,
+        min_delta=min_delta,
+        mode=mode,
+        fn=fn,
+        level=level,
+    )
+
+
+def should_stop() -> Stop:
+    """`Run.should_stop` of the current run. ConfigError if there is none."""
+    return PROCESS.here().should_stop()
+
+
 def alert(
     title: str,
     text: str | None = None,
@@ -122,6 +168,29 @@ def alert(
 ) -> None:
     """`Run.alert` of the current run. ConfigError if there is none."""
     PROCESS.here().alert(title, text, level=level, step=step, data=data)
+
+
+def correct(  # noqa: PLR0913 - what there is to say of a correction
+    draft: str,
+    final: str,
+    category: str | None = None,
+    severity: str | None = None,
+    session: int | None = None,
+    context: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Noted:
+    """`Run.correct` of the current run. ConfigError if there is none."""
+    return PROCESS.here().correct(draft, final, category, severity, session, context, idempotency_key)
+
+
+def lesson(text: str, confidence: float | None = None, category: str | None = None) -> Noted:
+    """`Run.lesson` of the current run. ConfigError if there is none."""
+    return PROCESS.here().lesson(text, confidence, category)
+
+
+def event(name: str, data: Mapping[str, Any] | None = None) -> Noted:
+    """`Run.event` of the current run. ConfigError if there is none."""
+    return PROCESS.here().event(name, data)
 
 
 def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:

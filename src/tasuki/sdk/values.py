@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import operator
-import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from enum import Enum
@@ -11,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.errors import ConfigError
+from tasuki.errors import ConfigError, warn_user
 from tasuki.records import number_from_scalar
 
 __all__ = ["LARGEST_INT", "as_config", "jsonable", "numbers", "text", "text_of_error", "text_or_none", "whole_step"]
@@ -58,11 +57,7 @@ def numbers(
             kind = type(value).__qualname__
             if (path, kind) not in warned:
                 warned.add((path, kind))
-                warnings.warn(
-                    f"log() can't store {path!r}: it is a {kind}, not a number; the other values of the call are kept",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
+                warn_user(f"log() can't store {path!r}: it is a {kind}, not a number; the other values of the call are kept")
     return kept
 
 

@@ -5,15 +5,18 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
 
 __all__ = [
     "AlertList",
     "Chart",
     "ChartRun",
     "HistoryList",
+    "Ingested",
     "Meta",
     "MetricList",
+    "NoteList",
+    "NoteResult",
     "PointsAnswer",
     "ProjectList",
     "Purged",
@@ -22,6 +25,7 @@ __all__ = [
     "StreamList",
     "StreamRow",
     "SummaryList",
+    "SyncedNotes",
     "encoded",
 ]
 
@@ -83,6 +87,42 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class NoteList(Listing, frozen=True, kw_only=True):
+    """Notes of a brain."""
+
+    notes: list[NoteRow]
+
+
+class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction is on the server's disk; `deduplicated`: it had been before."""
+
+    status: str = "ok"
+    event_id: str
+    deduplicated: bool
+
+
+class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one note of a request: where in it the note stood, and under which id it is kept."""
+
+    list: str
+    index: int
+    event_id: str
+    deduplicated: bool
+
+
+class SyncedNotes(msgspec.Struct, frozen=True, kw_only=True):
+    """Notes are on the server's disk: how many of each kind, how many were new; `new_watermark` works as `after=` of a question."""
+
+    status: str = "ok"
+    corrections_synced: int
+    lessons_synced: int
+    events_synced: int
+    meta_rules_synced: int
+    ingested_count: int
+    new_watermark: str
+    results: list[NoteResult]
 
 
 class PointsAnswer(msgspec.Struct, frozen=True, kw_only=True):

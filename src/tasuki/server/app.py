@@ -14,21 +14,28 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from tasuki import __version__
+from tasuki.files import write_once
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
+from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
-from tasuki.server.door import LOOPBACK, PROTOCOL, Door
+from tasuki.server.door import LOOPBACK, SPOKEN, Door
 from tasuki.server.events import Hub, event_stream
+from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
+from tasuki.server.ingest import INGEST
 from tasuki.server.keeper import Keeper
-from tasuki.server.limits import MAX_BODY_BYTES
+from tasuki.server.limits import MAX_BODY_BYTES, Window
 from tasuki.server.openapi import openapi
+from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
+from tasuki.server.session import SESSION
 from tasuki.server.static import STATIC
 from tasuki.server.streams import STREAMS
+from tasuki.server.tokens import open_tokens
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
@@ -40,18 +47,24 @@ SERVER_ID_FILE = "server-id"
 class Parts:
     """Everything that lives as long as the server does."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, loopback: bool = True) -> None:
         folder = database_folder(settings.dir)
         folder.mkdir(parents=True, exist_ok=True)
         settings.dir.mkdir(parents=True, exist_ok=True)
-        self.meta = Meta(version=__version__, protocols=[PROTOCOL], server_id=server_id(settings.dir), boot_id=secrets.token_hex(8))
+        self.meta = Meta(
+            version=__version__, protocols=list(SPOKEN), server_id=server_id(settings.dir), boot_id=secrets.token_hex(8)
+        )
         raw = folder / RAW_FILE
+        self.tokens = open_tokens(folder)
+        self.gate = Gate(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
         self.keeper = Keeper(settings, self.moved)
         self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
-        self.receiver = Receiver(self.committer, raw, self.meta.boot_id)
         self.readers = Readers(settings, self.keeper)
+        self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
+        self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
+        self.brain_requests = Window(600, 60)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -79,6 +92,7 @@ class Parts:
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
                 await asyncio.to_thread(readers.close)
+            self.tokens.close()
 
 
 def server_id(folder: Path) -> str:
@@ -86,11 +100,7 @@ def server_id(folder: Path) -> str:
     path = folder / SERVER_ID_FILE
     with suppress(FileNotFoundError):
         return path.read_text().strip()
-    draft = folder / f"{SERVER_ID_FILE}.{secrets.token_hex(4)}"
-    draft.write_text(f"{secrets.token_hex(16)}\n")
-    with suppress(FileExistsError):
-        path.hardlink_to(draft)
-    draft.unlink()
+    write_once(path, f"{secrets.token_hex(16)}\n".encode())
     return path.read_text().strip()
 
 
@@ -99,7 +109,7 @@ def given(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False, use_cache=True)
 
 
-@get("/api/v1/meta", summary="Who answers")
+@get("/api/v1/meta", summary="Who answers", opt=needs(ANY_TOKEN))
 async def meta(parts: Parts) -> Meta:
     """Versions, and ids that are the same for one data folder (`server_id`) and from one start to the next (`boot_id`)."""
     return parts.meta
@@ -108,11 +118,15 @@ async def meta(parts: Parts) -> Meta:
 def application(parts: Parts, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
-        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, replicate, event_stream, *STATIC],
+        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, *SESSION, *INGEST, replicate, event_stream, *STATIC],
+        guards=[authorized],
         dependencies={
             "parts": given(parts),
+            "gate": given(parts.gate),
             "readers": given(parts.readers),
             "receiver": given(parts.receiver),
+            "own_journal": given(parts.own_journal),
+            "brain_requests": given(parts.brain_requests),
             "asking": Provide(provide_asking),
         },
         exception_handlers={Exception: problem_response},
@@ -122,4 +136,4 @@ def application(parts: Parts, host: str) -> ASGIApp:
         logging_config=None,
     )
     app.state.hub = parts.hub
-    return Door(app, LOOPBACK | {host})
+    return Door(app, parts.gate, LOOPBACK | {host})

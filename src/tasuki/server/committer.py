@@ -8,6 +8,7 @@ from contextlib import closing
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
+from tasuki.failpoints import reach
 from tasuki.records import Item, Reply
 from tasuki.server.problems import Refusal
 from tasuki.store import Store
@@ -128,6 +129,7 @@ class Committer:
 def commit(store: Receiving, group: Sequence[Work]) -> list[Any]:
     """One commit for all items, then the purges; a result for each, in their order."""
     replies = iter(store.append([item for work in group for item in work.items]))
+    reach("server.after_commit")
     results: list[Any] = [[next(replies) for _ in work.items] for work in group]
     for place, work in enumerate(group):
         if work.purge is not None:

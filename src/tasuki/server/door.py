@@ -1,4 +1,4 @@
-"""What every request passes: whether it was meant for this server, and the headers that every answer carries."""
+"""What every request passes: whether it was meant for this server, whose it is, and the headers that every answer carries."""
 
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from tasuki.server.gate import Gate, header
 from tasuki.server.problems import Refusal, send_problem
 
-__all__ = ["LOOPBACK", "PROTOCOL", "Door"]
+__all__ = ["LOOPBACK", "PROTOCOL", "SPOKEN", "Door"]
 
 PROTOCOL = 1
+SPOKEN = (PROTOCOL,)
+"""The versions of the protocol that are understood: this one and, from the second on, the one before."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 HEADERS = [
     (b"tasuki-protocol", str(PROTOCOL).encode()),
@@ -27,10 +30,14 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class Door:
-    """Stands before the application. Names other than the server's own are a trick (DNS rebinding), as are foreign origins."""
+    """Stands before the application. Foreign origins are a trick, as are names other than the server's own (DNS rebinding).
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = LOOPBACK) -> None:
+    A server that needs tokens may have any name: a browser sends a token only where it was entered.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, names: Collection[str] = LOOPBACK) -> None:
         self.app = app
+        self.gate = gate
         self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,22 +51,36 @@ class Door:
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        refusal = self.refusal(scope)
-        if refusal is None:
-            await self.app(scope, receive, send_with_headers)
-        else:
+        try:
+            self.check(scope)
+            scope["auth"] = self.gate.principal(scope)
+        except Refusal as refusal:
             await send_problem(send_with_headers, refusal)
+            return
+        await self.app(scope, receive, send_with_headers)
 
-    def refusal(self, scope: HTTPScope) -> Refusal | None:
-        """Why the request is not let in; None if it is."""
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        if name_in(host) not in self.names:
-            return Refusal(421, f"this server is not {host!r}", hint="open it as http://127.0.0.1 or http://localhost")
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and scope["method"] not in SAFE and origin_host(origin) != host:
-            return Refusal(403, f"{origin!r} may not send to this server", error="bad-origin")
-        return None
+    def check(self, scope: HTTPScope) -> None:
+        """Refusal for a request that was not meant for this server, or that it does not understand."""
+        host, origin = header(scope, b"host"), header(scope, b"origin")
+        if name_in(host) not in self.names and self.gate.is_open:
+            raise Refusal(421, f"this server is not {host!r}", hint="open it as http://127.0.0.1 or http://localhost")
+        if scope["method"] not in SAFE:
+            if origin and origin_host(origin) != host:
+                raise Refusal(403, f"{origin!r} may not send to this server", error="bad-origin")
+            if not origin and header(scope, b"cookie") and not header(scope, b"authorization") and not self.gate.is_open:
+                raise Refusal(403, "a cookie alone may not change anything: a page says its origin too", error="bad-origin")
+        spoken = header(scope, b"tasuki-protocol")
+        if spoken and spoken not in map(str, SPOKEN):
+            raise Refusal(
+                426,
+                f"this server speaks protocol {', '.join(map(str, SPOKEN))}, not {spoken[:20]!r}",
+                hint="pip install -U tasuki, " + ("here" if is_older(spoken) else "on the server"),
+            )
+
+
+def is_older(spoken: str) -> bool:
+    """Whether a protocol's version is below those that are understood."""
+    return spoken.isascii() and spoken.isdigit() and len(spoken) < 9 and int(spoken) < min(SPOKEN)
 
 
 def name_in(host: str) -> str:

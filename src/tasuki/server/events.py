@@ -9,10 +9,13 @@ from urllib.parse import parse_qs
 
 import msgspec
 from litestar import asgi
-from litestar.types import Receive, Scope, Send
+from litestar.types import Receive, Send
+from litestar.types import Scope as Connection
 
+from tasuki.server.gate import Gate, needs
 from tasuki.server.problems import Refusal, send_problem
 from tasuki.server.readers import Readers
+from tasuki.server.tokens import Principal, Scope
 from tasuki.store import Event, EventSpan, Questions, event_span, events_after
 
 __all__ = ["Hub", "Place", "event_stream"]
@@ -45,23 +48,35 @@ def parse_place(text: str) -> Place | None:
 
 
 class Reader:
-    """One who listens: what is still to be sent to them."""
+    """One who listens, to one project or to all that they may read: what is still to be sent to them."""
 
-    def __init__(self, project: str | None) -> None:
+    def __init__(self, principal: Principal, project: str | None) -> None:
+        self.principal = principal
         self.project = project
+        self.ended = False
         self.waiting: deque[bytes] = deque()
         self.lost = False
         self.news = asyncio.Event()
 
+    def wants(self, event: Event) -> bool:
+        """Whether an event is for them."""
+        return self.project in (None, event.project) and self.principal.may(Scope.READ, event.project)
+
     def put(self, event: Event, message: bytes) -> None:
         """One more; when there are too many, all are dropped, and what follows too, until the reader has been told."""
-        if self.lost or self.project not in (None, event.project):
+        if self.lost or not self.wants(event):
             return
         if len(self.waiting) < QUEUE_EVENTS:
             self.waiting.append(message)
             self.news.set()
         else:
             self.lose()
+
+    def end(self) -> None:
+        """Nothing more is for them."""
+        self.waiting.clear()
+        self.ended = True
+        self.news.set()
 
     def lose(self) -> None:
         """What this reader has is of no use any more: it has to load everything anew."""
@@ -73,8 +88,9 @@ class Reader:
 class Hub:
     """Reads the table of events once for all readers."""
 
-    def __init__(self, readers: Readers, boot_id: str) -> None:
+    def __init__(self, readers: Readers, gate: Gate, boot_id: str) -> None:
         self.readers = readers
+        self.gate = gate
         self.boot_id = boot_id
         self.place = Place(0, 0)
         self.listening: set[Reader] = set()
@@ -96,10 +112,17 @@ class Hub:
         """Look for events when woken, and now and then: others project too."""
         while True:
             self.moved.clear()
+            self.let_out()
             await self.look()
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self.moved.wait()
+
+    def let_out(self) -> None:
+        """End the streams of those who would not be let in any more."""
+        for reader in self.listening:
+            if not self.gate.is_good(reader.principal):
+                reader.end()
 
     async def look(self) -> None:
         """Pass on what is new."""
@@ -125,7 +148,7 @@ class Hub:
             return Place(generation, last), []
         return Place(generation, last), events_after(questions.db, self.place.sequence, PAGE_EVENTS)
 
-    async def missed(self, since: Place, until: Place, project: str | None) -> list[bytes] | None:
+    async def missed(self, since: Place, until: Place, reader: Reader) -> list[bytes] | None:
         """The messages behind one place and up to another; None where they are not to be had any more."""
         if since.generation != until.generation or since.sequence > until.sequence:
             return None
@@ -142,7 +165,7 @@ class Hub:
         return [
             encoded(Place(until.generation, event.sequence), event.data)
             for event in found
-            if event.sequence <= until.sequence and project in (None, event.project)
+            if event.sequence <= until.sequence and reader.wants(event)
         ]
 
 
@@ -172,10 +195,10 @@ class EventStream:
         await self.transmit({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await self.send(named("connection", since or self.here, boot_id=self.hub.boot_id))
         if since is not None:
-            missed = await self.hub.missed(since, self.here, self.reader.project)
+            missed = await self.hub.missed(since, self.here, self.reader)
             gone = [named("reset", self.here, reason="these events are not kept any more")]
             await self.send(*(gone if missed is None else missed))
-        while not self.hub.closing.is_set():
+        while not self.hub.closing.is_set() and not self.reader.ended:
             await self.go_on()
         await self.transmit({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -202,8 +225,8 @@ class EventStream:
                 await self.transmit({"type": "http.response.body", "body": b"".join(messages), "more_body": True})
 
 
-@asgi("/api/events", copy_scope=False)
-async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
+@asgi("/api/events", copy_scope=False, opt=needs(Scope.READ))
+async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
     """A stream for whoever asks, while there is room for their address."""
     hub: Hub = scope["litestar_app"].state.hub
     address = (scope.get("client") or ("", 0))[0]
@@ -212,7 +235,7 @@ async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
         await send_problem(send, Refusal(429, detail, error="too-many-connections", wait=RETRY_SECONDS))
         return
     project, since = asked_for(scope)
-    reader = Reader(project)
+    reader = Reader(scope["auth"], project)
     stream = EventStream(hub, reader, send)
     hub.addresses[address] += 1
     hub.listening.add(reader)
@@ -225,7 +248,7 @@ async def event_stream(scope: Scope, receive: Receive, send: Send) -> None:
             del hub.addresses[address]
 
 
-def asked_for(scope: Scope) -> tuple[str | None, Place | None]:
+def asked_for(scope: Connection) -> tuple[str | None, Place | None]:
     """Which project, and since which event: `Last-Event-ID` is a header, or a parameter for those who can't set one."""
     query = parse_qs(scope["query_string"].decode("latin-1"))
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

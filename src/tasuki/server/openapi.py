@@ -6,19 +6,29 @@ import msgspec
 from litestar import Request, get
 
 from tasuki.records import Replicate
+from tasuki.server.gate import ANY_TOKEN, needs
+from tasuki.server.given import Bare, Ingest, Sync
 
 __all__ = ["openapi"]
 
 NAMED = "#/components/schemas/{name}"
-SENDING = "/api/v1/replicate"
+BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
+    "/api/v1/replicate": (Replicate,),
+    "/api/v1/ingest": (Ingest, Bare),
+    "/api/v1/sync": (Sync,),
+}
+BINARY = {"/api/v1/replicate"}
 
 
-@get("/openapi.json", include_in_schema=False)
+@get("/openapi.json", include_in_schema=False, opt=needs(ANY_TOKEN))
 async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """This API as OpenAPI. The body of `replicate`, which is read as bytes, is described here."""
+    """This API as OpenAPI. Bodies that are read as bytes are described here."""
     described: dict[str, Any] = request.app.openapi_schema.to_schema()
-    (reference,), structs = msgspec.json.schema_components((Replicate,), ref_template=NAMED)
-    described["components"]["schemas"] |= structs
-    content = {kind: {"schema": reference} for kind in ("application/json", "application/msgpack")}
-    described["paths"][SENDING]["post"]["requestBody"] = {"required": True, "content": content}
+    for path, kinds in BODIES.items():
+        references, structs = msgspec.json.schema_components(kinds, ref_template=NAMED)
+        described["components"]["schemas"] |= structs
+        schema = references[0] if len(references) == 1 else {"anyOf": list(references)}
+        types = ["application/json", *(["application/msgpack"] if path in BINARY else [])]
+        content = {kind: {"schema": schema} for kind in types}
+        described["paths"][path]["post"]["requestBody"] = {"required": True, "content": content}
     return described

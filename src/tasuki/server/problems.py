@@ -10,16 +10,23 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
 
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+from tasuki.server.tokens import Principal
 
 __all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
 
 MEDIA_TYPE = "application/problem+json"
 WORDS = {
     400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
+    409: "conflict",
     413: "too-large",
     421: "bad-host",
+    422: "unprocessable",
+    426: "other-protocol",
     429: "busy",
     503: "unavailable",
 }
@@ -58,7 +65,8 @@ def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
     match error:
         case Refusal():
             problem = make(error.status, error.detail, error.error, error.hint)
-            return problem, {} if error.wait is None else {"Retry-After": str(error.wait)}
+            headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
+            return problem, headers | ({"WWW-Authenticate": "Bearer"} if error.status == 401 else {})
         case TasukiError():
             status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
             return make(status, error.message, WORDS.get(status, "internal"), error.hint), {}
@@ -84,9 +92,12 @@ def validation_detail(error: ValidationException) -> str:
     return "; ".join(said) or error.detail
 
 
-def problem_response(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to a request that failed."""
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a request that failed. One who may see one project alone is not told what else there is."""
     problem, headers = problem_from(error)
+    principal: Principal | None = request.scope.get("auth")
+    if isinstance(error, NotFound) and (principal is None or principal.project is not None):
+        problem = msgspec.structs.replace(problem, hint=None)
     return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

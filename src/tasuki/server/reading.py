@@ -2,15 +2,28 @@
 
 from typing import Annotated, Any, Literal
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from tasuki.server.answers import AlertList, HistoryList, MetricList, ProjectList, RunAnswer, RunList, SummaryList, encoded
+from tasuki.records import NoteKind
+from tasuki.server.answers import (
+    AlertList,
+    HistoryList,
+    MetricList,
+    NoteList,
+    ProjectList,
+    RunAnswer,
+    RunList,
+    SummaryList,
+    encoded,
+)
 from tasuki.server.asking import Asking, cursor_from, page_of, parse_cursor
+from tasuki.server.gate import needs
 from tasuki.server.problems import Problem
 from tasuki.server.readers import Reached
-from tasuki.store import Behind, Questions
+from tasuki.server.tokens import Principal, Scope
+from tasuki.store import Behind, NotesBehind, Questions, Top, Wanted
 
 __all__ = ["QUESTIONS", "answers"]
 
@@ -18,6 +31,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows 
 LargeLimit = Annotated[int, QueryParameter(ge=1, le=100_000, description="The most rows of a page")]
 Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before")]
 Project = FromQuery[str]
+INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
 def answers(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
@@ -31,18 +45,19 @@ def answers(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
     }
 
 
-@get("/api/v1/projects", summary="All projects", responses=answers(ProjectList))
-async def projects(asking: Asking) -> Response[bytes]:
-    """All projects, by name."""
+@get("/api/v1/projects", summary="All projects", opt=needs(Scope.READ), responses=answers(ProjectList))
+async def projects(asking: Asking, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """All projects that may be read, by name."""
+    principal: Principal = request.auth
 
     def question(questions: Questions, reached: Reached) -> ProjectList:
-        found = questions.projects()
+        found = [row for row in questions.projects() if principal.may(Scope.READ, row.name)]
         return ProjectList(projects=found, total=len(found), missing=reached.missing)
 
     return await asking.answer(question)
 
 
-@get("/api/v1/runs", summary="The runs of a project", responses=answers(RunList))
+@get("/api/v1/runs", summary="The runs of a project", opt=needs(Scope.READ), responses=answers(RunList))
 async def runs(
     asking: Asking,
     project: Project,
@@ -61,7 +76,7 @@ async def runs(
     return await asking.answer(question)
 
 
-@get("/api/v1/runs/{id:str}", summary="One run", responses=answers(RunAnswer))
+@get("/api/v1/runs/{id:str}", summary="One run", opt=needs(Scope.READ), responses=answers(RunAnswer))
 async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
     """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
 
@@ -72,7 +87,7 @@ async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[b
     return await asking.answer(question)
 
 
-@get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", responses=answers(MetricList))
+@get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", opt=needs(Scope.READ), responses=answers(MetricList))
 async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
     """The summary of each metric of a run."""
 
@@ -83,7 +98,7 @@ async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Respon
     return await asking.answer(question)
 
 
-@get("/api/v1/runs/{id:str}/history", summary="What a run logged", responses=answers(HistoryList))
+@get("/api/v1/runs/{id:str}/history", summary="What a run logged", opt=needs(Scope.READ), responses=answers(HistoryList))
 async def history(
     asking: Asking,
     id: FromPath[str],
@@ -103,27 +118,34 @@ async def history(
     return await asking.answer_large(question)
 
 
-@get("/api/v1/summaries", summary="Summaries of metrics", responses=answers(SummaryList))
-async def summaries(
+@get("/api/v1/summaries", summary="Summaries of metrics", opt=needs(Scope.READ), responses=answers(SummaryList))
+async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
     project: Project,
     run: FromQuery[list[str] | None] = None,
     metric: FromQuery[list[str] | None] = None,
+    top: Annotated[int | None, QueryParameter(ge=1, le=100_000, description="Only so many, the best")] = None,
+    mode: FromQuery[Literal["min", "max"]] = "min",
+    by: FromQuery[Literal["last", "min", "max"]] = "last",
     limit: LargeLimit = 10_000,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The summary of each metric of each run: of all, or of the run ids and metric names given."""
+    """The summary of each metric of each run: of all, or of the run ids and metric names given.
+
+    With `top` only the best of them, the best first: the least (`mode=min`) or the greatest (`mode=max`) by their last, min or max.
+    """
+    best = None if top is None else Top(top, mode, by)
 
     def question(questions: Questions, reached: Reached) -> SummaryList:
         questions.check_project(project)
-        found = questions.summaries(project, run, metric)
+        found = questions.summaries(project, run, metric, top=best)
         page = page_of(found, lambda row: [row.run, row.metric], limit, cursor)
         return SummaryList(summaries=page.rows, next=page.next, total=len(found), missing=reached.missing)
 
     return await asking.answer(question)
 
 
-@get("/api/v1/alerts", summary="Alerts", responses=answers(AlertList))
+@get("/api/v1/alerts", summary="Alerts", opt=needs(Scope.READ), responses=answers(AlertList))
 async def alerts(
     asking: Asking,
     project: Project,
@@ -144,4 +166,27 @@ async def alerts(
     return await asking.answer(question)
 
 
-QUESTIONS = [projects, runs, run, metrics, history, summaries, alerts]
+@get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
+async def notes(  # noqa: PLR0913 - each is a parameter of the URL
+    asking: Asking,
+    brain: Project,
+    kind: FromQuery[NoteKind | None] = None,
+    since: Annotated[int | None, QueryParameter(**INT64, description="Later than this (microseconds UTC)")] = None,
+    search: FromQuery[str | None] = None,
+    order: FromQuery[Literal["created", "-created"]] = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The notes of a brain (a project), by time or newest first: of a kind, later than `since`, with `search` in their texts."""
+    behind = None if cursor is None else parse_cursor(cursor, NotesBehind)
+
+    def question(questions: Questions, reached: Reached) -> NoteList:
+        wanted = Wanted(kind, since, search)
+        page = questions.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
+        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
+        return NoteList(notes=page.rows, next=following, total=page.total, missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+QUESTIONS = [projects, runs, run, metrics, history, summaries, alerts, notes]

@@ -13,15 +13,17 @@ from litestar.openapi.datastructures import ResponseSpec
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name, run_id
 from tasuki.records import MAX_ITEM_BYTES, START, Control, Item, Replicate, Replicated, Reply, ReplyStatus
+from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
-from tasuki.server.limits import MAX_BODY_BYTES, MAX_JSON_BYTES, Bodies
+from tasuki.server.gate import needs
+from tasuki.server.limits import MAX_BODY_BYTES, MAX_JSON_BYTES, PACE_MS, Bodies, Pace
 from tasuki.server.problems import Problem, Refusal
+from tasuki.server.tokens import Principal, Scope
 
 __all__ = ["Mailbox", "Receiver", "replicate"]
 
 WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
-PACE_MS = 1000
 MSGPACK = "application/msgpack"
 JSON = "application/json"
 SMALL_BYTES = 256 * 1024
@@ -48,27 +50,30 @@ class Mailbox:
 class Receiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, raw_path: Path, boot_id: str) -> None:
+    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str) -> None:
         self.committer = committer
+        self.authority = authority
         self.raw_path = raw_path
         self.boot_id = boot_id
         self.bodies = Bodies()
+        self.pace = Pace()
         self.mailbox = Mailbox()
 
-    async def answer(self, request: Replicate) -> Replicated:
+    async def answer(self, request: Replicate, principal: Principal) -> Replicated:
         """Store the items; without any, wait."""
         if not request.items:
             control = await self.mailbox.wait(request.wait_s)
-            return Replicated(items=[], boot_id=self.boot_id, next_after_ms=PACE_MS, control=control)
-        flaws = [flaw(item) for item in request.items]
+            return Replicated(items=[], boot_id=self.boot_id, control=control)
+        objections = await self.authority.objections(principal, request.items)
+        flaws = [flaw(item) or objection for item, objection in zip(request.items, objections, strict=True)]
         sound = [item for item, wrong in zip(request.items, flaws, strict=True) if wrong is None]
         replies = iter(await self.committer.append(sound) if sound else [])
         judged = zip(request.items, flaws, strict=True)
         answers = [next(replies) if wrong is None else rejected(item, wrong) for item, wrong in judged]
-        return Replicated(items=answers, boot_id=self.boot_id, next_after_ms=PACE_MS)
+        return Replicated(items=answers, boot_id=self.boot_id)
 
 
-@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", responses={
+@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=needs(Scope.LOG), responses={
     200: ResponseSpec(Replicated, description="A reply per item"),
     400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
     413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
@@ -78,9 +83,13 @@ async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Resp
     """Compare and append: an item is stored only where the server's position equals its own; what is `stored` is on the disk."""
     kind, _ = request.content_type
     binary = kind in (MSGPACK, "application/x-msgpack")
+    principal: Principal = request.auth
+    receiver.pace.check(principal.name)
     async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
+        after_ms = receiver.pace.spend(principal.name, len(body)) if principal.token else PACE_MS
         asked = await parsed(body, binary=binary)
-        answer = await receiver.answer(asked)
+        answer = await receiver.answer(asked, principal)
+    answer = msgspec.structs.replace(answer, next_after_ms=after_ms)
     accepted = request.headers.get("accept", "")
     if MSGPACK in accepted or (binary and JSON not in accepted):
         return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)

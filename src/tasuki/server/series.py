@@ -11,10 +11,12 @@ from tasuki.records import json_number
 from tasuki.relay.frame import Array, frame_from
 from tasuki.server.answers import Chart, ChartRun, PointsAnswer, SeriesAnswer, encoded
 from tasuki.server.asking import Asking
+from tasuki.server.gate import needs
 from tasuki.server.problems import Refusal
 from tasuki.server.readers import Reached
 from tasuki.server.reading import Project, answers
-from tasuki.store import Columns, Grid, Questions, columns_of, grid
+from tasuki.server.tokens import Scope
+from tasuki.store import Columns, Grid, Questions, grid
 
 __all__ = ["SERIES"]
 
@@ -41,9 +43,9 @@ class Lines:
 
     def header(self) -> dict[str, object]:
         """What a frame's header says of it."""
-        first, last, n = self.grid
+        on = self.grid
         runs = [{"run": run, "n": line.n} for run, line in self.runs.items()]
-        return {"metric": self.metric, "columns": n, "from_step": first, "to_step": last, "runs": runs}
+        return {"metric": self.metric, "columns": on.n, "from_step": on.first, "to_step": on.last, "runs": runs}
 
     def arrays(self) -> list[Array]:
         """What a frame has of it."""
@@ -55,7 +57,7 @@ class Lines:
 
     def chart(self) -> Chart:
         """The same for JSON."""
-        first, last, n = self.grid
+        on = self.grid
         runs = [
             ChartRun(
                 run=run,
@@ -67,7 +69,7 @@ class Lines:
             )
             for run, line in self.runs.items()
         ]
-        return Chart(metric=self.metric, columns=n, from_step=first, to_step=last, x=self.grid.ends.tolist(), runs=runs)
+        return Chart(metric=self.metric, columns=on.n, from_step=on.first, to_step=on.last, x=on.ends.tolist(), runs=runs)
 
 
 def numbers(values: Array) -> list[float | str | None]:
@@ -75,7 +77,7 @@ def numbers(values: Array) -> list[float | str | None]:
     return [None if value != value else json_number(value) for value in values.tolist()]
 
 
-@get("/api/v1/series", summary="Series for charts", responses=answers(SeriesAnswer))
+@get("/api/v1/series", summary="Series for charts", opt=needs(Scope.READ), responses=answers(SeriesAnswer))
 async def series(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
     project: Project,
@@ -109,13 +111,13 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
 def lines(questions: Questions, project: str, runs: Sequence[str], metric: str, wanted: Wanted) -> Lines:
     """One metric of some runs."""
     part = (wanted.from_step, wanted.to_step)
-    found = {run: line for run in runs if (line := questions.line(project, run, metric, *part)) is not None}
-    on = grid(list(found.values()), wanted.columns, *part)
-    placed = {run: columns_of(one, on) for run, one in found.items()}
+    found = {run: sketch for run in runs if (sketch := questions.sketch(project, run, metric, *part)) is not None}
+    on = grid([sketch.outline for sketch in found.values()], wanted.columns, *part)
+    placed = {run: sketch.on(on) for run, sketch in found.items()}
     return Lines(metric, on, {run: line for run, line in placed.items() if line.n})
 
 
-@get("/api/v1/runs/{id:str}/points", summary="All points of a metric", responses=answers(PointsAnswer))
+@get("/api/v1/runs/{id:str}/points", summary="All points of a metric", opt=needs(Scope.READ), responses=answers(PointsAnswer))
 async def points(asking: Asking, id: FromPath[str], project: Project, metric: FromQuery[str]) -> Response[bytes]:
     """Every point of one metric of one run, by step and time, as it was logged."""
 

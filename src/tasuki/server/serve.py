@@ -55,10 +55,15 @@ class Server(uvicorn.Server):
 def serve(
     settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, say: Callable[[str], object] | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT. ConfigError for an address that is not of this machine alone, or that is taken."""
+    """Serve until SIGTERM or SIGINT. ConfigError for an address that is taken, or that needs tokens where there are none."""
+    parts = Parts(settings, loopback=is_loopback(host))
+    if not parts.gate.loopback and not parts.tokens.any():
+        raise ConfigError(
+            f"{host!r} can be reached from other machines: tokens come first",
+            hint="tasuki token create --write; or leave --host out, or use an SSH tunnel",
+        )
     with listening(host, port) as listener:
         bound = listener.getsockname()[1]
-        parts = Parts(settings)
         config = uvicorn.Config(
             application(parts, host),
             loop="asyncio",
@@ -75,11 +80,7 @@ def serve(
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. ConfigError for an address that is not of this machine alone, or that is taken."""
-    if not is_loopback(host):
-        raise ConfigError(
-            f"{host!r} can be reached from other machines: tokens come first", hint="leave --host out, or use an SSH tunnel"
-        )
+    """A socket that listens. ConfigError for an address that is taken, or is none of this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)

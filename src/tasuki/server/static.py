@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
+from tasuki.server.gate import NOTHING, needs
 from tasuki.server.problems import Refusal
 
 __all__ = ["STATIC"]
@@ -64,7 +65,7 @@ def find(path: str) -> File:
     return known
 
 
-@get(["/", "/{path:path}"], include_in_schema=False)
+@get(["/", "/{path:path}"], include_in_schema=False, opt=needs(NOTHING))
 async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Response[bytes]:
     """A file of the page; `/` is its index."""
     name = path.lstrip("/") or "index.html"

@@ -10,15 +10,18 @@ from litestar.params import FromQuery
 from tasuki.journal import Stream
 from tasuki.server.answers import Purged, StreamList, StreamRow
 from tasuki.server.asking import Asking, page_of
+from tasuki.server.gate import needs
+from tasuki.server.own_journal import OwnJournal
 from tasuki.server.readers import Reached, Readers
 from tasuki.server.reading import Cursor, Limit, Project, answers
 from tasuki.server.replicate import Receiver
+from tasuki.server.tokens import Scope
 from tasuki.store import Questions, RawStore
 
 __all__ = ["STREAMS"]
 
 
-@get("/api/v1/streams", summary="The streams received", responses=answers(StreamList))
+@get("/api/v1/streams", summary="The streams received", opt=needs(Scope.READ), responses=answers(StreamList))
 async def streams(
     asking: Asking,
     receiver: Receiver,
@@ -50,11 +53,17 @@ def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
 
 
 @post(
-    "/api/v1/purge", status_code=200, summary="Drop a run's streams", responses={200: ResponseSpec(Purged, description="Dropped")}
+    "/api/v1/purge",
+    status_code=200,
+    summary="Drop a run's streams",
+    opt=needs(Scope.WRITE),
+    responses={200: ResponseSpec(Purged, description="Dropped")},
 )
-async def purge(receiver: Receiver, readers: Readers, project: Project, run: FromQuery[str]) -> Purged:
+async def purge(receiver: Receiver, readers: Readers, own_journal: OwnJournal, project: Project, run: FromQuery[str]) -> Purged:
     """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
     streams = await receiver.committer.purge(project, run)
+    if not run:
+        own_journal.forget(project)
     await readers.in_thread(readers.forget, project, run)
     return Purged(streams=streams)
 

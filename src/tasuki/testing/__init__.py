@@ -1,6 +1,10 @@
-"""Fakes that ship with tasuki, for its tests and for yours: a clock, a store in memory, runs made in one line."""
+"""Fakes that ship with tasuki, for its tests and for yours: a clock, a store in memory, a network that fails.
+
+Failpoints in a process are set by its environment, `TASUKI_FAILPOINTS` (`tasuki.failpoints`).
+"""
 
 from tasuki.testing.clock import FakeClock
 from tasuki.testing.memory import MemoryStore
+from tasuki.testing.proxy import Fault, FaultProxy
 
-__all__ = ["FakeClock", "MemoryStore"]
+__all__ = ["FakeClock", "Fault", "FaultProxy", "MemoryStore"]

@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from tasuki.errors import BadRecord
-from tasuki.records import Alert, Lost, Metrics, Record, RunStarted, RunStatus, RunUpdated, Unknown
+from tasuki.records import (
+    Alert,
+    Lost,
+    Metrics,
+    Note,
+    Record,
+    RunStarted,
+    RunStatus,
+    RunUpdated,
+    Unknown,
+    content_of,
+    digest_of,
+    text_of_note,
+)
 
 __all__ = ["Facts", "Placed"]
 
@@ -43,6 +56,21 @@ class Facts:
             elif isinstance(record, Metrics) and (odd := flat(record.values)[1]):
                 found.append((writer, offset, f"no numbers: {', '.join(odd)}"))
         return found
+
+    def unreadable(self) -> list[tuple[str, int, str]]:
+        """Records that are none."""
+        return [(writer, offset, record.message) for writer, offset, _, record in self.records if isinstance(record, BadRecord)]
+
+    def notes(self) -> list[tuple[Any, ...]]:
+        """Notes by stream and offset."""
+        return [
+            (
+                writer, offset, clock, record.time, record.__struct_config__.tag, record.event_id, digest_of(record),
+                record.session, getattr(record, "category", None), text_of_note(record), text(content_of(record)),
+            )
+            for writer, offset, clock, record in self.records
+            if isinstance(record, Note)
+        ]  # fmt: skip
 
     def dump(self) -> dict[str, Any]:
         """The run's part of a dump, but for its streams."""

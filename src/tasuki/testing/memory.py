@@ -6,9 +6,9 @@ It receives streams (`Store`), can be projected from (`Source`) and answers (`Qu
 import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
-from zlib import crc32
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import BadRecord, DataError, NotFound
 from tasuki.journal import Stream, Verdict
@@ -18,6 +18,8 @@ from tasuki.records import (
     AlertRow,
     HistoryRow,
     Item,
+    NoteKind,
+    NoteRow,
     Position,
     ProjectRow,
     Record,
@@ -32,8 +34,9 @@ from tasuki.records import (
     decode,
     frames,
     unpack_item,
+    words_in,
 )
-from tasuki.store import Dump, Series
+from tasuki.store import Dump, Series, Top
 from tasuki.testing.facts import Facts, Placed
 
 __all__ = ["MemoryStore"]
@@ -172,41 +175,41 @@ class MemoryStore:
             if (kept.project, kept.run) == (project, run) and not kept.purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
                 streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": []}
+        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": []}
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
-        if not run:
-            return found
         facts = Facts(records)
         found |= {
-            "rejected": facts.rejected(),
+            "rejected": facts.rejected() if run else facts.unreadable(),
+            "notes": facts.notes(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
             "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
         }
-        return found | facts.dump()
+        return found | facts.dump() if run else found
 
     # -- a Query
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
-        dumped = {key: found for key, found in self.dump().items() if "row" in found}
+        found: dict[str, list[tuple[int, int]]] = {}
+        for (project, _), dumped in self.dump().items():
+            rows = [(1, dumped["row"][6] or 0)] if "row" in dumped else []
+            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"]]
+            if rows:
+                found.setdefault(project, []).extend(rows)
         return [
-            ProjectRow(
-                name=name,
-                runs=sum(project == name for project, _ in dumped),
-                updated=max(found["row"][6] or 0 for (project, _), found in dumped.items() if project == name),
-            )
-            for name in sorted({project for project, _ in dumped})
+            ProjectRow(name=name, runs=sum(runs for runs, _ in rows), updated=max(updated for _, updated in rows))
+            for name, rows in sorted(found.items())
         ]
 
-    def runs(self, project: str) -> list[RunRow]:
-        """The project's runs, in the order they were created."""
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         found = [
             self.run_row(project, run, dumped) for (name, run), dumped in self.dump().items() if name == project and "row" in dumped
         ]
-        if not found:
+        if project not in {row.name for row in self.projects()}:
             raise NotFound(f"there is no project {project!r}", hint=f"there are {', '.join(row.name for row in self.projects())}")
-        return sorted(found, key=lambda row: (row.created, row.id))
+        return sorted(found, key=lambda row: (row.created, row.id), reverse=newest_first)[:limit]
 
     def run_row(self, project: str, run: str, dumped: dict[str, Any]) -> RunRow:
         """A run from its dump."""
@@ -247,8 +250,15 @@ class MemoryStore:
             return found[0]
         raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
 
-    def summaries(self, project: str, runs: Collection[str] | None = None, metrics: Collection[str] | None = None) -> list[Summary]:
-        """The summary of each metric of each run."""
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         found = []
         for row in self.runs(project) if project in {p.name for p in self.projects()} else []:
             for summary in self.dump_run(project, row.id)["summaries"]:
@@ -260,6 +270,9 @@ class MemoryStore:
                         run=row.id, metric=name, n=n, first=first, first_step=first_step, last=last, last_step=last_step,
                         last_time=last_clock, min=low, min_step=low_step, max=high, max_step=high_step,
                     ))  # fmt: skip
+        if top is not None:
+            there = [row for row in found if getattr(row, top.by) is not None]
+            found = sorted(there, key=lambda row: getattr(row, top.by), reverse=top.mode == "max")[: top.n]
         return found
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
@@ -297,6 +310,35 @@ class MemoryStore:
                         value=record.value, step=record.step, data=data,
                     )))  # fmt: skip
         return [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes, by time, once each; those that conflict with one that came first are marked."""
+        self.runs(project)
+        placed = sorted(
+            (clock, writer, offset, run, *row)
+            for (name, run), dumped in self.dump().items()
+            if name == project
+            for writer, offset, clock, *row in dumped["notes"]
+        )
+        seen: dict[str, list[str]] = {}
+        found = []
+        for _, writer, offset, run, time, tag, event_id, digest, session, category, text, content in placed:
+            digests = seen.setdefault(event_id, [])
+            if digest not in digests:
+                digests.append(digest)
+                found.append(NoteRow(
+                    id=f"{writer}:{offset}", event_id=event_id, project=project, run=run, kind=NoteKind(tag), time=time,
+                    session=session, category=category, text=text, content=json.loads(content), conflict=len(digests) > 1,
+                ))  # fmt: skip
+        return [
+            row
+            for row in found
+            if kind in (None, row.kind)
+            and (since is None or row.time > since)
+            and (not search or search.casefold() in words_in(row.content))
+        ]
 
 
 def read(payload: bytes) -> Record | Unknown | BadRecord:

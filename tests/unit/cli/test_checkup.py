@@ -15,6 +15,7 @@ FINE = Condition(
     store="/data/store.1.db",
     projects=1,
     runs=2,
+    notes=0,
     journals=2,
     sealed=1,
     alive=1,
@@ -80,3 +81,17 @@ def test_a_folder_that_cannot_be_used_is_broken() -> None:
 
 def test_the_worst_state_is_the_exit_code() -> None:
     assert [state.exit_code for state in State] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "2 runs in 1 projects"),
+        ({"runs": 0, "projects": 0, "notes": 1234}, "1,234 notes"),
+        ({"notes": 3}, "2 runs in 1 projects and 3 notes"),
+        ({"runs": 0, "projects": 0}, "nothing is recorded yet"),
+    ],
+)
+def test_a_store_is_said_to_have_what_it_has(fields: dict[str, Any], words: str) -> None:
+    (store,) = [check for check in checkup(changed(**fields), PLENTY) if check.name == "store"]
+    assert store.found == f"/data/store.1.db has everything: {words}"

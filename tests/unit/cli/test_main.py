@@ -29,7 +29,16 @@ def test_help_begins_with_examples(path: tuple[str, ...], capsys: pytest.Capture
     assert second.startswith(f"  tasuki {' '.join(path)}")
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in {("rebuild",), ("demo",), ("serve",)}], ids=" ".join)
+WRITES = {
+    ("rebuild",),
+    ("demo",),
+    ("install",),
+    ("serve",),
+    *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
+}
+
+
+@pytest.mark.parametrize("path", [path for path in COMMANDS if path not in WRITES], ids=" ".join)
 def test_every_command_that_reads_has_json(path: tuple[str, ...]) -> None:
     assert "--json" in {option for parameter in COMMANDS[path].params for option in parameter.opts}
 

@@ -13,10 +13,17 @@ from tasuki.errors import BadRecord
 from tasuki.records import (
     Alert,
     AlertLevel,
+    Correction,
+    Event,
     FlatMetrics,
     Heartbeat,
+    Lesson,
     Lost,
+    Manifest,
+    MetaRule,
     Metrics,
+    Note,
+    RawMetrics,
     Record,
     RunDeleted,
     RunStarted,
@@ -40,6 +47,11 @@ ONE_OF_EACH = [
     Heartbeat(time=6),
     Lost(time=7, n=3, since=5, until=6),
     Salvaged(time=8, writer="w", hole=10, offset=20),
+    Correction(time=9, event_id="e", session=12, draft="d", final="f", category="TONE", severity="major", context={"k": [1]}),
+    Lesson(time=10, event_id="e", text="é", confidence=0.8, category="c", more={"of": "a later client"}),
+    Event(time=11, event_id="e", session=-1, name="n", data={"k": None}),
+    MetaRule(time=12, event_id="e", more={"rule": "x"}),
+    Manifest(time=13, event_id="e", more={"version": 3}),
 ]
 
 
@@ -57,7 +69,7 @@ def test_a_record_comes_back_as_it_was(record: Record):
 
 def test_every_kind_of_record_is_among_those_tried():
     kinds = {kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)}
-    assert kinds - {Record} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics}
+    assert kinds - {Record, Note} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics, RawMetrics}
 
 
 @pytest.mark.parametrize("record", [*ONE_OF_EACH, Metrics(time=9, step=1, values={"a": 1.0})], ids=lambda r: type(r).__name__)

@@ -56,3 +56,30 @@ def test_remotes_have_a_file_each(tmp_path):
     paths = {acks_path(tmp_path, remote) for remote in remotes}
     assert len(paths) == len(remotes)
     assert all(path.parent == tmp_path / "acks" for path in paths)
+
+
+def test_when_a_stream_was_there_as_a_whole_is_kept_from_the_first_time_on(path):
+    acks = FileAcks(path)
+    acks.note("w", Ack(Position(1, 2), False, "w", 0))
+    assert acks.stored == {}
+    acks.note("w", Ack(Position(1, 2), True, "w", 0))
+    first = acks.stored["w"]
+    acks.note_boot("another")
+    acks.note("w", Ack(Position(1, 2), True, "w", 0))
+    assert FileAcks(path).stored == {"w": first}
+
+
+def test_a_compacted_file_says_the_same_of_those_that_are_left(path):
+    acks = FileAcks(path)
+    acks.note_boot("b")
+    for offset in range(50):
+        acks.note("w", Ack(Position(offset, 2), False, "w", 0))
+    acks.note("v", Ack(Position(9, 2), True, "other", 3))
+    acks.note("gone", Ack(Position(9, 2), True, "gone", 0))
+    acks.compact({"w", "v"})
+    again = FileAcks(path)
+    assert again.boot_id == "b"
+    assert again.acks == {writer: ack for writer, ack in acks.acks.items() if writer != "gone"}
+    assert set(again.stored) == {"v"}
+    assert len(path.read_text().splitlines()) == 4
+    assert path.stat().st_mode & 0o777 == 0o600

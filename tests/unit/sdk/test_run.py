@@ -1,3 +1,4 @@
+import errno
 import math
 import pickle
 import threading
@@ -127,6 +128,46 @@ def test_a_call_that_is_too_long_is_counted_as_lost_and_the_run_goes_on(run: tas
     run.log({"y": 1.0})
     assert values() == [{"y": 1.0}]
     assert [record.n for record in recorded(Lost)] == [1]
+
+
+def test_calls_that_the_disk_refuses_are_said_once_and_counted(run: tasuki.Run, values: Values, recorded: Recorded):
+    write = run.appender.write
+
+    def full(frame: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run.appender.write = full
+    with pytest.warns(RuntimeWarning, match=r"can't write to .*: No space left on device; the run goes on") as caught:
+        run.log({"x": 1.0})
+    for _ in range(4):
+        run.log({"x": 1.0})
+    assert [warning.filename for warning in caught] == [__file__]
+    run.appender.write = write
+    run.log({"x": 2.0})
+    assert values() == [{"x": 2.0}]
+    assert [record.n for record in recorded(Lost)] == [5]
+
+
+def test_a_call_that_was_cut_short_ends_its_file_and_the_next_one_goes_on(run: tasuki.Run, values: Values, recorded: Recorded):
+    run.appender.write = lambda frame: len(frame) - 1
+    with pytest.warns(RuntimeWarning, match="No space left on device"):
+        run.log({"x": 1.0})
+    run.log({"x": 2.0})
+    assert values() == [{"x": 2.0}]
+    assert [record.n for record in recorded(Lost)] == [1]
+    assert len(journals(run.settings.dir)) == 2
+
+
+def test_an_exception_out_of_a_call_ends_its_file_and_is_raised(run: tasuki.Run, values: Values):
+    def interrupted(frame: bytes) -> int:
+        raise KeyboardInterrupt
+
+    run.appender.write = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run.log({"x": 1.0})
+    run.log({"x": 2.0})
+    assert values() == [{"x": 2.0}]
+    assert len(journals(run.settings.dir)) == 2
 
 
 def test_a_durable_call_is_on_the_disk(run: tasuki.Run, values: Values):

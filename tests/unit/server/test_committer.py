@@ -88,6 +88,7 @@ def test_a_run_is_purged_behind_what_was_queued_before():
 
     async def action(committer, store):
         append = asyncio.ensure_future(committer.append([stream.item([started()])]))
+        await asyncio.sleep(0)
         assert await committer.purge("p", "gone") == 1
         assert (await append)[0].status is ReplyStatus.STORED
 

@@ -3,6 +3,8 @@ import asyncio
 import pytest
 
 from tasuki.server.door import Door
+from tasuki.server.gate import Gate
+from tasuki.server.tokens import Scope, Tokens
 
 
 async def inside(scope, receive, send) -> None:
@@ -10,15 +12,20 @@ async def inside(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": b"in"})
 
 
-def knock(method: str = "GET", **headers: str) -> tuple[int, dict[bytes, bytes]]:
-    """The status and the headers of the answer."""
+def knock(method: str = "GET", *, closed: bool = False, **headers: str) -> tuple[int, dict[bytes, bytes]]:
+    """The status and the headers of the answer; of a server that has tokens, if it is closed."""
     said = []
+    tokens = Tokens(":memory:")
+    if closed:
+        tokens.create(Scope.READ)
 
     async def send(message) -> None:
         said.append(message)
 
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    asyncio.run(Door(inside)({"type": "http", "method": method, "headers": pairs}, None, send))
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    door = Door(inside, Gate(tokens, "session", loopback=True))
+    asyncio.run(door({"type": "http", "method": method, "headers": pairs}, None, send))
+    tokens.close()
     return said[0]["status"], dict(said[0]["headers"])
 
 
@@ -56,6 +63,29 @@ def test_another_site_may_ask_and_learns_nothing():
 
 def test_a_program_sends_without_an_origin():
     assert knock("POST", host="localhost:7700")[0] == 200
+
+
+def test_a_server_that_needs_tokens_may_have_any_name():
+    assert knock(closed=True, host="tasuki.example")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"cookie": "session=x"}, 403),
+        ({"cookie": "session=x", "origin": "https://tasuki.example"}, 200),
+        ({"cookie": "session=x", "origin": "https://evil.example"}, 403),
+        ({"cookie": "session=x", "authorization": "Bearer x"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_cookie_changes_something_only_from_a_page_of_this_server(headers, status):
+    assert knock("POST", closed=True, host="tasuki.example", **headers)[0] == status
+
+
+@pytest.mark.parametrize(("spoken", "status"), [("1", 200), ("", 200), ("0", 426), ("99", 426), ("x", 426), ("1" * 5000, 426)])
+def test_another_protocol_is_refused(spoken, status):
+    assert knock(host="localhost", tasuki_protocol=spoken)[0] == status
 
 
 @pytest.mark.parametrize("host", ["localhost", "evil.example"])

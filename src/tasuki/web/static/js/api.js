@@ -1,5 +1,6 @@
 /** The server, asked: relative URLs, so that the page also works behind a proxy's path. */
 import { parseFrame } from "./frame.js";
+import { signal } from "./html.js";
 
 const FRAME = "application/x-tasuki-frame";
 const AT_ONCE = 4; // of a browser's six connections to a host: one is the event stream's, one stays free
@@ -10,6 +11,9 @@ export class ApiError extends Error {
     this.status = status;
   }
 }
+
+/** Whether the server wants a token that it has not been shown. */
+export const locked = signal(false);
 
 let running = 0;
 const waiting = [];
@@ -39,9 +43,19 @@ async function ask(path, words, accept) {
   const answer = await fetch(address(path, words), { headers: { Accept: accept }, cache: "no-cache" }).catch(() => {
     throw new ApiError("the server can't be reached", 0);
   });
+  return checked(answer);
+}
+
+async function checked(answer) {
   if (answer.ok) return answer;
+  locked.value ||= answer.status === 401;
   const problem = await answer.json().catch(() => ({}));
   throw new ApiError(problem.detail || problem.title || `the server answered ${answer.status}`, answer.status);
+}
+
+/** Show the server a token, which the browser then keeps. */
+export async function logIn(token) {
+  await checked(await fetch(address("session", {}), { method: "POST", headers: { Authorization: `Bearer ${token}` } }));
 }
 
 /** A JSON answer. */

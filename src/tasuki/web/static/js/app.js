@@ -1,12 +1,16 @@
 /** The page. */
 import { ChartGrid } from "./chart_grid.js";
+import { locked } from "./api.js";
 import { html, signal } from "./html.js";
 import { Help } from "./help.js";
 import { Icon } from "./icons.js";
+import { showsNotes } from "./notes.js";
+import { NotesList } from "./notes_list.js";
+import { Login } from "./login.js";
 import { dismiss, problem, projects, toasts } from "./project.js";
 import { narrow, RunsTable } from "./runs_table.js";
 import { TopBar } from "./top_bar.js";
-import { openProject, view } from "./view.js";
+import { openPage, openProject, view } from "./view.js";
 
 export const helpOpen = signal(false);
 
@@ -33,17 +37,24 @@ function NoProject({ name }) {
 }
 
 function Tabs() {
-  const tab = (name, label) => html`<button type="button" aria-current=${view.tab.value === name ? "page" : null} onClick=${() => (view.tab.value = name)}>
+  const current = showsNotes() ? "notes" : view.tab.value;
+  const open = (name) => {
+    openPage(name === "notes" ? "notes" : "runs");
+    if (name !== "notes") view.tab.value = name;
+  };
+  const tab = (name, label) => html`<button type="button" aria-current=${current === name ? "page" : null} onClick=${() => open(name)}>
     <${Icon} name=${name} /><span>${label}</span>
   </button>`;
-  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}</nav>`;
+  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}</nav>`;
 }
 
 function Main() {
+  if (locked.value) return html`<${Login} />`;
   const known = projects.value;
   const name = view.project.value;
   if (known && !known.length && !name) return html`<${Welcome} />`;
   if (known?.length && name && !known.some((project) => project.name === name)) return html`<${NoProject} name=${name} />`;
+  if (showsNotes()) return html`<main class="work notes-page"><h1 class="visually-hidden">${name}</h1><${NotesList} /></main>`;
   const both = !narrow.value;
   return html`<main class="work">
     <h1 class="visually-hidden">${name || "tasuki"}</h1>
@@ -66,7 +77,7 @@ function Toasts() {
 
 export function App() {
   return html`<${TopBar} help=${() => (helpOpen.value = true)} />
-    ${problem.value && html`<p class="problem" role="alert"><${Icon} name="alert" /><span>${problem.value}. Trying again…</span></p>`}
+    ${problem.value && !locked.value && html`<p class="problem" role="alert"><${Icon} name="alert" /><span>${problem.value}. Trying again…</span></p>`}
     <${Main} />
     ${narrow.value && html`<${Tabs} />`}
     <${Toasts} />

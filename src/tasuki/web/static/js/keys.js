@@ -1,6 +1,7 @@
 /** Keys of one letter, which the reader can switch off (WCAG 2.1.4). */
 import { toggleLog } from "./chart_grid.js";
 import { signal } from "./html.js";
+import { showsNotes } from "./notes.js";
 import { cursor, moveCursor } from "./runs_table.js";
 import { toggleRun } from "./selection.js";
 import { view } from "./view.js";
@@ -10,7 +11,7 @@ const STORED = "tasuki.keys";
 export const keysOn = signal(true);
 
 export const KEYS = [
-  ["/", "Filter the runs"],
+  ["/", "Filter the runs, or search the notes"],
   ["j", "Next run"],
   ["k", "Previous run"],
   ["x", "Show the run in the charts, or not"],
@@ -41,7 +42,7 @@ export function followKeys(help) {
   }
   const actions = {
     "/": () => {
-      view.tab.value = "runs";
+      if (!showsNotes()) view.tab.value = "runs";
       document.getElementById("search").focus();
     },
     "?": help,

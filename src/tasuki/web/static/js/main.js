@@ -3,6 +3,7 @@ import { App, helpOpen } from "./app.js";
 import { followCharts } from "./chart_data.js";
 import { effect, html, render } from "./html.js";
 import { followKeys } from "./keys.js";
+import { followNotes } from "./notes.js";
 import { watchColours } from "./palette.js";
 import { followProject } from "./project.js";
 import { followScreen } from "./runs_table.js";
@@ -17,6 +18,7 @@ render(html`<${App} />`, document.getElementById("page"));
 followProject();
 followSelection();
 followCharts();
+followNotes();
 effect(() => {
   document.title = view.project.value ? `${view.project.value} · tasuki` : "tasuki";
 });

@@ -22,6 +22,8 @@ export const total = signal(0);
 export const complete = signal(false);
 export const alerts = signal(new Map());
 export const toasts = signal([]);
+/** Another number whenever there may be other notes. */
+export const notesRevision = signal(0);
 
 const runsById = new Map();
 const runsRevision = signal(0);
@@ -265,6 +267,7 @@ function take(batchOfEvents) {
       if (event.project !== view.project.peek()) continue;
       if (event.type === "run") changedRuns.add(event.run);
       if (event.type === "alert") alerted = true;
+      if (event.type === "note") notesRevision.value++;
       if (event.type === "points") takePoints(event);
     }
     summaries.revision.value++;
@@ -327,6 +330,7 @@ async function open(project) {
   // What is made between an answer and the stream's beginning would be missed: the stream comes first.
   await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
   if (mine !== epoch) return;
+  notesRevision.value++;
   try {
     await Promise.all([loadRuns(mine), loadAlerts(mine), again && renewSummaries(mine)]);
     if (mine !== epoch) return;

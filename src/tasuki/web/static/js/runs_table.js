@@ -16,7 +16,8 @@ const ROW = { table: 28, cards: 68 };
 export const narrow = signal(false);
 /** The run under the keyboard's cursor. */
 export const cursor = signal(null);
-const now = signal(Date.now());
+/** The time, every five seconds. */
+export const now = signal(Date.now());
 
 /** Follow the width of the screen and the time of day. */
 export function followScreen() {

@@ -2,12 +2,15 @@
 import { stream } from "./events.js";
 import { html, useEffect, useRef } from "./html.js";
 import { Brand, Icon } from "./icons.js";
+import { showsNotes } from "./notes.js";
 import { completeness, projects } from "./project.js";
 import { narrow } from "./runs_table.js";
-import { openProject, view } from "./view.js";
+import { openPage, openProject, view } from "./view.js";
 
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
 const TYPING_MS = 120;
+const RUNS = { label: "Filter runs", hint: "Filter runs: otter  tag:base  status:failed  loss.min<0.1" };
+const NOTES = { label: "Search notes", hint: "Search notes: any text in them" };
 
 function ProjectChooser() {
   const names = (projects.value ?? []).map((project) => project.name);
@@ -27,6 +30,7 @@ function Search() {
   const box = useRef(null);
   const timer = useRef(0);
   const query = view.query.value;
+  const seeks = showsNotes() ? NOTES : RUNS;
   useEffect(() => {
     if (document.activeElement !== box.current) box.current.value = query;
   }, [query]);
@@ -38,10 +42,16 @@ function Search() {
   const leave = (event) => event.key === "Escape" && event.target.blur();
   return html`<div class="search">
     <${Icon} name="search" />
-    <input id="search" ref=${box} type="search" aria-label="Filter runs" autocomplete="off" spellcheck="false" onInput=${type}
-      onKeyDown=${leave} placeholder="Filter runs: otter  tag:base  status:failed  loss.min<0.1" defaultValue=${query} />
+    <input id="search" ref=${box} type="search" aria-label=${seeks.label} autocomplete="off" spellcheck="false" onInput=${type}
+      onKeyDown=${leave} placeholder=${seeks.hint} defaultValue=${query} />
     <kbd aria-hidden="true">/</kbd>
   </div>`;
+}
+
+function Pages() {
+  const current = showsNotes() ? "notes" : "runs";
+  const link = (name, label) => html`<button type="button" class="quiet" aria-current=${current === name ? "page" : null} onClick=${() => openPage(name)}>${label}</button>`;
+  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}</nav>`;
 }
 
 function SyncPill() {
@@ -56,6 +66,7 @@ export function TopBar({ help }) {
   return html`<header class="top">
     <span class="home" title="tasuki"><${Brand} /><span class="visually-hidden">tasuki</span></span>
     <${ProjectChooser} />
+    ${view.project.value && !narrow.value && html`<${Pages} />`}
     ${view.project.value ? html`<${Search} />` : html`<span class="spring"></span>`}
     ${view.project.value && html`<span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${stream.value}</span></span>`}
     ${view.project.value && html`<${SyncPill} />`}

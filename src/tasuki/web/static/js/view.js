@@ -15,10 +15,16 @@ export const view = {
   log: signal([]),
   /** Groups of charts that the reader has closed or opened: `system` is closed by itself. */
   folded: signal(["system"]),
+  /** "runs" or "notes"; empty: runs, if the project has any. */
+  page: signal(""),
+  /** The kind of notes in the list; empty: all. */
+  kind: signal(""),
   theme: signal("auto"),
   tab: signal("charts"),
 };
 
+const PAGES = ["runs", "notes"];
+const KINDS = ["correction", "lesson", "event"];
 const THEMES = ["auto", "light", "dark"];
 const list = (text) => (text === null ? null : text.split(",").filter(Boolean).map(decodeURIComponent));
 const text = (items) => items.map((item) => item.replace(/[%,]/g, encodeURIComponent)).join(",");
@@ -42,6 +48,8 @@ function read(hash) {
     view.zoom.value = parseZoom(words.get("x"));
     view.log.value = list(words.get("log")) ?? [];
     view.folded.value = list(words.get("folded")) ?? ["system"];
+    view.page.value = PAGES.includes(words.get("page")) ? words.get("page") : "";
+    view.kind.value = KINDS.includes(words.get("kind")) ? words.get("kind") : "";
     view.theme.value = THEMES.includes(theme) ? theme : "auto";
     view.tab.value = words.get("tab") === "runs" ? "runs" : "charts";
   });
@@ -55,6 +63,8 @@ function written() {
   const sort = (down ? "-" : "") + key;
   const folded = text(view.folded.value);
   put("project", view.project.value);
+  put("page", view.page.value);
+  put("kind", view.kind.value);
   put("q", view.query.value);
   if (view.chosen.value) words.set("runs", text(view.chosen.value));
   put("sort", sort === "-created" ? "" : sort);
@@ -106,5 +116,15 @@ export function openProject(name) {
     view.columns.value = null;
     view.zoom.value = null;
     view.query.value = "";
+    view.page.value = "";
+    view.kind.value = "";
+  });
+}
+
+/** Another page of the project: what was searched on this one means nothing there. */
+export function openPage(name) {
+  batch(() => {
+    if (view.page.value !== name) view.query.value = "";
+    view.page.value = name;
   });
 }

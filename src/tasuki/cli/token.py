@@ -1,0 +1,95 @@
+"""`tasuki token`: who may do what with the server of a data folder."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.command import AsJson, Dir, Examples, settings_for
+from tasuki.cli.output import Table, write
+from tasuki.cli.talk import say
+from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tasuki.server.tokens import Scope, Tokens
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may do what with this folder's server.")
+OfProject = Annotated[str | None, typer.Argument(metavar="[PROJECT]", help="For this project alone; else for all.")]
+US_A_DAY = 86_400_000_000
+
+
+@app.command(
+    cls=Examples,
+    epilog="tasuki token create --log vision --name cluster\ntasuki token create --read\ntasuki token create --write vision",
+)
+def create(  # noqa: PLR0913 - one option per scope
+    project: OfProject = None,
+    read: Annotated[bool, typer.Option("--read", help="May ask.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="May create runs and add to its own; may not ask.")] = False,
+    write_: Annotated[bool, typer.Option("--write", help="May ask, add to any run, edit and delete.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Whose it is: what one token of a name has created, the next may go on with.")
+    ] = None,
+    expires: Annotated[int | None, typer.Option("--expires", metavar="DAYS", help="Good for so many days.", min=1)] = None,
+    dir: Dir = None,
+) -> None:
+    """Make a token and print it. It is shown this once: what is kept is its hash.
+
+    From the first token on, everything that the server answers needs one.
+    """
+    from tasuki.journal import project_name
+    from tasuki.server.tokens import Scope
+
+    given = {Scope.READ: read, Scope.LOG: log, Scope.WRITE: write_, Scope.ADMIN: admin}
+    chosen = [scope for scope, wanted in given.items() if wanted]
+    scope = one_scope(chosen, project)
+    with open_tokens(dir) as tokens:
+        until = None if expires is None else SYSTEM.now_us() + expires * US_A_DAY
+        text = tokens.create(scope, None if project is None else project_name(project), name=name, expires=until)
+    typer.echo(text)
+    say("keep it now: it is not shown again. Where runs are made: export TASUKI_TOKEN, or tasuki remote add NAME URL --token -")
+
+
+def one_scope(chosen: "list[Scope]", project: str | None) -> "Scope":
+    """The scope that is meant. ConfigError for none, several, or one without the project that it needs."""
+    if len(chosen) != 1:
+        raise ConfigError("what is the token for?", hint="one of --log PROJECT, --write [PROJECT], --read [PROJECT], --admin")
+    if chosen[0] == "log" and project is None:
+        raise ConfigError("a log token is for one project", hint="tasuki token create --log vision")
+    if chosen[0] == "admin" and project is not None:
+        raise ConfigError("an admin token is for all projects", hint=f"tasuki token create --write {project}")
+    return chosen[0]
+
+
+@app.command("list", cls=Examples, epilog="tasuki token list")
+def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
+    """List all tokens, those that are no good any more too; never their secrets."""
+    with open_tokens(dir) as tokens:
+        found = tokens.all()
+    columns = ["id", "name", "scope", "project", "created", "expires", "used", "revoked"]
+    table = Table(columns, [[*row[:4], *(day(time) for time in row[4:])] for row in found], ["name", "project"])
+    write("token-list/1", {"tokens": [row._asdict() for row in found]}, table, as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki token revoke 3f2a9c0d1e4b")
+def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki token list` shows it.")], dir: Dir = None) -> None:
+    """Make a token useless, within a second. The server stays closed, even without any good token."""
+    with open_tokens(dir) as tokens:
+        tokens.revoke(id)
+    say(f"revoked: {id}")
+
+
+def open_tokens(dir: str | None) -> "Tokens":
+    """The tokens of a data folder."""
+    from tasuki.server.tokens import open_tokens as open_in
+    from tasuki.store import database_folder
+
+    return open_in(database_folder(settings_for(dir).dir))
+
+
+def day(time: int | None) -> str:
+    """A time as it is shown; nothing where there is none."""
+    return "" if time is None else f"{datetime_from_us(time):%Y-%m-%d %H:%M}"

@@ -1,0 +1,90 @@
+"""What an HTTP answer means to a sender, and how long one may take."""
+
+import io
+import socket
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse
+from typing import Any, NamedTuple
+
+from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.errors import RemoteClosed, RemoteError, RemoteUnavailable, RequestRefused, RequestTooLarge
+
+__all__ = ["ANSWER_SECONDS", "Answer", "TimelyResponse", "error_from_answer", "seconds_asked_for"]
+
+ANSWER_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 15 * 60.0
+SHOWN_BYTES = 200
+WAIT = {408, 425, 429}
+REFUSED = {400, 409, 422}
+TOO_LARGE = 413
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    content: bytes
+    retry_after: str | None = None
+    location: str | None = None
+
+
+def error_from_answer(url: str, answer: Answer, now_us: int) -> RemoteError:
+    """The error that an answer other than 2xx stands for."""
+    shown = answer.location and f"go to {answer.location}"
+    text = f"{url} answered {answer.status}: {shown or answer.content[:SHOWN_BYTES].decode(errors='replace')}"
+    if answer.status in WAIT or answer.status >= 500:
+        return RemoteUnavailable(text, after_seconds=seconds_asked_for(answer.retry_after, now_us))
+    if answer.status == TOO_LARGE:
+        return RequestTooLarge(text)
+    if answer.status in REFUSED:
+        return RequestRefused(text)
+    return RemoteClosed(text, hint=f"what is wrong: tasuki remote test {url}")
+
+
+def seconds_asked_for(retry_after: str | None, now_us: int) -> float | None:
+    """A Retry-After header, in seconds or as a date (RFC 9110, 10.2.3), a quarter of an hour at most; None if it says nothing."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:10])
+    else:
+        try:
+            date = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime_from_us(now_us)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
+class TimelyResponse(HTTPResponse):
+    """A response that must be there as a whole within `ANSWER_SECONDS`, however slowly it drips."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(Dripping(sock, self.fp))
+
+
+class Dripping(io.RawIOBase):
+    """A socket that is read until a deadline. `file` is what keeps the socket open meanwhile."""
+
+    def __init__(self, sock: socket.socket, file: io.BufferedReader) -> None:
+        self.sock = sock
+        self.file = file
+        self.deadline = SYSTEM.monotonic() + ANSWER_SECONDS
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """What there is. TimeoutError after the deadline."""
+        left = self.deadline - SYSTEM.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer drips")
+        self.sock.settimeout(left)
+        return self.sock.recv_into(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self.file.close()
+        super().close()

@@ -1,0 +1,49 @@
+"""How long to leave a remote alone after what it said, and how it stands with it."""
+
+import random
+from collections.abc import Callable
+from enum import StrEnum
+
+from tasuki.errors import RemoteClosed, RemoteUnavailable
+
+__all__ = ["Health", "Patience"]
+
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 60.0
+PROBE_SECONDS = 60.0
+
+
+class Health(StrEnum):
+    """How it stands with a remote."""
+
+    OK = "ok"
+    BACKING_OFF = "backing off"
+    PAUSED = "paused"
+
+
+class Patience:
+    """The failures since the last success. `chance` draws from a range, for the jitter."""
+
+    def __init__(self, chance: Callable[[float, float], float] = random.uniform) -> None:
+        self.chance = chance
+        self.health = Health.OK
+        self.failures = 0
+        self.asked = False
+        """The remote has said how long to wait: that holds for those in a hurry too."""
+
+    def succeeded(self) -> None:
+        """All is well again."""
+        self.health, self.failures, self.asked = Health.OK, 0, False
+
+    def failed(self, error: Exception) -> float:
+        """How long to wait: as long as was asked for, or with full jitter from one second to a minute, for ever."""
+        self.failures += 1
+        self.asked = False
+        if isinstance(error, RemoteClosed):
+            self.health = Health.PAUSED
+            return PROBE_SECONDS
+        self.health = Health.BACKING_OFF
+        if isinstance(error, RemoteUnavailable) and error.after_seconds is not None:
+            self.asked = True
+            return error.after_seconds
+        return self.chance(0, min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self.failures - 1, 10)))

@@ -1,0 +1,124 @@
+"""A brain: notes outside of any run, in a folder of their own, written through to a server."""
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError, JournalError
+from tasuki.files import write_once
+from tasuki.journal import Appender, Folder, project_name
+from tasuki.relay import Sent, remote_url
+from tasuki.sdk.notes import Notebook, TakesNotes
+from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
+from tasuki.settings import load
+
+__all__ = ["Brain", "brain_id"]
+
+BRAIN_FILE = "brain.json"
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What `brain.json` says. What others have put there stays there."""
+
+    brain_id: str
+
+
+class Brain(TakesNotes):
+    """Notes in a folder: each is on the disk when its call returns, and on the server soon after, whatever the server does.
+
+    `dir`: the brain's data folder, made where it is missing; `brain.json` in it names the brain, which is the project that its
+    notes are in. `remote` (else TASUKI_REMOTE) with `token` (else TASUKI_TOKEN); without a remote the brain is local, and silent.
+    What earlier processes could not send goes out as soon as a brain is opened, even if nothing is noted. `session`: the number
+    of the session that notes belong to where a call names no other. `deduplicate=False`: two corrections, or two lessons, that say
+    the same in one session are two; by default they are one.
+
+    ConfigError for a bad argument, JournalError when the folder can't be written. To be used from any thread.
+    """
+
+    def __init__(
+        self,
+        dir: str | Path,
+        remote: str | None = None,
+        token: str | None = None,
+        session: int | None = None,
+        *,
+        deduplicate: bool = True,
+    ) -> None:
+        self.settings = load(dir=str(dir), remote=remote, token=token)
+        if self.settings.remote:
+            remote_url(self.settings.remote)
+        self.id = brain_id(self.settings.dir)
+        self.paths: list[Path] = []
+        self.closed = False
+        folder = Folder(self.settings.journal_root, self.settings.lock_root)
+        self.appender = Appender(
+            project=self.id,
+            run="",
+            folder=folder.project_folder(self.id),
+            lock_folder=folder.lock_folder(self.id),
+            on_open=self.opened,
+            remote=self.settings.remote or "",
+        )
+        self.notes = Notebook(self.appender, session=session, deduplicate=deduplicate)
+        PROCESS.sends(self.settings)
+
+    @property
+    def notebook(self) -> Notebook:
+        """Where notes go. ConfigError once the brain is closed."""
+        if self.closed:
+            raise ConfigError(f"{self!r} is closed", hint="open it again: tasuki.Brain(dir)")
+        return self.notes
+
+    def end_session(self) -> Sent:
+        """Wait up to 5 s for what is on its way; returns `{"sent", "pending"}`. More may be noted afterwards.
+
+        It sends even where write-through is switched off.
+        """
+        return PROCESS.drain_now(self.settings, self.paths, SYSTEM.monotonic() + FINISH_DRAIN_SECONDS)
+
+    def close(self) -> Sent:
+        """End the stream, and wait up to 5 s for what is on its way. Closing again changes nothing."""
+        deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
+        if not self.closed:
+            self.closed = True
+            self.appender.close()
+        return PROCESS.drain(self.settings, deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Brain({str(self.settings.dir)!r}, id={self.id!r})"
+
+    def opened(self, path: Path) -> None:
+        """This process has a new journal file."""
+        self.paths.append(path)
+        PROCESS.writes(self.settings, path)
+
+
+def brain_id(folder: Path) -> str:
+    """The brain that a folder holds, named once and for all by whoever opens it first. ConfigError if it can't be read."""
+    path = folder / BRAIN_FILE
+    try:
+        with suppress(FileNotFoundError):
+            return named_in(path)
+        write_once(path, msgspec.json.encode(Named(brain_id=f"{folder.name or 'brain'}-{secrets.token_hex(4)}")) + b"\n")
+        return named_in(path)
+    except OSError as error:
+        raise JournalError(f"the brain's folder {folder} can't be written: {error.strerror or error}") from error
+
+
+def named_in(path: Path) -> str:
+    """The id in a brain's file."""
+    try:
+        return project_name(msgspec.json.decode(path.read_bytes(), type=Named).brain_id)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} names no brain: {error}", hint='it should say {"brain_id": "..."}') from error

@@ -1,0 +1,143 @@
+"""Corrections, lessons and events: what a run and a brain can note, each as cheap as `log()`."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import msgspec
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError
+from tasuki.journal import Appender
+from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Note, Severity, digest_of, encode, id_from_content, id_from_key
+from tasuki.sdk.values import LARGEST_INT, jsonable, text
+
+__all__ = ["Notebook", "Noted", "TakesNotes"]
+
+SEVERITIES = frozenset(Severity)
+
+
+class Noted(TypedDict):
+    """The note's id, and whether this process had noted the same before."""
+
+    event_id: str
+    deduplicated: bool
+
+
+class Notebook:
+    """The notes of one run, or of one brain outside of runs. `scope` is what equal notes must share to be the same note."""
+
+    def __init__(self, appender: Appender, *, session: int | None = None, scope: str = "", deduplicate: bool = True) -> None:
+        self.appender = appender
+        self.session = whole_number(session)
+        self.scope = scope
+        self.deduplicate = deduplicate
+        self.known: dict[str, str] = {}
+
+    def add(self, note: Note, key: str | None, *, once: bool) -> Noted:
+        """Append a note under its id, unless this process has appended the same before."""
+        brain, digest = self.appender.project, digest_of(note)
+        if key is not None:
+            event_id = id_from_key(brain, checked("idempotency_key", key))
+        elif once:
+            event_id = id_from_content(brain, self.scope if note.session is None else "", digest)
+        else:
+            event_id = secrets.token_hex(16)
+        if self.known.get(event_id) == digest:
+            return Noted(event_id=event_id, deduplicated=True)
+        self.appender.append(encode(msgspec.structs.replace(note, event_id=event_id)))
+        if self.appender.lost is None and (once or key is not None):
+            self.known.setdefault(event_id, digest)
+        return Noted(event_id=event_id, deduplicated=False)
+
+
+class TakesNotes:
+    """What a run and a brain have in common: corrections, lessons and events can be noted."""
+
+    @property
+    def notebook(self) -> Notebook:
+        """Where they go. ConfigError where nothing can be noted any more."""
+        raise NotImplementedError
+
+    def correct(  # noqa: PLR0913 - what there is to say of a correction
+        self,
+        draft: str,
+        final: str,
+        category: str | None = None,
+        severity: str | None = None,
+        session: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Noted:
+        """Note that a draft became something else; returns `{"event_id", "deduplicated"}`.
+
+        `severity`: as-is, trivial, minor, moderate, major, rewrite or discarded. `context`: anything a config may hold.
+        Two calls with one `idempotency_key` are one note (if they differ, the first stands and the other is listed as a conflict);
+        without a key, two that say the same in one session are.
+        ConfigError (a ValueError) for texts that are both empty, equal, or longer than 100,000 characters.
+        """
+        notebook = self.notebook
+        draft, final = checked("draft", draft), checked("final", final)
+        if not draft.strip() and not final.strip():
+            raise ConfigError("draft and final are both empty")
+        if draft == final:
+            raise ConfigError("draft and final are equal", hint="nothing was corrected")
+        if severity is not None and severity not in SEVERITIES:
+            raise ConfigError(f"there is no severity {severity!r}", hint=f"one of {', '.join(Severity)}")
+        note = Correction(
+            time=SYSTEM.now_us(),
+            event_id="",
+            session=notebook.session if session is None else whole_number(session),
+            draft=draft,
+            final=final,
+            category="UNKNOWN" if category is None else checked("category", category),
+            severity=Severity.MINOR if severity is None else severity,
+            context=jsonable(context),
+        )
+        return notebook.add(note, idempotency_key, once=notebook.deduplicate)
+
+    def lesson(self, text: str, confidence: float | None = None, category: str | None = None) -> Noted:
+        """Note something to do, or not to do, from now on. `confidence`: from 0 to 1."""
+        notebook = self.notebook
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise ConfigError(f"confidence={confidence!r} is not between 0 and 1")
+        note = Lesson(
+            time=SYSTEM.now_us(),
+            event_id="",
+            session=notebook.session,
+            text=filled("text", text),
+            confidence=None if confidence is None else float(confidence),
+            category=None if category is None else checked("category", category),
+        )
+        return notebook.add(note, None, once=notebook.deduplicate)
+
+    def event(self, name: str, data: Mapping[str, Any] | None = None) -> Noted:
+        """Note that something happened; when it happens again, that is another event. `data`: anything a config may hold."""
+        notebook = self.notebook
+        note = Event(
+            time=SYSTEM.now_us(), event_id="", session=notebook.session, name=filled("the event's name", name), data=jsonable(data)
+        )
+        return notebook.add(note, None, once=False)
+
+
+def checked(what: str, value: object) -> str:
+    """A text that is not too long. ConfigError, which is a ValueError, for one that is."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{what} is a {type(value).__qualname__}, not a text")
+    if len(value) > LONGEST_TEXT:
+        raise ConfigError(f"{what} has {len(value):,} characters; {LONGEST_TEXT:,} are the most")
+    return text(value)
+
+
+def filled(what: str, value: object) -> str:
+    """A text that is not too long, and not empty either."""
+    if not (said := checked(what, value)).strip():
+        raise ConfigError(f"{what} is empty")
+    return said
+
+
+def whole_number(session: object) -> int | None:
+    """The session's number, if there is one. ConfigError for what is none."""
+    if session is None or (isinstance(session, int) and not isinstance(session, bool) and abs(session) <= LARGEST_INT):
+        return session
+    raise ConfigError(f"session={session!r} is not a whole number of 64 bits")

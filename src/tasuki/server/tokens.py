@@ -1,0 +1,204 @@
+"""Tokens: who may do what with a server, kept in `server.db`. Only their sha256 is; the token itself is shown once.
+
+tsk_<id: 12 hex digits>_<secret: 43 characters>
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self, TypeVar
+
+import apsw
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import DataError, NotFound
+from tasuki.store import immediate, one, rows
+
+__all__ = ["Principal", "Scope", "TokenRow", "Tokens", "open_tokens"]
+
+SERVER_FILE = "server.db"
+SCHEMA = 1
+APPLICATION_ID = 0x7461_7376
+TABLES = """
+CREATE TABLE token (
+    id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, name TEXT NOT NULL, scope TEXT NOT NULL, project TEXT,
+    created INTEGER NOT NULL, expires INTEGER, used INTEGER, revoked INTEGER
+) WITHOUT ROWID;
+CREATE TABLE owner (
+    project TEXT NOT NULL, run TEXT NOT NULL, writer TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL,
+    PRIMARY KEY (project, run, writer)
+) WITHOUT ROWID;
+"""
+TOKEN = re.compile(r"tsk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+NOTE_USE_US = 60_000_000
+T = TypeVar("T", bound=tuple[str, str, str])
+
+
+class Scope(StrEnum):
+    """What a token is for."""
+
+    READ = "read"
+    LOG = "log"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    @property
+    def includes(self) -> frozenset["Scope"]:
+        """All that somebody with this scope may do."""
+        return INCLUDES[self]
+
+
+INCLUDES = {
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.LOG: frozenset({Scope.LOG}),
+    Scope.WRITE: frozenset({Scope.READ, Scope.LOG, Scope.WRITE}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+
+class Principal(NamedTuple):
+    """Who asks: under which name what they send is kept, and what they may do, with one project or with all."""
+
+    token: str
+    name: str
+    scope: Scope
+    project: str | None
+
+    def may(self, scope: Scope, project: str | None = None) -> bool:
+        """Whether they may do that with the project; with any, where none is named."""
+        return scope in self.scope.includes and (project is None or self.project in (None, project))
+
+
+class TokenRow(NamedTuple):
+    """A token, without its secret. Times are microseconds UTC."""
+
+    id: str
+    name: str
+    scope: Scope
+    project: str | None
+    created: int
+    expires: int | None
+    used: int | None
+    revoked: int | None
+
+
+class Tokens:
+    """The tokens of one server, and the first principal of each run. Not to be shared by threads."""
+
+    def __init__(self, path: Path | str, *, clock: Clock = SYSTEM) -> None:
+        self.clock = clock
+        self.db = apsw.Connection(str(path))
+        try:
+            self.prepare()
+        except apsw.NotADBError as error:
+            raise DataError(f"{path} is not a server's file: {error}") from error
+        if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
+            raise DataError(f"{path} is not a server's file of schema {SCHEMA}")
+
+    def prepare(self) -> None:
+        """The tables, made if there are none."""
+        self.db.set_busy_timeout(10_000)
+        self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        if self.db.pragma("user_version") == 0:
+            with immediate(self.db):
+                if self.db.pragma("user_version") == 0:
+                    self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    # -- care
+
+    def create(self, scope: Scope, project: str | None = None, *, name: str | None = None, expires: int | None = None) -> str:
+        """A new token, whose text is known to nobody but the caller. Tokens of one name are one principal."""
+        id = secrets.token_hex(6)
+        text = f"tsk_{id}_{secrets.token_urlsafe(32)}"
+        row = (id, digest(text), name or id, scope, project, self.clock.now_us(), expires)
+        self.db.execute("INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
+        return text
+
+    def revoke(self, id: str) -> None:
+        """From now on the token is good for nothing. NotFound for an id that is none."""
+        self.db.execute("UPDATE token SET revoked = coalesce(revoked, ?) WHERE id = ?", (self.clock.now_us(), id))
+        if not self.db.changes():
+            raise NotFound(f"there is no token {id!r}", hint="tasuki token list")
+
+    def all(self) -> list[TokenRow]:
+        """Every token there has been, the oldest first."""
+        found = rows(self.db, "SELECT id, name, scope, project, created, expires, used, revoked FROM token ORDER BY created, id")
+        return [TokenRow(id, name, Scope(scope), *more) for id, name, scope, *more in found]
+
+    def any(self) -> bool:
+        """Whether there is, or was, a token: one that is revoked still keeps the server closed."""
+        return one(self.db, "SELECT 1 FROM token LIMIT 1") is not None
+
+    # -- at work
+
+    def principal(self, text: str) -> Principal | None:
+        """Whose token this is; None for one that is none, is revoked or has expired."""
+        found = TOKEN.fullmatch(text)
+        row = found and one(
+            self.db, "SELECT id, name, scope, project, sha256, expires, used, revoked FROM token WHERE id = ?", (found[1],)
+        )
+        if not row:
+            return None
+        id, name, scope, project, sha256, expires, used, revoked = row
+        now = self.clock.now_us()
+        if not hmac.compare_digest(digest(text), sha256) or revoked is not None or (expires is not None and expires <= now):
+            return None
+        if used is None or now - used > NOTE_USE_US:
+            self.note_use(id, now)
+        return Principal(id, name, Scope(scope), project)
+
+    def is_good(self, principal: Principal) -> bool:
+        """Whether a principal's token is still good."""
+        row = one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token,))
+        return row is not None and row[1] is None and (row[0] is None or row[0] > self.clock.now_us())
+
+    def note_use(self, id: str, now: int) -> None:
+        """Keep when it was used; not while somebody else writes."""
+        self.db.set_busy_timeout(0)
+        with suppress(apsw.BusyError):
+            self.db.execute("UPDATE token SET used = ? WHERE id = ?", (now, id))
+        self.db.set_busy_timeout(10_000)
+
+    def owner(self, project: str, run: str, writer: str) -> str | None:
+        """Who was the first to send to a run (with a writer, to that stream); None where nobody was seen to."""
+        row = one(self.db, "SELECT name FROM owner WHERE project = ? AND run = ? AND writer = ?", (project, run, writer))
+        return None if row is None else str(row[0])
+
+    def own(self, owned: Collection[T], name: str) -> dict[T, str]:
+        """Make somebody the first of each (project, run, writer) that has none yet, in one commit; returns whose each is."""
+        if not owned:
+            return {}
+        with immediate(self.db):
+            for key in owned:
+                values = (*key, name, self.clock.now_us())
+                self.db.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+            return {key: self.owner(*key) or name for key in owned}
+
+
+def open_tokens(folder: Path) -> Tokens:
+    """The tokens of the server whose databases lie in a folder; the file is its owner's alone."""
+    path = folder / SERVER_FILE
+    folder.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    return Tokens(path)
+
+
+def digest(text: str) -> bytes:
+    """What is kept of a token. Its secret has 256 random bits: nothing slower than one sha256 is needed."""
+    return hashlib.sha256(text.encode()).digest()

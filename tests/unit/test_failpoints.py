@@ -1,0 +1,25 @@
+import pytest
+
+from tasuki.errors import ConfigError
+from tasuki.failpoints import POINTS, between, parse_failpoints, reach
+
+
+def test_a_point_fails_the_nth_time_only():
+    point = parse_failpoints("relay.round=raise:3, other=oserror")["relay.round"]
+    point.reached("relay.round")
+    point.reached("relay.round")
+    with pytest.raises(RuntimeError, match=r"relay\.round"):
+        point.reached("relay.round")
+    point.reached("relay.round")
+
+
+def test_without_the_variable_nothing_happens():
+    assert POINTS == {}
+    reach("relay.round")
+    assert between("before", len, "after") is len
+
+
+@pytest.mark.parametrize("text", ["x", "x=", "x=burn", "=kill", "x=kill:often"])
+def test_what_names_no_failpoint_is_refused(text: str):
+    with pytest.raises(ConfigError, match="TASUKI_FAILPOINTS"):
+        parse_failpoints(text)
