@@ -1,7 +1,8 @@
 # A fresh machine needs python3.11 (with pip and venv), make and git. `make` alone says what there is.
 
-# The browser group drives Debian's Chromium, which draws text in DejaVu; strace counts the writes of one log() call.
-SYSTEM_PACKAGES := chromium fonts-dejavu-core strace
+# The browser group drives Debian's Chromium, which draws text in DejaVu; strace counts the writes of one log() call; gcc builds
+# the library that refuses locks.
+SYSTEM_PACKAGES := chromium faketime fonts-dejavu-core gcc libc6-dev strace
 
 BIN := .venv/bin
 VENV := .venv/installed
@@ -27,13 +28,14 @@ check: $(VENV) ## lint, format, types, layers, dependencies, spelling
 	$(BIN)/deptry src
 	$(BIN)/codespell
 
-bench: $(VENV) ## run every benchmark
+bench: $(VENV) ## run every benchmark, beside all peers (ARGS="--only server")
 	$(BIN)/python -m benchmarks.all $(ARGS)
 
-bench-quick: $(VENV) ## run the benchmarks that take a minute
+bench-quick: $(VENV) ## run the benchmarks that take seconds, beside trackio
 	$(BIN)/python -m benchmarks.quick $(ARGS)
 
-soak: $(VENV) ## run the chaos tests for a long time
+soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the chaos tests for a long time
+	$(BIN)/python -m tests.schedule
 	TASUKI_SOAK=1 $(BIN)/python -m pytest --timeout=0 tests/chaos $(ARGS)
 
 lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)
