@@ -1,8 +1,11 @@
 # A fresh machine needs python3.11 (with pip and venv), make and git. `make` alone says what there is.
 
 # The browser group drives Debian's Chromium, which draws text in DejaVu; strace counts the writes of one log() call; gcc builds
-# the library that refuses locks.
-SYSTEM_PACKAGES := chromium faketime fonts-dejavu-core gcc libc6-dev strace
+# the library that refuses locks. The cluster group has an sshd with two factors, Slurm with PBS commands, a calculation to run there
+# and the shells of other systems.
+SYSTEM_PACKAGES := chromium faketime fonts-dejavu-core gcc libc6-dev strace \
+	openssh-client openssh-server libpam-google-authenticator oathtool munge slurmctld slurmd slurm-client \
+	slurm-wlm-basic-plugins slurm-wlm-torque elk-lapw busybox shellcheck
 
 BIN := .venv/bin
 VENV := .venv/installed
@@ -41,7 +44,7 @@ soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the
 lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)
 	echo uv | $(LOCK) --no-annotate $(ARGS) --output-file requirements/uv.txt -
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
-	$(LOCK) $(ARGS) pyproject.toml --extra demo --group dev --constraint requirements/runtime.txt \
+	$(LOCK) $(ARGS) pyproject.toml --extra demo --extra hpc --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@! grep --line-number :// requirements/*.txt || { echo "a lock file names a host" >&2; exit 1; }
 
