@@ -25,6 +25,9 @@ CAN_RUN = os.geteuid() == 0 and not MISSING
 WHY_NOT = "the cluster needs root" if os.geteuid() else f"the cluster needs {', '.join(MISSING)}: make system-packages"
 ASKED = re.compile(rb"(verification code|password|passphrase)[^\n]*:\s*$", re.IGNORECASE)
 
+OUTLIVING = '"$@"; code=$?; sleep 0.2; exit $code'
+"""A person's shell is still there when what it ran goes to the background; the end of a terminal's first process hangs up on all."""
+
 
 class Cluster:
     """One cluster, in a folder of its own. A `with` block brings it up and takes it down, and what dead tests left behind."""
@@ -167,7 +170,8 @@ def type_answers(command: list[str], answers: Iterator[str], *, timeout: float =
     """Run a command on a terminal of its own, and type an answer whenever it asks; returns its exit code and what it showed."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(command[0], command, {**os.environ, **options})  # type: ignore[dict-item]
+        shell = ["sh", "-c", OUTLIVING, "sh", *command]
+        os.execvpe(shell[0], shell, {**os.environ, **options})  # type: ignore[dict-item]
     shown, deadline, seen = b"", time.monotonic() + timeout, 0
     try:
         while time.monotonic() < deadline:
