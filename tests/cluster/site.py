@@ -26,7 +26,7 @@ WHY_NOT = "the cluster needs root" if os.geteuid() else f"the cluster needs {', 
 ASKED = re.compile(rb"(verification code|password|passphrase)[^\n]*:\s*$", re.IGNORECASE)
 
 OUTLIVING = '"$@"; code=$?; sleep 0.2; exit $code'
-"""A person's shell is still there when what it ran goes to the background; the end of a terminal's first process hangs up on all."""
+"""A person's shell is still there when what it ran goes to the background; a terminal hangs up on all as its first process ends."""
 
 
 class Cluster:

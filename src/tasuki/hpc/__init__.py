@@ -1,1 +1,1 @@
-"""A queue behind SSH and two factors: the way there, what a scheduler understands, and the agent that works while nobody is logged in."""
+"""A queue behind SSH: the way there, what a scheduler understands, the agent that works while nobody is logged in."""
