@@ -116,7 +116,8 @@ class Desk:
 
     def events(self) -> list[Event]:
         """The whole log; every line of it must be one."""
-        lines = (self.root / "log/agent.log").read_text().splitlines()
+        log = self.root / "log/agent.log"
+        lines = log.read_text().splitlines() if log.exists() else []
         events = [parse_event(line) for line in lines]
         assert None not in events, lines
         return [event for event in events if event]

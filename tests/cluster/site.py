@@ -121,7 +121,7 @@ class Cluster:
     def scheduler_down(self) -> Iterator[None]:
         """No scheduler answers during the block."""
         pid = self.pid("slurmctld")
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGTERM)  # what is killed may forget jobs that were just submitted
         eventually(lambda: not alive(pid))
         try:
             yield

@@ -234,8 +234,12 @@ submitted_id() { # the last line that is an id, whatever else was said
     awk '/^[0-9]+(\[\])?([.;][A-Za-z0-9._-]+)?$/ { id = $0 } END { print id }'
 }
 
-cancel_job() {
-    case $scheduler in pbs) qdel "$1" ;; slurm) scancel "$1" ;; esac >/dev/null 2>&1 </dev/null
+telling() { # of what a scheduler and its wrappers say, the lines in its own name
+    printf '%s\n' "$1" | grep -E "^'?(qsub|sbatch|PBS|ERROR): " || printf '%s\n' "$1"
+}
+
+cancel_jobs() { # cancel_jobs SID ...
+    [ $# -eq 0 ] || case $scheduler in pbs) qdel "$@" ;; slurm) scancel "$@" ;; esac >/dev/null 2>&1 </dev/null
 }
 
 # ---------------------------------------------------------------------------------------------------------- one pass
@@ -355,7 +359,7 @@ record() { # record FILE: it is in the queue under $sid
 }
 
 follow_submitted() {
-    queued=0 running=0
+    queued=0 running=0 unwanted='' unwanted_running=''
     for ticket in submitted/*; do
         [ -e "$ticket" ] || continue
         beat
@@ -364,12 +368,15 @@ follow_submitted() {
         real=$(started_sid)
         case $real in '' | nobody) ;; *) sid=$real ;; esac # of two jobs for one attempt, the one that runs
         case $(in_queue "$sid") in
-            R) running=$((running + 1)); rm -f "seen/$id.$attempt" ;;
-            Q) queued=$((queued + 1)); rm -f "seen/$id.$attempt" ;;
-            *) queued=$((queued + 1)); missing "$ticket" || queued=$((queued - 1)); continue ;;
+            R) running=$((running + 1)); [ ! -e "cancel/$id" ] || unwanted_running="$unwanted_running $sid" ;;
+            Q) queued=$((queued + 1)); [ ! -e "cancel/$id" ] || unwanted="$unwanted $sid" ;;
+            *) ! missing "$ticket" || queued=$((queued + 1)); continue ;;
         esac
-        [ ! -e "cancel/$id" ] || cancel_job "$sid"
+        rm -f "seen/$id.$attempt"
     done
+    # those that wait first: they would take the place of the others
+    # shellcheck disable=SC2086 # one word an id
+    cancel_jobs $unwanted $unwanted_running
 }
 
 missing() { # missing FILE: the queue lacks it. Fails where that is its end
@@ -424,6 +431,8 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
         queued=$((queued + 1))
         return 0
     fi
+    printf '%s\n' "$said" >"jobs/$id/.run/refused.txt"
+    said=$(telling "$said")
     case $(printf %s "$said" | tr '[:upper:]' '[:lower:]') in
         *limit* | *quota* | *exceed*)
             echo $(($(date +%s) + backoff_seconds)) >tmp/backoff && mv tmp/backoff backoff
