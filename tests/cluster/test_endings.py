@@ -14,6 +14,7 @@ def overtime(cluster: Cluster) -> Desk:
     """A job that stays longer than it may: a scheduler takes a minute or two to see that, so it is begun before all else."""
     desk = Desk(cluster, "overtime")
     desk.submit(f"{RUN}; trap '' TERM; sleep 600 & sleep 600", walltime=1)
+    desk.wait(1, "submitted")
     return desk
 
 

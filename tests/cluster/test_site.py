@@ -1,10 +1,11 @@
 """The cluster is what tests of it rely on."""
 
 import subprocess
+from importlib.resources import files
 
 import pytest
 
-from tests.cluster.site import Cluster, type_answers
+from tests.cluster.site import HERE, Cluster, type_answers
 from tests.processes import eventually
 
 
@@ -45,3 +46,8 @@ def test_a_submission_can_be_refused(cluster: Cluster) -> None:
     done = cluster.as_user("key", "cd; printf '#!/bin/sh\\n' > job.sh; qsub job.sh")
     assert done.returncode == 1
     assert "no such account" in done.stdout + done.stderr
+
+
+def test_scripts_are_clean_sh() -> None:
+    scripts = [str(files("tasuki.hpc").joinpath("agent.sh")), str(HERE / "up"), str(HERE / "down")]
+    assert subprocess.run(["shellcheck", *scripts], stdout=subprocess.PIPE, text=True).stdout == ""

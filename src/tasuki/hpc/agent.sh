@@ -235,7 +235,7 @@ submitted_id() { # the last line that is an id, whatever else was said
 }
 
 telling() { # of what a scheduler and its wrappers say, the lines in its own name
-    printf '%s\n' "$1" | grep -E "^'?(qsub|sbatch|PBS|ERROR): " || printf '%s\n' "$1"
+    printf '%s\n' "$1" | grep -E "^[ ']*(qsub|sbatch|PBS|ERROR): " || printf '%s\n' "$1"
 }
 
 cancel_jobs() { # cancel_jobs SID ...
@@ -573,7 +573,7 @@ report() { # report OFFSET FIRST WAIT: FIRST is the number of the log's first li
         [ "$2" -eq 0 ] || tail -c "+$(($1 + 1))" log/agent.log.1 2>/dev/null | sed 's/^v1 /old v1 /'
         cat log/agent.log 2>/dev/null
     fi | sed 's/^/L /'
-    echo
+    printf '\n.\n' # after a line that is whole there is an empty one
     (cd flags && find . -name '*.*' -type f ! -name '.*' -exec awk '
         FNR == 1 { if (NR > 1) print ""; printf "F %s", substr(FILENAME, 3) }
         { gsub(/\t/, " "); printf "\t%s", $0 }
