@@ -1,12 +1,14 @@
 """One sync with a host, in parts: inputs as one stream, tickets in one command, news in another, however many jobs there are."""
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping
 
+from tasuki.errors import RemoteRejected
 from tasuki.hpc.agent import Ticket, hand_over_failure, hand_over_script
 from tasuki.hpc.report import WAIT_TENTHS, Cursor, Report, parse_report, report_script
 from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
-from tasuki.hpc.transport import Transport
+from tasuki.hpc.transport import Transport, in_shell
 
 __all__ = ["Exchange"]
 
@@ -34,3 +36,21 @@ class Exchange:
         """What has happened since, and how everything stands."""
         done = await self.transport.exec(report_script(self.site, cursor, wait_tenths=wait_tenths))
         return parse_report(done.output, self.site, cursor)
+
+    async def restart(self, job: str, files: Mapping[str, str], ticket: Ticket) -> None:
+        """Make outputs of a job inputs of its next attempt, keeping what they replace, and give it to the agent."""
+        done = await self.transport.exec(restart_script(self.site, job, files, ticket.attempt))
+        if done.code:
+            raise RemoteRejected(f"job {job} can't be restarted on {self.site.name}: {done.errors.strip()}")
+        await self.hand_over([ticket])
+
+
+def restart_script(site: Site, job: str, files: Mapping[str, str], attempt: int) -> str:
+    """Copy outputs over inputs. A second time it does the same as the first."""
+    lines = [f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} || exit"]
+    for output, target in files.items():
+        kept = f".run/{target}.before-{attempt}"
+        lines.append(f"[ -e {shlex.quote(kept)} ] || cp -p {shlex.quote(target)} {shlex.quote(kept)} || exit")
+        if output != target:
+            lines.append(f"cp -p {shlex.quote(output)} .run/restart && mv .run/restart {shlex.quote(target)} || exit")
+    return "\n".join(lines)

@@ -190,5 +190,6 @@ def received(stream, receive: Receive) -> None:  # type: ignore[no-untyped-def] 
 
 
 def last_line(errors: str) -> str:
-    """The most telling line of what a command complained of."""
-    return next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), "no reason was given")
+    """The most telling line of what a command complained of: tar says after all else that it fails."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip() and "Exiting with failure" not in line]
+    return lines[-1] if lines else "no reason was given"
