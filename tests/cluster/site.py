@@ -25,8 +25,8 @@ CAN_RUN = os.geteuid() == 0 and not MISSING
 WHY_NOT = "the cluster needs root" if os.geteuid() else f"the cluster needs {', '.join(MISSING)}: make system-packages"
 ASKED = re.compile(rb"(verification code|password|passphrase)[^\n]*:\s*$", re.IGNORECASE)
 
-OUTLIVING = '"$@"; code=$?; sleep 0.2; exit $code'
-"""A person's shell is still there when what it ran goes to the background; a terminal hangs up on all as its first process ends."""
+OUTLIVING = 'set -m; "$@"; code=$?; sleep 0.2; exit $code'
+"""As a person's shell: it outlives what goes to the background, and gives a command a group of its own, on which nothing hangs up."""
 
 
 class Cluster:
@@ -170,7 +170,7 @@ def type_answers(command: list[str], answers: Iterator[str], *, timeout: float =
     """Run a command on a terminal of its own, and type an answer whenever it asks; returns its exit code and what it showed."""
     pid, terminal = pty.fork()
     if pid == 0:
-        shell = ["sh", "-c", OUTLIVING, "sh", *command]
+        shell = ["bash", "-c", OUTLIVING, "bash", *command]
         os.execvpe(shell[0], shell, {**os.environ, **options})  # type: ignore[dict-item]
     shown, deadline, seen = b"", time.monotonic() + timeout, 0
     try:
