@@ -17,7 +17,7 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.streams import Process
 from tests.cluster.site import Cluster
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 100.0
 
 
 class AsUser(Local):
@@ -134,11 +134,15 @@ class Desk:
         """Wait until so many tickets lie there; nobody triggers meanwhile, unless it is said."""
         deadline, last = time.monotonic() + PATIENCE_SECONDS, time.monotonic()
         while len(self.tickets(*states)) < count:
-            assert time.monotonic() < deadline, f"{self.where()}\n{(self.root / 'log/agent.log').read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"{self.where()}\n{self.said()}"
             if trigger_every and time.monotonic() - last > trigger_every:
                 self.trigger()
                 last = time.monotonic()
             time.sleep(0.05)
+
+    def said(self) -> str:
+        """The end of the log, and what the agent complained of."""
+        return "\n".join(path.read_text()[-3000:] for path in sorted((self.root / "log").iterdir()))
 
     def where(self) -> dict[str, list[str]]:
         """All tickets."""

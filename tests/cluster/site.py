@@ -26,7 +26,7 @@ WHY_NOT = "the cluster needs root" if os.geteuid() else f"the cluster needs {', 
 ASKED = re.compile(rb"(verification code|password|passphrase)[^\n]*:\s*$", re.IGNORECASE)
 
 OUTLIVING = 'set -m; "$@"; code=$?; sleep 0.2; exit $code'
-"""As a person's shell: it outlives what goes to the background, and gives a command a group of its own, on which nothing hangs up."""
+"""As a person's shell: it outlives what goes to the background, and a command has a group of its own, on which nothing hangs up."""
 
 
 class Cluster:

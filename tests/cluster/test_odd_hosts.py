@@ -88,7 +88,7 @@ def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: 
         desk = Desk(cluster, "small/root")
         desk.trigger()
         job = calculation(folder, Wanted(command="wc -c <input", walltime="1m"))
-        with pytest.raises(RemoteRejected, match="No space left|Wrote only"):
+        with pytest.raises(RemoteRejected, match=r"No space left|Wrote only"):
             asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
         assert not any(desk.where().values())
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)

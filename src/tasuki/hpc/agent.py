@@ -76,9 +76,8 @@ def deploy_lines(site: Site) -> list[str]:
     source = agent_source()
     mark = source.split("\n", 2)[1]
     install = [
-        "cat >agent.new.$$ <<'TASUKI_AGENT_ENDS'",
+        f"cat >agent.new.$$ <<'TASUKI_AGENT_ENDS' && mv agent.new.$$ agent.sh || exit {NO_FOLDER}",
         source + "TASUKI_AGENT_ENDS",
-        "mv agent.new.$$ agent.sh",
     ]
     return [
         "there=$(sed -n 's/^VERSION=//p' agent.sh 2>/dev/null)",
@@ -114,16 +113,16 @@ def ticket_lines(tickets: Iterable[Ticket]) -> list[str]:
     if not given:
         return []
     return [
-        "mkdir tmp/drop.$$ || exit 71",
+        f"mkdir tmp/drop.$$ || exit {NO_FOLDER}",
         "ticket() {",
         "for state in waiting claimed submitted done failed cancelled waiting claimed; do",
         'if [ -e "$state/$1" ]; then return; fi',
         "done",
-        'printf %s "$2" >"tmp/drop.$$/$1"',
+        f'printf %s "$2" >"tmp/drop.$$/$1" || exit {NO_FOLDER}',
         "}",
         *given,
         "for any in tmp/drop.$$/*; do",
-        'if [ -e "$any" ]; then mv tmp/drop.$$/* waiting/ || exit 71; fi',
+        f'if [ -e "$any" ]; then mv tmp/drop.$$/* waiting/ || exit {NO_FOLDER}; fi',
         "break",
         "done",
         "rmdir tmp/drop.$$",

@@ -95,7 +95,7 @@ note() { # note EVENT JOB ATTEMPT [KEY=VALUE ...]
 }
 
 rotate() {
-    [ "$(wc -c <log/agent.log)" -gt $LOG_BYTES ] || return 0
+    [ -s log/agent.log ] && [ "$(wc -c <log/agent.log)" -gt $LOG_BYTES ] || return 0
     mv log/agent.log log/agent.log.1
     note ROTATED - 0
 }
@@ -527,7 +527,7 @@ tell() { # tell WORD: the flag, whole or not at all
     (
         cd "$root" || exit
         {
-            printf '%s\n%s\nCODE=%s\nEND=%s\n' "$1" "$sid" "$code" "$(date +%s)"
+            printf '%s\n%s\nCODE=%s\nEND=%s\n' "$1" "$sid" "$code" "$(date +%s)" || exit
             [ -z "$signal" ] || printf 'SIGNAL=%s\n' "$signal"
             [ -z "$reason" ] || printf 'REASON=%.200s\n' "$(printf %s "$reason" | tr '\n' ' ')"
         } >"flags/.$id.$attempt" && mv "flags/.$id.$attempt" "flags/$id.$attempt"
