@@ -8,6 +8,7 @@ from tasuki.store.dump import Dump, dump
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
+from tasuki.store.job_questions import Degraded, JobQuestions, JobRow, JobRun, JobsWanted, JobTotals, KnownAs
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
@@ -25,6 +26,7 @@ __all__ = [
     "Caught",
     "Columns",
     "Condition",
+    "Degraded",
     "Dump",
     "Event",
     "EventSpan",
@@ -32,6 +34,12 @@ __all__ = [
     "Generations",
     "Grid",
     "HistoryPage",
+    "JobQuestions",
+    "JobRow",
+    "JobRun",
+    "JobTotals",
+    "JobsWanted",
+    "KnownAs",
     "LocalStore",
     "NotesBehind",
     "NotesPage",
