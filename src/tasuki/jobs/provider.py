@@ -8,7 +8,10 @@ import msgspec
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, Observation
 
-__all__ = ["Page", "Provider", "Request", "Sight", "Signing"]
+__all__ = ["INLINE_BYTES", "Page", "Provider", "Request", "Sight", "Signing"]
+
+INLINE_BYTES = 256 * 1024
+"""A text of a submission that is a data URI and longer is handed over before."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +20,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str] = []
     inputs: dict[str, Any] = {}
     env: dict[str, str] = {}
+    cwd: str | None = None
     webhook_url: str | None = None
 
 

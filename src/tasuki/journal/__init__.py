@@ -1,6 +1,6 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
-from tasuki.journal.alive import Verdict, judge
+from tasuki.journal.alive import Verdict, judge, take_lock
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.folder import Folder, Journal, Refused
 from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
@@ -43,5 +43,6 @@ __all__ = [
     "run_id",
     "seal",
     "sync_folder",
+    "take_lock",
     "this_process",
 ]

@@ -4,6 +4,7 @@ jobs/<id>/<attempt>/    log       what the job writes
                         started/  made by whoever may run it: the wrapper, or one who gives it up
                         process   pid, its start and the boot, as the wrapper has written them
                         cancel    somebody wants it to end
+                        told      it was sent TERM
                         exit      its exit code; there when it is over
 
 A wrapper in POSIX sh runs the command in a session of its own and writes the exit code by rename. Whoever looks later reads files;
@@ -57,8 +58,9 @@ class Process(NamedTuple):
     @property
     def is_here(self) -> bool:
         """Whether it still runs."""
-        boot = this_process().boot
-        return self.boot in ("", boot) and pid_start(self.pid) == self.start
+        if not self.boot:  # a system without /proc
+            return answers(self.pid)
+        return self.boot == this_process().boot and pid_start(self.pid) == self.start
 
 
 class Local:
@@ -66,7 +68,7 @@ class Local:
 
     name = "local"
     title = "this machine"
-    hardware = None
+    hardware: str | None = None
     prices: Mapping[str, float] = {}
 
     def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM) -> None:
@@ -105,6 +107,7 @@ class Local:
                     stdout=log,
                     stderr=log,
                     env=job_environment(job.id, request.env),
+                    cwd=request.cwd,
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
@@ -122,7 +125,7 @@ class Local:
         if process is not None and not process.is_here and not (place / "exit").exists():
             return Sight(self.gone(job, place))
         if process is not None:
-            self.insist(job, place, process)
+            self.insist(place, process)
             return Sight(self.observation(job, JobStatus.RUNNING, "running", started=modified(place / "process")))
         if not place.exists():
             raise NotFound(f"job {job.id} has no process here")
@@ -139,8 +142,9 @@ class Local:
         if not (place / "cancel").exists():
             replace_file(place / "cancel", b"")
         process = read_process(place)
-        if process is not None and process.is_here and not (place / "exit").exists():
+        if process is not None and process.is_here and not (place / "told").exists():
             stop(process, signal.SIGTERM)
+            replace_file(place / "told", b"")
         return await self.look(job)
 
     # -- how
@@ -181,7 +185,7 @@ class Local:
             return self.observation(job, JobStatus.FAILED, "never started", error_message=reason, ended=self.clock.now_us())
         return self.observation(job, JobStatus.QUEUED, "starting")
 
-    def insist(self, job: Job, place: Path, process: Process) -> None:
+    def insist(self, place: Path, process: Process) -> None:
         """KILL a session that was told to end long ago."""
         asked = modified(place / "cancel")
         if asked is not None and self.clock.now_us() - asked > self.settings.kill_seconds * 1_000_000:
@@ -209,6 +213,15 @@ def read_process(place: Path) -> Process | None:
     if len(lines) < 2:
         return Process(int(pid), 0, "")
     return Process(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[START_FIELD]), lines[1])
+
+
+def answers(pid: int) -> bool:
+    """Whether there is a process of that pid."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def stop(process: Process, number: signal.Signals) -> None:

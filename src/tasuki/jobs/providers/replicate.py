@@ -17,7 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled
 from tasuki.jobs.prices import REPLICATE_PRICES
-from tasuki.jobs.provider import Page, Request, Sight
+from tasuki.jobs.provider import INLINE_BYTES, Page, Request, Sight
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
@@ -39,8 +39,6 @@ OTHERS = RateLimitItemPerMinute(3000)
 TIMEOUT_SECONDS = 10.0
 RESETS = re.compile(r"resets in ~?\s*(\d+(?:\.\d+)?)\s*s")
 LONGEST_PAUSE_SECONDS = 3600.0
-INLINE_BYTES = 256 * 1024
-"""What may be sent as a data URI; more goes up as a file first."""
 EVENTS = ["start", "logs", "completed"]
 
 
@@ -102,11 +100,11 @@ class Replicate:
         else:
             body["version"] = version
             path = "/v1/predictions"
-        return parse_sight(await self.call("POST", path, json=body, budget=CREATES))
+        return answered(await self.call("POST", path, json=body, budget=CREATES))
 
     async def look(self, job: Job) -> Sight:
         """`GET /v1/predictions/{id}`, or a training."""
-        return parse_sight(await self.call("GET", path_of(job)))
+        return answered(await self.call("GET", path_of(job)))
 
     async def page(self, cursor: str | None) -> Page:
         """Predictions, then trainings."""
@@ -114,14 +112,14 @@ class Replicate:
         found = await self.call("GET", address or f"/v1/{kind}")
         results = found.get("results")
         following = found.get("next")
-        sights = [parse_sight(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+        sights = [answered(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
         if isinstance(following, str) and following:
             return Page(sights, f"{kind} {following}")
         return Page(sights, KINDS[1] if kind == KINDS[0] else None)
 
     async def cancel(self, job: Job) -> Sight:
         """`POST …/cancel`."""
-        return parse_sight(await self.call("POST", f"{path_of(job)}/cancel"))
+        return answered(await self.call("POST", f"{path_of(job)}/cancel"))
 
     async def webhook_keys(self, *, anew: bool) -> list[bytes]:
         """`GET /v1/webhooks/default/secret`; the one before is good for a while."""
@@ -170,6 +168,14 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
         return msgspec.json.decode(answer.content, type=dict[str, Any]) if answer.content else {}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RemoteUnavailable(f"Replicate's answer is no JSON: {error}") from error
+
+
+def answered(body: Mapping[str, Any]) -> Sight:
+    """What an answer says. RemoteUnavailable for one that is none."""
+    try:
+        return parse_sight(body)
+    except ValueError as error:
+        raise RemoteUnavailable(f"Replicate's answer can't be read: {error}") from error
 
 
 def detail_of(answer: httpx.Response) -> str:
