@@ -5,9 +5,10 @@ from tasuki.store.catchup import Caught, catch_up, count_missing
 from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
-from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
+from tasuki.store.events import EVERYBODYS, KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
+from tasuki.store.job_questions import Degraded, JobQuestions, JobRow, JobRun, JobsWanted, JobTotals, KnownAs
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
@@ -18,6 +19,7 @@ from tasuki.store.source import UnionSource, open_source
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = [
+    "EVERYBODYS",
     "KEPT_EVENTS",
     "RAW_FILE",
     "Arrival",
@@ -25,6 +27,7 @@ __all__ = [
     "Caught",
     "Columns",
     "Condition",
+    "Degraded",
     "Dump",
     "Event",
     "EventSpan",
@@ -32,6 +35,12 @@ __all__ = [
     "Generations",
     "Grid",
     "HistoryPage",
+    "JobQuestions",
+    "JobRow",
+    "JobRun",
+    "JobTotals",
+    "JobsWanted",
+    "KnownAs",
     "LocalStore",
     "NotesBehind",
     "NotesPage",

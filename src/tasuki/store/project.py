@@ -15,8 +15,10 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.errors import BadRecord
 from tasuki.journal import Stream
 from tasuki.records import (
+    JOBS,
     Alert,
     FlatMetrics,
+    JobFact,
     Lost,
     Metrics,
     Note,
@@ -36,6 +38,7 @@ from tasuki.store import metrics
 from tasuki.store.attempts import Place, run_started, run_status, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
+from tasuki.store.jobs import JobRows
 from tasuki.store.points import Points, collect
 from tasuki.store.sql import one, rows
 
@@ -82,6 +85,7 @@ class Projection:
         self.db = db
         self.tail = metrics.Tail(db)
         self.events = Events()
+        self.jobs = JobRows(db, self.events.tell_job)
         self.places: dict[str, Progress] = {}
         self.moved: dict[str, Stream] = {}
         self.runs: dict[tuple[str, str], RunState | None] = {}
@@ -118,6 +122,8 @@ class Projection:
             self.events.tell(stream, place.offset, record)
             if isinstance(record, Note):
                 self.note(stream, place, record)
+            elif isinstance(record, JobFact):
+                self.job(stream, place, record)
             elif run is None:
                 self.apply_outside(place, record)
             elif isinstance(record, RunDeleted):
@@ -178,6 +184,7 @@ class Projection:
             [(run.points, run.tail_records, run.clock, run.key) for run in self.runs.values() if run is not None],
         )
         self.tail.write()
+        self.jobs.write()
         self.events.write(self.db)
         self.moved.clear()
         self.runs.clear()
@@ -237,11 +244,12 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert"):
+        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert", "run_job"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
         for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
+        self.jobs.forget(stream.writer)
         self.db.execute("DELETE FROM run WHERE key = ?", (run,))
 
     # -- everything else
@@ -281,6 +289,16 @@ class Projection:
                 content,
             ),
         )  # fmt: skip
+
+    def job(self, stream: Stream, place: Place, record: JobFact) -> None:
+        """Something of a job: only the journals of jobs tell of them."""
+        if (stream.project, stream.run) != (JOBS, ""):
+            self.reject(place, "a record of a job outside of their journals")
+            return
+        try:
+            self.jobs.add(place, record)
+        except TypeError as error:  # keys that JSON has no form for
+            self.reject(place, f"a job that is no JSON: {error}")
 
     def reject(self, place: Place, reason: str) -> None:
         """List a record that can't be projected."""

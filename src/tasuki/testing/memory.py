@@ -13,6 +13,7 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.errors import BadRecord, DataError, NotFound
 from tasuki.journal import Stream, Verdict
 from tasuki.records import (
+    JOBS,
     START,
     Alert,
     AlertRow,
@@ -38,6 +39,7 @@ from tasuki.records import (
 )
 from tasuki.store import Dump, Series, Top
 from tasuki.testing.facts import Facts, Placed
+from tasuki.testing.job_facts import JobFacts
 
 __all__ = ["MemoryStore"]
 
@@ -175,12 +177,15 @@ class MemoryStore:
             if (kept.project, kept.run) == (project, run) and not kept.purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
                 streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": []}
+        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": [], "job_records": []}
+        if (project, run) == (JOBS, ""):
+            found |= JobFacts(records).dump()
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
         facts = Facts(records)
+        displaced = facts.displaced(is_jobs=(project, run) == (JOBS, ""))
         found |= {
-            "rejected": facts.rejected() if run else facts.unreadable(),
+            "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
             "notes": facts.notes(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
             "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
