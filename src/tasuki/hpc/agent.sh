@@ -578,9 +578,16 @@ report() { # report OFFSET FIRST WAIT: FIRST is the number of the log's first li
         FNR == 1 { if (NR > 1) print ""; printf "F %s", substr(FILENAME, 3) }
         { gsub(/\t/, " "); printf "\t%s", $0 }
         END { print "" }' {} +)
-    for state in waiting claimed submitted "done" failed cancelled; do
-        (cd $state && for name in *; do [ ! -e "$name" ] || echo "S $state $name"; done)
-    done
+    find waiting claimed submitted "done" failed cancelled -type f ! -name '.*' -exec awk '
+        function tell() { if (place != "") print "S " place, attempt, sid }
+        FNR == 1 { tell(); place = FILENAME; sub("/", " ", place); attempt = 1; sid = "" }
+        /^ATTEMPT=/ { attempt = substr($0, 9) }
+        /^SID=/ { sid = substr($0, 5) }
+        END { tell() }' {} +
+    (cd completed && find . -name '*.flag' -type f -exec awk '
+        FNR == 1 { if (NR > 1) print ""; id = substr(FILENAME, 3); sub(/\.flag$/, "", id); printf "C %s", id }
+        { printf "\t%s", $0 }
+        END { print "" }' {} +)
     for started in started/*; do
         [ ! -e "$started/sid" ] || [ -e "flags/${started#started/}" ] || echo "R ${started#started/}"
     done

@@ -11,7 +11,7 @@ from tasuki.errors import DataError
 from tasuki.hpc.site import Site
 from tasuki.hpc.transport import in_shell
 
-__all__ = ["Cursor", "Event", "Flag", "Report", "State", "parse_event", "parse_report", "report_script"]
+__all__ = ["Cursor", "Event", "Flag", "Place", "Report", "State", "parse_event", "parse_report", "report_script"]
 
 WAIT_TENTHS = 10
 """How long a report waits for the pass that was just triggered."""
@@ -59,15 +59,29 @@ class Flag(NamedTuple):
     fields: Mapping[str, str]
 
 
+class Place(NamedTuple):
+    """Where a job's newest ticket lies, and what it says."""
+
+    state: State
+    attempt: int
+    scheduler_id: str
+
+
 class Report(NamedTuple):
-    """All of it. `states` has the newest ticket of each job, `started` what has begun and not ended: (job, attempt)."""
+    """All of it. `started`: what has begun and not ended, (job, attempt). `old_flags`: of jobs that an older agent ran."""
 
     version: int
     cursor: Cursor
     events: list[Event]
     flags: dict[tuple[str, int], Flag]
-    states: dict[str, State]
+    places: dict[str, Place]
     started: set[tuple[str, int]]
+    old_flags: dict[str, Flag]
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of each job."""
+        return {job: place.state for job, place in self.places.items()}
 
 
 def report_script(site: Site, cursor: Cursor, *, wait_tenths: int = WAIT_TENTHS) -> str:
@@ -102,7 +116,7 @@ def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
         first, offset = map(int, lines[1].removeprefix(b"log ").split())
     except (ValueError, IndexError):
         raise DataError(f"the agent on {site.name} gave no report", hint=f"tasuki hpc doctor {shlex.quote(site.name)}") from None
-    report = Report(version, cursor, [], {}, {}, set())
+    report = Report(version, cursor, [], {}, {}, set(), {})
     newest: dict[str, str] = {}
     for line, following in pairwise(lines[2:]):
         kind, _, rest = line.partition(b" ")
@@ -115,6 +129,9 @@ def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
             read_flag(report, text)
         elif kind == b"S":
             read_state(report, text, newest)
+        elif kind == b"C":
+            job, *words = text.split("\t")
+            report.old_flags[job] = Flag(words[0] if words else "", words[1] if len(words) > 1 else "", {})
         elif kind == b"R" and (one := job_and_attempt(text)):
             report.started.add(one)
     return report._replace(cursor=Cursor(first, offset))
@@ -136,11 +153,11 @@ def read_flag(report: Report, text: str) -> None:
 
 def read_state(report: Report, text: str, newest: dict[str, str]) -> None:
     """Take a ticket's place. A job that was tried again has several: the newest counts."""
-    state, _, name = text.partition(" ")
+    state, name, attempt, *scheduler_id = [*text.split(" "), "", ""][:4]
     number, _, job = name.partition("-")
-    if job and state in STATES and number[1:] >= newest.get(job, ""):
+    if job and state in STATES and attempt.isdecimal() and number[1:] >= newest.get(job, ""):
         newest[job] = number[1:]
-        report.states[job] = State(state)
+        report.places[job] = Place(State(state), int(attempt), scheduler_id[0])
 
 
 def job_and_attempt(name: str) -> tuple[str, int] | None:

@@ -18,7 +18,7 @@ SECOND = "v1 2 1795563379 FAIL j1 1 sid=12 code=1 reason=it%20did%20not%0Aconver
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in (*State, "started", "flags", "log", "lock", "kick.d"):
+    for folder in (*State, "started", "flags", "completed", "log", "lock", "kick.d"):
         (tmp_path / folder).mkdir()
     (tmp_path / "lock/free").touch()
     (tmp_path / "agent.sh").write_text(files("tasuki.hpc").joinpath("agent.sh").read_text())
@@ -44,7 +44,7 @@ def test_a_line_is_read() -> None:
 
 def test_only_what_is_new_comes(root: Path) -> None:
     log = root / "log/agent.log"
-    assert ask(root) == Report(1, Cursor(), [], {}, {}, set())
+    assert ask(root) == Report(1, Cursor(), [], {}, {}, set(), {})
     log.write_text(f"{FIRST}\n")
     report = ask(root)
     assert [event.sequence for event in report.events] == [1]
@@ -68,10 +68,13 @@ def test_a_line_that_is_half_written_comes_when_it_is_whole(root: Path) -> None:
 def test_every_shell_reports_alike(root: Path, shell: str) -> None:
     (root / "log/agent.log").write_text(f"{FIRST}\n{SECOND[:30]}")
     (root / "flags/j1.1").write_text("FAIL\n11\n")
-    (root / "done/500000001-j1").touch()
+    (root / "done/500000001-j1").write_text("ID=j1\nATTEMPT=3\nSID=9.pbs\n")
+    (root / "completed/old.flag").write_text("DONE\n7\n")
     report = ask(root, shell=shell)
     assert (report.cursor, report.states) == (Cursor(1, len(FIRST) + 1), {"j1": State.DONE})
+    assert report.places["j1"] == (State.DONE, 3, "9.pbs")
     assert report.flags == {("j1", 1): ("FAIL", "11", {})}
+    assert report.old_flags == {"old": ("DONE", "7", {})}
 
 
 def test_a_torn_line_in_between_is_passed_over(root: Path) -> None:
