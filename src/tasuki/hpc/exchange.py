@@ -38,11 +38,15 @@ class Exchange:
         return parse_report(done.output, self.site, cursor)
 
     async def restart(self, job: str, files: Mapping[str, str], ticket: Ticket) -> None:
-        """Make outputs of a job inputs of its next attempt, keeping what they replace, and give it to the agent."""
-        done = await self.transport.exec(restart_script(self.site, job, files, ticket.attempt))
+        """Make outputs of a job inputs of its next attempt, and give it to the agent."""
+        await self.place_restart(job, files, ticket.attempt)
+        await self.hand_over([ticket])
+
+    async def place_restart(self, job: str, files: Mapping[str, str], attempt: int) -> None:
+        """Make outputs of a job inputs of its next attempt, keeping what they replace."""
+        done = await self.transport.exec(restart_script(self.site, job, files, attempt))
         if done.code:
             raise RemoteRejected(f"job {job} can't be restarted on {self.site.name}: {done.errors.strip()}")
-        await self.hand_over([ticket])
 
 
 def restart_script(site: Site, job: str, files: Mapping[str, str], attempt: int) -> str:

@@ -44,9 +44,12 @@ class Selection(NamedTuple):
 
     def wants(self, file: Remote) -> bool:
         """Whether a file is among them."""
-        names = (file.name, file.name.rpartition("/")[2])
-        small = self.most_bytes is None or file.bytes <= self.most_bytes
-        return small and matches(names, self.include) and not matches(names, self.exclude)
+        return (self.most_bytes is None or file.bytes <= self.most_bytes) and self.wants_name(file.name)
+
+    def wants_name(self, name: str) -> bool:
+        """Whether a name is that of one."""
+        names = (name, name.rpartition("/")[2])
+        return matches(names, self.include) and not matches(names, self.exclude)
 
 
 EVERYTHING = Selection()

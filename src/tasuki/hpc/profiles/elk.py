@@ -46,5 +46,7 @@ ELK = Profile(
     CHECK,
     ("*.OUT", "stdout.txt"),
     ("TOTENERGY.OUT",),
+    ("TOTENERGY.OUT", "INFO.OUT", "stdout.txt"),
+    {"STATE.OUT": "STATE.OUT"},
     read,
 )

@@ -48,6 +48,10 @@ class Profile(NamedTuple):
     """What is fetched, where the user does not say."""
     follows: tuple[str, ...]
     """Outputs that grow: `read` needs no others for its points."""
+    reads: tuple[str, ...]
+    """Outputs of which `read` wants the texts."""
+    restarts: Mapping[str, str]
+    """Outputs from which a next attempt may begin, and as which inputs."""
     read: Callable[[Mapping[str, str]], Outcome]
     """From the texts of outputs, as far as there are any."""
 
@@ -61,8 +65,8 @@ def inputs_of(folder: Path, profile: Profile) -> Inputs:
 
 
 def every_file(folder: Path) -> dict[str, Path]:
-    """All of a folder, but for what tasuki itself puts there."""
-    own = {"job.toml", ".tasuki"}
+    """All of a folder, but for what tasuki itself reads or puts there."""
+    own = {"job.toml", "results"}
     return {
         str(path.relative_to(folder)): path
         for path in sorted(folder.rglob("*"))

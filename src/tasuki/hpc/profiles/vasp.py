@@ -115,5 +115,7 @@ VASP = Profile(
     CHECK,
     ("OUTCAR", "vasprun.xml", "OSZICAR", "CONTCAR", "stdout.txt"),
     ("OSZICAR",),
+    ("OSZICAR", "OUTCAR", "CONTCAR"),
+    {"CONTCAR": "POSCAR"},
     read,
 )
