@@ -163,13 +163,15 @@ def jobs(
 ) -> None:
     """List calculations, the oldest first."""
 
+    from tasuki.jobs.queues import site_of
+
     async def listed() -> None:
         async with queues_of(settings_for(dir)) as queues:
             found = await queues.all(on)
         columns = ["id", "name", "host", "status", "word", "attempt", "created", "error"]
         rows = [
             [
-                job.id, job.config_name, job.account, job.status, job.raw_status, job.attempt, datetime_from_us(job.created),
+                job.id, job.config_name, site_of(job), job.status, job.raw_status, job.attempt, datetime_from_us(job.created),
                 job.error_message,
             ]
             for job in found
@@ -188,13 +190,13 @@ def logs(
 ) -> None:
     """Print what a job has written to its standard output."""
     from tasuki.hpc.transport import in_shell
-    from tasuki.jobs.queues import hpc_id
+    from tasuki.jobs.queues import hpc_id, site_of
 
     async def printed() -> None:
         settings, offset = settings_for(dir), 0
         async with queues_of(settings) as queues:
             job = await queues.job(id)
-            site = site_named(job.account, dir)
+            site = site_named(site_of(job), dir)
             transport = opened(site)
             place = f"{in_shell(site.root)}/jobs/{hpc_id(job)}"
             flag = f"{in_shell(site.root)}/flags/{hpc_id(job)}.{job.attempt}"
@@ -216,11 +218,12 @@ def logs(
 @app.command(cls=Examples, epilog="tasuki hpc cancel 3f9c")
 def cancel(id: Id, dir: Dir = None) -> None:
     """End a job: here if it waits, there with the next sync."""
+    from tasuki.jobs.queues import site_of
 
     async def cancelled() -> None:
         async with queues_of(settings_for(dir)) as queues:
             job = await queues.cancel(await queues.job(id))
-        say(f"job {job.id} is cancelled" if job.status.is_final else f"next: tasuki hpc sync {job.account}")
+        say(f"job {job.id} is cancelled" if job.status.is_final else f"next: tasuki hpc sync {site_of(job)}")
 
     asyncio.run(cancelled())
 
@@ -234,11 +237,12 @@ def retry(
     dir: Dir = None,
 ) -> None:
     """Try a job that is over again, as a new attempt, with the next sync."""
+    from tasuki.jobs.queues import site_of
 
     async def again() -> None:
         async with queues_of(settings_for(dir)) as queues:
             job = await queues.retry(await queues.job(id), restart)
-        say(f"attempt {job.attempt} of job {job.id} waits; next: tasuki hpc sync {job.account}")
+        say(f"attempt {job.attempt} of job {job.id} waits; next: tasuki hpc sync {site_of(job)}")
 
     asyncio.run(again())
 
@@ -256,7 +260,7 @@ def fetch(
 ) -> None:
     """Bring a job's results here, into `results` beside its inputs: what is missing or different, verified by its hash."""
     from tasuki.hpc.results import Selection
-    from tasuki.jobs.queues import QueueSync, results_folder
+    from tasuki.jobs.queues import QueueSync, results_folder, site_of
 
     chosen = bool(include or exclude or max_size)
     selection = Selection(tuple(include or ["*"]), tuple(exclude or []), size_of(max_size)) if chosen else None
@@ -265,7 +269,7 @@ def fetch(
         settings = settings_for(dir)
         async with queues_of(settings) as queues:
             job = await queues.job(id)
-            site = site_named(job.account, dir)
+            site = site_named(site_of(job), dir)
             done = await QueueSync(queues, site, opened(site)).fetch(job, selection, project=project or settings.project)
         say(f"{len(done.files)} files, {done.bytes:,} bytes, {done.unchanged} unchanged, in {results_folder(job)}")
         for kept in done.kept:

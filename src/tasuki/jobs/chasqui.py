@@ -87,7 +87,7 @@ def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Site, 
         "chasqui": others | {"job_id": old_id, "state": word},
     } | ({} if status is JobStatus.PENDING else {"hpc_id": old_id})
     created = JobCreated(
-        time=now, job=id, provider="hpc", account=site.name, config_name=folder.name, hardware_type=site.scheduler,
+        time=now, job=id, provider="hpc", config_name=folder.name, hardware_type=site.scheduler,
         metadata=metadata,
     )  # fmt: skip
     if status is JobStatus.PENDING:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasuki.hpc.report import Event, Flag, Report, State
 from tasuki.records import Job, JobStatus, Observation
 
-__all__ = ["observed"]
+__all__ = ["external_id", "observed"]
 
 SECOND_US = 1_000_000
 STATUSES = {
@@ -19,7 +19,12 @@ STATUSES = {
 OLD_STATUSES = {"DONE": (JobStatus.COMPLETED, "COMPLETED"), "FAIL": (JobStatus.FAILED, "FAILED")}
 
 
-def observed(job: Job, id: str, report: Report, events: Sequence[Event]) -> list[Observation]:
+def external_id(site: str, id: str, attempt: int) -> str:
+    """What an attempt is called among all hosts."""
+    return f"{site}/{id}.{attempt}"
+
+
+def observed(job: Job, site: str, id: str, report: Report, events: Sequence[Event]) -> list[Observation]:
     """What is to be recorded of a job. `events`: its own among the report's. Nothing, where the report lacks it."""
     place = report.places.get(id)
     if place is None:
@@ -39,7 +44,7 @@ def observed(job: Job, id: str, report: Report, events: Sequence[Event]) -> list
             source="sync",
             status=status,
             raw_status=word,
-            external_id=f"{id}.{place.attempt}",
+            external_id=external_id(site, id, place.attempt),
             ended=ended(flag) if status.is_final else None,
             error_message=reason(flag, events) if status is JobStatus.FAILED else None,
             metadata=facts,

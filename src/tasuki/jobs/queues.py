@@ -26,12 +26,12 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.transport import Transport
 from tasuki.jobs.desk import Desk
 from tasuki.jobs.queue_runs import record_run
-from tasuki.jobs.queue_seen import observed
+from tasuki.jobs.queue_seen import external_id, observed
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation
 from tasuki.store import JobsWanted
 
-__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "results_folder", "timestamp"]
+__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "results_folder", "site_of", "timestamp"]
 
 HPC = "hpc"
 MOST_JOBS = 100_000
@@ -70,7 +70,7 @@ class Queues:
         id = secrets.token_hex(6)
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
         await self.desk.record(JobCreated(
-            time=self.desk.clock.now_us(), job=id, provider=HPC, account=site.name, config_name=made.folder.name,
+            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=made.folder.name,
             hardware_type=site.scheduler, command=[made.command],
             metadata={"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said},
         ))  # fmt: skip
@@ -87,7 +87,7 @@ class Queues:
         """Every job, the oldest first."""
         wanted = JobsWanted(provider=HPC)
         rows = await self.desk.ask(lambda questions: questions.page(wanted, limit=MOST_JOBS, offset=0, newest_first=False))
-        return [row.job for row in rows if site in (None, row.job.account)]
+        return [row.job for row in rows if site in (None, site_of(row.job))]
 
     async def cancel(self, job: Job) -> Job:
         """Ask for its end; one that was not uploaded ends here. Conflict for one that is over."""
@@ -142,9 +142,8 @@ class QueueSync:
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
             await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
             for job, ticket in sent:
-                await self.desk.observe(
-                    job, "sync", JobStatus.QUEUED, raw_status="UPLOADED", external_id=f"{ticket.id}.{ticket.attempt}"
-                )
+                name = external_id(self.site.name, ticket.id, ticket.attempt)
+                await self.desk.observe(job, "sync", JobStatus.QUEUED, raw_status="UPLOADED", external_id=name)
             report = await self.exchange.report(Cursor(memory.first, memory.offset))
             over = await self.take(report)
             memory.first, memory.offset = report.cursor
@@ -205,7 +204,7 @@ class QueueSync:
         for job in await self.queues.all(self.site.name):
             if job.status.is_final:
                 continue
-            for seen in observed(job, hpc_id(job), report, events.get(hpc_id(job), [])):
+            for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), [])):
                 await self.desk.record(msgspec.structs.replace(seen, time=self.desk.clock.now_us()))
             now = await self.queues.job(job.id)
             if now.status.is_final:
@@ -262,6 +261,11 @@ class QueueSync:
             yield
         finally:
             os.close(descriptor)
+
+
+def site_of(job: Job) -> str:
+    """The name of the host that a job is for."""
+    return str(job.metadata.get("site"))
 
 
 def hpc_id(job: Job) -> str:
