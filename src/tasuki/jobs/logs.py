@@ -1,7 +1,9 @@
 """What jobs have written: a file per attempt on our own disk, which only grows, and which is there when the provider's is gone."""
 
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +55,11 @@ class LogBook:
             with path.open("ab") as file:
                 file.write(new)
         return bool(new)
+
+    def remove(self, job: str) -> None:
+        """Everything of a job: what it has written, and what was to be run."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(job_folder(self.root, job))
 
     def text(self, job: Job) -> str:
         """All that it has written, in all attempts."""

@@ -260,6 +260,7 @@ class Jobs:
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
         await self.desk.record(JobDeleted(time=self.clock.now_us(), job=job.id))
+        await asyncio.to_thread(self.desk.logs.remove, job.id)
 
     async def sync(self, only: str | None = None) -> SyncReport:
         """Look for jobs at all providers, or at one."""
