@@ -71,10 +71,13 @@ def many(work: dict[str, Any]) -> dict[str, float]:
 
 
 def live(work: dict[str, Any]) -> dict[str, Any]:
-    """One run, ten records at a time; bytes on the disk when all of it is closed."""
+    """One run, ten records at a time; bytes on the disk when it has ended, is packed as an idle server does it, and closed."""
     ready = [[item] for item in items("one", calls(work["steps"], Kind(work["kind"])), each=LIVE_RECORDS)]
     times = received(work, ready, LIVE_ROUND, work["steps"] * len(METRICS))
     folder = Path(work["folder"])
+    with closing(RawStore(folder / RAW_FILE)) as raw:
+        while raw.pack():
+            pass
     return {**times, "raw": size(folder, f"{RAW_FILE}*"), "projection": size(folder, "store.*.db*")}
 
 

@@ -72,8 +72,8 @@ class Tail:
         if replaced:
             points = Points.merge([*(read_block(self.db, block) for block in replaced), points])
             remove_blocks(self.db, replaced)
+        self.db.execute("DELETE FROM tail WHERE run = ?", (run,))  # first: what takes its place fits into its pages
         store_blocks(self.db, run, points, self.numbers(points.columns))
-        self.db.execute("DELETE FROM tail WHERE run = ?", (run,))
 
 
 def remove(db: apsw.Connection, run: int) -> None:

@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 5
+SCHEMA = 6
 
 TABLES = """
 CREATE TABLE writer (
