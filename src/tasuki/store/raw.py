@@ -17,7 +17,7 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.errors import DataError
 from tasuki.failpoints import reach
 from tasuki.journal import Stream, Verdict
-from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, unpack_item
+from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, stored_frames, unpack_item
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = ["RAW_FILE", "RawStore"]
@@ -226,7 +226,7 @@ class RawStore:
         found = self.db.execute(FROM_OFFSET, (writer, offset))
         for start, data in found:
             try:
-                part = unpack_item(data)[max(0, offset - start) :]
+                part = stored_frames(data)[max(0, offset - start) :]
             except DataError as error:
                 log.error("an item of the raw store is damaged: writer %s, offset %d: %s", writer, start, error.message)
                 break
@@ -267,7 +267,7 @@ class RawStore:
             return 0 if offset == 0 else None
         start, crc, data = row
         try:
-            return int(crc) if start == offset else crc32(unpack_item(data)[: offset - start], crc)
+            return int(crc) if start == offset else crc32(stored_frames(data)[: offset - start], crc)
         except DataError:
             return None
 
