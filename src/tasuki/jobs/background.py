@@ -140,10 +140,10 @@ class TaskManager:
         await asyncio.sleep(polling_seconds(self.settings) or OFF_SECONDS)
 
     def is_due(self, job: Job) -> bool:
-        """Whether a job is looked at in this round."""
+        """Whether a job is looked at in this round: in the first one all are."""
         age = self.at.clock.now_us() - job.created
         every = 1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < YOUNG_US else 2 if age < OLD_US else 4
-        return self.rounds % every == 0
+        return self.rounds == 1 or self.rounds % every == 0
 
     async def look_here(self) -> None:
         """Look at what runs on this machine, and keep the journal in order."""
