@@ -12,6 +12,7 @@ from benchmarks import (
     footprint,
     growth,
     ingest,
+    jobs,
     log_call,
     many_processes,
     note_to_server,
@@ -50,6 +51,7 @@ QUESTIONS = {
     "soak": soak.QUESTION,
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,
+    "jobs": jobs.QUESTION,
 }
 HERE = Path(__file__).parent
 RESULTS, PLOTS, README = HERE / "RESULTS.md", HERE / "plots", HERE.parent / "README.md"
@@ -83,8 +85,7 @@ def answered(question: Question, size: Size) -> Answer:
         rows = question.measure(size)
     except ChildFailed as error:
         print(error)
-        words = str(error).splitlines()[-1].replace("|", " ")
-        rows = [Row(question.title, None, "", Bar("=", 0), False, note=f"it failed: {words[:160]}")]
+        rows = [Row(question.title, None, "", Bar("=", 0), False, note=f"it failed: {error.last_line}")]
     answer = Answer(question, rows, load.share())
     print(*table(answer.rows), f"other work on the machine: {answer.elsewhere:.0%} of the cores' time", "", sep="\n", flush=True)
     return answer

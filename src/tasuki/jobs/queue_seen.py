@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasuki.hpc.report import Event, Flag, Report, State
 from tasuki.records import Job, JobStatus, Observation
 
-__all__ = ["external_id", "observed"]
+__all__ = ["external_id", "hpc_id", "observed", "site_of"]
 
 SECOND_US = 1_000_000
 STATUSES = {
@@ -17,6 +17,16 @@ STATUSES = {
     State.CANCELLED: (JobStatus.CANCELLED, "KILLED"),
 }
 OLD_STATUSES = {"DONE": (JobStatus.COMPLETED, "COMPLETED"), "FAIL": (JobStatus.FAILED, "FAILED")}
+
+
+def site_of(job: Job) -> str:
+    """The name of the host that a job is for."""
+    return str(job.metadata.get("site"))
+
+
+def hpc_id(job: Job) -> str:
+    """What a job is called in its queue: that of an imported one stays."""
+    return str(job.metadata.get("hpc_id") or f"j{job.id}")
 
 
 def external_id(site: str, id: str, attempt: int) -> str:

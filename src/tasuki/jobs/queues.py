@@ -26,7 +26,7 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.transport import Transport
 from tasuki.jobs.desk import Desk
 from tasuki.jobs.queue_runs import record_run
-from tasuki.jobs.queue_seen import external_id, observed
+from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation
 from tasuki.store import JobsWanted
@@ -261,16 +261,6 @@ class QueueSync:
             yield
         finally:
             os.close(descriptor)
-
-
-def site_of(job: Job) -> str:
-    """The name of the host that a job is for."""
-    return str(job.metadata.get("site"))
-
-
-def hpc_id(job: Job) -> str:
-    """What a job is called in its queue: that of an imported one stays."""
-    return str(job.metadata.get("hpc_id") or f"j{job.id}")
 
 
 def results_folder(job: Job) -> Path:

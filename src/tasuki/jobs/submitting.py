@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled, Unreached
 from tasuki.failpoints import reach
 from tasuki.files import replace_file
 from tasuki.jobs.desk import Desk
@@ -32,6 +32,8 @@ __all__ = ["Submission", "Submitting"]
 SUBMITTING = "submitting"
 WAITING = "waiting for its turn"
 MOST_PAGES = 3
+NOT_RECOVERED = ("local", "hpc")
+"""Jobs of these wait for their turn, or for the next sync."""
 WAIT_SECONDS = 0.05
 LOOK_US = 600_000_000
 SLACK_US = 300_000_000
@@ -171,7 +173,7 @@ class Submitting:
         try:
             async with self.desk.asking(provider):
                 sight = await provider.submit(job, request)
-        except Throttled as error:
+        except (Throttled, Unreached) as error:
             return await self.put_off(job, error)
         except RemoteUnavailable:
             return await self.find_lost(provider, job)
@@ -229,7 +231,7 @@ class Submitting:
         """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
         jobs = await self.desk.ask(lambda questions: questions.active())
         for job in jobs:
-            is_waiting = job.provider != "local" and job.external_id is None and not self.is_given_up(job)
+            is_waiting = job.provider not in NOT_RECOVERED and job.external_id is None and not self.is_given_up(job)
             if is_waiting and self.desk.is_configured(job.provider):
                 with suppress(RemoteUnavailable, RemoteRejected):
                     await self.recover_one(job)

@@ -34,6 +34,7 @@ from tasuki.server.problems import problem_response
 from tasuki.server.providers import PROVIDERS_API
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
+from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
@@ -67,6 +68,7 @@ class Parts:
         self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
         self.brain_requests = Window(600, 60)
+        self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(
             self.watcher, self.gate, self.meta.boot_id, per_address=settings.events_per_address, trusted=settings.trusted_proxies
@@ -137,6 +139,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *SERIES,
             *STREAMS,
             *SESSION,
+            *REMOTES,
             *INGEST,
             replicate,
             event_stream,
@@ -155,6 +158,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "jobs": given(parts.jobs),
             "hub": given(parts.hub),
             "log_streams": given(parts.log_streams),
+            "outgoing": given(parts.outgoing),
             "asking": Provide(provide_asking),
         },
         exception_handlers={Exception: problem_response},
