@@ -58,12 +58,14 @@ class Desk:
 
     # -- what a client does
 
-    def submit(self, *payloads: str, walltime: int = 60, check: str | None = None, names: Iterable[str] = ()) -> list[str]:
+    def submit(
+        self, *payloads: str, walltime: int = 60, check: str | None = None, queue: str | None = None, names: Iterable[str] = ()
+    ) -> list[str]:
         """Upload jobs that run these lines, and trigger once."""
         given = list(names) or [f"j{self.numbers + place}" for place in range(len(payloads))]
         files, tickets = [], []
         for id, payload in zip(given, payloads, strict=True):
-            resources = Resources(walltime=walltime)
+            resources = Resources(walltime=walltime, queue=queue)
             scripts = {"job.sh": job_script(id, self.site.scheduler, resources), "payload.sh": payload_script(payload, resources)}
             files += job_files(id, scripts | ({"check.sh": check} if check else {}), {})
             tickets.append(Ticket(id, self.numbers))

@@ -42,8 +42,11 @@ def far_away(cluster: Cluster, folder: Path, round_trip_seconds: float) -> Itera
     """An ssh configuration in which the host `far` is the login node, at this distance, for the user key."""
     port, loop = free_port(), asyncio.new_event_loop()
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_node = await asyncio.open_connection(HOST, cluster.ssh_port)
+        writers.extend((writer, to_node[1]))
         await asyncio.gather(
             delayed(reader, to_node[1], round_trip_seconds / 2), delayed(to_node[0], writer, round_trip_seconds / 2)
         )
@@ -65,7 +68,17 @@ def far_away(cluster: Cluster, folder: Path, round_trip_seconds: float) -> Itera
     finally:
         loop.call_soon_threadsafe(stopped.set)
         thread.join()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(hang_up(writers))
         loop.close()
+
+
+async def hang_up(writers: list[asyncio.StreamWriter]) -> None:
+    """End every connection, and whatever passes something on."""
+    passing_on = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in passing_on:
+        task.cancel()
+    await asyncio.gather(*passing_on, return_exceptions=True)
+    for writer in writers:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()

@@ -135,16 +135,17 @@ class Cluster:
 
     def kill_node(self, name: str) -> None:
         """SIGKILL a node with everything that runs on it, as a power cut does."""
-        steps = [pid for pid in processes() if command_line(pid).startswith(f"slurmd -N {name} ")]
-        jobs = [pid for pid in processes() if command_line(pid).startswith("slurmstepd") and self.is_ours(pid)]
-        for pid in [*steps, *(one for step in jobs for one in [step, *descendants(step)])]:
+        jobs = self.slurm("squeue", "--noheader", f"--nodelist={name}", "--states=running", "--format=%A").split()
+        steps = tuple(f"slurmstepd: [{job}." for job in jobs)
+        ours = [pid for pid in processes() if command_line(pid).startswith((f"slurmd -N {name} ", *steps)) and self.is_ours(pid)]
+        for pid in [one for process in ours for one in [process, *descendants(process)]]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def is_ours(self, pid: int) -> bool:
         """Whether a process was started for this cluster."""
         with suppress(OSError):
-            return str(self.root).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+            return any(str(self.root).encode() in Path(f"/proc/{pid}/{what}").read_bytes() for what in ("environ", "cmdline"))
         return False
 
     def as_user(self, kind: str, script: str, *, shell: str = "sh", timeout: float = 60) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from tests.processes import eventually
 def overtime(cluster: Cluster) -> Desk:
     """A job that stays longer than it may: a scheduler takes a minute or two to see that, so it is begun before all else."""
     desk = Desk(cluster, "overtime")
-    desk.submit(f"{RUN}; trap '' TERM; sleep 600 & sleep 600", walltime=1)
+    desk.submit(f"{RUN}; trap '' TERM; sleep 600 & sleep 600", walltime=1, queue="second")
     desk.wait(1, "submitted")
     return desk
 
@@ -79,11 +79,12 @@ def test_one_that_is_cancelled_is_cancelled_wherever_it_is(desk: Desk) -> None:
 
 @pytest.mark.parametrize("desk", ["pbs"], indirect=True)
 def test_one_whose_node_is_killed_is_lost_and_tried_again(cluster: Cluster, desk: Desk) -> None:
-    """The node says nothing, the job leaves no flag; another attempt runs elsewhere."""
-    (id,) = desk.submit(f"{RUN}; [ $(wc -l <../../ran) -gt 1 ] || exec sleep 600")
+    """The node says nothing, the job leaves no flag; another attempt runs when there is a node again."""
+    (id,) = desk.submit(f"{RUN}; [ $(wc -l <../../ran) -gt 1 ] || exec sleep 600", queue="first")
     eventually(lambda: desk.ran()[id] == 1)
-    sid = event(desk, id, "SUBMITTED")["sid"]
-    cluster.kill_node(cluster.slurm("squeue", "--noheader", "--format=%N", f"--jobs={sid}").strip())
+    cluster.kill_node("n1")
+    eventually(lambda: desk.trigger() or desk.count("LOST")[id] == 1)
+    cluster.up()
     desk.wait(1, "done", trigger_every=1)
     assert desk.kinds(id) == ["SUBMITTED", "LOST", "REQUEUED", "SUBMITTED", "DONE"]
     assert desk.ran()[id] == 2

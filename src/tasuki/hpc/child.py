@@ -53,9 +53,10 @@ class Child:
         return await self.process.wait(), errors.decode(errors="replace")
 
     async def kill(self) -> None:
-        """End it with all it has started, if it has not ended."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End it with all it has started, if it has not ended; what it left behind when it ended by itself was meant to stay."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.transport.close()  # its pipes too: an ssh that shares a connection has given them to the one that has it
         await self.process.wait()
         self.complaints.cancel()
