@@ -2,10 +2,12 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
@@ -14,7 +16,7 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
 from tasuki.jobs.desk import Desk
 from tasuki.jobs.queues import Queues, QueueSync, Synced
-from tasuki.records import Job, JobStatus
+from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
 from tasuki.settings import Settings, load
 from tests.cluster.desk import AsUser
 from tests.cluster.site import Cluster
@@ -152,3 +154,27 @@ def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act
     assert (over.attempt, over.status, over.error_message) == (2, JobStatus.COMPLETED, None)
     assert over.external_id == f"here/j{job.id}.2"
     assert (cluster.home("key") / tmp_path.name / f"jobs/j{job.id}/.run/POSCAR.before-2").exists()
+
+
+def test_a_hundred_jobs_among_a_thousand_are_synced_in_no_time(cluster: Cluster, act: Act, site: Site, tmp_path: Path) -> None:
+    folders = [tmp_path / f"calc{number}" for number in range(100)]
+    for folder in folders:
+        folder.mkdir()
+        for name in range(4):
+            (folder / f"in{name}").write_text(f"{folder.name} {name}\n" * 100)
+
+    async def known(queues: Queues) -> None:
+        facts: list[JobFact] = []
+        for number in range(1000):
+            id = f"{number:012x}"
+            created = JobCreated(time=number, job=id, provider="hpc", metadata={"site": "here"})
+            facts += [created, Observation(time=number + 1, job=id, status=JobStatus.COMPLETED)]
+        await queues.desk.record(*facts)
+
+    act(known)
+    submitted(act, site, *folders, command="true")
+    way = AsUser(cluster, "key")
+    began = time.monotonic()
+    assert synced(act, msgspec.structs.replace(site, max_queued=4), way).uploaded == 100
+    assert time.monotonic() - began < 3
+    assert way.execs == 3

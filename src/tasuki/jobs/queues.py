@@ -6,10 +6,10 @@ is observed like any provider's word. Another attempt of the agent's (a job that
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,12 +23,13 @@ from tasuki.hpc.profiles import PROFILES
 from tasuki.hpc.report import Cursor, Event, Report
 from tasuki.hpc.results import Fetched, Selection, fetch
 from tasuki.hpc.site import Site
+from tasuki.hpc.tar import Outgoing
 from tasuki.hpc.transport import Transport
 from tasuki.jobs.desk import Desk
 from tasuki.jobs.queue_runs import record_run
 from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
 from tasuki.journal import take_lock
-from tasuki.records import Job, JobCreated, JobStatus, Observation
+from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
 from tasuki.store import JobsWanted
 
 __all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "results_folder", "site_of", "timestamp"]
@@ -78,10 +79,10 @@ class Queues:
 
     async def job(self, id: str) -> Job:
         """One job, by its id or a unique beginning of it. NotFound for any other."""
-        found = [job for job in await self.all() if job.id.startswith(id)]
-        if len(found) != 1:
-            raise NotFound(f"there {'is no job' if not found else 'are several jobs'} {id!r}", hint="tasuki hpc jobs")
-        return found[0]
+        found: Job = (await self.desk.ask(lambda questions: questions.job(id))).job
+        if found.provider != HPC:
+            raise NotFound(f"job {id} is in no queue", hint="tasuki hpc jobs")
+        return found
 
     async def all(self, site: str | None = None) -> list[Job]:
         """Every job, the oldest first."""
@@ -141,9 +142,12 @@ class QueueSync:
             active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
             await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
-            for job, ticket in sent:
-                name = external_id(self.site.name, ticket.id, ticket.attempt)
-                await self.desk.observe(job, "sync", JobStatus.QUEUED, raw_status="UPLOADED", external_id=name)
+            await self.record(
+                self.seen(
+                    job, JobStatus.QUEUED, raw_status="UPLOADED", external_id=external_id(self.site.name, ticket.id, ticket.attempt)
+                )
+                for job, ticket in sent
+            )
             report = await self.exchange.report(Cursor(memory.first, memory.offset))
             over = await self.take(report)
             memory.first, memory.offset = report.cursor
@@ -162,54 +166,68 @@ class QueueSync:
 
     async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
         """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
-        sent, files = [], []
+        sent: list[tuple[Job, Ticket]] = []
+        files: list[Outgoing] = []
+        seen: list[Observation] = []
         for job in jobs:
             try:
-                made = self.queues.plan(job)
-                restart = job.metadata.get("restart") or {}
-                if restart and job.attempt > 1:
-                    inputs = made._replace(
-                        inputs={name: path for name, path in made.inputs.items() if name not in restart.values()}
-                    )
-                    files += inputs.files(hpc_id(job), self.site.scheduler)
-                else:
-                    files += made.files(hpc_id(job), self.site.scheduler)
+                made = without_restarted(self.queues.plan(job), job)
+                inputs = made.inputs_hash()
             except (OSError, ConfigError, NotFound) as error:
                 self.errors.append(f"job {job.id}: {error}")
-                await self.desk.observe(job, "sync", JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us())
+                seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()))
                 continue
-            memory.number += 1
-            script = made.scripts(hpc_id(job), self.site.scheduler)["job.sh"]
-            most = job.attempt + self.site.max_attempts - 1
-            sent.append((job, Ticket(hpc_id(job), memory.number, attempt=job.attempt, most_attempts=most)))
-            await self.desk.observe(
-                job, "sync", JobStatus.UPLOADING, raw_status="UPLOADING",
-                metadata={"inputs_sha256": made.inputs_hash(), "host": self.site.host, "script": script},
-            )  # fmt: skip
-        self.remember(memory)  # a number is used once
+            ticket = self.ticket(job, memory)
+            files += made.files(ticket.id, self.site.scheduler)
+            sent.append((job, ticket))
+            facts = {
+                "inputs_sha256": inputs,
+                "host": self.site.host,
+                "script": made.scripts(ticket.id, self.site.scheduler)["job.sh"],
+            }
+            kept = {"ticket": [job.attempt, ticket.number]}
+            seen.append(self.seen(job, JobStatus.UPLOADING, raw_status="UPLOADING", metadata=facts | kept))
+        self.remember(memory)
+        await self.record(seen)
         if files:
             await self.exchange.upload(files)
         for job, ticket in sent:
-            if job.attempt > 1 and job.metadata.get("restart"):
-                await self.exchange.place_restart(ticket.id, job.metadata["restart"], job.attempt)
+            if files_of := restarted(job):
+                await self.exchange.place_restart(ticket.id, files_of, job.attempt)
         return sent
+
+    def ticket(self, job: Job, memory: Memory) -> Ticket:
+        """An attempt's ticket: the same one again, if it was made before."""
+        attempt, number = job.metadata.get("ticket") or (0, 0)
+        if attempt != job.attempt:
+            memory.number += 1
+            number = memory.number
+        return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
 
     async def take(self, report: Report) -> list[Job]:
         """Record what the report says of each job; returns those that are over since."""
-        over = []
         events: dict[str, list[Event]] = {}
         for event in report.events:
             if event.job:
                 events.setdefault(event.job, []).append(event)
-        for job in await self.queues.all(self.site.name):
-            if job.status.is_final:
-                continue
-            for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), [])):
-                await self.desk.record(msgspec.structs.replace(seen, time=self.desk.clock.now_us()))
-            now = await self.queues.job(job.id)
-            if now.status.is_final:
-                over.append(now)
-        return over
+        active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
+        await self.record(
+            seen for job in active for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), []))
+        )
+        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        return [job for job in now.values() if job.status.is_final]
+
+    def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
+        """What is seen here of a job."""
+        return Observation(time=0, job=job.id, attempt=job.attempt, source="sync", status=status, **facts)
+
+    async def record(self, seen: Iterable[Observation]) -> None:
+        """Record what is new of it, all at once."""
+        found, now = list(seen), self.desk.clock.now_us()
+        known = await self.desk.ask(lambda questions: questions.jobs([one.job for one in found]))
+        news = [msgspec.structs.replace(one, time=now) for one in found if apply_observation(known[one.job], one)[1]]
+        if news:
+            await self.desk.record(*news)
 
     async def bring_home(self, job: Job, *, download: bool, project: str | None) -> None:
         """Fetch results, if wanted, and record the run that they tell of. What fails here can be had again by `fetch`."""
@@ -261,6 +279,17 @@ class QueueSync:
             yield
         finally:
             os.close(descriptor)
+
+
+def restarted(job: Job) -> dict[str, str]:
+    """From which outputs of the attempt before this one begins, and as which inputs."""
+    return dict(job.metadata.get("restart") or {}) if job.attempt > 1 else {}
+
+
+def without_restarted(made: Calculation, job: Job) -> Calculation:
+    """What is sent of a calculation: not what the attempt before has left in its place."""
+    replaced = restarted(job).values()
+    return made._replace(inputs={name: path for name, path in made.inputs.items() if name not in replaced})
 
 
 def results_folder(job: Job) -> Path:
