@@ -242,8 +242,7 @@ class Jobs:
         """Tell its provider, which may not hear; then it is told again, later."""
         now = self.clock.now_us()
         if job.provider != "local" and job.external_id is None:
-            if job.id not in self.submitting.at_work:
-                await self.desk.observe(job, "cancel", JobStatus.CANCELLED, error_message="cancelled before it began", ended=now)
+            await self.submitting.give_up(job)
             return
         try:
             provider = await self.desk.identified(job.provider)
