@@ -1,4 +1,4 @@
-"""Where a test records and where it asks: a data folder, or a server that the folder sends to. What holds of one holds of the other."""
+"""Where a test records and where it asks: a data folder, or a server that the folder sends to; what holds of one holds of both."""
 
 import json
 import secrets
