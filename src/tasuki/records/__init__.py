@@ -47,7 +47,18 @@ from tasuki.records.schema import (
     Status,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records.views import (
+    AlertRow,
+    Change,
+    HistoryRow,
+    MetricRange,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    Summary,
+    json_number,
+)
 from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
@@ -59,6 +70,7 @@ __all__ = [
     "AlertLevel",
     "AlertReason",
     "AlertRow",
+    "Change",
     "Control",
     "Correction",
     "Event",
@@ -70,10 +82,12 @@ __all__ = [
     "Lost",
     "Manifest",
     "MetaRule",
+    "MetricRange",
     "Metrics",
     "Note",
     "NoteKind",
     "NoteRow",
+    "Overview",
     "Position",
     "ProjectRow",
     "RawMetrics",

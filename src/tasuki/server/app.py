@@ -120,7 +120,19 @@ async def meta(parts: Parts) -> Meta:
 def application(parts: Parts, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
-        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, *SESSION, *REMOTES, *INGEST, replicate, event_stream, *STATIC],
+        route_handlers=[
+            meta,
+            openapi,
+            *QUESTIONS,
+            *SERIES,
+            *STREAMS,
+            *SESSION,
+            *REMOTES,
+            *INGEST,
+            replicate,
+            event_stream,
+            *STATIC,
+        ],
         guards=[authorized],
         dependencies={
             "parts": given(parts),

@@ -9,9 +9,10 @@ from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, event
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
+from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Query, Series, Store, Top
+from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Store, Top
 from tasuki.store.questions import Behind, Questions, RunsPage, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
@@ -26,20 +27,24 @@ __all__ = [
     "Columns",
     "Condition",
     "Dump",
+    "Editor",
     "Event",
     "EventSpan",
     "Gap",
     "Generations",
     "Grid",
     "HistoryPage",
+    "Ledger",
     "LocalStore",
     "NotesBehind",
     "NotesPage",
     "Problem",
+    "ProjectQuery",
     "Query",
     "Questions",
     "RawStore",
     "RebuildReport",
+    "RunQuery",
     "RunsPage",
     "Series",
     "Store",
@@ -63,4 +68,5 @@ __all__ = [
     "open_local",
     "open_source",
     "rows",
+    "there_are",
 ]

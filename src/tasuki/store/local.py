@@ -1,7 +1,7 @@
 """The store of a data folder: a `Query` that first brings the projection to where the journals are."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import apsw.ext
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
 from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, Overview, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
@@ -26,6 +26,7 @@ from tasuki.store.questions import Questions
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import open_source
 from tasuki.store.sql import immediate, rows
+from tasuki.store.statements import SETTLED_ALERTS
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
@@ -35,6 +36,7 @@ HURRIED_SECONDS = 0.05
 """How long it waits after it has waited in vain: a command asks several questions."""
 SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
+PAGE_RECORDS = 10_000
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
 P = ParamSpec("P")
@@ -97,6 +99,10 @@ class LocalStore:
         """All projects, by name."""
         return self.ask(Questions.projects)
 
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        return self.ask(Questions.overview, project)
+
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         return self.ask(Questions.runs, project, limit=limit, newest_first=newest_first)
@@ -104,6 +110,10 @@ class LocalStore:
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         return self.ask(Questions.run, project, ref)
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        return self.ask(Questions.named, project, refs)
 
     def summaries(
         self,
@@ -120,13 +130,29 @@ class LocalStore:
         """What was logged, by (step, time)."""
         return self.ask(Questions.history, project, run, metric)
 
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same page by page, each in a read transaction of its own."""
+        behind, more = None, True
+        while more:
+            page = self.ask(Questions.history_page, project, run, metric, limit=PAGE_RECORDS, behind=behind)
+            behind, more = page.end, page.more
+            yield page.rows
+
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
         return self.ask(Questions.series, project, run, metric)
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
-        return self.ask(Questions.alerts, project, run)
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived."""
+        return self.ask(Questions.alerts, project, run, since=since, reason=reason, level=level)
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -156,6 +182,8 @@ class LocalStore:
             db = connect(path)
             try:
                 caught = catch_up(db, self.source, clock=self.clock, progress=progress)
+                with immediate(db):
+                    db.execute(SETTLED_ALERTS)
             finally:
                 db.close()
             self.generations.promote(path)
