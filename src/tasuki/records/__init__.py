@@ -39,16 +39,29 @@ from tasuki.records.schema import (
     NoteKind,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
     RunUpdated,
     Salvaged,
     Severity,
     Status,
+    StopRequested,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
-from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
+from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProgressRow, ProjectRow, RunRow, StopRow, Summary, json_number
+from tasuki.records.wire import (
+    MAX_ITEM_BYTES,
+    Control,
+    Item,
+    Listening,
+    Replicate,
+    Replicated,
+    Reply,
+    ReplyStatus,
+    pack_item,
+    unpack_item,
+)
 
 __all__ = [
     "LONGEST_TEXT",
@@ -67,6 +80,7 @@ __all__ = [
     "HistoryRow",
     "Item",
     "Lesson",
+    "Listening",
     "Lost",
     "Manifest",
     "MetaRule",
@@ -75,6 +89,7 @@ __all__ = [
     "NoteKind",
     "NoteRow",
     "Position",
+    "ProgressRow",
     "ProjectRow",
     "RawMetrics",
     "Record",
@@ -83,6 +98,7 @@ __all__ = [
     "Reply",
     "ReplyStatus",
     "RunDeleted",
+    "RunProgress",
     "RunRow",
     "RunStarted",
     "RunStatus",
@@ -90,6 +106,8 @@ __all__ = [
     "Salvaged",
     "Severity",
     "Status",
+    "StopRequested",
+    "StopRow",
     "Summary",
     "Unknown",
     "content_of",

@@ -7,7 +7,7 @@ import msgspec
 
 from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number"]
+__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProgressRow", "ProjectRow", "RunRow", "StopRow", "Summary", "json_number"]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +20,23 @@ class ProjectRow(View, frozen=True, kw_only=True):
     name: str
     runs: int
     updated: int
+
+
+class StopRow(View, frozen=True, kw_only=True):
+    """A request to stop an attempt: when it was made, why, and by whom."""
+
+    time: int
+    reason: str | None = None
+    by: str | None = None
+
+
+class ProgressRow(View, frozen=True, kw_only=True):
+    """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
+
+    time: int
+    done: int
+    total: int | None = None
+    rate: float | None = None
 
 
 class RunRow(View, frozen=True, kw_only=True):
@@ -41,6 +58,9 @@ class RunRow(View, frozen=True, kw_only=True):
     ended: int | None = None
     points: int = 0
     lost: int = 0
+    attempt_id: str | None = None
+    stop: StopRow | None = None
+    progress: ProgressRow | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_lo
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
 from tasuki.store.protocols import Query, Series, Store, Top
-from tasuki.store.questions import Behind, Questions, RunsPage, best_of
+from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
 from tasuki.store.sql import immediate, one, rows
@@ -21,6 +21,7 @@ __all__ = [
     "KEPT_EVENTS",
     "RAW_FILE",
     "Arrival",
+    "Began",
     "Behind",
     "Caught",
     "Columns",
@@ -28,6 +29,7 @@ __all__ = [
     "Dump",
     "Event",
     "EventSpan",
+    "Fate",
     "Gap",
     "Generations",
     "Grid",
@@ -42,6 +44,7 @@ __all__ = [
     "RebuildReport",
     "RunsPage",
     "Series",
+    "StopWord",
     "Store",
     "Top",
     "UnionSource",

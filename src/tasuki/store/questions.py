@@ -3,14 +3,27 @@
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Collection
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
-from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.errors import Conflict, NotFound
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    ProgressRow,
+    ProjectRow,
+    RunRow,
+    Status,
+    StopRow,
+    Summary,
+)
 from tasuki.store.history import HistoryPage, history_rows
 from tasuki.store.metrics import read_points, read_series
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
@@ -18,12 +31,33 @@ from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
-from tasuki.store.statements import ALERTS, BEST, LAST, NEWEST_FIRST, OLDEST_FIRST, PROJECT, PROJECTS, SUMMARIES, SUMMARIES_OF
+from tasuki.store.statements import (
+    ALERTS,
+    BEST,
+    LAST,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    PROJECT,
+    PROJECTS,
+    STOPS,
+    SUMMARIES,
+    SUMMARIES_OF,
+)
 
-__all__ = ["Behind", "Questions", "RunsPage", "best_of"]
+__all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
+
+
+class StopWord(NamedTuple):
+    """A request to stop, and the attempt that it is for."""
+
+    project: str
+    run: str
+    attempt: str
+    reason: str | None
+    by: str | None
 
 
 class RunsPage(NamedTuple):
@@ -33,12 +67,28 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class Questions:
-    """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
+class Began(NamedTuple):
+    """A stream in which an attempt says that it began: whether it is complete, and the clock of its latest record."""
 
-    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int], bool]) -> None:
+    writer: str
+    complete: bool
+    clock: int
+
+
+class Fate(IntEnum):
+    """What became of an attempt that has no end on record: it goes on, or is silent (it may be heard again), or is over."""
+
+    GOING_ON = 0
+    SILENT = 1
+    OVER = 2
+
+
+class Questions:
+    """Answers from one connection. `fate(streams)` says what became of an attempt that has no end on record."""
+
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began]], Fate]) -> None:
         self.db = db
-        self.is_over = is_over
+        self.fate = fate
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
@@ -91,9 +141,11 @@ class Questions:
             reason,
             ended,
             number,
+            *more,
         ) = row
         if status is None:
-            status = Status.CRASHED if attempt and self.is_over(self.writers(key, attempt), updated) else Status.RUNNING
+            status = Status.CRASHED if attempt and self.fate(self.writers(key, attempt)) else Status.RUNNING
+        stop, progress = more[:3], more[3:]
         return RunRow(
             project=project,
             id=id,
@@ -111,16 +163,22 @@ class Questions:
             ended=ended,
             points=points,
             lost=lost,
-        )
+            attempt_id=attempt,
+            stop=None if stop[0] is None else StopRow(time=stop[0], reason=stop[1], by=stop[2]),
+            progress=None if progress[0] is None else ProgressRow(
+                time=progress[0], done=progress[1], total=progress[2], rate=progress[3]
+            ),
+        )  # fmt: skip
 
-    def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
-        """The streams in which an attempt says that it began, and whether they are complete."""
-        return rows(
+    def writers(self, run: int, attempt: str) -> list[Began]:
+        """The streams in which an attempt says that it began."""
+        found = rows(
             self.db,
-            "SELECT a.writer, coalesce(w.sealed, 0) FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer"
-            " WHERE a.run = ? AND a.attempt = ?",
+            "SELECT a.writer, coalesce(w.sealed, 0), coalesce(w.clock, 0)"
+            " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
         )
+        return [Began(*row) for row in found]
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
@@ -138,6 +196,20 @@ class Questions:
                 raise NotFound(f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}")
         near = ", ".join(f"{row.id} ({row.name})" for row in all_runs[-10:])
         raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
+
+    def going_on(self, project: str, ref: str) -> RunRow:
+        """A run that can be asked to stop: it goes on, or may be heard again. Conflict for one that is over."""
+        row = self.run(project, ref)
+        attempt = row.attempt_id
+        if attempt and row.status is Status.CRASHED and self.fate(self.writers(self.key(project, row.id), attempt)) is Fate.SILENT:
+            return row
+        if row.status.is_final or attempt is None:
+            raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
+        return row
+
+    def stops(self) -> list[StopWord]:
+        """The requests to stop that may not have been heard yet: those for attempts without an end on record."""
+        return [StopWord(*row) for row in self.db.execute(STOPS)]
 
     def projected(self, writer: str) -> int:
         """How many bytes of a stream are projected."""

@@ -3,17 +3,20 @@
 import math
 from typing import NamedTuple
 
-__all__ = ["ALERTS", "BEST", "LAST", "NEWEST_FIRST", "OLDEST_FIRST", "PROJECT", "PROJECTS", "SUMMARIES", "SUMMARIES_OF"]
+__all__ = ["ALERTS", "BEST", "LAST", "NEWEST_FIRST", "OLDEST_FIRST", "PROJECT", "PROJECTS", "STOPS", "SUMMARIES", "SUMMARIES_OF"]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
-    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
+    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
+    s.clock, s.reason, s.asked_by, p.clock, p.done, p.total, p.rate
 FROM (SELECT *, coalesce(created, {last}) AS born FROM run
     WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
     ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
 LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
     SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1)
+LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
+LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
 ORDER BY born {direction}, run.id {direction}
 """
 LAST = 2**63 - 1
@@ -59,6 +62,10 @@ BEST = {(mode, by): best_statements(mode, by) for mode in ("min", "max") for by 
 ALERTS = """
 SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
 FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2) ORDER BY clock, writer, "offset"
+"""
+STOPS = """
+SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
+LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
 """
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (
