@@ -14,8 +14,10 @@ __all__ = [
     "MetricRange",
     "NoteRow",
     "Overview",
+    "ProgressRow",
     "ProjectRow",
     "RunRow",
+    "StopRow",
     "Summary",
     "json_number",
 ]
@@ -31,6 +33,23 @@ class ProjectRow(View, frozen=True, kw_only=True):
     name: str
     runs: int
     updated: int
+
+
+class StopRow(View, frozen=True, kw_only=True):
+    """A request to stop an attempt: when it was made, why, and by whom."""
+
+    time: int
+    reason: str | None = None
+    by: str | None = None
+
+
+class ProgressRow(View, frozen=True, kw_only=True):
+    """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
+
+    time: int
+    done: int
+    total: int | None = None
+    rate: float | None = None
 
 
 class RunRow(View, frozen=True, kw_only=True):
@@ -52,6 +71,9 @@ class RunRow(View, frozen=True, kw_only=True):
     ended: int | None = None
     points: int = 0
     lost: int = 0
+    attempt_id: str | None = None
+    stop: StopRow | None = None
+    progress: ProgressRow | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):

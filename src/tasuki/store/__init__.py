@@ -13,7 +13,7 @@ from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
 from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Store, Top
-from tasuki.store.questions import Behind, Questions, RunsPage, best_of
+from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
 from tasuki.store.sql import immediate, one, rows
@@ -22,6 +22,7 @@ __all__ = [
     "KEPT_EVENTS",
     "RAW_FILE",
     "Arrival",
+    "Began",
     "Behind",
     "Caught",
     "Columns",
@@ -30,6 +31,7 @@ __all__ = [
     "Editor",
     "Event",
     "EventSpan",
+    "Fate",
     "Gap",
     "Generations",
     "Grid",
@@ -47,6 +49,7 @@ __all__ = [
     "RunQuery",
     "RunsPage",
     "Series",
+    "StopWord",
     "Store",
     "Top",
     "UnionSource",

@@ -22,8 +22,8 @@ from tasuki.store.generation import LOCK_SECONDS, Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.project import Projection
 from tasuki.store.protocols import Series, Top
-from tasuki.store.questions import Questions
-from tasuki.store.raw import RAW_FILE, RawStore
+from tasuki.store.questions import Began, Fate, Questions
+from tasuki.store.raw import RAW_FILE, SILENT_US, RawStore
 from tasuki.store.source import open_source
 from tasuki.store.sql import immediate, rows
 from tasuki.store.statements import SETTLED_ALERTS
@@ -34,7 +34,6 @@ READER_WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 HURRIED_SECONDS = 0.05
 """How long it waits after it has waited in vain: a command asks several questions."""
-SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
 PAGE_RECORDS = 10_000
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
@@ -75,7 +74,7 @@ class LocalStore:
         self.arrive = arrive or self.project
         self.folder = Folder(settings.journal_root, settings.lock_root)
         self.generations = Generations(database_folder(settings.dir))
-        self.source = open_source(self.folder, self.generations.folder / RAW_FILE)
+        self.source = open_source(self.folder, self.generations.folder / RAW_FILE, clock)
         self.missing = 0
         self.path: Path | None = None
         self.db: apsw.Connection | None = None
@@ -215,7 +214,7 @@ class LocalStore:
 
         def answer() -> T:
             self.missing = self.arrive(self.connection(), self.source)
-            return self.reading(lambda db: question(Questions(db, self.is_over), *args, **kwargs))
+            return self.reading(lambda db: question(Questions(db, self.fate), *args, **kwargs))
 
         return self.repairing(answer)
 
@@ -296,13 +295,16 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def is_over(self, writers: list[tuple[str, bool]], updated: int) -> bool:
-        """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for a minute."""
-        silent = self.clock.now_us() - updated > SILENT_US
-        return all(
-            sealed or (verdict := self.source.verdict(writer)) is Verdict.DEAD or (verdict is Verdict.UNKNOWN and silent)
-            for writer, sealed in writers
-        )
+    def fate(self, streams: list[Began]) -> Fate:
+        """What became of an attempt that began in these streams: it has the fate of the one that goes on longest."""
+        return min((self.fate_of(stream) for stream in streams), default=Fate.OVER)
+
+    def fate_of(self, stream: Began) -> Fate:
+        """Complete or dead is over. Where nothing is known of the owner, the latest record's own time must do."""
+        verdict = Verdict.DEAD if stream.complete else self.source.verdict(stream.writer)
+        if verdict is Verdict.UNKNOWN:
+            verdict = Verdict.SILENT if self.clock.now_us() - stream.clock > SILENT_US else Verdict.ALIVE
+        return {Verdict.ALIVE: Fate.GOING_ON, Verdict.SILENT: Fate.SILENT}.get(verdict, Fate.OVER)
 
 
 def select(path: str, statement: str, limit_rows: int, views: Mapping[str, View]) -> tuple[list[str], list[tuple[object, ...]]]:

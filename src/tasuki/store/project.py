@@ -24,17 +24,19 @@ from tasuki.records import (
     Position,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
     RunUpdated,
     Salvaged,
+    StopRequested,
     Unknown,
     content_of,
     digest_of,
     text_of_note,
 )
 from tasuki.store import metrics
-from tasuki.store.attempts import Place, run_started, run_status, run_updated, to_json
+from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
 from tasuki.store.points import Points, collect
@@ -147,6 +149,10 @@ class Projection:
                 run_updated(self.db, run, place, record)
             case RunStatus():
                 run_status(self.db, run, place, record)
+            case StopRequested():
+                run_stop(self.db, run, place, record)
+            case RunProgress():
+                run_progress(self.db, run, place, record)
             case Alert():
                 self.alert(run, place, record)
             case Lost():
@@ -245,7 +251,7 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert"):
+        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
         for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):

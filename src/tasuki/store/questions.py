@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
-from tasuki.errors import NotFound
+from tasuki.errors import Conflict, NotFound
 from tasuki.records import (
     AlertLevel,
     AlertRow,
@@ -18,9 +19,11 @@ from tasuki.records import (
     NoteKind,
     NoteRow,
     Overview,
+    ProgressRow,
     ProjectRow,
     RunRow,
     Status,
+    StopRow,
     Summary,
 )
 from tasuki.store.history import HistoryPage, history_rows
@@ -47,14 +50,25 @@ from tasuki.store.statements import (
     PROJECTS,
     RANGES,
     STATUSES,
+    STOPS,
     SUMMARIES,
     SUMMARIES_OF,
 )
 
-__all__ = ["Behind", "Questions", "RunsPage", "best_of"]
+__all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
+
+
+class StopWord(NamedTuple):
+    """A request to stop, and the attempt that it is for."""
+
+    project: str
+    run: str
+    attempt: str
+    reason: str | None
+    by: str | None
 
 
 class RunsPage(NamedTuple):
@@ -64,12 +78,28 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class Questions:
-    """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
+class Began(NamedTuple):
+    """A stream in which an attempt says that it began: whether it is complete, and the clock of its latest record."""
 
-    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int], bool]) -> None:
+    writer: str
+    complete: bool
+    clock: int
+
+
+class Fate(IntEnum):
+    """What became of an attempt that has no end on record: it goes on, or is silent (it may be heard again), or is over."""
+
+    GOING_ON = 0
+    SILENT = 1
+    OVER = 2
+
+
+class Questions:
+    """Answers from one connection. `fate(streams)` says what became of an attempt that has no end on record."""
+
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began]], Fate]) -> None:
         self.db = db
-        self.is_over = is_over
+        self.fate = fate
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
@@ -102,7 +132,7 @@ class Questions:
         """A project at a glance."""
         self.check_project(project)
         found = rows(self.db, STATUSES, (project,))
-        statuses = Counter(self.status(key, attempt, status, updated or 0) for key, attempt, status, *_, updated in found)
+        statuses = Counter(self.status(key, attempt, status) for key, attempt, status, *_ in found)
         levels = dict(rows(self.db, ALERT_LEVELS, (project,)))
         return Overview(
             project=project,
@@ -142,12 +172,14 @@ class Questions:
             reason,
             ended,
             number,
+            *more,
         ) = row
+        stop, progress = more[:3], more[3:]
         return RunRow(
             project=project,
             id=id,
             name=name or id,
-            status=self.status(key, attempt, status, updated),
+            status=self.status(key, attempt, status),
             group=group,
             notes=notes,
             tags=[] if tags is None else from_json(tags),
@@ -160,22 +192,28 @@ class Questions:
             ended=ended,
             points=points,
             lost=lost,
-        )
+            attempt_id=attempt,
+            stop=None if stop[0] is None else StopRow(time=stop[0], reason=stop[1], by=stop[2]),
+            progress=None if progress[0] is None else ProgressRow(
+                time=progress[0], done=progress[1], total=progress[2], rate=progress[3]
+            ),
+        )  # fmt: skip
 
-    def status(self, run: int, attempt: str | None, recorded: str | None, updated: int) -> Status:
+    def status(self, run: int, attempt: str | None, recorded: str | None) -> Status:
         """What is known of an attempt: how it ended, or whether it still runs."""
         if recorded is not None:
             return Status(recorded)
-        return Status.CRASHED if attempt and self.is_over(self.writers(run, attempt), updated) else Status.RUNNING
+        return Status.CRASHED if attempt and self.fate(self.writers(run, attempt)) else Status.RUNNING
 
-    def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
-        """The streams in which an attempt says that it began, and whether they are complete."""
-        return rows(
+    def writers(self, run: int, attempt: str) -> list[Began]:
+        """The streams in which an attempt says that it began."""
+        found = rows(
             self.db,
-            "SELECT a.writer, coalesce(w.sealed, 0) FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer"
-            " WHERE a.run = ? AND a.attempt = ?",
+            "SELECT a.writer, coalesce(w.sealed, 0), coalesce(w.clock, 0)"
+            " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
         )
+        return [Began(*row) for row in found]
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
@@ -199,6 +237,20 @@ class Questions:
         """What says that there is no such run, and which are near."""
         names = [id if name == id else f"{id} ({name})" for id, name in rows(self.db, NAMES, (project,))]
         return NotFound(f"project {project!r} has no run {ref!r}", hint=there_are(ref, names) if names else "it has none yet")
+
+    def going_on(self, project: str, ref: str) -> RunRow:
+        """A run that can be asked to stop: it goes on, or may be heard again. Conflict for one that is over."""
+        row = self.run(project, ref)
+        attempt = row.attempt_id
+        if attempt and row.status is Status.CRASHED and self.fate(self.writers(self.key(project, row.id), attempt)) is Fate.SILENT:
+            return row
+        if row.status.is_final or attempt is None:
+            raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
+        return row
+
+    def stops(self) -> list[StopWord]:
+        """The requests to stop that may not have been heard yet: those for attempts without an end on record."""
+        return [StopWord(*row) for row in self.db.execute(STOPS)]
 
     def projected(self, writer: str) -> int:
         """How many bytes of a stream are projected."""

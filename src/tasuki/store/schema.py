@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 6
+SCHEMA = 7
 
 TABLES = """
 CREATE TABLE writer (
@@ -34,6 +34,14 @@ CREATE TABLE run_attempt (
 CREATE TABLE attempt_writer (
     run INTEGER NOT NULL, attempt TEXT NOT NULL, writer TEXT NOT NULL,
     PRIMARY KEY (run, attempt, writer)
+) WITHOUT ROWID;
+CREATE TABLE run_stop (  -- the first request for an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, reason TEXT, asked_by TEXT, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+CREATE TABLE run_progress (  -- the latest of an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, done INTEGER NOT NULL, total INTEGER, rate REAL, clock INTEGER NOT NULL,
+    writer TEXT NOT NULL, PRIMARY KEY (run, attempt)
 ) WITHOUT ROWID;
 CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
 

@@ -20,6 +20,7 @@ __all__ = [
     "RANGES",
     "SETTLED_ALERTS",
     "STATUSES",
+    "STOPS",
     "SUMMARIES",
     "SUMMARIES_OF",
 ]
@@ -27,12 +28,14 @@ __all__ = [
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
-    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
+    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
+    s.clock, s.reason, s.asked_by, p.clock, p.done, p.total, p.rate
 FROM (SELECT *, coalesce(created, {last}) AS born FROM run
     WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
     ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
-LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
-    {latest})
+LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({latest})
+LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
+LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
 ORDER BY born {direction}, run.id {direction}
 """
 LAST = 2**63 - 1
@@ -118,6 +121,10 @@ BEGUN = f"""
 SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {LAST}), id
 """
 NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
+STOPS = """
+SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
+LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
+"""
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (
     SELECT project, 1 AS runs, coalesce(updated, 0) AS updated FROM run

@@ -21,6 +21,7 @@ from tasuki.records import (
     NoteKind,
     NoteRow,
     Position,
+    ProgressRow,
     ProjectRow,
     Record,
     Reply,
@@ -29,6 +30,7 @@ from tasuki.records import (
     RunRow,
     Salvaged,
     Status,
+    StopRow,
     Summary,
     Unknown,
     decode,
@@ -216,6 +218,7 @@ class MemoryStore:
         name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
         attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
         attempt = (attempts or dumped["attempts"] or [None])[-1]
+        id = attempt[0] if attempt else None
         status, reason, ended, environment = Status.RUNNING, None, None, "{}"
         if attempt:
             environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
@@ -239,6 +242,16 @@ class MemoryStore:
             ended=ended,
             points=points,
             lost=lost,
+            attempt_id=id,
+            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in dumped["stops"] if key == id), None),
+            progress=next(
+                (
+                    ProgressRow(time=time, done=done, total=total, rate=rate)
+                    for key, done, total, rate, time, _ in dumped["progress"]
+                    if key == id
+                ),
+                None,
+            ),
         )
 
     def run(self, project: str, ref: str) -> RunRow:
