@@ -5,6 +5,7 @@ from tasuki.store.catchup import Caught, catch_up, count_missing
 from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
+from tasuki.store.edits import Edit, changed, deleted, later
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
@@ -28,6 +29,7 @@ __all__ = [
     "Columns",
     "Condition",
     "Dump",
+    "Edit",
     "Editor",
     "Event",
     "EventSpan",
@@ -58,15 +60,18 @@ __all__ = [
     "Wanted",
     "best_of",
     "catch_up",
+    "changed",
     "connect",
     "count_missing",
     "database_folder",
+    "deleted",
     "dump",
     "event_span",
     "events_after",
     "generation_number",
     "grid",
     "immediate",
+    "later",
     "one",
     "open_local",
     "open_source",

@@ -13,11 +13,12 @@ import apsw.ext
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
 from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, Overview, ProjectRow, RunRow, Summary
+from tasuki.records import AlertLevel, AlertRow, Change, HistoryRow, NoteKind, NoteRow, Overview, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
+from tasuki.store.edits import Edit, append_edit, changed, deleted
 from tasuki.store.generation import LOCK_SECONDS, Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.project import Projection
@@ -158,6 +159,23 @@ class LocalStore:
     ) -> list[NoteRow]:
         """A project's notes, by time."""
         return self.ask(Questions.notes, project, kind, since=since, search=search)
+
+    # -- changes
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        row = self.append(project, run, changed(change))
+        return self.run(project, row.id)
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run: only a tombstone stays. Returns it as it was."""
+        return self.append(project, run, deleted())
+
+    def append(self, project: str, run: str, edit: Edit) -> RunRow:
+        """Record an edit of a run; returns the run as it was."""
+        row = self.run(project, run)
+        append_edit(self.folder, row, edit, self.settings.remote or "", self.clock)
+        return row
 
     # -- care
 
