@@ -1,6 +1,7 @@
 """The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
 
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,7 +14,7 @@ import platformdirs
 from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
 
-__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load"]
+__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load", "this_user"]
 
 
 class Setting(NamedTuple):
@@ -190,6 +191,15 @@ def hermes_home() -> Path:
 def failpoints() -> str:
     """Where this process is to fail on purpose (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
+
+
+def this_user() -> str:
+    """Who is at work here, as `user@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's users may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 SCHEDULER_PREFIXES = ("SLURM_", "PBS_")

@@ -13,9 +13,9 @@ from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
 
 if TYPE_CHECKING:
-    from tasuki.records import AlertRow, HistoryRow, RunRow, Summary
+    from tasuki.records import AlertRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
 
-__all__ = ["app", "history", "list_runs", "show"]
+__all__ = ["app", "history", "list_runs", "show", "stop"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
 Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
@@ -163,6 +163,39 @@ def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Ta
     return Table(["step", "time" if began is None else "after", *metrics], rows)
 
 
+# -- stop
+
+
+@app.command("stop", cls=Examples, epilog="tasuki run stop lr-1.0 --reason diverges\ntasuki run stop m6u9 --remote team")
+def stop_command(
+    run: Ref,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; `should_stop()` tells it.")] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Ask a run to stop: its `should_stop()` is true within two seconds.
+
+    The request is on record, and waits for a run whose machine is offline. It is for the run's latest attempt: one that is resumed
+    later goes on. The first request stands. Exits with 4 if the run is over.
+    """
+    from tasuki.sdk.api import Api
+
+    with Api(remote, dir=dir) as api:
+        stop(api.run(run, api.chosen(project)).stop(reason), as_json=as_json)
+
+
+def stop(run: "RunRow", *, as_json: bool) -> None:
+    """Print a run that was asked to stop."""
+    if as_json:
+        write_json("run-stop/1", run_data(run))
+    elif run.stop is not None:
+        when = f"{datetime_from_us(run.stop.time):%Y-%m-%d %H:%M:%S}Z"
+        waits = "; it has been silent for a minute, and the request waits for it" if run.status.is_final else ""
+        say(f"asked: {run.name} ({run.id}), by {run.stop.by or 'somebody'} at {when}{waits}")
+
+
 # -- rows as data
 
 
@@ -190,7 +223,22 @@ def facts_of(run: "RunRow") -> dict[str, Any]:
         "points": run.points,
         "lost": run.lost,
         "environment": run.environment,
+        "stop": stop_data(run.stop),
+        "progress": progress_data(run.progress),
     }
+
+
+def stop_data(stop: "StopRow | None") -> dict[str, Any] | None:
+    """A request to stop as JSON has it."""
+    return None if stop is None else {"asked": datetime_from_us(stop.time), "reason": stop.reason, "by": stop.by}
+
+
+def progress_data(progress: "ProgressRow | None") -> dict[str, Any] | None:
+    """How far a run had come as JSON has it."""
+    if progress is None:
+        return None
+    facts = {"time": datetime_from_us(progress.time), "done": progress.done, "total": progress.total, "rate": progress.rate}
+    return facts | {"left": None if progress.left is None else timedelta(seconds=progress.left)}
 
 
 def summary_data(summary: "Summary") -> dict[str, Any]:

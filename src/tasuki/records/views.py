@@ -38,6 +38,11 @@ class ProgressRow(View, frozen=True, kw_only=True):
     total: int | None = None
     rate: float | None = None
 
+    @property
+    def left(self) -> float | None:
+        """About how many seconds there were to go; None where that can't be told."""
+        return (self.total - self.done) / self.rate if self.total is not None and self.rate else None
+
 
 class RunRow(View, frozen=True, kw_only=True):
     """A run, as its highest attempt has it. `status` is what is known now; `points` counts logged values."""

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tasuki import __version__
-from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
 from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
@@ -124,7 +124,24 @@ class HttpQuery:
         asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
         return list(self.rows("notes", "notes", NoteRow, asked))
 
+    # -- requests
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop."""
+        answer = self.post(f"runs/{segment(ref)}/stop", {"project": project}, {"reason": reason, "by": by})
+        found: RunRow = self.converted(answer, RunRow)
+        return found
+
     # -- how
+
+    def post(self, path: str, asked: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+        """A JSON object from the server, which did what it was told."""
+        headers = {"Accept": JSON, "Content-Type": JSON} | authorization(self.token)
+        try:
+            answer = self.client.post(f"/api/v1/{path}", params=asked, content=msgspec.json.encode(content), headers=headers)
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        return self.object_in(answer)
 
     def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
         """All rows of a list, page by page."""
@@ -140,7 +157,12 @@ class HttpQuery:
 
     def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
         """A JSON object from the server; keeps how much is missing in it."""
-        answer = self.get(path, asked, accept=JSON)
+        return self.object_in(self.get(path, asked, accept=JSON))
+
+    def object_in(self, answer: httpx.Response) -> dict[str, Any]:
+        """The JSON object of an answer that is no error."""
+        if answer.status_code != httpx.codes.OK:
+            raise self.refusal(answer)
         try:
             found = msgspec.json.decode(answer.content, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -178,6 +200,8 @@ class HttpQuery:
             return self.not_tasuki(answer)
         if status == httpx.codes.NOT_FOUND:
             return NotFound(said.detail, hint=said.hint)
+        if status == httpx.codes.CONFLICT:
+            return Conflict(said.detail, hint=said.hint)
         if status >= 500 or status in (408, 425, 429):
             return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
         return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)

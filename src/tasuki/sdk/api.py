@@ -8,8 +8,8 @@ from tasuki.errors import ConfigError
 from tasuki.journal import project_name
 from tasuki.records import AlertRow, RunRow, Status
 from tasuki.relay.remote import open_query
-from tasuki.settings import load
-from tasuki.store import Query, Series
+from tasuki.settings import load, this_user
+from tasuki.store import Query, Series, Stoppable
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
 
@@ -118,6 +118,15 @@ class ApiRun:
     def alerts(self) -> list[AlertRow]:
         """The run's alerts, by time."""
         return self.query.alerts(self.project, self.id)
+
+    def stop(self, reason: str | None = None) -> RunRow:
+        """Ask the run's latest attempt to stop: its `should_stop()` is true within two seconds, or when it is heard of again.
+
+        Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
+        """
+        if not isinstance(self.query, Stoppable):
+            raise ConfigError("this can only be asked, not told")
+        return self.query.stop(self.project, self.id, reason, this_user())
 
 
 def chosen_project(query: Query, given: str | None) -> str:

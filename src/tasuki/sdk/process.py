@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import Folder, Pulse
-from tasuki.records import Status
+from tasuki.records import Control, Listening, Status
 from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, Sent, open_kept
 from tasuki.sdk.values import text_of_error
 from tasuki.settings import Settings, load
@@ -70,7 +70,7 @@ class Process:
         """From now on what was written for a remote is sent, and what will be."""
         relay = self.relays.get((settings.dir, remote))
         if relay is None:
-            relay = self.relays[settings.dir, remote] = new_relay(settings, remote)
+            relay = self.relays[settings.dir, remote] = self.new_relay(settings, remote)
             for path in self.paths.get((settings.dir, remote), ()):
                 relay.source.add(path)
         relay.start()
@@ -94,6 +94,30 @@ class Process:
             elif relay is not None:
                 relay.watch()
 
+    def new_relay(self, settings: Settings, remote: str) -> Relay:
+        """The relay from a data folder to a remote."""
+        with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
+            socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
+        key = settings.key(remote)
+
+        def runs() -> list[Listening]:
+            mine = [run for run in list(self.open_runs) if (run.settings.dir, run.settings.remote) == (settings.dir, remote)]
+            return [run.listening() for run in mine]
+
+        return Relay(
+            Outgoing(Folder(settings.journal_root, settings.lock_root), remote),
+            HttpTransport(remote, token=key),
+            open_kept(settings.dir, remote),
+            listener=Listener(remote, settings.dir, key, runs=runs, told=self.told),
+            key=key,
+        )
+
+    def told(self, control: Control) -> None:
+        """A server wants something of an attempt that is made here."""
+        for run in list(self.open_runs):
+            if (run.id, run.started.attempt) == (control.run, control.attempt):
+                run.stop_signal.obey(control)
+
     def drain(self, settings: Settings, deadline: float) -> Sent:
         """Wait until what was recorded is acknowledged, or the time (of the clock's `monotonic`) has come."""
         relay = self.relays.get((settings.dir, settings.remote or ""))
@@ -103,7 +127,7 @@ class Process:
         """The same where nothing is sent by itself: send these files, and what dead processes left, until the deadline."""
         if not settings.remote or not settings.disable_write_through:
             return self.drain(settings, deadline)
-        relay = new_relay(settings, settings.remote)
+        relay = self.new_relay(settings, settings.remote)
         for path in paths:
             relay.source.add(path)
         relay.start()
@@ -181,21 +205,6 @@ class Process:
         deadline = SYSTEM.monotonic() + EXIT_DRAIN_SECONDS
         for relay in self.relays.values():
             relay.wait(deadline)
-
-
-def new_relay(settings: Settings, remote: str) -> Relay:
-    """The relay from a data folder to a remote."""
-    with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
-        socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
-    source = Outgoing(Folder(settings.journal_root, settings.lock_root), remote)
-    key = settings.key(remote)
-    return Relay(
-        source,
-        HttpTransport(remote, token=key),
-        open_kept(settings.dir, remote),
-        listener=Listener(remote, settings.dir, key),
-        key=key,
-    )
 
 
 PROCESS = Process()

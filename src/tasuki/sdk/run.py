@@ -1,6 +1,7 @@
 """A run as the process that makes it sees it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import fsum
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,13 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, wall_ns
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import Appender, Folder
+from tasuki.journal import Appender, Folder, control_path
 from tasuki.records import (
     MAX_PAYLOAD_BYTES,
     Alert,
     AlertLevel,
     Heartbeat,
+    Listening,
     RunStarted,
     RunStatus,
     RunUpdated,
@@ -24,7 +26,7 @@ from tasuki.records import (
     encode_metrics,
     encode_parts,
 )
-from tasuki.relay import Sent, control_path
+from tasuki.relay import Sent
 from tasuki.sdk.notes import Notebook, TakesNotes
 from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.run_config import Config
@@ -225,6 +227,10 @@ class Run(TakesNotes):
         """This process has a new journal file."""
         PROCESS.writes(self.settings, path)
 
+    def listening(self) -> Listening:
+        """How a server calls this attempt."""
+        return Listening(project=self.project, run=self.id, attempt=self.started.attempt)
+
     def beat(self) -> None:
         """Say that the process lives."""
         self.append(encode(Heartbeat(time=SYSTEM.now_us())))
@@ -237,6 +243,8 @@ class Run(TakesNotes):
         record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=text_or_none(reason))
         self.appender.append_important(encode(record))
         PROCESS.ended(self)
+        with suppress(OSError):
+            self.stop_signal.path.unlink(missing_ok=True)
 
     def record_config(self, changed: dict[str, Any]) -> None:
         """Put changed config keys on record."""

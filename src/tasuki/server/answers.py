@@ -20,6 +20,7 @@ __all__ = [
     "PointsAnswer",
     "ProjectList",
     "Purged",
+    "RunAnswer",
     "RunList",
     "SeriesAnswer",
     "StreamList",

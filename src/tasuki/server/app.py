@@ -34,6 +34,7 @@ from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
 from tasuki.server.static import STATIC
+from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
 from tasuki.settings import Settings
@@ -64,7 +65,7 @@ class Parts:
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
         self.brain_requests = Window(600, 60)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -118,7 +119,19 @@ async def meta(parts: Parts) -> Meta:
 def application(parts: Parts, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
-        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, *SESSION, *INGEST, replicate, event_stream, *STATIC],
+        route_handlers=[
+            meta,
+            openapi,
+            *QUESTIONS,
+            *SERIES,
+            *STREAMS,
+            *STOPPING,
+            *SESSION,
+            *INGEST,
+            replicate,
+            event_stream,
+            *STATIC,
+        ],
         guards=[authorized],
         dependencies={
             "parts": given(parts),

@@ -11,7 +11,7 @@ from tasuki.store.history import HistoryPage
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Query, Series, Store, Top
+from tasuki.store.protocols import Query, Series, Stoppable, Store, Top
 from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
@@ -45,6 +45,7 @@ __all__ = [
     "RunsPage",
     "Series",
     "StopWord",
+    "Stoppable",
     "Store",
     "Top",
     "UnionSource",

@@ -12,8 +12,19 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
-from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.journal import Folder, Source, Verdict, append_edit, write_control
+from tasuki.records import (
+    AlertRow,
+    Control,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    ProjectRow,
+    RunRow,
+    StopRequested,
+    StopRow,
+    Summary,
+)
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
@@ -132,6 +143,20 @@ class LocalStore:
     ) -> list[NoteRow]:
         """A project's notes, by time."""
         return self.ask(Questions.notes, project, kind, since=since, search=search)
+
+    # -- requests
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop: on record, and in a file that its process looks at once a second."""
+        row = self.ask(Questions.going_on, project, ref)
+        attempt = row.attempt_id or ""
+        if row.stop is None:
+            time = max(self.clock.now_us(), row.updated + 1)
+            append_edit(self.folder, project, row.id, StopRequested(time=time, attempt=attempt, reason=reason, by=by))
+            row = self.run(project, row.id)
+        asked = row.stop or StopRow(time=0, reason=reason, by=by)
+        write_control(self.settings.dir, Control(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
+        return row
 
     # -- care
 

@@ -1,14 +1,14 @@
-"""The two seams of the store: where streams are received, and what answers questions."""
+"""The seams of the store: where streams are received, what answers questions, what takes requests."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
 
-__all__ = ["Query", "Series", "Store", "Top"]
+__all__ = ["Query", "Series", "Stoppable", "Store", "Top"]
 
 
 class Series(NamedTuple):
@@ -98,5 +98,17 @@ class Query(Protocol):
         """A project's notes by time, once each; those that conflict with one that came first are marked.
 
         Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
+        """
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """Takes requests to stop."""
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop; returns the run, whose `stop` is the first request that was made of it.
+
+        The request is durable, and is heard even if the run's machine is offline now. NotFound; Conflict for a run that is over.
         """
         ...
