@@ -8,6 +8,7 @@ from tasuki.relay.acks import Ack, FileAcks, acks_path
 from tasuki.relay.aside import Aside, FileAside, aside_path
 from tasuki.relay.control import Listener
 from tasuki.relay.kept import Kept, open_kept
+from tasuki.relay.known import known_run
 from tasuki.relay.outgoing import Outgoing
 from tasuki.relay.patience import Health, Patience
 from tasuki.relay.queue import Queue, queues
@@ -44,6 +45,7 @@ __all__ = [
     "Transport",
     "acks_path",
     "aside_path",
+    "known_run",
     "open_kept",
     "queue_views",
     "queues",

@@ -6,7 +6,8 @@ from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from tasuki.records import NoteKind
+from tasuki.errors import NotFound
+from tasuki.records import Known, NoteKind
 from tasuki.server.answers import (
     AlertList,
     HistoryList,
@@ -21,7 +22,8 @@ from tasuki.server.answers import (
 from tasuki.server.asking import Asking, cursor_from, page_of, parse_cursor
 from tasuki.server.gate import needs
 from tasuki.server.problems import Problem
-from tasuki.server.readers import Reached
+from tasuki.server.readers import Reached, Readers
+from tasuki.server.replicate import Receiver, of_run
 from tasuki.server.tokens import Principal, Scope
 from tasuki.store import Behind, NotesBehind, Questions, Top, Wanted
 
@@ -189,4 +191,24 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     return await asking.answer(question)
 
 
-QUESTIONS = [projects, runs, run, metrics, history, summaries, alerts, notes]
+@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(Known))
+async def resume(
+    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+) -> Known:
+    """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
+
+    def question(questions: Questions, _: Reached) -> Known:
+        row = questions.run(project, id)
+        if not row.id.startswith(id):  # it was found by its name
+            raise NotFound(f"project {project!r} has no run {id!r}")
+        steps = [summary.last_step for summary in questions.summaries(project, [row.id])]
+        return Known(id=row.id, next_step=max(steps, default=-1) + 1)
+
+    found = (await readers.ask(question)).value
+    (permitted,) = await receiver.authority.permitted(request.auth, [of_run(project, found.id)])
+    if not permitted:
+        raise NotFound(f"project {project!r} has no run {id!r}")
+    return found
+
+
+QUESTIONS = [projects, runs, run, resume, metrics, history, summaries, alerts, notes]

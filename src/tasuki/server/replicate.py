@@ -20,7 +20,7 @@ from tasuki.server.mailbox import Mailbox
 from tasuki.server.problems import Problem, Refusal
 from tasuki.server.tokens import Principal, Scope
 
-__all__ = ["Receiver", "replicate"]
+__all__ = ["Receiver", "of_run", "replicate"]
 
 WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
@@ -58,7 +58,7 @@ class Receiver:
         """What is wanted of the attempts that are listened for: said to those alone who may send to the run."""
         attempts = {(one.project, one.run, one.attempt) for one in request.listening}
         found = await self.mailbox.wait(attempts, request.wait_s)
-        permitted = await self.authority.permitted(principal, [question(project, run) for project, run, _ in found])
+        permitted = await self.authority.permitted(principal, [of_run(project, run) for project, run, _ in found])
         return [word for word, may_hear in zip(found.values(), permitted, strict=True) if may_hear]
 
 
@@ -99,7 +99,7 @@ decode_msgpack = msgspec.msgpack.Decoder(Replicate).decode
 decode_json = msgspec.json.Decoder(Replicate).decode
 
 
-def question(project: str, run: str) -> Item:
+def of_run(project: str, run: str) -> Item:
     """An item that tells nothing of a run."""
     return Item(project=project, run=run, writer="0" * 32, offset=START.offset, crc=START.crc)
 

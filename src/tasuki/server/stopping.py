@@ -21,7 +21,7 @@ from tasuki.server.replicate import Receiver
 from tasuki.server.tokens import Principal, Scope
 from tasuki.store import StopWord
 
-__all__ = ["STOPPING"]
+__all__ = ["STOPPING", "Asked"]
 
 Words = Annotated[str, msgspec.Meta(max_length=10_000)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
