@@ -40,6 +40,7 @@ OPERATIONS = {
     "/api/v1/runs/{id}/points": "GET",
     "/api/v1/runs/{id}/resume": "GET",
     "/api/v1/runs/{id}/stop": "POST",
+    "/api/v1/runs/{id}/texts": "GET",
     "/api/v1/series": "GET",
     "/api/v1/session": "GET",
     "/api/v1/streams": "GET",

@@ -42,6 +42,7 @@ from tasuki.records.schema import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     Severity,
@@ -49,7 +50,18 @@ from tasuki.records.schema import (
     StopRequested,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProgressRow, ProjectRow, RunRow, StopRow, Summary, json_number
+from tasuki.records.views import (
+    AlertRow,
+    HistoryRow,
+    NoteRow,
+    ProgressRow,
+    ProjectRow,
+    RunRow,
+    StopRow,
+    Summary,
+    TextRow,
+    json_number,
+)
 from tasuki.records.wire import (
     MAX_ITEM_BYTES,
     Control,
@@ -104,6 +116,7 @@ __all__ = [
     "RunRow",
     "RunStarted",
     "RunStatus",
+    "RunText",
     "RunUpdated",
     "Salvaged",
     "Severity",
@@ -111,6 +124,7 @@ __all__ = [
     "StopRequested",
     "StopRow",
     "Summary",
+    "TextRow",
     "Unknown",
     "content_of",
     "count_frames",

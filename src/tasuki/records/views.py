@@ -7,7 +7,18 @@ import msgspec
 
 from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProgressRow", "ProjectRow", "RunRow", "StopRow", "Summary", "json_number"]
+__all__ = [
+    "AlertRow",
+    "HistoryRow",
+    "NoteRow",
+    "ProgressRow",
+    "ProjectRow",
+    "RunRow",
+    "StopRow",
+    "Summary",
+    "TextRow",
+    "json_number",
+]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +120,15 @@ class AlertRow(View, frozen=True, kw_only=True):
     value: float | None = None
     step: int | None = None
     data: Any = None
+
+
+class TextRow(View, frozen=True, kw_only=True):
+    """A piece of text that a run keeps, and of which attempt (by its id) it is."""
+
+    attempt: str
+    name: str
+    time: int
+    text: str
 
 
 class NoteRow(View, frozen=True, kw_only=True):

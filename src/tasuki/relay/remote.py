@@ -11,7 +11,7 @@ import numpy as np
 
 from tasuki import __version__
 from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary, TextRow
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
 from tasuki.remotes import Remotes
@@ -115,6 +115,11 @@ class HttpQuery:
         """The alerts of a project or of one run, by time."""
         asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
         return list(self.rows("alerts", "alerts", AlertRow, asked))
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if name is None else {"name": name})
+        return list(self.rows(f"runs/{segment(run)}/texts", "texts", TextRow, asked))
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, TextRow, json_number
 
 __all__ = [
     "AlertList",
@@ -27,6 +27,7 @@ __all__ = [
     "StreamRow",
     "SummaryList",
     "SyncedNotes",
+    "TextList",
     "encoded",
 ]
 
@@ -88,6 +89,12 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class TextList(Listing, frozen=True, kw_only=True):
+    """What a run has kept as text."""
+
+    texts: list[TextRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

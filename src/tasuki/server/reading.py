@@ -17,6 +17,7 @@ from tasuki.server.answers import (
     RunAnswer,
     RunList,
     SummaryList,
+    TextList,
     encoded,
 )
 from tasuki.server.asking import Asking, cursor_from, page_of, parse_cursor
@@ -168,6 +169,25 @@ async def alerts(
     return await asking.answer(question)
 
 
+@get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=needs(Scope.READ), responses=answers(TextList))
+async def texts(
+    asking: Asking,
+    id: FromPath[str],
+    project: Project,
+    name: FromQuery[str | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
+
+    def question(questions: Questions, reached: Reached) -> TextList:
+        found = questions.texts(project, id, name)
+        page = page_of(list(enumerate(found)), lambda row: row[0], limit, cursor)
+        return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
 @get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
 async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
@@ -211,4 +231,4 @@ async def resume(
     return found
 
 
-QUESTIONS = [projects, runs, run, resume, metrics, history, summaries, alerts, notes]
+QUESTIONS = [projects, runs, run, resume, metrics, history, summaries, alerts, texts, notes]

@@ -24,6 +24,7 @@ from tasuki.records import (
     StopRequested,
     StopRow,
     Summary,
+    TextRow,
 )
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
@@ -137,6 +138,10 @@ class LocalStore:
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
         """The alerts of a project or of one run, by time."""
         return self.ask(Questions.alerts, project, run)
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        return self.ask(Questions.texts, project, run, name)
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None

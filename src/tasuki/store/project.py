@@ -26,6 +26,7 @@ from tasuki.records import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     StopRequested,
@@ -35,7 +36,7 @@ from tasuki.records import (
     text_of_note,
 )
 from tasuki.store import metrics
-from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_updated, to_json
+from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
 from tasuki.store.points import Points, collect
@@ -145,6 +146,8 @@ class Projection:
                 run_status(self.db, run, place, record)
             case StopRequested():
                 run_stop(self.db, run, place, record)
+            case RunText():
+                run_text(self.db, run, place, record)
             case RunProgress():
                 run_progress(self.db, run, place, record)
             case Alert():
@@ -243,7 +246,7 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "alert"):
+        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "run_text", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
         for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):

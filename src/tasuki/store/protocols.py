@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
+from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary, TextRow
 
 __all__ = ["Query", "Series", "Stoppable", "Store", "Top"]
 
@@ -90,6 +90,10 @@ class Query(Protocol):
 
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
         """The alerts of a project or of one run (by id), by time."""
+        ...
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """The texts of a run, piece by piece in the order in which they came; only those of a name, if one is given."""
         ...
 
     def notes(

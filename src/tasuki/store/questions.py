@@ -23,6 +23,7 @@ from tasuki.records import (
     Status,
     StopRow,
     Summary,
+    TextRow,
 )
 from tasuki.store.history import HistoryPage, history_rows
 from tasuki.store.metrics import read_points, read_series
@@ -42,6 +43,7 @@ from tasuki.store.statements import (
     STOPS,
     SUMMARIES,
     SUMMARIES_OF,
+    TEXTS,
 )
 
 __all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
@@ -317,6 +319,11 @@ class Questions:
     def standing(self, project: str, event_ids: Collection[str]) -> dict[str, str]:
         """The digests of the notes that stand, by those of the event ids that are known."""
         return dict(rows(self.db, STANDING, (project, json.dumps(list(event_ids)))))
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text, piece by piece, in the order in which it came."""
+        found = self.db.execute(TEXTS, (self.key(project, run), name, name))
+        return [TextRow(attempt=attempt, name=kept, time=time, text=text) for attempt, kept, time, text in found]
 
     def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
         """The alerts of a project or of one run, by time."""

@@ -3,7 +3,19 @@
 import math
 from typing import NamedTuple
 
-__all__ = ["ALERTS", "BEST", "LAST", "NEWEST_FIRST", "OLDEST_FIRST", "PROJECT", "PROJECTS", "STOPS", "SUMMARIES", "SUMMARIES_OF"]
+__all__ = [
+    "ALERTS",
+    "BEST",
+    "LAST",
+    "NEWEST_FIRST",
+    "OLDEST_FIRST",
+    "PROJECT",
+    "PROJECTS",
+    "STOPS",
+    "SUMMARIES",
+    "SUMMARIES_OF",
+    "TEXTS",
+]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
@@ -66,6 +78,9 @@ FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NUL
 STOPS = """
 SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
 LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
+"""
+TEXTS = """
+SELECT attempt, name, clock, text FROM run_text WHERE run = ? AND (? IS NULL OR name = ?) ORDER BY clock, writer, "offset"
 """
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (

@@ -16,6 +16,7 @@ from tasuki.records import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     StopRequested,
     Unknown,
@@ -96,6 +97,7 @@ class Facts:
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],
             **self.attempts(),
             **self.requests(),
+            "texts": self.texts(),
             "alerts": self.alerts(),
             "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
             "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
@@ -147,6 +149,14 @@ class Facts:
             name: [(attempt, *row) for attempt, row in sorted(found.items())]
             for name, found in (("stops", stops), ("progress", progress))
         }
+
+    def texts(self) -> list[tuple[Any, ...]]:
+        """Texts by stream and offset."""
+        return [
+            (writer, offset, clock, record.attempt, record.name, record.text)
+            for writer, offset, clock, record in self.records
+            if isinstance(record, RunText)
+        ]
 
     def alerts(self) -> list[tuple[Any, ...]]:
         """Alerts by stream and offset."""

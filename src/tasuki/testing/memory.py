@@ -32,6 +32,7 @@ from tasuki.records import (
     Status,
     StopRow,
     Summary,
+    TextRow,
     Unknown,
     decode,
     frames,
@@ -323,6 +324,15 @@ class MemoryStore:
                         value=record.value, step=record.step, data=data,
                     )))  # fmt: skip
         return [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        dumped = self.dump_run(project, self.run(project, run).id)
+        return [
+            TextRow(attempt=attempt, name=kept, time=time, text=text)
+            for writer, offset, time, attempt, kept, text in sorted(dumped["texts"], key=lambda row: (row[2], row[0], row[1]))
+            if name in (None, kept)
+        ]
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
