@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import demo, folder, gc, install, note, query, remote, run, token
+from tasuki.cli import demo, exec, folder, gc, install, note, query, remote, run, token
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -20,6 +20,7 @@ app.add_typer(token.app, name="token")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
 app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)

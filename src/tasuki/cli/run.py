@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
-from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_tsv
+from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_text, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
+from tasuki.errors import NotFound
 
 if TYPE_CHECKING:
     from tasuki.records import AlertRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
 
-__all__ = ["app", "history", "list_runs", "show", "stop"]
+__all__ = ["app", "history", "list_runs", "output", "show", "stop"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
 Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
@@ -60,7 +61,7 @@ def list_cells(run: "RunRow") -> list[Any]:
 
 def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
     """The metrics that most runs have; of equals the first by name."""
-    counts = Counter(metric for metrics in runs for metric in metrics)
+    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith("system/"))
     return sorted(counts, key=lambda metric: (-counts[metric], metric))[:KEY_METRICS]
 
 
@@ -161,6 +162,43 @@ def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Ta
         times = [timedelta(microseconds=call.time - began) for call in calls]
     rows = [[call.step, time, *map(call.metrics.get, metrics)] for call, time in zip(calls, times, strict=True)]
     return Table(["step", "time" if began is None else "after", *metrics], rows)
+
+
+# -- output
+
+
+@app.command("output", cls=Examples, epilog="tasuki run output solver\ntasuki run output m6u9 --name git.diff | git apply --stat")
+def output_command(
+    run: Ref,
+    project: Project = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="stdout, stderr or git.diff; else the first two.")
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Print what a run has kept as text: what its program printed under `tasuki exec`, or its uncommitted changes.
+
+    Of a run that was resumed: of all its attempts, in order.
+    """
+    with asking(dir, project, remote) as asked:
+        output(asked, run, name, as_json=as_json)
+
+
+def output(asked: Asked, ref: str, name: str | None, *, as_json: bool) -> None:
+    """Print the texts of a run. NotFound, saying which it has, where there is none of the name."""
+    run = asked.query.run(asked.project, ref)
+    texts = asked.query.texts(asked.project, run.id)
+    chosen = [text for text in texts if text.name in ({name} if name else {"stdout", "stderr"})]
+    if name and not chosen:
+        names = sorted({text.name for text in texts})
+        raise NotFound(f"run {ref!r} has kept no {name!r}", hint=f"there are {', '.join(names)}" if names else None)
+    if as_json:
+        rows = [{"name": text.name, "time": datetime_from_us(text.time), "text": text.text} for text in chosen]
+        write_json("run-output/1", {"project": asked.project, "run": run.id, "name": run.name, "texts": rows})
+    else:
+        write_text("".join(text.text for text in chosen))
 
 
 # -- stop

@@ -29,6 +29,7 @@ __all__ = ["FINISH_DRAIN_SECONDS", "PROCESS"]
 FINISH_DRAIN_SECONDS = 5.0
 EXIT_DRAIN_SECONDS = 1.5
 CLOSE_SECONDS = 0.2
+LAST_NOTES_SECONDS = 0.1
 log = logging.getLogger("tasuki.sdk")
 
 
@@ -77,7 +78,18 @@ class Process:
         return relay
 
     def watch(self) -> None:
-        """Once a second: obey the switch as it is now, in the environment or the settings file, and revive dead relays."""
+        """Once a second: look at the machine, and after the relays."""
+        self.sample()
+        self.watch_relays()
+
+    def sample(self) -> None:
+        """Log how busy the machine is, for each run at its own interval."""
+        for run in list(self.open_runs):
+            if run.sampler is not None and not run.finished and (found := run.sampler.sample()):
+                run.note_load(found)
+
+    def watch_relays(self) -> None:
+        """Obey the switch as it is now, in the environment or the settings file, and revive dead relays."""
         for (folder, remote), settings in list(self.remotes.items()):
             try:
                 is_off = load(dir=str(folder)).disable_write_through
@@ -186,6 +198,8 @@ class Process:
     def at_exit(self) -> None:
         """The interpreter ends, and some runs are open: they failed."""
         error = getattr(sys, "last_value", None)
+        for run in list(self.open_runs):
+            run.take_last_notes(LAST_NOTES_SECONDS)
         self.fail_all(text_of_error(error) if error else "the interpreter ended without finish()")
         self.pulse.stop()
         for relay in self.relays.values():

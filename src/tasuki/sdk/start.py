@@ -1,8 +1,6 @@
 """Starting a run, and the functions that mean the current one."""
 
-import platform
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,13 +9,14 @@ from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import project_name
 from tasuki.records import AlertLevel, RunStarted, Status
 from tasuki.relay import Sent, remote_url
+from tasuki.sdk.capture import checkout_here, environment_of, keep_diff
 from tasuki.sdk.notes import Noted
 from tasuki.sdk.process import PROCESS
 from tasuki.sdk.resume import chosen_run
 from tasuki.sdk.run import Run
 from tasuki.sdk.stop import Stop
 from tasuki.sdk.values import as_config, jsonable, text, text_or_none
-from tasuki.settings import captured_environment, load
+from tasuki.settings import load
 
 __all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "should_stop", "watch"]
 
@@ -36,6 +35,7 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     journal: str | None = None,
     remote: str | None = None,
     token: str | None = None,
+    system_metrics: float | bool | None = None,
     **unknown: Any,
 ) -> Run:
     """Start a run and make it the current one; an earlier one that is still open is finished first.
@@ -45,20 +45,22 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     new attempt at the run of that id, which may be in the folder or on the server (`"must"`: the beginning of an id will do).
     `dir`: the data folder (else TASUKI_DIR); `journal`: puts the journals elsewhere (else TASUKI_JOURNAL). `remote`: the address
     of a server, or its name (else TASUKI_REMOTE), to which everything is sent as it is recorded, with `token` (else TASUKI_TOKEN,
-    else the file credentials) as the key; a server that is down, slow or wrong never holds the run up.
+    else the file credentials) as the key; a server that is down, slow or wrong never holds the run up. `system_metrics`: seconds
+    between samples of the machine's load, which are logged under `system/`; False for none (else TASUKI_SYSTEM_METRICS, else 15).
 
     Raises ConfigError for a bad argument, Conflict for an id that exists, NotFound for one that must exist and does not,
     JournalError when the folder can't be written, RemoteError where only the server can know of the run, and can't be asked.
     """
     if unknown:
         warn_user(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning)
-    settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token)
+    settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token, system_metrics=system_metrics)
     if settings.remote:
         remote_url(settings.remote)
     if settings.project is None:
         raise ConfigError("no project is named", hint='tasuki.init(project="digits"), or export TASUKI_PROJECT=digits')
     project = project_name(settings.project)
     chosen = chosen_run(settings, project, id, resume)
+    checkout = checkout_here() if settings.capture_git else None
     started = RunStarted(
         time=SYSTEM.now_us(),
         attempt=secrets.token_hex(8),
@@ -67,10 +69,12 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
         notes=text_or_none(notes),
         tags=[text(tag) for tag in ([tags] if isinstance(tags, str) else tags)],
         config=as_config(config),
-        environment=jsonable(captured_environment() | {"python": platform.python_version(), "argv": sys.argv}),
+        environment=jsonable(environment_of(checkout)),
     )
     run = Run(settings, project, chosen.id, started, next_step=chosen.next_step)
     run.begin()
+    if checkout is not None:
+        run.note_taker = keep_diff(checkout, run.keep)
     PROCESS.made_current(run)
     return run
 
