@@ -6,8 +6,9 @@ from collections.abc import Sequence
 __all__ = ["redacted", "redacted_arguments"]
 
 MASK = "***"
-NAMES = r"[\w.-]*(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|credential|private[_-]?key)[\w.-]*"
-ASSIGNED = re.compile(rf"""(?ix) (["']?{NAMES}["']?\s*(?:=|:|=>)\s*) (["']?) ([^\s"',;)\]}}]{{4,}}) """)
+NAMES = r"[\w.-]*(?:api[_-]?key|access[_-]?key|secret|token(?![a-z])|passw(?:or)?d|credential|private[_-]?key)[\w.-]*"
+ASSIGNED = re.compile(rf"""(?ix) (["']?{NAMES}["']? (?: =(?=\S) | \s*:\s* | \s*=>?\s*(?=["']) )) (["']?) ([^\s"',;)\]}}]{{4,}}) """)
+"""A name that says that its value is secret, and the value; not `token = batch[0]`, which is code."""
 KNOWN = re.compile(
     r"""(?x)
     -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
