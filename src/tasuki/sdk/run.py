@@ -134,8 +134,9 @@ class Run(TakesNotes):
                     appender.settle(written, len(frame))
         if durable:
             appender.sync()
-        if self.watchers is not None:
-            self.heed(self.watchers.see(metrics, step))
+        watchers = self.watchers
+        if watchers is not None and not metrics.keys().isdisjoint(watchers.names):
+            self.heed(watchers.see(metrics, step))
 
     def alert(  # noqa: PLR0913 - the parts of an alert
         self,

@@ -5,6 +5,7 @@ IMMEDIATE and moves it together with the rows, so nothing is projected twice. Th
 interleaved: every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -266,12 +267,13 @@ class Projection:
         return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
 
     def alert(self, run: int, place: Place, record: Alert) -> None:
-        """Something to look at."""
+        """Something to look at. SQLite would make NULL of a value that is NaN, which is not the same as none."""
+        value = "nan" if record.value is not None and math.isnan(record.value) else record.value
         self.db.execute(
             "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run, place.writer, place.offset, place.clock, record.time, record.level, record.title, record.text, record.reason,
-                record.metric, record.value, record.step, None if record.data is None else to_json(record.data),
+                record.metric, value, record.step, None if record.data is None else to_json(record.data),
             ),
         )  # fmt: skip
 

@@ -330,7 +330,8 @@ class Questions:
         return [
             AlertRow(
                 id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
-                title=title, text=text, reason=reason, metric=metric, value=value, step=step,
+                title=title, text=text, reason=reason, metric=metric,
+                value=None if value is None else float(value), step=step,
                 data=None if data is None else from_json(data),
             )
             for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(

@@ -163,7 +163,8 @@ class Facts:
         return [
             (
                 writer, offset, clock, record.time, record.level, record.title, record.text, record.reason, record.metric,
-                record.value, record.step, None if record.data is None else text(record.data),
+                "nan" if record.value is not None and math.isnan(record.value) else record.value, record.step,
+                None if record.data is None else text(record.data),
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Alert)
