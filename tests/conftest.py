@@ -41,7 +41,7 @@ def no_open_runs() -> Iterator[None]:
         process = module.PROCESS
         for run in list(process.open_runs):
             run.finish()
-        process.current = None
+        process.current = process.watched = None
         process.pulse.stop()
         for relay in process.relays.values():
             relay.stop()
