@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
 
 __all__ = [
     "AlertList",
@@ -21,12 +21,14 @@ __all__ = [
     "PointsAnswer",
     "ProjectList",
     "Purged",
+    "RunAnswer",
     "RunList",
     "SeriesAnswer",
     "StreamList",
     "StreamRow",
     "SummaryList",
     "SyncedNotes",
+    "TextList",
     "encoded",
 ]
 
@@ -94,6 +96,12 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class TextList(Listing, frozen=True, kw_only=True):
+    """What a run has kept as text."""
+
+    texts: list[TextRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_lo
 from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
-from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Store, Top
+from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Stoppable, Store, Top, WordQuery
 from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
@@ -53,12 +53,14 @@ __all__ = [
     "RunsPage",
     "Series",
     "StopWord",
+    "Stoppable",
     "Store",
     "Top",
     "UnionSource",
     "VerifyReport",
     "View",
     "Wanted",
+    "WordQuery",
     "best_of",
     "catch_up",
     "changed",
