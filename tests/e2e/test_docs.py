@@ -7,6 +7,7 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
+COMMAND = re.compile(r"^(tasuki (?:exec|run (?!stop)|note|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/notes.md", "docs/quickstart.md", "docs/runs.md"])
@@ -20,7 +21,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(r"^(tasuki (?:exec|run (?!stop)|note|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = COMMAND.findall(text)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)
