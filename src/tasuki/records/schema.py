@@ -64,6 +64,12 @@ class AlertLevel(StrEnum):
     WARN = "warn"
     ERROR = "error"
 
+    @property
+    def and_louder(self) -> list["AlertLevel"]:
+        """This level and those that are louder."""
+        levels = list(AlertLevel)
+        return levels[levels.index(self) :]
+
 
 class AlertReason(StrEnum):
     """What an alert of a watcher is about; an alert of a person's or a program's own has any text, or none."""

@@ -1,4 +1,4 @@
-"""What a question is answered with: the rows of a `Query`, on a folder and over HTTP alike. Times are microseconds UTC."""
+"""What a question is answered with, and a change made by: the same on a folder and over HTTP. Times are microseconds UTC."""
 
 import math
 from typing import Any
@@ -9,8 +9,11 @@ from tasuki.records.schema import AlertLevel, NoteKind, Status
 
 __all__ = [
     "AlertRow",
+    "Change",
     "HistoryRow",
+    "MetricRange",
     "NoteRow",
+    "Overview",
     "ProgressRow",
     "ProjectRow",
     "RunRow",
@@ -96,6 +99,35 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     max_step: int | None
 
 
+class MetricRange(View, frozen=True, kw_only=True):
+    """One metric over all runs of a project: how many have logged it, and the least and the greatest value with the run of each.
+
+    Of equals it is the run that was created first. All four are None where nothing but NaN was logged.
+    """
+
+    metric: str
+    runs: int
+    min: float | None
+    min_run: str | None
+    max: float | None
+    max_run: str | None
+
+
+class Overview(View, frozen=True, kw_only=True):
+    """A project at a glance. `statuses` and `alerts` count runs by status and alerts by level; `points` counts logged values."""
+
+    project: str
+    runs: int
+    statuses: dict[Status, int]
+    points: int
+    lost: int
+    created: int | None
+    updated: int | None
+    metrics: list[MetricRange]
+    alerts: dict[AlertLevel, int]
+    notes: int
+
+
 class HistoryRow(View, frozen=True, kw_only=True, gc=False):
     """What one `log()` call recorded: names are flat, joined with `/`."""
 
@@ -120,6 +152,16 @@ class AlertRow(View, frozen=True, kw_only=True):
     value: float | None = None
     step: int | None = None
     data: Any = None
+
+
+class Change(View, frozen=True, kw_only=True):
+    """An edit of a run: what is None stays as it is; an empty text takes a group or notes away."""
+
+    name: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    tags_added: list[str] = []
+    tags_removed: list[str] = []
 
 
 class TextRow(View, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, TextRow, json_number
+from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
 
 __all__ = [
     "AlertList",
@@ -17,6 +17,7 @@ __all__ = [
     "MetricList",
     "NoteList",
     "NoteResult",
+    "OverviewAnswer",
     "PointsAnswer",
     "ProjectList",
     "Purged",
@@ -63,6 +64,12 @@ class RunList(Listing, frozen=True, kw_only=True):
 
 class RunAnswer(RunRow, frozen=True, kw_only=True):
     """One run."""
+
+    missing: int
+
+
+class OverviewAnswer(Overview, frozen=True, kw_only=True):
+    """A project at a glance."""
 
     missing: int
 

@@ -8,7 +8,8 @@ interleaved: every rule is a maximum, a minimum, a sum or a set over (step, cloc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import apsw
 from zlib_ng.zlib_ng import crc32
@@ -67,6 +68,10 @@ SELECT project, run.id, run.key, tail_records FROM json_each(?) asked
 JOIN run ON project = json_extract(asked.value, '$[0]') AND run.id = json_extract(asked.value, '$[1]')
 """
 """A run that was deleted has no row."""
+ADD_ALERT = """
+INSERT INTO alert (clock, writer, "offset", run, time, level, title, text, reason, metric, value, step, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 @dataclass(slots=True)
@@ -89,6 +94,7 @@ class Projection:
         self.places: dict[str, Progress] = {}
         self.moved: dict[str, Stream] = {}
         self.runs: dict[tuple[str, str], RunState | None] = {}
+        self.alerts: list[tuple[Any, ...]] = []
 
     def expect(self, streams: Sequence[Stream]) -> None:
         """Look up what is kept of many streams and their runs at once."""
@@ -187,8 +193,10 @@ class Projection:
             "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
             [(run.points, run.tail_records, run.clock, run.key) for run in self.runs.values() if run is not None],
         )
+        self.db.executemany(ADD_ALERT, sorted(self.alerts, key=itemgetter(0, 1, 2)))
         self.tail.write()
         self.events.write(self.db)
+        self.alerts.clear()
         self.moved.clear()
         self.runs.clear()
 
@@ -267,14 +275,13 @@ class Projection:
         return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
 
     def alert(self, run: int, place: Place, record: Alert) -> None:
-        """Something to look at. SQLite would make NULL of a value that is NaN, which is not the same as none."""
+        """Something to look at; those of one transaction arrive by time. SQLite would make NULL of NaN, which is not the same."""
         value = "nan" if record.value is not None and math.isnan(record.value) else record.value
-        self.db.execute(
-            "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self.alerts.append(
             (
-                run, place.writer, place.offset, place.clock, record.time, record.level, record.title, record.text, record.reason,
+                place.clock, place.writer, place.offset, run, record.time, record.level, record.title, record.text, record.reason,
                 record.metric, value, record.step, None if record.data is None else to_json(record.data),
-            ),
+            )
         )  # fmt: skip
 
     def note(self, stream: Stream, place: Place, record: Note) -> None:

@@ -82,8 +82,8 @@ class RawStore:
     """Streams in one SQLite file. Not to be shared by threads. Items are packed until one holds `packed_bytes` of frames."""
 
     def __init__(self, path: Path | str, *, packed_bytes: int = PACKED_BYTES, clock: Clock = SYSTEM) -> None:
-        self.clock = clock
         self.packed_bytes = packed_bytes
+        self.clock = clock
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(60_000)
         self.packed = NOWHERE
@@ -93,8 +93,7 @@ class RawStore:
                 self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
             raise DataError(f"{path} is not a raw store of schema {SCHEMA}")
-        self.db.execute(ENDED)
-        self.db.execute(RECEIVED)
+        self.db.execute(f"{RECEIVED}; {ENDED}")
 
     def close(self) -> None:
         """Close the file."""

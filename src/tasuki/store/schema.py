@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 8
+SCHEMA = 10
 
 TABLES = """
 CREATE TABLE writer (
@@ -51,10 +51,11 @@ CREATE INDEX run_text_place ON run_text (run, clock, writer, "offset");
 CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
 
 CREATE TABLE alert (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT,  -- no number comes again: who goes on behind one misses none that came later
     run INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL, clock INTEGER NOT NULL, time INTEGER NOT NULL,
     level TEXT NOT NULL, title TEXT NOT NULL, text TEXT, reason TEXT, metric TEXT, value REAL, step INTEGER, data TEXT,
-    PRIMARY KEY (writer, "offset")
-) WITHOUT ROWID;
+    UNIQUE (writer, "offset")
+);
 CREATE INDEX alert_run ON alert (run, clock, writer);
 
 CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equal ones are the same, others conflict
