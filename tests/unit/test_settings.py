@@ -53,8 +53,13 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 
 MEANT = {
-    "dir": Path, "journal": Path, "disable_write_through": bool, "capture_git": bool, "retention_days": float, "system_metrics": float,
-}  # fmt: skip
+    "dir": Path,
+    "journal": Path,
+    "disable_write_through": bool,
+    "capture_git": bool,
+    "retention_days": float,
+    "system_metrics": float,
+}
 
 
 @pytest.mark.parametrize(
