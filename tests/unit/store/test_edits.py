@@ -10,7 +10,8 @@ from tasuki.testing import FakeClock
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("TASUKI_DISABLE_WRITE_THROUGH", "1")  # nobody listens there
     with init("p", "one", id="r", dir=str(tmp_path), remote="http://127.0.0.1:9", tags=["a"]) as run:
         run.log({"x": 1})
     with open_local(load(dir=str(tmp_path))) as store:
@@ -57,7 +58,7 @@ def test_a_folder_that_cant_be_written_is_said(store, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tasuki.store.edits.Writer.create", full)
+    monkeypatch.setattr("tasuki.journal.appender.Writer.create", full)
     with pytest.raises(JournalError, match="No space left"):
         store.edit("p", "r", Change(name="x"))
 
