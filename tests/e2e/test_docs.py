@@ -7,10 +7,11 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
-COMMAND = re.compile(r"^(tasuki (?:exec|run (?!stop)|note|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", re.MULTILINE)
+SHOWN = "exec|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
+COMMAND = re.compile(rf"^(tasuki (?:{SHOWN}).*?)(?:  #.*)?$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/notes.md", "docs/quickstart.md", "docs/runs.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/answers.md", "docs/notes.md", "docs/quickstart.md", "docs/runs.md"])
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
