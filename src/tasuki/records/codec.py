@@ -44,6 +44,9 @@ OTHERS = (
     | schema.RunUpdated
     | schema.RunStatus
     | schema.RunDeleted
+    | schema.StopRequested
+    | schema.RunProgress
+    | schema.RunText
     | schema.Alert
     | schema.Heartbeat
     | schema.Lost

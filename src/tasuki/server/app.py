@@ -20,6 +20,7 @@ from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.door import LOOPBACK, SPOKEN, Door
+from tasuki.server.editing import EDITING
 from tasuki.server.events import Hub, event_stream
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
@@ -35,6 +36,7 @@ from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
 from tasuki.server.static import STATIC
+from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
 from tasuki.settings import Settings
@@ -66,7 +68,7 @@ class Parts:
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -129,6 +131,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *SESSION,
             *REMOTES,
             *INGEST,
+            *EDITING,
+            *STOPPING,
             replicate,
             event_stream,
             *STATIC,
