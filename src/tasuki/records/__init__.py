@@ -28,7 +28,9 @@ from tasuki.records.schema import (
     AlertLevel,
     AlertReason,
     Correction,
+    Delivered,
     Event,
+    File,
     Heartbeat,
     Lesson,
     Lost,
@@ -47,7 +49,7 @@ from tasuki.records.schema import (
     Status,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records.views import AlertRow, FileRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
 from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
@@ -61,7 +63,10 @@ __all__ = [
     "AlertRow",
     "Control",
     "Correction",
+    "Delivered",
     "Event",
+    "File",
+    "FileRow",
     "FlatMetrics",
     "Heartbeat",
     "HistoryRow",

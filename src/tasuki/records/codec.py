@@ -45,6 +45,8 @@ OTHERS = (
     | schema.RunStatus
     | schema.RunDeleted
     | schema.Alert
+    | schema.File
+    | schema.Delivered
     | schema.Heartbeat
     | schema.Lost
     | schema.Salvaged

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasuki import __version__
 from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
 from tasuki.remotes import Remotes
@@ -123,6 +123,11 @@ class HttpQuery:
         asked: dict[str, Any] = {"brain": project, "limit": PAGE}
         asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
         return list(self.rows("notes", "notes", NoteRow, asked))
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+        return list(self.rows("files", "files", FileRow, asked))
 
     # -- how
 

@@ -6,6 +6,7 @@ from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
+from tasuki.store.files import FileContent
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
@@ -28,6 +29,7 @@ __all__ = [
     "Dump",
     "Event",
     "EventSpan",
+    "FileContent",
     "Gap",
     "Generations",
     "Grid",

@@ -13,7 +13,7 @@ import apsw.ext
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
 from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
@@ -133,6 +133,10 @@ class LocalStore:
     ) -> list[NoteRow]:
         """A project's notes, by time."""
         return self.ask(Questions.notes, project, kind, since=since, search=search)
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        return self.ask(Questions.files, project, run)
 
     # -- care
 

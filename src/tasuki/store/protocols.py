@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
+from tasuki.records import AlertRow, FileRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
 
 __all__ = ["Query", "Series", "Store", "Top"]
 
@@ -99,4 +99,8 @@ class Query(Protocol):
 
         Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
         """
+        ...
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project, or of one run (by id; "" for those that are in none), in the order in which they came."""
         ...

@@ -10,7 +10,8 @@ import apsw
 import msgspec
 
 from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.records import AlertLevel, AlertRow, FileRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.store.files import CONTENT, FILES, FileContent, file_rows
 from tasuki.store.history import HistoryPage, history_rows
 from tasuki.store.metrics import read_points, read_series
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
@@ -258,6 +259,18 @@ class Questions:
                 ALERTS, (project, run)
             )
         ]  # fmt: skip
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        self.check_project(project)
+        return file_rows(project, rows(self.db, FILES, (project, run)))
+
+    def file_content(self, project: str, run: str, sha256: str) -> FileContent:
+        """What a run has under a sha256. NotFound for what it has not."""
+        row = one(self.db, CONTENT, (project, run, sha256))
+        if row is None:
+            raise NotFound(f"run {run!r} has no file {sha256!r}")
+        return FileContent(*row)
 
 
 def from_json(text: str) -> Any:

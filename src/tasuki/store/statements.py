@@ -64,6 +64,10 @@ PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (
     SELECT project, 1 AS runs, coalesce(updated, 0) AS updated FROM run
     UNION ALL SELECT project, 0, max(clock) FROM note GROUP BY project
+    UNION ALL SELECT project, 0, max(clock) FROM file WHERE run = '' GROUP BY project
 ) GROUP BY project ORDER BY project
 """
-PROJECT = "SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)"
+PROJECT = """
+SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)
+    OR EXISTS (SELECT 1 FROM file WHERE project = ?1 AND run = '')
+"""
