@@ -175,7 +175,7 @@ class File(Record, frozen=True, kw_only=True, tag="file"):
 
 
 class Delivered(Record, frozen=True, kw_only=True, tag="delivered"):
-    """Which deliveries of a client that may send again the following records are: 32 hex digits each.
+    """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
 
     `system`: how many rows of system metrics the stream has with them.
     """

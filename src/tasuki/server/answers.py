@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
 
 __all__ = [
     "AlertList",
     "Chart",
     "ChartRun",
+    "FileList",
     "HistoryList",
     "Ingested",
     "Meta",
@@ -87,6 +88,12 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class FileList(Listing, frozen=True, kw_only=True):
+    """Files."""
+
+    files: list[FileRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

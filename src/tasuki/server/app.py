@@ -21,6 +21,7 @@ from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.door import LOOPBACK, SPOKEN, Door
 from tasuki.server.events import Hub, event_stream
+from tasuki.server.files import FILES
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
 from tasuki.server.keeper import Keeper
@@ -36,6 +37,7 @@ from tasuki.server.session import SESSION
 from tasuki.server.static import STATIC
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
+from tasuki.server.trackio import TRACKIO, Streams, Uploads
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
@@ -62,6 +64,8 @@ class Parts:
         self.readers = Readers(settings, self.keeper)
         self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
+        self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
+        self.trackio_uploads = Uploads(settings.dir)
         self.brain_requests = Window(600, 60)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
@@ -118,7 +122,20 @@ async def meta(parts: Parts) -> Meta:
 def application(parts: Parts, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
-        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, *SESSION, *INGEST, replicate, event_stream, *STATIC],
+        route_handlers=[
+            meta,
+            openapi,
+            *QUESTIONS,
+            *FILES,
+            *SERIES,
+            *STREAMS,
+            *SESSION,
+            *INGEST,
+            *TRACKIO,
+            replicate,
+            event_stream,
+            *STATIC,
+        ],
         guards=[authorized],
         dependencies={
             "parts": given(parts),
@@ -126,6 +143,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "readers": given(parts.readers),
             "receiver": given(parts.receiver),
             "own_journal": given(parts.own_journal),
+            "streams": given(parts.trackio_streams),
+            "uploads": given(parts.trackio_uploads),
             "brain_requests": given(parts.brain_requests),
             "asking": Provide(provide_asking),
         },
