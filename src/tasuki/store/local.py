@@ -33,7 +33,6 @@ READER_WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 HURRIED_SECONDS = 0.05
 """How long it waits after it has waited in vain: a command asks several questions."""
-SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
@@ -272,9 +271,9 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def is_over(self, writers: list[tuple[str, bool]], updated: int) -> bool:
-        """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for a minute."""
-        silent = self.clock.now_us() - updated > SILENT_US
+    def is_over(self, writers: list[tuple[str, bool]], updated: int, silent_us: int) -> bool:
+        """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for so long."""
+        silent = self.clock.now_us() - updated > silent_us
         return all(
             sealed or (verdict := self.source.verdict(writer)) is Verdict.DEAD or (verdict is Verdict.UNKNOWN and silent)
             for writer, sealed in writers

@@ -23,6 +23,10 @@ from tasuki.store.statements import ALERTS, BEST, LAST, NEWEST_FIRST, OLDEST_FIR
 
 __all__ = ["Behind", "Questions", "RunsPage", "best_of"]
 
+SILENT_US = 60_000_000
+"""A process of ours says every half minute that it lives."""
+QUIET_US = 600_000_000
+"""Another tracker's says nothing between two logs, nor at its end."""
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
 
@@ -35,9 +39,9 @@ class RunsPage(NamedTuple):
 
 
 class Questions:
-    """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
+    """Answers from one connection. `is_over(writers, updated, silent_us)`: whether an attempt without an end has ended."""
 
-    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int], bool]) -> None:
+    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int, int], bool]) -> None:
         self.db = db
         self.is_over = is_over
 
@@ -93,8 +97,9 @@ class Questions:
             ended,
             number,
         ) = row
+        known = {} if environment is None else from_json(environment)
         if status is None:
-            status = Status.CRASHED if attempt and self.is_over(self.writers(key, attempt), updated) else Status.RUNNING
+            status, reason = self.concluded(self.writers(key, attempt), updated, known) if attempt else (Status.RUNNING, None)
         return RunRow(
             project=project,
             id=id,
@@ -104,7 +109,7 @@ class Questions:
             notes=notes,
             tags=[] if tags is None else from_json(tags),
             config={} if config is None else from_json(config),
-            environment={} if environment is None else from_json(environment),
+            environment=known,
             attempt=max(number, 1),
             reason=reason,
             created=created or updated or 0,
@@ -113,6 +118,15 @@ class Questions:
             points=points,
             lost=lost,
         )
+
+    def concluded(self, writers: list[tuple[str, bool]], updated: int, environment: dict[str, Any]) -> tuple[Status, str | None]:
+        """What is known of an attempt that does not say how it ended: crashed, if its process said that it would say so."""
+        tracker = environment.get("tracker")
+        if not self.is_over(writers, updated, SILENT_US if tracker is None else QUIET_US):
+            return Status.RUNNING, None
+        if tracker is None:
+            return Status.CRASHED, None
+        return Status.FINISHED, f"{tracker} does not say how a run ends: nothing has come for {QUIET_US // 60_000_000} minutes"
 
     def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
         """The streams in which an attempt says that it began, and whether they are complete."""
