@@ -5,7 +5,7 @@ import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -191,27 +191,26 @@ def test_what_is_sent_again_is_there_once(folder, killed):
         "log_id": "1",
         "timestamp": "2026-11-24T00:00:00+00:00",
     }
-    with serving(folder) as server:
+    with ExitStack() as servers:
+        server = servers.enter_context(serving(folder))
         call(server, "bulk_log", logs=logs[:20])
         call(server, "bulk_alert", alerts=[alert])
         call(server, "bulk_log_system", logs=[system])
         if killed:
             server.end(signal.SIGKILL)
-            server = again = Server(folder)
+            server = servers.enter_context(serving(folder))
         call(server, "bulk_log", logs=[*logs, logs[30]], hf_token=None)
         call(server, "bulk_log", [*logs])
         call(server, "bulk_alert", alerts=[alert, alert])
         call(server, "bulk_log_system", logs=[system, system | {"log_id": "2", "metrics": {"cpu": 2}}])
-        with HttpQuery(server.url) as query:
-            assert query.series("p", "r", "x").values.tolist() == list(range(40))
-            system_cpu = query.series("p", "r", "system/cpu")
-            assert (system_cpu.steps.tolist(), system_cpu.values.tolist()) == ([0, 1], [1, 2])
-            assert system_cpu.times[0] == 1795478400_000_000
-            (found,) = query.alerts("p")
-            assert (found.data, found.level) == ({"window": [5, None]}, "error")
-            assert query.run("p", "r").attempt == 1
-        if killed:
-            again.end()
+        query = servers.enter_context(HttpQuery(server.url))
+        assert query.series("p", "r", "x").values.tolist() == list(range(40))
+        system_cpu = query.series("p", "r", "system/cpu")
+        assert (system_cpu.steps.tolist(), system_cpu.values.tolist()) == ([0, 1], [1, 2])
+        assert system_cpu.times[0] == 1795478400_000_000
+        (found,) = query.alerts("p")
+        assert (found.data, found.level) == ({"window": [5, None]}, "error")
+        assert query.run("p", "r").attempt == 1
 
 
 def test_calls_that_come_at_the_same_time_are_there_once(server):
