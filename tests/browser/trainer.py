@@ -20,7 +20,7 @@ def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
                     run.log({name: float(value) for name, value in call["values"].items()}, step=step)
             case "brain":
                 run = tasuki.Brain(**call)
-            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" as called:
+            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" | "save" as called:
                 getattr(run, called)(**call)
             case "many":
                 os.fsync = lambda file: None  # thousands of runs wait for the disk otherwise, and none has to survive a power loss

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import fsum
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from tasuki.records import (
     encode_parts,
 )
 from tasuki.relay import Sent, control_path
+from tasuki.sdk.files import file_record
 from tasuki.sdk.notes import Notebook, TakesNotes
 from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.run_config import Config
@@ -155,6 +157,18 @@ class Run(TakesNotes):
                 )
             )
         )
+
+    def save(
+        self, path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None
+    ) -> None:
+        """Keep a file as it is now, under `name` (else its path). Saved again under that name, the later one is shown.
+
+        Its content is on this machine's disk when this returns. A text of at most 64 KiB goes to the server with the run;
+        of anything else the server knows name, size and sha256. ConfigError for what is no file, or can't be read.
+        """
+        usable = None if step is None else self.usable_step(step)
+        now = SYSTEM.now_us()
+        self.append(encode(file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
 
     # -- watching
 

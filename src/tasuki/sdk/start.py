@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from os import PathLike
 from typing import Any
 
 from tasuki.clock import SYSTEM
@@ -19,7 +20,7 @@ from tasuki.sdk.stop import Stop
 from tasuki.sdk.values import as_config, jsonable, text, text_or_none
 from tasuki.settings import captured_environment, load
 
-__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "should_stop", "watch"]
+__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "save", "should_stop", "watch"]
 
 ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 RESUME = ("never", "allow", "must")
@@ -191,6 +192,11 @@ def lesson(text: str, confidence: float | None = None, category: str | None = No
 def event(name: str, data: Mapping[str, Any] | None = None) -> Noted:
     """`Run.event` of the current run. ConfigError if there is none."""
     return PROCESS.here().event(name, data)
+
+
+def save(path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None) -> None:
+    """`Run.save` of the current run. ConfigError if there is none."""
+    PROCESS.here().save(path, name, step=step, caption=caption)
 
 
 def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:

@@ -13,6 +13,7 @@ from litestar.response import File
 
 from tasuki.blobs import blob_path
 from tasuki.errors import NotFound
+from tasuki.records import FileRow
 from tasuki.server.answers import FileList
 from tasuki.server.asking import Asking, page_of
 from tasuki.server.gate import needs
@@ -34,23 +35,36 @@ PROBLEM = "application/problem+json"
 
 
 @get("/api/v1/files", summary="The files of a project", opt=needs(Scope.READ), responses=answers(FileList))
-async def files(
+async def files(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
     project: Project,
     run: FromQuery[str | None] = None,
+    search: FromQuery[str | None] = None,
     order: Order = "created",
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The files of a project, or of one run (of those in none: `run=`), in the order in which they came, or the newest first."""
+    """The files of a project, or of one run (of those in none: `run=`), in the order in which they came, or the newest first.
+
+    `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
+    """
 
     def question(questions: Questions, reached: Reached) -> FileList:
         found = questions.files(project, questions.id(project, run) if run else run)
-        found = found[::-1] if order == "-created" else found
-        page = page_of(found, lambda row: row.id, limit, cursor)
-        return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
+        return listed([row for row in found if search is None or is_like(row, search)], reached, order, limit, cursor)
 
     return await asking.answer(question)
+
+
+def is_like(row: FileRow, search: str) -> bool:
+    """Whether a text is in what is said of a file."""
+    return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
+
+
+def listed(found: list[FileRow], reached: Reached, order: str, limit: int, cursor: str | None) -> FileList:
+    """A page of files."""
+    page = page_of(found[::-1] if order == "-created" else found, lambda row: row.id, limit, cursor)
+    return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
 
 
 @get("/api/v1/runs/{id:str}/files", summary="The files of a run", opt=needs(Scope.READ), responses=answers(FileList))
@@ -60,10 +74,7 @@ async def run_files(
     """The files of a run, and the values that are no numbers."""
 
     def question(questions: Questions, reached: Reached) -> FileList:
-        found = questions.files(project, questions.id(project, id))
-        found = found[::-1] if order == "-created" else found
-        page = page_of(found, lambda row: row.id, limit, cursor)
-        return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
+        return listed(questions.files(project, questions.id(project, id)), reached, order, limit, cursor)
 
     return await asking.answer(question)
 
