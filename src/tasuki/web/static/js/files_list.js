@@ -11,7 +11,7 @@ const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"])
 
 function RunChooser() {
   return html`<label class="of-run"><span>Run</span>
-    <select value=${view.run.value} onChange=${(event) => (view.run.value = event.target.value)}>
+    <select aria-label="Run" value=${view.run.value} onChange=${(event) => (view.run.value = event.target.value)}>
       <option value="">all</option>
       ${[...allRuns.value].reverse().map((run) => html`<option key=${run.id} value=${run.id} selected=${run.id === view.run.value}>${run.name}</option>`)}
     </select>
