@@ -69,7 +69,7 @@ def test_any_interleaving_batching_and_repetition_says_what_the_plain_reading_sa
 
 
 @given(streams, st.booleans(), st.data())
-def test_which_notes_and_files_there_are_does_not_depend_on_the_order_in_which_they_arrive(written, outside, data):
+def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(written, outside, data):
     store = reference(written)
     if outside:
         store.received[WRITERS[0]].run = ""
@@ -79,11 +79,23 @@ def test_which_notes_and_files_there_are_does_not_depend_on_the_order_in_which_t
     assert questions.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
         assert questions.notes(project) == store.notes(project)
-        assert questions.files(project) == store.files(project)
-        assert questions.files(project, "r") == store.files(project, "r")
         assert questions.notes(project, NoteKind.LESSON, since=3, search="É") == store.notes(
             project, NoteKind.LESSON, since=3, search="É"
         )
+
+
+@given(streams, st.booleans(), st.data())
+def test_what_is_said_of_files_does_not_depend_on_the_order_in_which_it_arrives(written, outside, data):
+    store = reference(written)
+    if outside:
+        store.received[WRITERS[0]].run = ""
+    db = connect(":memory:")
+    project_in_pieces(db, store, data)
+    questions = Questions(db, lambda *_: True)
+    assert questions.projects() == store.projects()
+    for project in {row.name for row in store.projects()}:
+        for run in (None, "", "r"):
+            assert questions.files(project, run) == store.files(project, run)
 
 
 @given(streams, st.data())

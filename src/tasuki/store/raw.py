@@ -36,6 +36,11 @@ CREATE TABLE IF NOT EXISTS item (
     PRIMARY KEY (writer, "offset")
 );
 """
+READ = """
+SELECT "offset", data FROM item WHERE writer = ?1 AND "offset" + size > ?2
+    AND "offset" >= (SELECT coalesce(max("offset"), 0) FROM item WHERE writer = ?1 AND "offset" <= ?2) ORDER BY "offset"
+"""
+"""From the item in which the offset lies: those before it are not looked at."""
 
 
 class RawStore:
@@ -135,9 +140,7 @@ class RawStore:
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`; nothing at the end, or where an item is damaged."""
         parts, size = [], 0
-        found = self.db.execute(
-            'SELECT "offset", data FROM item WHERE writer = ? AND "offset" + size > ? ORDER BY "offset"', (writer, offset)
-        )
+        found = self.db.execute(READ, (writer, offset))
         for start, data in found:
             try:
                 part = unpack_item(data)[max(0, offset - start) :]
