@@ -31,6 +31,7 @@ from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
+from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
@@ -67,6 +68,7 @@ class Parts:
         self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
         self.trackio_uploads = Uploads(settings.dir)
         self.brain_requests = Window(600, 60)
+        self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
 
@@ -130,6 +132,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *SERIES,
             *STREAMS,
             *SESSION,
+            *REMOTES,
             *INGEST,
             *TRACKIO,
             replicate,
@@ -146,6 +149,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "streams": given(parts.trackio_streams),
             "uploads": given(parts.trackio_uploads),
             "brain_requests": given(parts.brain_requests),
+            "outgoing": given(parts.outgoing),
             "asking": Provide(provide_asking),
         },
         exception_handlers={Exception: problem_response},
