@@ -13,9 +13,9 @@ from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
 
 if TYPE_CHECKING:
-    from tasuki.records import AlertRow, HistoryRow, RunRow, Summary
+    from tasuki.records import AlertRow, FileRow, HistoryRow, RunRow, Summary
 
-__all__ = ["app", "history", "list_runs", "show"]
+__all__ = ["app", "history", "list_files", "list_runs", "show"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
 Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
@@ -163,6 +163,26 @@ def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Ta
     return Table(["step", "time" if began is None else "after", *metrics], rows)
 
 
+# -- files
+
+
+@app.command("files", cls=Examples, epilog="tasuki run files lr-0.1\ntasuki run files lr-0.1 --json --remote team")
+def files_command(ref: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """List a run's files, and the values that were logged and are no numbers."""
+    with asking(dir, project, remote) as asked:
+        list_files(asked, ref, as_json=as_json)
+
+
+def list_files(asked: Asked, ref: str, *, as_json: bool) -> None:
+    """Print a run's files, in the order in which they came."""
+    run = asked.query.run(asked.project, ref)
+    files = asked.query.files(asked.project, run.id)
+    columns = ["name", "key", "step", "form", "size", "media_type", "sha256", "caption"]
+    table = Table(columns, [[getattr(file, column) for column in columns] for file in files], ["name", "caption"])
+    data = {"run": run.id, "files": [file_data(file) for file in files]}
+    write("run-files/1", data, table, as_json=as_json)
+
+
 # -- rows as data
 
 
@@ -222,6 +242,22 @@ def alert_data(alert: "AlertRow") -> dict[str, Any]:
         "value": alert.value,
         "step": alert.step,
         "data": alert.data,
+    }
+
+
+def file_data(file: "FileRow") -> dict[str, Any]:
+    """A file as JSON has it."""
+    return {
+        "id": file.id,
+        "time": datetime_from_us(file.time),
+        "name": file.name,
+        "key": file.key,
+        "step": file.step,
+        "form": file.form,
+        "caption": file.caption,
+        "sha256": file.sha256,
+        "size": file.size,
+        "media_type": file.media_type,
     }
 
 

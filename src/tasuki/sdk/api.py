@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import AlertRow, RunRow, Status
+from tasuki.records import AlertRow, FileRow, RunRow, Status
 from tasuki.relay.remote import open_query
 from tasuki.settings import load
 from tasuki.store import Query, Series
@@ -118,6 +118,10 @@ class ApiRun:
     def alerts(self) -> list[AlertRow]:
         """The run's alerts, by time."""
         return self.query.alerts(self.project, self.id)
+
+    def files(self) -> list[FileRow]:
+        """The run's files, and the values that were logged and are no numbers, in the order in which they came."""
+        return self.query.files(self.project, self.id)
 
 
 def chosen_project(query: Query, given: str | None) -> str:

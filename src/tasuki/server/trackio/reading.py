@@ -103,7 +103,7 @@ async def visible_runs(caller: Caller, project: str) -> list[RunRow]:
     rows = (await caller.readers.ask(question)).value
     if principal.may(Scope.READ, project):
         return rows
-    return [row for row in rows if caller.tokens.owner(project, row.id, "") == principal.name]
+    return [row for row in rows if caller.tokens.owner(row.project, row.id, "") == principal.name]
 
 
 async def one_run(caller: Caller, given: asked.OfRun) -> RunRow | None:
