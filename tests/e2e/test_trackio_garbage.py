@@ -81,7 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_any_call_is_answered_without_a_server_error(server: Server, name: str, body: bytes) -> None:
     answer = server.client.post(f"/api/{name}", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {200, 400, 404}, (body, answer.text)
-    assert set(answer.json()) == {"data" if answer.status_code == 200 else "error"}
+    assert ("data" if answer.status_code == 200 else "error") in answer.json()
 
 
 parts = st.lists(

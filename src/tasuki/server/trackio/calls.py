@@ -21,7 +21,7 @@ from tasuki.records import File
 from tasuki.relay.trackio.entries import Entry, LogEntry, UploadEntry
 from tasuki.relay.trackio.words import base_name, run_of
 from tasuki.server.answers import plain
-from tasuki.server.gate import ANY_TOKEN, NOTHING, needs
+from tasuki.server.gate import ANY_TOKEN, needs
 from tasuki.server.problems import Refusal, problem_from
 from tasuki.server.readers import Readers
 from tasuki.server.replicate import Receiver
@@ -144,10 +144,11 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     del request
     problem, headers = problem_from(error)
     text = f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail
-    return Response(msgspec.json.encode({"error": text}), status_code=problem.status, media_type=JSON, headers=headers)
+    body = msgspec.json.encode({"error": text, "hint": problem.hint})
+    return Response(body, status_code=problem.status, media_type=JSON, headers=headers)
 
 
-@get("/version", opt=needs(NOTHING))
+@get("/version", opt=needs(ANY_TOKEN))
 async def version() -> dict[str, Any]:
     """Which protocol is spoken here: trackio's client asks this first."""
     return {"api_version": API_VERSION, "api_transport": "http", "writes_paused": False, "server": "tasuki"}
