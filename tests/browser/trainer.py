@@ -31,7 +31,7 @@ def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
                 log_that_it_was_stopped(run)
             case "brain":
                 run = tasuki.Brain(**call)
-            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" as called:
+            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" | "save" as called:
                 getattr(run, called)(**call)
             case "many":
                 os.fsync = lambda file: None  # thousands of runs wait for the disk otherwise, and none has to survive a power loss

@@ -1,6 +1,8 @@
 """What every answerer of questions promises, over the same recorded folder."""
 
+import hashlib
 import math
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,8 @@ from tasuki.errors import NotFound
 from tasuki.records import AlertLevel, NoteKind, Status
 from tasuki.sdk import init
 from tasuki.store import Query, Top
+
+PNG = bytes.fromhex("89504e470d0a1a0a")
 
 
 def record(folder: str) -> dict[str, str]:
@@ -18,6 +22,13 @@ def record(folder: str) -> dict[str, str]:
             run.log({"train/loss": 1 / (step + 1), "train/acc": float("nan") if step == 3 else step / 10}, step=step)
         run.log({"eval": {"loss": 0.5}}, step=4)
         run.config["lr"] = 0.2
+        note, picture = Path(folder) / "note.txt", Path(folder) / "two.png"
+        note.write_text("Füße\r\n")
+        picture.write_bytes(PNG)
+        run.save(note, "notes/a.txt", step=3, caption="Füße")
+        run.save(picture)
+        note.write_text("the second")
+        run.save(note, "notes/a.txt")
         run.alert("flat", "for long", level="error", step=7, data={"window": 50, "worst": [1.5, None]})
         run.correct("thee cat", "The cat", category="TONE", severity="major", session=12, context={"of": ["Füße"]})
         run.lesson("lr above 1e-2 diverges on digits", confidence=0.8, category="lr")
@@ -219,3 +230,14 @@ class QueryClaims:
         assert query.notes("Ångström/../x") == []
         with pytest.raises(NotFound, match="there are digits"):
             query.notes("digit")
+
+    def test_files_are_listed_in_the_order_they_came_and_the_latest_of_a_name_stands(self, query, ids):
+        note, picture = query.files("digits")
+        assert (note.name, note.step, note.caption, note.form, note.media_type) == ("notes/a.txt", 3, "Füße", "file", "text/plain")
+        assert (note.size, note.sha256) == (10, hashlib.sha256(b"the second").hexdigest())
+        assert (picture.name, picture.form, picture.media_type, picture.size) == ("two.png", "image", "image/png", 8)
+        assert (picture.run, picture.run_name) == (ids["finished"], "base")
+        assert query.files("digits", ids["finished"]) == [note, picture]
+        assert query.files("digits", ids["failed"]) == query.files("digits", "") == query.files("Ångström/../x") == []
+        with pytest.raises(NotFound, match="there are digits"):
+            query.files("digit")

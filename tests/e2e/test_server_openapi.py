@@ -27,6 +27,8 @@ def described(server: Server) -> BaseSchema:
 
 OPERATIONS = {
     "/api/v1/alerts": "GET",
+    "/api/v1/files": "GET",
+    "/api/v1/files/{sha256}": "GET",
     "/api/v1/ingest": "POST",
     "/api/v1/meta": "GET",
     "/api/v1/notes": "GET",
@@ -37,6 +39,7 @@ OPERATIONS = {
     "/api/v1/replicate": "POST",
     "/api/v1/runs": "GET",
     "/api/v1/runs/{id}": "GET",
+    "/api/v1/runs/{id}/files": "GET",
     "/api/v1/runs/{id}/history": "GET",
     "/api/v1/runs/{id}/metrics": "GET",
     "/api/v1/runs/{id}/points": "GET",

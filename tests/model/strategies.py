@@ -6,7 +6,9 @@ from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
+    Delivered,
     Event,
+    File,
     Heartbeat,
     Lesson,
     Lost,
@@ -50,8 +52,21 @@ notes = st.one_of(
     st.builds(MetaRule, time=times, event_id=event_ids, more=configs),
     st.builds(Manifest, time=times, event_id=event_ids, more=configs),
 )
+files = st.builds(
+    File,
+    time=times,
+    path=st.none() | st.sampled_from(["a.png", "b.txt"]),
+    key=st.none() | names,
+    step=st.none() | st.integers(0, 5),
+    form=st.none() | st.sampled_from(["image", "text"]),
+    sha256=st.none() | st.sampled_from(["0" * 64, "1" * 64]),
+    size=st.none() | st.integers(0, 9),
+    content=st.none() | st.just("content"),
+)
 records = st.one_of(
     notes,
+    files,
+    st.builds(Delivered, time=times, ids=st.just("0f" * 16)),
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(RunStarted, time=times, attempt=attempts, name=st.none() | texts, config=configs, tags=tags),

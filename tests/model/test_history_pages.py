@@ -44,6 +44,6 @@ def test_pages_are_the_whole(written, limit, metric):
         stream.data = b"".join(map(frame, records))
         store.received[f"{number:032x}"] = stream
         catch_up(db, store)
-    questions = Questions(db, lambda _: 0)
+    questions = Questions(db, lambda *_: 0)
     assert [row for page in pages(questions, metric, limit) for row in page] == store.history("p", "r", metric)
     db.close()

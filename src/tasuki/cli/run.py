@@ -15,7 +15,7 @@ from tasuki.clock import datetime_from_us
 from tasuki.errors import NotFound
 
 if TYPE_CHECKING:
-    from tasuki.records import AlertRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
+    from tasuki.records import AlertRow, FileRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
 
 __all__ = [
     "alert_data",
@@ -24,6 +24,7 @@ __all__ = [
     "facts_of",
     "history",
     "key_metrics",
+    "list_files",
     "list_runs",
     "number",
     "output",
@@ -250,6 +251,26 @@ def stop(run: "RunRow", *, as_json: bool) -> None:
         say(f"asked: {run.name} ({run.id}), by {run.stop.by or 'somebody'} at {when}{waits}")
 
 
+# -- files
+
+
+@app.command("files", cls=Examples, epilog="tasuki run files lr-0.1\ntasuki run files lr-0.1 --json --remote team")
+def files_command(ref: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """List a run's files, and the values that were logged and are no numbers."""
+    with asking(dir, project, remote) as asked:
+        list_files(asked, ref, as_json=as_json)
+
+
+def list_files(asked: Asked, ref: str, *, as_json: bool) -> None:
+    """Print a run's files, in the order in which they came."""
+    run = asked.query.run(asked.project, ref)
+    files = asked.query.files(asked.project, run.id)
+    columns = ["name", "key", "step", "form", "size", "media_type", "sha256", "caption"]
+    table = Table(columns, [[getattr(file, column) for column in columns] for file in files], ["name", "caption"])
+    data = {"run": run.id, "files": [file_data(file) for file in files]}
+    write("run-files/1", data, table, as_json=as_json)
+
+
 # -- rows as data
 
 
@@ -324,6 +345,22 @@ def alert_data(alert: "AlertRow") -> dict[str, Any]:
         "value": alert.value,
         "step": alert.step,
         "data": alert.data,
+    }
+
+
+def file_data(file: "FileRow") -> dict[str, Any]:
+    """A file as JSON has it."""
+    return {
+        "id": file.id,
+        "time": datetime_from_us(file.time),
+        "name": file.name,
+        "key": file.key,
+        "step": file.step,
+        "form": file.form,
+        "caption": file.caption,
+        "sha256": file.sha256,
+        "size": file.size,
+        "media_type": file.media_type,
     }
 
 

@@ -48,6 +48,8 @@ OTHERS = (
     | schema.RunProgress
     | schema.RunText
     | schema.Alert
+    | schema.File
+    | schema.Delivered
     | schema.Heartbeat
     | schema.Lost
     | schema.Salvaged

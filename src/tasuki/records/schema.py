@@ -16,7 +16,9 @@ __all__ = [
     "AlertLevel",
     "AlertReason",
     "Correction",
+    "Delivered",
     "Event",
+    "File",
     "Heartbeat",
     "Lesson",
     "Lost",
@@ -189,6 +191,34 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     value: float | None = None
     step: int | None = None
     data: Mapping[str, Any] | None = None
+
+
+class File(Record, frozen=True, kw_only=True, tag="file"):
+    """A file, or a value that is no number. Its content is here if it is a short text, else in `blobs` under its sha256.
+
+    Of one `path` there may be several records: what the latest of them leaves out, an earlier one says. One without is alone.
+    `form` is what it is shown as: file, image, video, audio, html, object3d, table, histogram, markdown, trace, text or json.
+    """
+
+    path: str | None = None
+    key: str | None = None
+    step: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    form: str | None = None
+    caption: str | None = None
+    sha256: str | None = None
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    media_type: str | None = None
+    content: str | None = None
+
+
+class Delivered(Record, frozen=True, kw_only=True, tag="delivered"):
+    """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
+
+    `system`: how many rows of system metrics the stream has with them.
+    """
+
+    ids: str
+    system: int = 0
 
 
 class Heartbeat(Record, frozen=True, kw_only=True, tag="heartbeat"):

@@ -10,6 +10,7 @@ from tasuki.records.schema import AlertLevel, NoteKind, Status
 __all__ = [
     "AlertRow",
     "Change",
+    "FileRow",
     "HistoryRow",
     "MetricRange",
     "NoteRow",
@@ -171,6 +172,27 @@ class TextRow(View, frozen=True, kw_only=True):
     name: str
     time: int
     text: str
+
+
+class FileRow(View, frozen=True, kw_only=True):
+    """A file of a run (of a project, where `run` is empty), or a value that is no number, as it was logged under `key` at `step`.
+
+    `sha256` names its content, and is None while that has not come. `name` is what it is saved as.
+    """
+
+    id: str
+    project: str
+    run: str
+    run_name: str
+    time: int
+    name: str
+    key: str | None = None
+    step: int | None = None
+    form: str = "file"
+    caption: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    media_type: str | None = None
 
 
 class NoteRow(View, frozen=True, kw_only=True):

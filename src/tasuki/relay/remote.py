@@ -15,6 +15,7 @@ from tasuki.records import (
     AlertLevel,
     AlertRow,
     Change,
+    FileRow,
     HistoryRow,
     NoteKind,
     NoteRow,
@@ -183,6 +184,11 @@ class HttpQuery:
         body = msgspec.json.encode({"reason": reason, "by": by})
         found: RunRow = self.converted(self.tell("POST", project, ref, body, "/stop"), RunRow)
         return found
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+        return list(self.rows("files", "files", FileRow, asked))
 
     # -- how
 

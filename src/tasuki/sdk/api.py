@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import AlertLevel, AlertRow, Change, Overview, RunRow, Status
+from tasuki.records import AlertLevel, AlertRow, Change, FileRow, Overview, RunRow, Status
 from tasuki.relay.remote import open_query
 from tasuki.sdk.answers import Comparison, Ranked, best, compare, top_of
 from tasuki.sdk.waiting import STALLED_AFTER, Waited, parse_until, wait
@@ -201,6 +201,10 @@ class ApiRun:
         if not isinstance(self.query, Stoppable):
             raise ConfigError("this can only be asked, not told")
         return self.query.stop(self.project, self.id, reason, this_user())
+
+    def files(self) -> list[FileRow]:
+        """The run's files, and the values that were logged and are no numbers, in the order in which they came."""
+        return self.query.files(self.project, self.id)
 
 
 def chosen_project(query: Query, given: str | None) -> str:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import fsum
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,6 +32,7 @@ from tasuki.records import (
 )
 from tasuki.relay import Sent
 from tasuki.sdk.capture import Sampler
+from tasuki.sdk.files import file_record
 from tasuki.sdk.notes import Notebook, TakesNotes
 from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.progress import Loop
@@ -183,6 +185,18 @@ class Run(TakesNotes):
     def keep(self, name: str, text: str) -> None:
         """Keep a piece of text, such as what a program has printed: pieces of one name follow one another."""
         self.append(encode(RunText(time=SYSTEM.now_us(), attempt=self.started.attempt, name=name, text=text_of(text))))
+
+    def save(
+        self, path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None
+    ) -> None:
+        """Keep a file as it is now, under `name` (else its path). Saved again under that name, the later one is shown.
+
+        Its content is on this machine's disk when this returns. A text of at most 64 KiB goes to the server with the run;
+        of anything else the server knows name, size and sha256. ConfigError for what is no file, or can't be read.
+        """
+        usable = None if step is None else self.usable_step(step)
+        now = SYSTEM.now_us()
+        self.append(encode(file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
 
     # -- watching
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any
 
 from tasuki.clock import SYSTEM
@@ -18,7 +19,7 @@ from tasuki.sdk.stop import Stop
 from tasuki.sdk.values import as_config, jsonable, text, text_or_none
 from tasuki.settings import load
 
-__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "should_stop", "watch"]
+__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "save", "should_stop", "watch"]
 
 
 def init(  # noqa: PLR0913 - the shape that users of trackers know
@@ -161,6 +162,11 @@ def lesson(text: str, confidence: float | None = None, category: str | None = No
 def event(name: str, data: Mapping[str, Any] | None = None) -> Noted:
     """`Run.event` of the current run. ConfigError if there is none."""
     return PROCESS.here().event(name, data)
+
+
+def save(path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None) -> None:
+    """`Run.save` of the current run. ConfigError if there is none."""
+    PROCESS.here().save(path, name, step=step, caption=caption)
 
 
 def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:

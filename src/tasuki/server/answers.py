@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
 
 __all__ = [
     "AlertList",
     "Chart",
     "ChartRun",
+    "FileList",
     "HistoryList",
     "Ingested",
     "Meta",
@@ -102,6 +103,12 @@ class TextList(Listing, frozen=True, kw_only=True):
     """What a run has kept as text."""
 
     texts: list[TextRow]
+
+
+class FileList(Listing, frozen=True, kw_only=True):
+    """Files."""
+
+    files: list[FileRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

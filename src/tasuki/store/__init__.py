@@ -7,6 +7,7 @@ from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
 from tasuki.store.edits import Edit, changed, deleted, later
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
+from tasuki.store.files import FileContent
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.glance import glance
 from tasuki.store.history import HistoryPage
@@ -35,6 +36,7 @@ __all__ = [
     "Event",
     "EventSpan",
     "Fate",
+    "FileContent",
     "Gap",
     "Generations",
     "Grid",

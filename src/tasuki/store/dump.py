@@ -37,6 +37,8 @@ WRITER_TABLES = {
     ' ORDER BY u.writer, u."offset"',
     "notes": 'SELECT n.writer, n."offset", n.clock, n.time, kind, event_id, digest, session, category, text, content FROM note n'
     ' JOIN writer w ON w.id = n.writer WHERE w.project = ? AND w.run = ? ORDER BY n.writer, n."offset"',
+    "files": 'SELECT f.writer, f."offset", f.clock, f.time, path, key, step, form, caption, sha256, size, media_type, content'
+    ' FROM file f JOIN writer w ON w.id = f.writer WHERE w.project = ? AND w.run = ? ORDER BY f.writer, f."offset"',
     "holes": 'SELECT h.writer, h."offset", saved_as, place FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
     " ORDER BY saved_as, place",
 }

@@ -18,6 +18,7 @@ from tasuki.records import (
     AlertRow,
     Change,
     Control,
+    FileRow,
     HistoryRow,
     NoteKind,
     NoteRow,
@@ -208,6 +209,10 @@ class LocalStore:
         write_control(self.settings.dir, Control(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
         return row
 
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        return self.ask(Questions.files, project, run)
+
     # -- care
 
     def sql(
@@ -344,15 +349,15 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def fate(self, streams: list[Began]) -> Fate:
+    def fate(self, streams: list[Began], silent_us: int) -> Fate:
         """What became of an attempt that began in these streams: it has the fate of the one that goes on longest."""
-        return min((self.fate_of(stream) for stream in streams), default=Fate.OVER)
+        return min((self.fate_of(stream, silent_us) for stream in streams), default=Fate.OVER)
 
-    def fate_of(self, stream: Began) -> Fate:
-        """Complete or dead is over. Where nothing is known of the owner, the latest record's own time must do."""
+    def fate_of(self, stream: Began, silent_us: int) -> Fate:
+        """Complete or dead is over. Where nothing is known of the owner, or he may be silent longer, the latest record must do."""
         verdict = Verdict.DEAD if stream.complete else self.source.verdict(stream.writer)
-        if verdict is Verdict.UNKNOWN:
-            verdict = Verdict.SILENT if self.clock.now_us() - stream.clock > SILENT_US else Verdict.ALIVE
+        if verdict is Verdict.UNKNOWN or (verdict is Verdict.SILENT and silent_us > SILENT_US):
+            verdict = Verdict.SILENT if self.clock.now_us() - stream.clock > silent_us else Verdict.ALIVE
         return {Verdict.ALIVE: Fate.GOING_ON, Verdict.SILENT: Fate.SILENT}.get(verdict, Fate.OVER)
 
 

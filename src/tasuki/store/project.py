@@ -18,6 +18,7 @@ from tasuki.errors import BadRecord
 from tasuki.journal import Stream
 from tasuki.records import (
     Alert,
+    File,
     FlatMetrics,
     Lost,
     Metrics,
@@ -128,6 +129,8 @@ class Projection:
             self.events.tell(stream, place.offset, record)
             if isinstance(record, Note):
                 self.note(stream, place, record)
+            elif isinstance(record, File):
+                self.file(stream, place, record)
             elif run is None:
                 self.apply_outside(place, record)
             elif isinstance(record, RunDeleted):
@@ -258,7 +261,8 @@ class Projection:
         for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "run_text", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
-        for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):
+        tables = [(table, "writer") for table in ("rejected", "unknown", "note", "file")]
+        for table, column in (*tables, ("hole", "saved_as")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
         self.db.execute("DELETE FROM run WHERE key = ?", (run,))
 
@@ -297,6 +301,16 @@ class Projection:
                 stream.project, record.event_id, place.clock, place.writer, place.offset, digest, stream.run,
                 record.__struct_config__.tag, record.time, record.session, getattr(record, "category", None), text_of_note(record),
                 content,
+            ),
+        )  # fmt: skip
+
+    def file(self, stream: Stream, place: Place, record: File) -> None:
+        """What a record says of a file: what all of them say together is for those who ask."""
+        self.db.execute(
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                stream.project, stream.run, place.clock, place.writer, place.offset, record.time, record.path, record.key,
+                record.step, record.form, record.caption, record.sha256, record.size, record.media_type, record.content,
             ),
         )  # fmt: skip
 

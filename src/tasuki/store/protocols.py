@@ -10,6 +10,7 @@ from tasuki.records import (
     AlertLevel,
     AlertRow,
     Change,
+    FileRow,
     HistoryRow,
     Item,
     NoteKind,
@@ -79,7 +80,7 @@ class ProjectQuery(Protocol):
 
 
 class WordQuery(Protocol):
-    """Answers in words: what runs, people and agents have said."""
+    """Answers that are no numbers: what runs, people and agents have said, and what they keep."""
 
     def alerts(
         self,
@@ -109,6 +110,10 @@ class WordQuery(Protocol):
 
         Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
         """
+        ...
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project, or of one run (by id; "" for those that are in none), in the order in which they came."""
         ...
 
 

@@ -14,6 +14,7 @@ from tasuki.errors import Conflict, NotFound
 from tasuki.records import (
     AlertLevel,
     AlertRow,
+    FileRow,
     HistoryRow,
     MetricRange,
     NoteKind,
@@ -27,12 +28,14 @@ from tasuki.records import (
     Summary,
     TextRow,
 )
+from tasuki.store.files import CONTENT, FILES, FileContent, file_rows
 from tasuki.store.history import HistoryPage, history_rows
 from tasuki.store.metrics import count_records, read_page, read_points, read_series
 from tasuki.store.nearest import there_are
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
 from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
+from tasuki.store.raw import SILENT_US
 from tasuki.store.settled import Settled
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
@@ -64,6 +67,8 @@ from tasuki.store.statements import (
 
 __all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 
+QUIET_US = 600_000_000
+"""A process of ours says every half minute that it lives; another tracker's says nothing between two logs, nor at its end."""
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
 
@@ -102,9 +107,9 @@ class Fate(IntEnum):
 
 
 class Questions:
-    """Answers from one connection. `fate(streams)` says what became of an attempt that has no end on record."""
+    """Answers from one connection. `fate(streams, silent_us)`: what became of an attempt of which no end is on record."""
 
-    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began]], Fate]) -> None:
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began], int], Fate]) -> None:
         self.db = db
         self.fate = fate
 
@@ -139,16 +144,16 @@ class Questions:
         """A project at a glance."""
         self.check_project(project)
         found = rows(self.db, STATUSES, (project,))
-        statuses = Counter(self.status(key, attempt, status) for key, attempt, status, *_ in found)
+        statuses = Counter(self.status(*row[:4]) for row in found)
         levels = dict(rows(self.db, ALERT_LEVELS, (project,)))
         return Overview(
             project=project,
             runs=len(found),
             statuses={status: statuses[status] for status in Status},
-            points=sum(row[3] for row in found),
-            lost=sum(row[4] for row in found),
-            created=min((row[5] for row in found if row[5] is not None), default=None),
-            updated=max((row[6] for row in found if row[6] is not None), default=None),
+            points=sum(row[4] for row in found),
+            lost=sum(row[5] for row in found),
+            created=min((row[6] for row in found if row[6] is not None), default=None),
+            updated=max((row[7] for row in found if row[7] is not None), default=None),
             metrics=[
                 MetricRange(metric=metric, runs=runs, min=low, min_run=low_run, max=high, max_run=high_run)
                 for metric, runs, low, low_run, high, high_run in rows(self.db, RANGES, (project,))
@@ -182,16 +187,21 @@ class Questions:
             *more,
         ) = row
         stop, progress = more[:3], more[3:]
+        known = {} if environment is None else from_json(environment)
+        concluded = self.status(key, attempt, status, known.get("tracker"))
+        if status is None and concluded is Status.FINISHED:
+            quiet = QUIET_US // 60_000_000
+            reason = f"{known['tracker']} does not say how a run ends: nothing has come for {quiet} minutes"
         return RunRow(
             project=project,
             id=id,
             name=name or id,
-            status=self.status(key, attempt, status),
+            status=concluded,
             group=group,
             notes=notes,
             tags=[] if tags is None else from_json(tags),
             config={} if config is None else from_json(config),
-            environment={} if environment is None else from_json(environment),
+            environment=known,
             attempt=max(number, 1),
             reason=reason,
             created=created or updated or 0,
@@ -206,11 +216,14 @@ class Questions:
             ),
         )  # fmt: skip
 
-    def status(self, run: int, attempt: str | None, recorded: str | None) -> Status:
-        """What is known of an attempt: how it ended, or whether it still runs."""
+    def status(self, run: int, attempt: str | None, recorded: str | None, tracker: str | None = None) -> Status:
+        """What is known of an attempt: how it ended, or whether it still runs. Another tracker's may end without a word."""
         if recorded is not None:
             return Status(recorded)
-        return Status.CRASHED if attempt and self.fate(self.writers(run, attempt)) else Status.RUNNING
+        silent_us = SILENT_US if tracker is None else QUIET_US
+        if not attempt or self.fate(self.writers(run, attempt), silent_us) is Fate.GOING_ON:
+            return Status.RUNNING
+        return Status.CRASHED if tracker is None else Status.FINISHED
 
     def writers(self, run: int, attempt: str) -> list[Began]:
         """The streams in which an attempt says that it began."""
@@ -254,10 +267,11 @@ class Questions:
     def going_on(self, project: str, ref: str) -> RunRow:
         """A run that can be asked to stop: it goes on, or may be heard again. Conflict for one that is over."""
         row = self.run(project, ref)
-        attempt = row.attempt_id
-        if attempt and row.status is Status.CRASHED and self.fate(self.writers(self.key(project, row.id), attempt)) is Fate.SILENT:
-            return row
-        if row.status.is_final or attempt is None:
+        if row.attempt_id and row.status is Status.CRASHED:
+            streams = self.writers(self.key(project, row.id), row.attempt_id)
+            if self.fate(streams, SILENT_US) is Fate.SILENT:
+                return row
+        if row.status.is_final or row.attempt_id is None:
             raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
         return row
 
@@ -425,6 +439,18 @@ class Questions:
                 hint="it may have gone with its run: begin anew",
             )
         return int(row[0])
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        self.check_project(project)
+        return file_rows(project, rows(self.db, FILES, (project, run)))
+
+    def file_content(self, project: str, run: str, sha256: str) -> FileContent:
+        """What a run has under a sha256. NotFound for what it has not."""
+        row = one(self.db, CONTENT, (project, run, sha256))
+        if row is None:
+            raise NotFound(f"run {run!r} has no file {sha256!r}")
+        return FileContent(*row)
 
 
 def from_json(text: str) -> Any:

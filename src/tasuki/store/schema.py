@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 10
+SCHEMA = 11
 
 TABLES = """
 CREATE TABLE writer (
@@ -66,6 +66,16 @@ CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equ
 ) WITHOUT ROWID;
 CREATE INDEX note_place ON note (project, clock, writer, "offset");
 CREATE INDEX note_writer ON note (writer, "offset");
+
+CREATE TABLE file (  -- every record of one: those of a path together say what is known of it; a file in no run has an empty one
+    project TEXT NOT NULL, run TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL,
+    time INTEGER NOT NULL, path TEXT, key TEXT, step INTEGER, form TEXT, caption TEXT, sha256 TEXT, size INTEGER, media_type TEXT,
+    content TEXT,
+    PRIMARY KEY (writer, "offset")
+);
+CREATE INDEX file_place ON file (project, run, clock, writer, "offset");
+CREATE INDEX file_content ON file (project, run, sha256);
+CREATE INDEX file_alone ON file (project, clock) WHERE run = '';
 
 CREATE TABLE hole (
     writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, place INTEGER NOT NULL,  -- of the record that says so

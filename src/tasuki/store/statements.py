@@ -144,8 +144,8 @@ UPDATE alert SET arrival = -arrival;
 """
 """Alerts that have all arrived at once, in a store that was built anew, have arrived by time."""
 STATUSES = f"""
-SELECT run.key, a.attempt, a.status, run.points, run.lost, run.created, run.updated FROM run LEFT JOIN run_attempt a
-    ON a.run = run.key AND a.attempt = ({LATEST_ATTEMPT}) WHERE run.project = ?
+SELECT run.key, a.attempt, a.status, a.environment ->> '$.tracker', run.points, run.lost, run.created, run.updated
+FROM run LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({LATEST_ATTEMPT}) WHERE run.project = ?
 """
 RANGES = f"""
 WITH found AS MATERIALIZED (
@@ -173,6 +173,10 @@ PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (
     SELECT project, 1 AS runs, coalesce(updated, 0) AS updated FROM run
     UNION ALL SELECT project, 0, max(clock) FROM note GROUP BY project
+    UNION ALL SELECT project, 0, max(clock) FROM file WHERE run = '' GROUP BY project
 ) GROUP BY project ORDER BY project
 """
-PROJECT = "SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)"
+PROJECT = """
+SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)
+    OR EXISTS (SELECT 1 FROM file WHERE project = ?1 AND run = '')
+"""

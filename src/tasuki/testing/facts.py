@@ -9,6 +9,7 @@ import numpy as np
 from tasuki.errors import BadRecord
 from tasuki.records import (
     Alert,
+    File,
     Lost,
     Metrics,
     Note,
@@ -73,6 +74,17 @@ class Facts:
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Note)
+        ]  # fmt: skip
+
+    def files(self) -> list[tuple[Any, ...]]:
+        """What is said of files, by stream and offset."""
+        return [
+            (
+                writer, offset, clock, record.time, record.path, record.key, record.step, record.form, record.caption,
+                record.sha256, record.size, record.media_type, record.content,
+            )
+            for writer, offset, clock, record in self.records
+            if isinstance(record, File)
         ]  # fmt: skip
 
     def dump(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tasuki.records import (
     AlertLevel,
     AlertRow,
     Change,
+    FileRow,
     HistoryRow,
     Item,
     MetricRange,
@@ -208,13 +209,14 @@ class MemoryStore:
             if (kept.project, kept.run) == (project, run) and not kept.purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
                 streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": []}
+        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": [], "files": []}
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
         facts = Facts(records)
         found |= {
             "rejected": facts.rejected() if run else facts.unreadable(),
             "notes": facts.notes(),
+            "files": facts.files(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
             "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
         }
@@ -225,9 +227,9 @@ class MemoryStore:
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
         found: dict[str, list[tuple[int, int]]] = {}
-        for (project, _), dumped in self.dump().items():
+        for (project, run), dumped in self.dump().items():
             rows = [(1, dumped["row"][6] or 0)] if "row" in dumped else []
-            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"]]
+            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"] + ([] if run else dumped["files"])]
             if rows:
                 found.setdefault(project, []).extend(rows)
         return [
@@ -443,6 +445,29 @@ class MemoryStore:
             and (since is None or row.time > since)
             and (not search or search.casefold() in words_in(row.content))
         ]
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        names = {row.id: row.name for row in self.runs(project)}
+        told: dict[str, list[tuple[Any, ...]]] = {}
+        for clock, writer, offset, name, said in sorted(
+            (clock, writer, offset, name, said)
+            for (of, name), dumped in self.dump().items()
+            if of == project and run in (None, name)
+            for writer, offset, clock, *said in dumped["files"]
+        ):
+            place = f"{writer}:{offset}"
+            told.setdefault(f"{name}/{said[1]}" if said[1] else place, []).append((place, clock, name, said))
+        found = []
+        for records in told.values():
+            (place, _, name, first), (_, _, _, last) = records[0], records[-1]
+            row = {"id": place, "project": project, "run": name, "run_name": names.get(name, name), "time": last[0]}
+            row["name"] = first[1] or first[2] or "file"
+            for number, field in enumerate(("key", "step", "form", "caption", "sha256", "size", "media_type"), 2):
+                values = [said[number] for *_, said in records if said[number] is not None]
+                row |= {field: values[-1]} if values else {}
+            found.append(FileRow(**row))
+        return found
 
 
 def metric_range(found: list[Summary]) -> MetricRange:

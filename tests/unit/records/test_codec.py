@@ -14,7 +14,9 @@ from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
+    Delivered,
     Event,
+    File,
     FlatMetrics,
     Heartbeat,
     Lesson,
@@ -58,6 +60,10 @@ ONE_OF_EACH = [
     Event(time=11, event_id="e", session=-1, name="n", data={"k": None}),
     MetaRule(time=12, event_id="e", more={"rule": "x"}),
     Manifest(time=13, event_id="e", more={"version": 3}),
+    File(
+        time=14, path="a/b.png", key="samples", step=3, form="image", caption="é", sha256="0" * 64, size=5, media_type="image/png"
+    ),
+    Delivered(time=15, ids="0f" * 16, system=2),
 ]
 
 

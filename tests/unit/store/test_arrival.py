@@ -24,11 +24,11 @@ def db():
 
 
 def titles(db, since: str | int | None = None) -> list[str]:
-    return [row.title for row in Questions(db, lambda _: 0).alerts("p", since=since)]
+    return [row.title for row in Questions(db, lambda *_: 0).alerts("p", since=since)]
 
 
 def cursor(db) -> str:
-    return Questions(db, lambda _: 0).alerts("p")[-1].id
+    return Questions(db, lambda *_: 0).alerts("p")[-1].id
 
 
 def test_what_arrives_late_comes_after_what_was_seen(db):

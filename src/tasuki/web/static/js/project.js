@@ -26,6 +26,8 @@ export const toasts = signal([]);
 export const remotes = signal([]);
 /** Another number whenever there may be other notes. */
 export const notesRevision = signal(0);
+/** Another number whenever there may be other files. */
+export const filesRevision = signal(0);
 
 const runsById = new Map();
 const runsRevision = signal(0);
@@ -280,6 +282,7 @@ function take(batchOfEvents) {
       if (event.type === "run") changedRuns.add(event.run);
       if (event.type === "alert") alerted = true;
       if (event.type === "note") notesRevision.value++;
+      if (event.type === "file") filesRevision.value++;
       if (event.type === "points") takePoints(event);
     }
     summaries.revision.value++;
@@ -343,6 +346,7 @@ async function open(project) {
   await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
   if (mine !== epoch) return;
   notesRevision.value++;
+  filesRevision.value++;
   try {
     await Promise.all([loadRuns(mine), loadAlerts(mine), again && renewSummaries(mine)]);
     if (mine !== epoch) return;
