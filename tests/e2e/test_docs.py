@@ -9,7 +9,7 @@ from tests.remotes import Server
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/notes.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/alerts.md", "docs/notes.md", "docs/quickstart.md"])
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

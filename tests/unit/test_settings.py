@@ -4,6 +4,7 @@ import pytest
 
 from tasuki.errors import ConfigError
 from tasuki.settings import TABLE, captured_environment, load
+from tasuki.targets import Target
 
 
 @pytest.fixture
@@ -54,12 +55,18 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if key == "remote" else "1"
+    folders, numbers = {"dir", "journal"}, {"retention_days", "stalled_minutes"}
+    addresses = {"remote", "notify", "public_url"}
+    value = str(tmp_path) if key in folders else "http://1" if key in addresses else "1"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
-    assert getattr(settings, key) == (
-        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 1 if key == "retention_days" else value
-    )
+    meant = {
+        **dict.fromkeys(folders, Path(value)),
+        **dict.fromkeys(numbers, 1),
+        "disable_write_through": True,
+        "notify": (Target(url=value),),
+    }
+    assert getattr(settings, key) == meant.get(key, value)
 
 
 def test_journals_elsewhere_keep_their_locks_in_the_data_folder(tmp_path: Path):
@@ -105,6 +112,16 @@ def test_an_unknown_key_is_refused_with_those_there_are(tmp_path: Path):
     (tmp_path / "tasuki.yaml").write_text("projekt: x\n")
     with pytest.raises(ConfigError, match=r"unknown keys: projekt .*project"):
         load(environment(tmp_path))
+
+
+def test_the_file_says_for_each_address_of_which_project_and_from_which_level_on(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").write_text(
+        "notify:\n- https://hooks.example/a\n- url: slack://T/K/S\n  project: digits\n  level: error\nstalled_minutes: 0.5\n"
+    )
+    settings = load(environment(tmp_path))
+    assert settings.notify == (Target(url="https://hooks.example/a"), Target(url="slack://T/K/S", project="digits", level="error"))
+    assert settings.stalled_minutes == 0.5
+    assert load(environment(tmp_path, TASUKI_NOTIFY="json://b")).notify == (Target(url="json://b"),)
 
 
 def test_a_settings_file_that_can_not_be_read_is_an_error_that_says_so(tmp_path: Path):

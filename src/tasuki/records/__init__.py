@@ -47,7 +47,7 @@ from tasuki.records.schema import (
     Status,
     Unknown,
 )
-from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number, json_safe
 from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
 
 __all__ = [
@@ -107,6 +107,7 @@ __all__ = [
     "id_from_content",
     "id_from_key",
     "json_number",
+    "json_safe",
     "number_from_scalar",
     "pack_item",
     "split",

@@ -7,7 +7,7 @@ import msgspec
 
 from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number"]
+__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number", "json_safe"]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +110,15 @@ def json_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def json_safe(value: Any) -> Any:
+    """The same without floats that JSON can't hold."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else json_number(value)
+        case dict():
+            return {key: json_safe(inner) for key, inner in value.items()}
+        case list():
+            return [json_safe(inner) for inner in value]
+    return value

@@ -1,5 +1,6 @@
 """The store: streams received, projections of them, and the questions those answer."""
 
+from tasuki.store.alerts import Told, alerts_told
 from tasuki.store.audit import Problem, VerifyReport
 from tasuki.store.catchup import Caught, catch_up, count_missing
 from tasuki.store.columns import Columns, Grid, grid
@@ -11,6 +12,7 @@ from tasuki.store.history import HistoryPage
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
+from tasuki.store.progress import Logged, logged_since
 from tasuki.store.protocols import Query, Series, Store, Top
 from tasuki.store.questions import Behind, Questions, RunsPage, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
@@ -33,6 +35,7 @@ __all__ = [
     "Grid",
     "HistoryPage",
     "LocalStore",
+    "Logged",
     "NotesBehind",
     "NotesPage",
     "Problem",
@@ -43,11 +46,13 @@ __all__ = [
     "RunsPage",
     "Series",
     "Store",
+    "Told",
     "Top",
     "UnionSource",
     "VerifyReport",
     "View",
     "Wanted",
+    "alerts_told",
     "best_of",
     "catch_up",
     "connect",
@@ -59,6 +64,7 @@ __all__ = [
     "generation_number",
     "grid",
     "immediate",
+    "logged_since",
     "one",
     "open_local",
     "open_source",
