@@ -14,11 +14,13 @@ from tasuki.records import (
     MetaRule,
     Metrics,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
     RunUpdated,
     Salvaged,
     Status,
+    StopRequested,
     encode,
 )
 
@@ -54,6 +56,8 @@ records = st.one_of(
     st.builds(RunStarted, time=times, attempt=attempts, name=st.none() | texts, config=configs, tags=tags),
     st.builds(RunUpdated, time=times, name=st.none() | texts, config=configs, tags_added=tags, tags_removed=tags),
     st.builds(RunStatus, time=times, attempt=attempts, status=st.sampled_from(Status), reason=st.none() | texts),
+    st.builds(StopRequested, time=times, attempt=attempts, reason=st.none() | texts, by=st.none() | texts),
+    st.builds(RunProgress, time=times, attempt=attempts, done=st.integers(0, 5), total=st.none() | st.just(9)),
     st.builds(Alert, time=times, title=texts, level=st.sampled_from(AlertLevel), data=st.none() | configs),
     st.builds(Heartbeat, time=times),
     st.builds(Lost, time=times, n=st.integers(1, 3), since=times, until=times),

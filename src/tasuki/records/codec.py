@@ -44,6 +44,8 @@ OTHERS = (
     | schema.RunUpdated
     | schema.RunStatus
     | schema.RunDeleted
+    | schema.StopRequested
+    | schema.RunProgress
     | schema.Alert
     | schema.Heartbeat
     | schema.Lost

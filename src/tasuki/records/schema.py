@@ -27,14 +27,19 @@ __all__ = [
     "NoteKind",
     "Record",
     "RunDeleted",
+    "RunProgress",
     "RunStarted",
     "RunStatus",
     "RunUpdated",
     "Salvaged",
     "Severity",
     "Status",
+    "StopRequested",
     "Unknown",
 ]
+
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Status(StrEnum):
@@ -57,6 +62,12 @@ class AlertLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
+
+    @property
+    def and_louder(self) -> list["AlertLevel"]:
+        """This level and those that are louder."""
+        levels = list(AlertLevel)
+        return levels[levels.index(self) :]
 
 
 class AlertReason(StrEnum):
@@ -134,6 +145,23 @@ class RunDeleted(Record, frozen=True, kw_only=True, tag="run.deleted"):
     """The run is to be forgotten; only a tombstone stays."""
 
 
+class StopRequested(Record, frozen=True, kw_only=True, tag="run.stop"):
+    """Somebody asks an attempt to end: the first request for an attempt stands. `by` is who, as they call themselves."""
+
+    attempt: str
+    reason: str | None = None
+    by: str | None = None
+
+
+class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
+    """How far a loop of an attempt has come: rounds done, of how many, and how many a second of late."""
+
+    attempt: str
+    done: Int64
+    total: Int64 | None = None
+    rate: float | None = None
+
+
 class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
     """The values of one `log()` call: numbers by name, possibly nested. Keys that are no strings count as their text."""
 
@@ -181,7 +209,7 @@ class Note(Record, frozen=True, kw_only=True):
     """
 
     event_id: str
-    session: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    session: Int64 | None = None
 
 
 class Correction(Note, frozen=True, kw_only=True, tag="correction"):

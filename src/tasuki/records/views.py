@@ -1,4 +1,4 @@
-"""What a question is answered with: the rows of a `Query`, on a folder and over HTTP alike. Times are microseconds UTC."""
+"""What a question is answered with, and a change made by: the same on a folder and over HTTP. Times are microseconds UTC."""
 
 import math
 from typing import Any
@@ -7,7 +7,21 @@ import msgspec
 
 from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number", "json_safe"]
+__all__ = [
+    "AlertRow",
+    "Change",
+    "HistoryRow",
+    "MetricRange",
+    "NoteRow",
+    "Overview",
+    "ProgressRow",
+    "ProjectRow",
+    "RunRow",
+    "StopRow",
+    "Summary",
+    "json_number",
+    "json_safe",
+]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +34,23 @@ class ProjectRow(View, frozen=True, kw_only=True):
     name: str
     runs: int
     updated: int
+
+
+class StopRow(View, frozen=True, kw_only=True):
+    """A request to stop an attempt: when it was made, why, and by whom."""
+
+    time: int
+    reason: str | None = None
+    by: str | None = None
+
+
+class ProgressRow(View, frozen=True, kw_only=True):
+    """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
+
+    time: int
+    done: int
+    total: int | None = None
+    rate: float | None = None
 
 
 class RunRow(View, frozen=True, kw_only=True):
@@ -41,6 +72,9 @@ class RunRow(View, frozen=True, kw_only=True):
     ended: int | None = None
     points: int = 0
     lost: int = 0
+    attempt_id: str | None = None
+    stop: StopRow | None = None
+    progress: ProgressRow | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +92,35 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     min_step: int | None
     max: float | None
     max_step: int | None
+
+
+class MetricRange(View, frozen=True, kw_only=True):
+    """One metric over all runs of a project: how many have logged it, and the least and the greatest value with the run of each.
+
+    Of equals it is the run that was created first. All four are None where nothing but NaN was logged.
+    """
+
+    metric: str
+    runs: int
+    min: float | None
+    min_run: str | None
+    max: float | None
+    max_run: str | None
+
+
+class Overview(View, frozen=True, kw_only=True):
+    """A project at a glance. `statuses` and `alerts` count runs by status and alerts by level; `points` counts logged values."""
+
+    project: str
+    runs: int
+    statuses: dict[Status, int]
+    points: int
+    lost: int
+    created: int | None
+    updated: int | None
+    metrics: list[MetricRange]
+    alerts: dict[AlertLevel, int]
+    notes: int
 
 
 class HistoryRow(View, frozen=True, kw_only=True, gc=False):
@@ -84,6 +147,16 @@ class AlertRow(View, frozen=True, kw_only=True):
     value: float | None = None
     step: int | None = None
     data: Any = None
+
+
+class Change(View, frozen=True, kw_only=True):
+    """An edit of a run: what is None stays as it is; an empty text takes a group or notes away."""
+
+    name: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    tags_added: list[str] = []
+    tags_removed: list[str] = []
 
 
 class NoteRow(View, frozen=True, kw_only=True):

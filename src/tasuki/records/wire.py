@@ -9,9 +9,21 @@ import zstandard
 from tasuki.errors import DataError
 from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
-__all__ = ["MAX_ITEM_BYTES", "Control", "Item", "Replicate", "Replicated", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
+__all__ = [
+    "MAX_ITEM_BYTES",
+    "Control",
+    "Item",
+    "Listening",
+    "Replicate",
+    "Replicated",
+    "Reply",
+    "ReplyStatus",
+    "pack_item",
+    "unpack_item",
+]
 
 MAX_ITEMS = 10_000
+MAX_LISTENING = 1_000
 LONGEST_WAIT_SECONDS = 30
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
@@ -66,19 +78,29 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Position(self.offset, self.crc)
 
 
+class Listening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An attempt that a process makes, and wants to hear about."""
+
+    project: str
+    run: str
+    attempt: str
+
+
 class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A request: items to store; without any, it waits up to `wait_s` seconds for a control message."""
+    """A request: items to store; without any, it waits up to `wait_s` seconds for a word about what it is listening for."""
 
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+    listening: Annotated[list[Listening], msgspec.Meta(max_length=MAX_LISTENING)] = []
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What somebody wants of an attempt at a run."""
+    """What somebody wants of an attempt at a run: that it stops, why, and who they are."""
 
     run: str
     attempt: str
     stop: str
+    by: str | None = None
 
 
 class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_safe
+from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, json_safe
 
 __all__ = [
     "AlertList",
@@ -14,6 +14,7 @@ __all__ = [
     "MetricList",
     "NoteList",
     "NoteResult",
+    "OverviewAnswer",
     "PointsAnswer",
     "ProjectList",
     "Purged",
@@ -58,6 +59,12 @@ class RunList(Listing, frozen=True, kw_only=True):
 
 class RunAnswer(RunRow, frozen=True, kw_only=True):
     """One run."""
+
+    missing: int
+
+
+class OverviewAnswer(Overview, frozen=True, kw_only=True):
+    """A project at a glance."""
 
     missing: int
 

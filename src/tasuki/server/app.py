@@ -21,6 +21,7 @@ from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.door import LOOPBACK, SPOKEN, Door
+from tasuki.server.editing import EDITING
 from tasuki.server.events import Hub, event_stream
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
@@ -135,6 +136,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *SESSION,
             *REMOTES,
             *INGEST,
+            *EDITING,
             replicate,
             event_stream,
             *STATIC,

@@ -50,7 +50,7 @@ class OwnJournal:
         return self.receiver.committer
 
     def brain(self, name: str, run: str = "") -> Brain:
-        """The brain of a name, or what belongs to a run."""
+        """The brain of a name, or a run of the project of that name."""
         if len(self.brains) > MOST_BRAINS:
             self.brains = {known: brain for known, brain in self.brains.items() if brain.lock.locked()}
         return self.brains.setdefault((name, run), Brain(name, run))
@@ -70,9 +70,8 @@ class OwnJournal:
             writer = brain.writer or await self.open(brain)
             if not data:
                 break
-            item = Item(
-                project=brain.name, run=brain.run, writer=writer, offset=brain.end.offset, crc=brain.end.crc, data=pack_item(data)
-            )
+            at, crc = brain.end
+            item = Item(project=brain.name, run=brain.run, writer=writer, offset=at, crc=crc, data=pack_item(data))
             (reply,) = await self.committer.append([item])
             if reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
                 brain.end = Position(item.offset + len(data), crc32(data, item.crc))
@@ -89,17 +88,17 @@ class OwnJournal:
         return writer
 
     def find(self, name: str, run: str) -> tuple[str, Position]:
-        """The first of the brain's (or the run's) streams that was not purged, and its end."""
-        words = f"{self.server_id} {name}" + (f" {run}" if run else "")
+        """The first of the brain's streams that was not purged, and its end."""
+        whose = f"{name}\0{run}" if run else name  # which no project's name can be
         with closing(RawStore(self.receiver.raw_path)) as store:
             there = {stream.writer for stream in store.received(name)}
             for n in range(1_000_000):
-                writer = hashlib.sha256(f"{words} {n}".encode()).hexdigest()[:32]
+                writer = hashlib.sha256(f"{self.server_id} {whose} {n}".encode()).hexdigest()[:32]
                 end = store.positions([writer])[writer]
                 if end == START or writer in there:
                     return writer, end
         raise Refusal(503, f"{name!r} was purged a million times")
 
-    def forget(self, name: str, run: str) -> None:
-        """The brain's (or the run's) stream was purged: the next record begins another one."""
+    def forget(self, name: str, run: str = "") -> None:
+        """The brain's stream was purged, or the run's: the next record begins another one."""
         self.brains.pop((name, run), None)

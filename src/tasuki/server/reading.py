@@ -1,4 +1,4 @@
-"""The questions: projects, runs, metrics, histories, summaries, alerts."""
+"""The questions: projects, overviews, runs, metrics, histories, summaries, alerts."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,12 +6,13 @@ from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from tasuki.records import NoteKind
+from tasuki.records import AlertLevel, NoteKind, RunRow
 from tasuki.server.answers import (
     AlertList,
     HistoryList,
     MetricList,
     NoteList,
+    OverviewAnswer,
     ProjectList,
     RunAnswer,
     RunList,
@@ -25,7 +26,7 @@ from tasuki.server.readers import Reached
 from tasuki.server.tokens import Principal, Scope
 from tasuki.store import Behind, NotesBehind, Questions, Top, Wanted
 
-__all__ = ["QUESTIONS", "answers"]
+__all__ = ["QUESTIONS", "answers", "run_answer"]
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows of a page")]
 LargeLimit = Annotated[int, QueryParameter(ge=1, le=100_000, description="The most rows of a page")]
@@ -57,18 +58,36 @@ async def projects(asking: Asking, request: Request[Any, Any, Any]) -> Response[
     return await asking.answer(question)
 
 
+@get("/api/v1/overview", summary="A project at a glance", opt=needs(Scope.READ), responses=answers(OverviewAnswer))
+async def overview(asking: Asking, project: Project) -> Response[bytes]:
+    """How many runs of each status, the range of each metric over all runs, how many alerts of each level."""
+
+    def question(questions: Questions, reached: Reached) -> OverviewAnswer:
+        found = questions.overview(project)
+        return OverviewAnswer(**{name: getattr(found, name) for name in found.__struct_fields__}, missing=reached.missing)
+
+    return await asking.answer(question)
+
+
 @get("/api/v1/runs", summary="The runs of a project", opt=needs(Scope.READ), responses=answers(RunList))
 async def runs(
     asking: Asking,
     project: Project,
+    ref: FromQuery[list[str] | None] = None,
     order: FromQuery[Literal["created", "-created"]] = "created",
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """A project's runs, in the order they were created, or newest first."""
+    """A project's runs, in the order they were created, or newest first; with `ref` those named, in that order.
+
+    A `ref` is an id, a unique beginning of one, or a name that no other run has.
+    """
     behind = None if cursor is None else parse_cursor(cursor, Behind)
 
     def question(questions: Questions, reached: Reached) -> RunList:
+        if ref is not None:
+            named = questions.named(project, ref)
+            return RunList(runs=named, total=len(named), missing=reached.missing)
         page = questions.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
         following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
         return RunList(runs=page.rows, next=following, total=questions.count_runs(project), missing=reached.missing)
@@ -81,10 +100,14 @@ async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[b
     """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
 
     def question(questions: Questions, reached: Reached) -> RunAnswer:
-        row = questions.run(project, id)
-        return RunAnswer(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
+        return run_answer(questions.run(project, id), reached)
 
     return await asking.answer(question)
+
+
+def run_answer(row: RunRow, reached: Reached) -> RunAnswer:
+    """One run as it is answered."""
+    return RunAnswer(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
 
 
 @get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", opt=needs(Scope.READ), responses=answers(MetricList))
@@ -146,24 +169,34 @@ async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
 
 
 @get("/api/v1/alerts", summary="Alerts", opt=needs(Scope.READ), responses=answers(AlertList))
-async def alerts(
+async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
     project: Project,
     run: FromQuery[str | None] = None,
-    since: FromQuery[int | None] = None,
+    since: Annotated[str | None, QueryParameter(description="A time (microseconds UTC), or the id of an alert")] = None,
+    reason: FromQuery[str | None] = None,
+    level: Annotated[AlertLevel | None, QueryParameter(description="Of this level or a louder one")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The alerts of a project or of one run, by time; with `since` those later than that (microseconds UTC)."""
+    """The alerts of a project or of one run, in the order in which they arrived here; those of one moment by time."""
+    behind = parse_since(since)
 
     def question(questions: Questions, reached: Reached) -> AlertList:
         questions.check_project(project)
-        found = questions.alerts(project, None if run is None else questions.id(project, run))
-        found = [row for row in found if since is None or row.time > since]
+        of_run = None if run is None else questions.id(project, run)
+        found = questions.alerts(project, of_run, since=behind, reason=reason, level=level)
         page = page_of(found, lambda row: row.id, limit, cursor)
         return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=reached.missing)
 
     return await asking.answer(question)
+
+
+def parse_since(text: str | None) -> int | str | None:
+    """A time, or an alert's id."""
+    if text is None or not text.removeprefix("-").isdecimal():
+        return text
+    return max(min(int(text[:20]), 2**63 - 1), -(2**63))
 
 
 @get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
@@ -189,4 +222,4 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     return await asking.answer(question)
 
 
-QUESTIONS = [projects, runs, run, metrics, history, summaries, alerts, notes]
+QUESTIONS = [projects, overview, runs, run, metrics, history, summaries, alerts, notes]

@@ -20,6 +20,8 @@ RUN_TABLES = {
     "attempts": "SELECT attempt, clock, writer, environment, status, reason, status_clock, status_writer FROM run_attempt"
     " WHERE run = ? ORDER BY attempt",
     "attempt_writers": "SELECT attempt, writer FROM attempt_writer WHERE run = ? ORDER BY attempt, writer",
+    "stops": "SELECT attempt, reason, asked_by, clock, writer FROM run_stop WHERE run = ? ORDER BY attempt",
+    "progress": "SELECT attempt, done, total, rate, clock, writer FROM run_progress WHERE run = ? ORDER BY attempt",
     "alerts": 'SELECT writer, "offset", clock, time, level, title, text, reason, metric, value, step, data FROM alert'
     ' WHERE run = ? ORDER BY writer, "offset"',
     "summaries": "SELECT name, n, first, first_step, first_clock, first_writer, last, last_step, last_clock, last_writer,"

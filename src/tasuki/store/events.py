@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from tasuki.journal import Stream
-from tasuki.records import Alert, Lost, Note, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
+from tasuki.records import Alert, Lost, Note, RunDeleted, RunProgress, RunStarted, RunStatus, RunUpdated, StopRequested, json_number
 from tasuki.store.points import Points
 from tasuki.store.sql import one, rows
 
@@ -17,7 +17,7 @@ __all__ = ["KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_
 
 KEPT_EVENTS = 20_000
 DELTA_VALUES = 200
-OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, Lost)
+OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, Lost)
 
 
 class Event(NamedTuple):
@@ -46,6 +46,9 @@ class Events:
         """A record changed a run, or is an alert. A run that changed many times has changed once."""
         if isinstance(record, OF_RUN):
             self.tell_run(stream.project, stream.run)
+        elif isinstance(record, StopRequested):
+            self.tell_run(stream.project, stream.run)
+            self.add("stop", stream, {"attempt": record.attempt, "reason": record.reason, "by": record.by})
         elif isinstance(record, Alert):
             alert = {"id": f"{stream.writer}:{offset}", "level": record.level, "title": record.title}
             self.add("alert", stream, alert)

@@ -1,29 +1,74 @@
 """The answer to each question: one body, used by whoever has a connection inside a read transaction."""
 
 import json
-from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
-from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.errors import Conflict, NotFound
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    HistoryRow,
+    MetricRange,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProgressRow,
+    ProjectRow,
+    RunRow,
+    Status,
+    StopRow,
+    Summary,
+)
 from tasuki.store.history import HistoryPage, history_rows
-from tasuki.store.metrics import read_points, read_series
+from tasuki.store.metrics import count_records, read_page, read_points, read_series
+from tasuki.store.nearest import there_are
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
 from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
-from tasuki.store.statements import ALERTS, BEST, LAST, NEWEST_FIRST, OLDEST_FIRST, PROJECT, PROJECTS, SUMMARIES, SUMMARIES_OF
+from tasuki.store.statements import (
+    ALERT_LEVELS,
+    ALERTS,
+    ARRIVAL,
+    BEGUN,
+    BEST,
+    LAST,
+    NAMED,
+    NAMES,
+    NEWEST_FIRST,
+    NOTE_COUNT,
+    OLDEST_FIRST,
+    PROJECT,
+    PROJECTS,
+    RANGES,
+    STATUSES,
+    STOPS,
+    SUMMARIES,
+    SUMMARIES_OF,
+)
 
-__all__ = ["Behind", "Questions", "RunsPage", "best_of"]
+__all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
+
+
+class StopWord(NamedTuple):
+    """A request to stop, and the attempt that it is for."""
+
+    project: str
+    run: str
+    attempt: str
+    reason: str | None
+    by: str | None
 
 
 class RunsPage(NamedTuple):
@@ -33,12 +78,28 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class Questions:
-    """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
+class Began(NamedTuple):
+    """A stream in which an attempt says that it began: whether it is complete, and the clock of its latest record."""
 
-    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int], bool]) -> None:
+    writer: str
+    complete: bool
+    clock: int
+
+
+class Fate(IntEnum):
+    """What became of an attempt that has no end on record: it goes on, or is silent (it may be heard again), or is over."""
+
+    GOING_ON = 0
+    SILENT = 1
+    OVER = 2
+
+
+class Questions:
+    """Answers from one connection. `fate(streams)` says what became of an attempt that has no end on record."""
+
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began]], Fate]) -> None:
         self.db = db
-        self.is_over = is_over
+        self.fate = fate
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
@@ -64,10 +125,30 @@ class Questions:
         """NotFound, naming those there are, for a project that is not there."""
         if one(self.db, PROJECT, (project,)) is None:
             names = [row.name for row in self.projects()]
-            raise NotFound(
-                f"there is no project {project!r}",
-                hint=f"there are {', '.join(names)}" if names else "nothing is recorded yet",
-            )
+            hint = there_are(project, names) if names else "nothing is recorded yet"
+            raise NotFound(f"there is no project {project!r}", hint=hint)
+
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        self.check_project(project)
+        found = rows(self.db, STATUSES, (project,))
+        statuses = Counter(self.status(key, attempt, status) for key, attempt, status, *_ in found)
+        levels = dict(rows(self.db, ALERT_LEVELS, (project,)))
+        return Overview(
+            project=project,
+            runs=len(found),
+            statuses={status: statuses[status] for status in Status},
+            points=sum(row[3] for row in found),
+            lost=sum(row[4] for row in found),
+            created=min((row[5] for row in found if row[5] is not None), default=None),
+            updated=max((row[6] for row in found if row[6] is not None), default=None),
+            metrics=[
+                MetricRange(metric=metric, runs=runs, min=low, min_run=low_run, max=high, max_run=high_run)
+                for metric, runs, low, low_run, high, high_run in rows(self.db, RANGES, (project,))
+            ],
+            alerts={level: levels.get(level, 0) for level in AlertLevel},
+            notes=one(self.db, NOTE_COUNT, (project,))[0],
+        )
 
     def knows(self, project: str, run: str) -> bool:
         """Whether anything of a run is projected, a tombstone included."""
@@ -91,14 +172,14 @@ class Questions:
             reason,
             ended,
             number,
+            *more,
         ) = row
-        if status is None:
-            status = Status.CRASHED if attempt and self.is_over(self.writers(key, attempt), updated) else Status.RUNNING
+        stop, progress = more[:3], more[3:]
         return RunRow(
             project=project,
             id=id,
             name=name or id,
-            status=Status(status),
+            status=self.status(key, attempt, status),
             group=group,
             notes=notes,
             tags=[] if tags is None else from_json(tags),
@@ -111,33 +192,65 @@ class Questions:
             ended=ended,
             points=points,
             lost=lost,
-        )
+            attempt_id=attempt,
+            stop=None if stop[0] is None else StopRow(time=stop[0], reason=stop[1], by=stop[2]),
+            progress=None if progress[0] is None else ProgressRow(
+                time=progress[0], done=progress[1], total=progress[2], rate=progress[3]
+            ),
+        )  # fmt: skip
 
-    def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
-        """The streams in which an attempt says that it began, and whether they are complete."""
-        return rows(
+    def status(self, run: int, attempt: str | None, recorded: str | None) -> Status:
+        """What is known of an attempt: how it ended, or whether it still runs."""
+        if recorded is not None:
+            return Status(recorded)
+        return Status.CRASHED if attempt and self.fate(self.writers(run, attempt)) else Status.RUNNING
+
+    def writers(self, run: int, attempt: str) -> list[Began]:
+        """The streams in which an attempt says that it began."""
+        found = rows(
             self.db,
-            "SELECT a.writer, coalesce(w.sealed, 0) FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer"
-            " WHERE a.run = ? AND a.attempt = ?",
+            "SELECT a.writer, coalesce(w.sealed, 0), coalesce(w.clock, 0)"
+            " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
         )
+        return [Began(*row) for row in found]
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         if row := one(self.db, OLDEST_FIRST, (project, None, None, 1, ref)):
             return self.run_row(project, *row)
-        all_runs = self.runs(project)
-        for found in (
-            [row for row in all_runs if row.name == ref],
-            [row for row in all_runs if ref and row.id.startswith(ref)],
-        ):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                ids = ", ".join(row.id for row in found[:10])
-                raise NotFound(f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}")
-        near = ", ".join(f"{row.id} ({row.name})" for row in all_runs[-10:])
-        raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
+        self.check_project(project)
+        for statement in (NAMED, BEGUN) if ref else ():
+            ids = [id for (id,) in rows(self.db, statement, (project, ref))]
+            if len(ids) == 1:
+                return self.run(project, ids[0])
+            if ids:
+                hint = f"say which: {', '.join(ids[:10])}" + (", ..." if len(ids) > 10 else "")
+                raise NotFound(f"project {project!r} has {len(ids)} runs that {ref!r} may mean", hint=hint)
+        raise self.no_run(project, ref)
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        return [self.run(project, ref) for ref in refs]
+
+    def no_run(self, project: str, ref: str) -> NotFound:
+        """What says that there is no such run, and which are near."""
+        names = [id if name == id else f"{id} ({name})" for id, name in rows(self.db, NAMES, (project,))]
+        return NotFound(f"project {project!r} has no run {ref!r}", hint=there_are(ref, names) if names else "it has none yet")
+
+    def going_on(self, project: str, ref: str) -> RunRow:
+        """A run that can be asked to stop: it goes on, or may be heard again. Conflict for one that is over."""
+        row = self.run(project, ref)
+        attempt = row.attempt_id
+        if attempt and row.status is Status.CRASHED and self.fate(self.writers(self.key(project, row.id), attempt)) is Fate.SILENT:
+            return row
+        if row.status.is_final or attempt is None:
+            raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
+        return row
+
+    def stops(self) -> list[StopWord]:
+        """The requests to stop that may not have been heard yet: those for attempts without an end on record."""
+        return [StopWord(*row) for row in self.db.execute(STOPS)]
 
     def projected(self, writer: str) -> int:
         """How many bytes of a stream are projected."""
@@ -190,17 +303,15 @@ class Questions:
 
     def history_page(self, project: str, run: str, metric: str | None, *, limit: int, behind: Order | None = None) -> HistoryPage:
         """At most `limit` rows behind those of an earlier page."""
-        points = self.points(project, run, metric)
+        key = self.key(project, run)
+        total = count_records(self.db, key, metric)
+        if metric is not None and not total:
+            raise self.no_metric(project, run, metric)
+        points = read_page(self.db, key, metric, limit, behind)
         if points is None:
-            return HistoryPage([], None, 0)
-        start = 0 if behind is None else bisect_right(range(len(points)), behind, key=points.order)
-        stop = min(start + limit, len(points))
-        return HistoryPage(
-            history_rows(points.part(start, stop)),
-            points.order(stop - 1) if stop > start else None,
-            len(points),
-            stop < len(points),
-        )
+            return HistoryPage([], None, total)
+        stop = min(limit, len(points))
+        return HistoryPage(history_rows(points.part(0, stop)), points.order(stop - 1), total, stop < len(points))
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
@@ -223,7 +334,7 @@ class Questions:
     def no_metric(self, project: str, run: str, metric: str) -> NotFound:
         """What says that a run has not logged a metric, and which it has."""
         names = [summary.metric for summary in self.summaries(project, [self.id(project, run)])]
-        return NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}")
+        return NotFound(f"run {run!r} has no metric {metric!r}", hint=there_are(metric, names) if names else "it has none yet")
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -246,8 +357,19 @@ class Questions:
         """The digests of the notes that stand, by those of the event ids that are known."""
         return dict(rows(self.db, STANDING, (project, json.dumps(list(event_ids)))))
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived."""
+        self.check_project(project)
+        time, arrival = (None, self.arrival(project, since)) if isinstance(since, str) else (since, None)
+        levels = None if level is None else json.dumps(level.and_louder)
         return [
             AlertRow(
                 id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
@@ -255,9 +377,20 @@ class Questions:
                 data=None if data is None else from_json(data),
             )
             for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(
-                ALERTS, (project, run)
+                ALERTS, (project, run, time, arrival, reason, levels)
             )
         ]  # fmt: skip
+
+    def arrival(self, project: str, alert: str) -> int:
+        """When an alert arrived, as a number. NotFound if it is none of the project's."""
+        writer, _, offset = alert.rpartition(":")
+        row = one(self.db, ARRIVAL, (project, writer, int(offset))) if offset.isascii() and offset.isdigit() else None
+        if row is None:
+            raise NotFound(
+                f"project {project!r} has no alert {alert!r}",
+                hint="it may have gone with its run: begin anew",
+            )
+        return int(row[0])
 
 
 def from_json(text: str) -> Any:

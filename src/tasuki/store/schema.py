@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 5
+SCHEMA = 7
 
 TABLES = """
 CREATE TABLE writer (
@@ -35,13 +35,22 @@ CREATE TABLE attempt_writer (
     run INTEGER NOT NULL, attempt TEXT NOT NULL, writer TEXT NOT NULL,
     PRIMARY KEY (run, attempt, writer)
 ) WITHOUT ROWID;
+CREATE TABLE run_stop (  -- the first request for an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, reason TEXT, asked_by TEXT, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+CREATE TABLE run_progress (  -- the latest of an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, done INTEGER NOT NULL, total INTEGER, rate REAL, clock INTEGER NOT NULL,
+    writer TEXT NOT NULL, PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
 CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
 
 CREATE TABLE alert (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT,  -- no number comes again: who goes on behind one misses none that came later
     run INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL, clock INTEGER NOT NULL, time INTEGER NOT NULL,
     level TEXT NOT NULL, title TEXT NOT NULL, text TEXT, reason TEXT, metric TEXT, value REAL, step INTEGER, data TEXT,
-    PRIMARY KEY (writer, "offset")
-) WITHOUT ROWID;
+    UNIQUE (writer, "offset")
+);
 CREATE INDEX alert_run ON alert (run, clock, writer);
 
 CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equal ones are the same, others conflict

@@ -1,24 +1,49 @@
-"""The SQL behind the questions: runs in order, summaries, the best of them, alerts."""
+"""The SQL behind the questions: runs in order and by name, summaries, the best of them, whole projects, alerts."""
 
 import math
 from typing import NamedTuple
 
-__all__ = ["ALERTS", "BEST", "LAST", "NEWEST_FIRST", "OLDEST_FIRST", "PROJECT", "PROJECTS", "SUMMARIES", "SUMMARIES_OF"]
+__all__ = [
+    "ALERTS",
+    "ALERT_LEVELS",
+    "ARRIVAL",
+    "BEGUN",
+    "BEST",
+    "LAST",
+    "NAMED",
+    "NAMES",
+    "NEWEST_FIRST",
+    "NOTE_COUNT",
+    "OLDEST_FIRST",
+    "PROJECT",
+    "PROJECTS",
+    "RANGES",
+    "SETTLED_ALERTS",
+    "STATUSES",
+    "STOPS",
+    "SUMMARIES",
+    "SUMMARIES_OF",
+]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
-    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
+    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
+    s.clock, s.reason, s.asked_by, p.clock, p.done, p.total, p.rate
 FROM (SELECT *, coalesce(created, {last}) AS born FROM run
     WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
     ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
-LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
-    SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1)
+LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({latest})
+LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
+LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
 ORDER BY born {direction}, run.id {direction}
 """
 LAST = 2**63 - 1
-OLDEST_FIRST = RUNS.format(last=LAST, behind=">", direction="ASC")
-NEWEST_FIRST = RUNS.format(last=LAST, behind="<", direction="DESC")
+LATEST_ATTEMPT = (
+    "SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1"
+)
+OLDEST_FIRST = RUNS.format(last=LAST, latest=LATEST_ATTEMPT, behind=">", direction="ASC")
+NEWEST_FIRST = RUNS.format(last=LAST, latest=LATEST_ATTEMPT, behind="<", direction="DESC")
 COLUMNS = "run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step"
 FOUND_METRICS = "(?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))"
 SUMMARIES = f"""
@@ -55,10 +80,50 @@ def best_statements(mode: str, by: str) -> Best:
     )
 
 
+def of_value(side: str, value: str) -> str:
+    """The run with an extreme value of a metric; of several the one that was created first."""
+    runs = f"""SELECT run.id, coalesce(run.created, {LAST}) AS born FROM summary CROSS JOIN run ON run.key = summary.run
+        WHERE summary.metric = found.metric AND {side} = found.{value} AND run.project = ?1 AND"""
+    return f"SELECT id FROM ({runs} settled UNION ALL {runs} NOT settled ORDER BY born, id LIMIT 1)"
+
+
 BEST = {(mode, by): best_statements(mode, by) for mode in ("min", "max") for by in ("last", "min", "max")}
 ALERTS = """
 SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
-FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2) ORDER BY clock, writer, "offset"
+FROM run JOIN alert ON alert.run = run.key WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2)
+    AND (?3 IS NULL OR time > ?3) AND (?4 IS NULL OR arrival > ?4) AND (?5 IS NULL OR reason = ?5)
+    AND (?6 IS NULL OR level IN (SELECT value FROM json_each(?6)))
+ORDER BY arrival
+"""
+ARRIVAL = 'SELECT arrival FROM alert JOIN run ON run.key = alert.run WHERE project = ? AND writer = ? AND "offset" = ?'
+SETTLED_ALERTS = """
+UPDATE alert SET arrival = -n FROM (SELECT arrival AS was, row_number() OVER (ORDER BY clock, writer, "offset") AS n FROM alert)
+WHERE was = arrival;
+UPDATE alert SET arrival = -arrival;
+"""
+"""Alerts that have all arrived at once, in a store that was built anew, have arrived by time."""
+STATUSES = f"""
+SELECT run.key, a.attempt, a.status, run.points, run.lost, run.created, run.updated FROM run LEFT JOIN run_attempt a
+    ON a.run = run.key AND a.attempt = ({LATEST_ATTEMPT}) WHERE run.project = ?
+"""
+RANGES = f"""
+WITH found AS MATERIALIZED (
+    SELECT summary.metric, count(*) AS runs, min(min) AS low, max(max) AS high
+    FROM run CROSS JOIN summary ON summary.run = run.key WHERE run.project = ?1 GROUP BY summary.metric
+)
+SELECT name, runs, low, ({of_value("min", "low")}), high, ({of_value("max", "high")})
+FROM found JOIN metric ON metric.id = found.metric ORDER BY name
+"""
+ALERT_LEVELS = "SELECT level, count(*) FROM run JOIN alert ON alert.run = run.key WHERE run.project = ? GROUP BY level"
+NOTE_COUNT = "SELECT count(*) FROM (SELECT DISTINCT event_id FROM note WHERE project = ?)"
+NAMED = f"SELECT id FROM run WHERE project = ?1 AND name = ?2 ORDER BY coalesce(created, {LAST}), id"
+BEGUN = f"""
+SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {LAST}), id
+"""
+NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
+STOPS = """
+SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
+LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
 """
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (

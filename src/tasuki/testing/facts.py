@@ -13,9 +13,11 @@ from tasuki.records import (
     Metrics,
     Note,
     Record,
+    RunProgress,
     RunStarted,
     RunStatus,
     RunUpdated,
+    StopRequested,
     Unknown,
     content_of,
     digest_of,
@@ -93,6 +95,7 @@ class Facts:
             "fields": [(name, *row) for name, row in sorted(fields.items())],
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],
             **self.attempts(),
+            **self.requests(),
             "alerts": self.alerts(),
             "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
             "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
@@ -130,6 +133,20 @@ class Facts:
             ended, by, status, reason = min(ends[attempt], key=lambda end: end[:2]) if attempt in ends else (None, None, None, None)
             rows.append((attempt, *start, status, reason, ended, by))
         return {"attempts": rows, "attempt_writers": sorted(writers)}
+
+    def requests(self) -> dict[str, Any]:
+        """The first request to stop of each attempt, and its latest progress."""
+        stops: dict[str, tuple[Any, ...]] = {}
+        progress: dict[str, tuple[Any, ...]] = {}
+        for writer, _, clock, record in sorted(self.records, key=lambda placed: (placed[2], placed[0])):
+            if isinstance(record, StopRequested):
+                stops.setdefault(record.attempt, (record.reason, record.by, clock, writer))
+            elif isinstance(record, RunProgress):
+                progress[record.attempt] = (record.done, record.total, record.rate, clock, writer)
+        return {
+            name: [(attempt, *row) for attempt, row in sorted(found.items())]
+            for name, found in (("stops", stops), ("progress", progress))
+        }
 
     def alerts(self) -> list[tuple[Any, ...]]:
         """Alerts by stream and offset."""

@@ -4,23 +4,32 @@ It receives streams (`Store`), can be projected from (`Source`) and answers (`Qu
 """
 
 import json
+import secrets
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from zlib_ng.zlib_ng import crc32
 
+from tasuki.clock import SYSTEM
 from tasuki.errors import BadRecord, DataError, NotFound
 from tasuki.journal import Stream, Verdict
 from tasuki.records import (
     START,
     Alert,
+    AlertLevel,
     AlertRow,
+    Change,
     HistoryRow,
     Item,
+    MetricRange,
     NoteKind,
     NoteRow,
+    Overview,
     Position,
+    ProgressRow,
     ProjectRow,
     Record,
     Reply,
@@ -29,14 +38,17 @@ from tasuki.records import (
     RunRow,
     Salvaged,
     Status,
+    StopRow,
     Summary,
     Unknown,
     decode,
+    encode,
+    frame,
     frames,
     unpack_item,
     words_in,
 )
-from tasuki.store import Dump, Series, Top
+from tasuki.store import Dump, Edit, Series, Top, changed, deleted, later
 from tasuki.testing.facts import Facts, Placed
 
 __all__ = ["MemoryStore"]
@@ -123,6 +135,26 @@ class MemoryStore:
         for kept in found:
             kept.data, kept.purged = b"", True
         return len(found)
+
+    # -- an Editor
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        row = self.run(project, run)
+        self.add_edit(row, changed(change))
+        return self.run(project, row.id)
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run. Returns it as it was."""
+        row = self.run(project, run)
+        self.add_edit(row, deleted())
+        return row
+
+    def add_edit(self, row: RunRow, edit: Edit) -> None:
+        """A stream of the run with one record."""
+        stream = Received(row.project, row.id)
+        stream.data, stream.sealed = frame(encode(edit(later(row, SYSTEM)))), True
+        self.received[secrets.token_hex(16)] = stream
 
     # -- a Source
 
@@ -216,6 +248,7 @@ class MemoryStore:
         name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
         attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
         attempt = (attempts or dumped["attempts"] or [None])[-1]
+        id = attempt[0] if attempt else None
         status, reason, ended, environment = Status.RUNNING, None, None, "{}"
         if attempt:
             environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
@@ -239,6 +272,16 @@ class MemoryStore:
             ended=ended,
             points=points,
             lost=lost,
+            attempt_id=id,
+            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in dumped["stops"] if key == id), None),
+            progress=next(
+                (
+                    ProgressRow(time=time, done=done, total=total, rate=rate)
+                    for key, done, total, rate, time, _ in dumped["progress"]
+                    if key == id
+                ),
+                None,
+            ),
         )
 
     def run(self, project: str, ref: str) -> RunRow:
@@ -249,6 +292,31 @@ class MemoryStore:
         if len(found) == 1:
             return found[0]
         raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        return [self.run(project, ref) for ref in refs]
+
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        runs = self.runs(project)
+        summaries = self.summaries(project)
+        alerts = Counter(alert.level for alert in self.alerts(project))
+        statuses = Counter(row.status for row in runs)
+        return Overview(
+            project=project,
+            runs=len(runs),
+            statuses={status: statuses[status] for status in Status},
+            points=sum(row.points for row in runs),
+            lost=sum(row.lost for row in runs),
+            created=min((row.created for row in runs), default=None),
+            updated=max((row.updated for row in runs), default=None),
+            metrics=[
+                metric_range([row for row in summaries if row.metric == name]) for name in sorted({row.metric for row in summaries})
+            ],
+            alerts={level: alerts[level] for level in AlertLevel},
+            notes=len({note.event_id for note in self.notes(project)}),
+        )
 
     def summaries(
         self,
@@ -297,19 +365,45 @@ class MemoryStore:
             np.array([row.metrics[metric] for row in rows], np.float64),
         )
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same row by row."""
+        for row in self.history(project, run, metric):
+            yield [row]
+
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run. Here they have all arrived at once, so they are in order by time."""
         found = []
         for row in self.runs(project):
             for writer, offset, clock, record in self.records(project, row.id):
-                if isinstance(record, Alert) and run in (None, row.id):
+                if isinstance(record, Alert):
                     data = None if record.data is None else dict(record.data)
                     found.append((clock, writer, offset, AlertRow(
                         id=f"{writer}:{offset}", project=project, run=row.id, run_name=row.name, time=record.time,
                         level=record.level, title=record.title, text=record.text, reason=record.reason, metric=record.metric,
                         value=record.value, step=record.step, data=data,
                     )))  # fmt: skip
-        return [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+        alerts = [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+        if isinstance(since, str):
+            ids = [alert.id for alert in alerts]
+            if since not in ids:
+                raise NotFound(f"project {project!r} has no alert {since!r}")
+            alerts = alerts[ids.index(since) + 1 :]
+        return [
+            alert
+            for alert in alerts
+            if run in (None, alert.run)
+            and (not isinstance(since, int) or alert.time > since)
+            and reason in (None, alert.reason)
+            and (level is None or alert.level in level.and_louder)
+        ]
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -339,6 +433,21 @@ class MemoryStore:
             and (since is None or row.time > since)
             and (not search or search.casefold() in words_in(row.content))
         ]
+
+
+def metric_range(found: list[Summary]) -> MetricRange:
+    """One metric over all runs; `found` is in the order in which they were created."""
+    numbers = [row for row in found if row.min is not None]
+    low: Summary | None = min(numbers, key=attrgetter("min"), default=None)
+    high: Summary | None = max(numbers, key=attrgetter("max"), default=None)
+    return MetricRange(
+        metric=found[0].metric,
+        runs=len(found),
+        min=low.min if low else None,
+        min_run=low.run if low else None,
+        max=high.max if high else None,
+        max_run=high.run if high else None,
+    )
 
 
 def read(payload: bytes) -> Record | Unknown | BadRecord:

@@ -26,11 +26,13 @@ from tasuki.records import (
     RawMetrics,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
     RunUpdated,
     Salvaged,
     Status,
+    StopRequested,
     Unknown,
     decode,
     encode,
@@ -39,6 +41,8 @@ from tasuki.records import (
 )
 
 ONE_OF_EACH = [
+    StopRequested(time=1, attempt="a", reason="diverges", by="ada@node7"),
+    RunProgress(time=1, attempt="a", done=3, total=10, rate=1.5),
     RunStarted(time=1, attempt="a", name="n", group="g", notes="é", tags=["t"], config={"lr": 0.1, "deep": {"x": [1, None]}}),
     RunUpdated(time=2, name="n2", config={"lr": 0.2}, tags_added=["x"], tags_removed=["t"]),
     RunStatus(time=3, attempt="a", status=Status.FAILED, reason="boom"),
