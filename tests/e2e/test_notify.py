@@ -205,11 +205,11 @@ def test_a_run_that_lives_and_logs_nothing_is_stalled_once_and_again_after_progr
             with tasuki.Api(server.url) as api:
                 return [(alert.step, alert.data) for alert in api.alerts("digits", reason="stalled")] if api.projects() else []
 
-        told = (0, {"minutes": 0.02, "points": 1, "attempt": 1})
+        told = (0, {"minutes": 0.02, "attempt": 1, "points": 1, "done": 0})
         eventually(lambda: stalls() == [told])
         eventually(lambda: receiver.titles() == ["no progress for 0.02 minutes"])
         child.tell("log")
         eventually(lambda: len(stalls()) == 2)
-        assert stalls() == [told, (1, {"minutes": 0.02, "points": 2, "attempt": 1})]
+        assert stalls() == [told, (1, {"minutes": 0.02, "attempt": 1, "points": 2, "done": 0})]
         eventually(lambda: len(receiver.titles()) == 2)
         child.kill()

@@ -66,8 +66,7 @@ class Deliveries:
         self.couriers: list[Courier] = []
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
-        self.generation = 0
-        self.told: int | None = None
+        self.generation = self.told = 0
 
     # -- whoever owns it
 
@@ -130,23 +129,23 @@ class Deliveries:
 
     def look(self, store: LocalStore) -> None:
         """Give the couriers what is new. What there is at the very beginning has to be complete: it is what is not new."""
-        after = None if any(courier.wants_all() for courier in self.couriers) else self.told
 
-        def news(questions: Questions) -> Told:
-            known = after if generation_number(store.path) == self.generation else None
-            return alerts_told(questions.db, known)
+        def question(questions: Questions) -> tuple[Told, int, bool]:
+            generation = generation_number(store.path)
+            anew = generation != self.generation or any(courier.wants_all() for courier in self.couriers)
+            return alerts_told(questions.db, 0 if anew else self.told), generation, anew
 
-        found = store.ask(news)
-        if self.told is None and store.missing:
+        found, generation, all_there_are = store.ask(question)
+        if not self.generation and store.missing:
             return
-        if found.rows or found.all_there_are:
+        if found.rows or all_there_are:
             for courier in self.couriers:
-                courier.offer(found.rows, all_there_are=found.all_there_are)
-        self.generation, self.told = generation_number(store.path), found.last
+                courier.offer(found.rows, all_there_are=all_there_are)
+        self.generation, self.told = generation, found.last
 
     def missing(self, db: apsw.Connection, source: Source) -> int:
         """How many records are not projected; of no interest once it has begun."""
-        return count_missing(db, source) if self.told is None else 0
+        return 0 if self.generation else count_missing(db, source)
 
 
 @contextmanager

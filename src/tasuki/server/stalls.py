@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -25,9 +25,9 @@ log = logging.getLogger("tasuki.server")
 
 
 class Seen(NamedTuple):
-    """How much a run had logged, since when that has been so, and whether no more is to be said of it."""
+    """How far a run had come, since when that has been so, and whether no more is to be said of it."""
 
-    points: int
+    logged: Logged
     since: float
     told: bool = False
 
@@ -73,7 +73,7 @@ class Stalls:
             title=f"no progress for {self.minutes:g} minutes",
             reason=AlertReason.STALLED,
             step=stalled.step,
-            data={"minutes": self.minutes, "points": stalled.run.points, "attempt": stalled.attempt},
+            data={"minutes": self.minutes} | mark(stalled.run, stalled.attempt),
         )
 
     # -- in a thread
@@ -95,8 +95,13 @@ class Stalls:
 
 
 def seen_now(before: Seen | None, logged: Logged, now: float) -> Seen:
-    """What is seen of a run now: the same, unless it has logged more."""
-    return before if before is not None and before.points == logged.points else Seen(logged.points, now)
+    """What is seen of a run now: the same, unless it has come further."""
+    return before if before is not None and before.logged == logged else Seen(logged, now)
+
+
+def mark(logged: Logged, attempt: int) -> dict[str, Any]:
+    """Where a run has stalled: there it is said once."""
+    return {"attempt": attempt, "points": logged.points, "done": logged.done}
 
 
 def look_at(questions: Questions, logged: Logged) -> list[Stalled]:
@@ -107,8 +112,8 @@ def look_at(questions: Questions, logged: Logged) -> list[Stalled]:
         return []
     if run.status is not Status.RUNNING:
         return []
-    said = [alert.data or {} for alert in questions.alerts(logged.project, logged.run) if alert.reason == AlertReason.STALLED]
-    if any((data.get("points"), data.get("attempt")) == (logged.points, run.attempt) for data in said):
+    said = questions.alerts(logged.project, logged.run, reason=AlertReason.STALLED)
+    if any(mark(logged, run.attempt).items() <= (alert.data or {}).items() for alert in said):
         return []
     steps = [summary.last_step for summary in questions.summaries(logged.project, [logged.run])]
     return [Stalled(logged, run.attempt, max(steps, default=None))]

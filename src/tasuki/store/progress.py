@@ -1,4 +1,4 @@
-"""Which runs are being recorded, and how much they have logged: for those who notice that one does not go on."""
+"""Which runs are being recorded, and how far they have come: for those who notice that one does not go on."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,19 @@ from tasuki.store.sql import rows
 
 __all__ = ["Logged", "logged_since"]
 
-RECENT = "SELECT project, id, points FROM run WHERE updated > ?"
+RECENT = """
+SELECT project, id, points, (SELECT coalesce(sum(done), 0) FROM run_progress WHERE run_progress.run = run.key)
+FROM run WHERE updated > ?
+"""
 
 
 class Logged(NamedTuple):
-    """How many values a run has logged."""
+    """How many values a run has logged, and how many rounds of its loops it has said that it has done."""
 
     project: str
     run: str
     points: int
+    done: int
 
 
 def logged_since(db: apsw.Connection, time: int) -> list[Logged]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import tasuki
-from tasuki.records import Alert, AlertReason, Heartbeat, encode
+from tasuki.records import Alert, AlertReason, Heartbeat, RunProgress, encode
 from tasuki.server.stalls import Stalls
 from tasuki.settings import load
 from tasuki.store import LocalStore
@@ -50,7 +50,7 @@ def test_a_run_that_logs_nothing_for_the_time_is_stalled_once(watch: Watch):
     assert watch.after(0) == watch.after(9.9) == []
     (alert,) = watch.after(0.2)
     assert (alert.title, alert.reason, alert.step) == ("no progress for 10 minutes", AlertReason.STALLED, 7)
-    assert alert.data == {"minutes": 10, "points": 1, "attempt": 1}
+    assert alert.data == {"minutes": 10, "attempt": 1, "points": 1, "done": 0}
     assert watch.after(20) == []
 
 
@@ -66,6 +66,13 @@ def test_progress_arms_it_again(watch: Watch):
     watch.run.log({"loss": 1.0})
     assert watch.after(5) == []
     assert [alert.data["points"] for alert in watch.after(10) if alert.data] == [1]
+
+
+def test_a_loop_that_goes_on_is_progress(watch: Watch):
+    watch.after(9)
+    watch.run.append(encode(RunProgress(time=watch.clock.now_us(), attempt=watch.run.started.attempt, done=5)))
+    assert watch.after(2) == []
+    assert [alert.data["done"] for alert in watch.after(10) if alert.data] == [5]
 
 
 def test_a_server_that_starts_anew_does_not_say_it_again(watch: Watch):
@@ -88,4 +95,4 @@ def test_a_resumed_run_is_stalled_of_its_own(watch: Watch):
     watch.run = tasuki.init("p", id=watch.run.id, resume="must", dir=str(watch.folder))
     watch.started()
     assert watch.after(0) == []
-    assert [alert.data for alert in watch.after(11)] == [{"minutes": 10, "points": 0, "attempt": 2}]
+    assert [alert.data for alert in watch.after(11)] == [{"minutes": 10, "attempt": 2, "points": 0, "done": 0}]
