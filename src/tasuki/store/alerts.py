@@ -11,8 +11,8 @@ from tasuki.store.sql import one, rows
 __all__ = ["Told", "alerts_told"]
 
 TOLD = """
-SELECT alert.writer, alert."offset", run.project, run.id, coalesce(run.name, run.id), alert.time, alert.level, alert.title, alert.text,
-    alert.reason, alert.metric, alert.value, alert.step, alert.data
+SELECT alert.writer, alert."offset", run.project, run.id, coalesce(run.name, run.id), alert.time, alert.level, alert.title,
+    alert.text, alert.reason, alert.metric, alert.value, alert.step, alert.data
 FROM alert CROSS JOIN run ON run.key = alert.run WHERE arrival > ? ORDER BY arrival
 """
 
