@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import demo, folder, gc, install, note, notify, query, remote, run, token
+from tasuki.cli import demo, folder, gc, install, mcp, note, notify, query, remote, run, token
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -22,6 +22,7 @@ app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
+app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
 app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
 app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)
