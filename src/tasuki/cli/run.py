@@ -1,13 +1,14 @@
 """`tasuki run`: what runs there are, one of them, what it logged."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
+from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Ref, Remote, asking
+from tasuki.cli.completing import complete_metric
 from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
@@ -15,10 +16,21 @@ from tasuki.clock import datetime_from_us
 if TYPE_CHECKING:
     from tasuki.records import AlertRow, HistoryRow, RunRow, Summary
 
-__all__ = ["app", "history", "list_runs", "show"]
+__all__ = [
+    "alert_data",
+    "app",
+    "duration",
+    "facts_of",
+    "history",
+    "key_metrics",
+    "list_runs",
+    "number",
+    "run_data",
+    "show",
+    "summary_data",
+]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
-Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, wait for it, change it.")
 
 KEY_METRICS = 3
 ROWS_ON_TERMINAL = 50
@@ -58,10 +70,10 @@ def list_cells(run: "RunRow") -> list[Any]:
     return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), duration(run)]
 
 
-def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
+def key_metrics(runs: "Iterable[Mapping[str, object]]", most: int = KEY_METRICS) -> list[str]:
     """The metrics that most runs have; of equals the first by name."""
     counts = Counter(metric for metrics in runs for metric in metrics)
-    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:KEY_METRICS]
+    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:most]
 
 
 # -- show
@@ -123,7 +135,9 @@ def flat_table(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[
 def history_command(
     run: Ref,
     project: Project = None,
-    metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.")] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.", autocompletion=complete_metric)
+    ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,

@@ -9,6 +9,7 @@ from tasuki.store.dump import Dump, dump
 from tasuki.store.edits import Edit, changed, deleted, later
 from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
+from tasuki.store.glance import glance
 from tasuki.store.history import HistoryPage
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.nearest import there_are
@@ -74,6 +75,7 @@ __all__ = [
     "event_span",
     "events_after",
     "generation_number",
+    "glance",
     "grid",
     "immediate",
     "later",
