@@ -31,6 +31,8 @@ def test_help_begins_with_examples(path: tuple[str, ...], capsys: pytest.Capture
 
 WRITES = {
     ("rebuild",),
+    ("completion",),
+    ("export",),
     ("demo",),
     ("install",),
     ("serve",),
