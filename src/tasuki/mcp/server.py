@@ -1,5 +1,6 @@
 """The server that an agent starts: MCP over standard input and output."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,14 +17,15 @@ __all__ = ["serve"]
 
 INSTRUCTIONS = """\
 tasuki records experiments: projects have runs, runs log metrics by step and raise alerts. Begin with list_projects and list_runs.
-Ask for little: summarize and compare before series. Watch a run with alerts (since=next_since) or wait; a failed or diverging run can
-be asked to stop."""
+Ask for little: summarize and compare before series. Watch a run with alerts (since=next_since) or wait; one that diverges can be
+asked to stop."""
 CHANGING = {"stop"}
 """The tools that change something."""
 
 
 def serve(remote: str | None, dir: str | None, project: str | None) -> None:
     """Answer until standard input ends."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # else the package draws tracebacks in boxes
     server: MCPServer[Any] = MCPServer("tasuki", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for tool in Tools(remote, dir, project).all():
         name = tool.__name__

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasuki.errors import NotFound
 from tasuki.mcp.shown import bounded, columns, listed, moment, shown_alert, shown_note, shown_run, shown_summary
-from tasuki.records import AlertLevel, NoteKind, Status
+from tasuki.records import AlertLevel, NoteKind, Status, Summary
 from tasuki.sdk import answers
 from tasuki.sdk.api import Api
 from tasuki.sdk.waiting import Outcome, parse_until
@@ -65,21 +64,20 @@ class Tools:
     def list_runs(self, project: Project = None, status: Status | None = None, limit: Limit = 20) -> Answer:
         """List a project's runs, the newest first, with their status and the last values of up to 8 metrics."""
         with self.asking(project) as (api, name):
-            runs = api.query.runs(name, newest_first=True) if status else api.query.runs(name, limit=limit, newest_first=True)
-            total = len(runs) if status is None and len(runs) < limit else api.query.overview(name).runs
+            runs = api.query.runs(name, limit=None if status else limit, newest_first=True)
+            total = next(row.runs for row in api.query.projects() if row.name == name)
             if status is not None:
                 runs = [run for run in runs if run.status is status]
-                total, runs = len(runs), runs[:limit]
-            of_runs = {run.id: [] for run in runs}
+                runs, total = runs[:limit], len(runs)
+            of_runs: dict[str, list[Summary]] = {run.id: [] for run in runs}
             for summary in api.query.summaries(name, list(of_runs)):
-                if len(of_runs[summary.run]) < METRICS_OF_A_RUN:
-                    of_runs[summary.run].append(summary)
-        return listed("runs", [shown_run(run, of_runs[run.id]) for run in runs], total, project=name)
+                of_runs[summary.run].append(summary)
+        return listed("runs", [shown_run(run, of_runs[run.id][:METRICS_OF_A_RUN]) for run in runs], total, project=name)
 
     def summarize(
         self, run: Annotated[Run | None, Field(description="A run; without it the project.")] = None, project: Project = None
     ) -> Answer:
-        """Summarize a project (runs by status, the range of each metric, alerts by level), or one run (facts, config, every metric)."""
+        """Summarize a project (runs by status, ranges of metrics, alerts by level), or one run (facts, config, every metric)."""
         with self.asking(project) as (api, name):
             if run is None:
                 return overview_of(api, name)
@@ -180,7 +178,7 @@ class Tools:
         timeout_seconds: Annotated[float, Field(gt=0, le=LONGEST_WAIT_SECONDS)] = 60,
         project: Project = None,
     ) -> Answer:
-        """Wait until a metric meets a condition, or the run ends. `outcome`: true, ended, stalled, or timeout (then call it again)."""
+        """Wait until a metric meets a condition, or the run ends. `outcome`: true, ended, stalled, timeout (then call it again)."""
         with self.asking(project) as (api, name):
             condition = None if until is None else parse_until(until)
             found = wait_for(api.query, name, run, until=condition, timeout=timedelta(seconds=timeout_seconds))
