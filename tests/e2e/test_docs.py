@@ -7,9 +7,10 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
+RUN = "alert|best|compare|doctor|note|query|remote|run|summary|sync|token|verify"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/alerts.md", "docs/notes.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/agents.md", "docs/alerts.md", "docs/notes.md", "docs/quickstart.md"])
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -20,7 +21,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(r"^(tasuki (?:run|note|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = re.findall(rf"^(tasuki (?:{RUN})\b.*?)(?:  #.*)?$", text, re.MULTILINE)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)
