@@ -59,6 +59,11 @@ def watching(folder: Path) -> Iterator[Watching]:
             found.end(signal.SIGKILL)
 
 
+def noted(folder: Path) -> int:
+    """How many deliveries are on the disk."""
+    return sum(path.read_text().count("\n") - 1 for path in (folder / "notify").iterdir() if path.name != "lock")
+
+
 def run_with(folder: Path, *titles: str, level: str = "warn", remote: str | None = None) -> tasuki.Run:
     """A run that raises alerts and ends."""
     run = tasuki.init("digits", "lr-1", dir=str(folder), remote=remote)
@@ -101,7 +106,8 @@ def test_no_alert_is_lost_or_told_twice_over_failures_and_kills(tmp_path: Path, 
     with watching(tmp_path) as watcher:
         receiver.answers = [(503, {}), (429, {"Retry-After": "1"})]
         run_with(tmp_path, "a", "b")
-        eventually(lambda: receiver.titles() == ["a", "b"])
+        eventually(lambda: noted(tmp_path) == 2)
+        assert receiver.titles() == ["a", "b"]
         watcher.end(signal.SIGKILL)
     run_with(tmp_path, "c")
     receiver.answers = [(500, {})]
@@ -169,6 +175,18 @@ def test_a_test_says_of_each_target_what_became_of_it_and_shows_no_secret(tmp_pa
     assert "2 of 3 did not take it" in found.stderr
     assert "s3cr3t" not in found.stdout + found.stderr
     assert receiver.messages[0].body["schema"] == "tasuki/alert-test/1"
+
+
+def test_the_doctor_says_whether_somebody_delivers(tmp_path: Path, receiver: Receiver):
+    settings(tmp_path, notify=[receiver.url])
+    run_with(tmp_path, "flat")
+    degraded = command(tmp_path, "doctor")
+    with watching(tmp_path):
+        well = command(tmp_path, "doctor")
+    assert (degraded.returncode, well.returncode) == (1, 0)
+    assert "alerts\tdegraded\tnobody delivers them to http://127.0.0.1/… (" in degraded.stdout
+    assert "alerts\tok\tdelivered to http://127.0.0.1/… (" in well.stdout
+    assert "s3cr3t" not in degraded.stdout + well.stdout
 
 
 def test_without_an_address_the_commands_say_what_to_write(tmp_path: Path):

@@ -22,7 +22,7 @@ from tasuki.notify.post import post_to
 from tasuki.settings import Settings
 from tasuki.store import LocalStore, Questions, Told, alerts_told, count_missing, generation_number, open_local
 
-__all__ = ["Deliveries", "Tested", "send_test"]
+__all__ = ["Deliveries", "Tested", "is_delivering", "send_test"]
 
 FOLDER = "notify"
 LOCK = "lock"
@@ -164,6 +164,15 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_delivering(settings: Settings) -> bool:
+    """Whether some process delivers a folder's alerts now."""
+    try:
+        with alone(settings.dir / FOLDER):
+            return False
+    except Conflict:
+        return True
 
 
 def send_test(settings: Settings, clock: Clock = SYSTEM) -> list[Tested]:
