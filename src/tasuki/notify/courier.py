@@ -64,6 +64,7 @@ class Courier:
         self.is_behind = False
         """There was more than can be kept: the store has it."""
         self.holding = False
+        self.takes_many = True
         self.again_at = 0.0
         self.lock = threading.Lock()
         self.news = threading.Event()
@@ -109,7 +110,7 @@ class Courier:
             if (room_in := self.pace.wait()) > 0:
                 self.holding = True
                 return room_in
-            rows = list(self.waiting) if self.holding else [self.waiting[0]]
+            rows = list(self.waiting) if self.holding and self.takes_many else [self.waiting[0]]
         self.send(rows)
         return 0.0
 
@@ -118,6 +119,10 @@ class Courier:
         try:
             self.post(self.message(rows))
         except RequestRefused as error:
+            if len(rows) > 1:
+                self.takes_many = False
+                log.warning("%s takes no message about several alerts, so they are told one by one: %s", self.target.name, error)
+                return
             log.warning("%s refused alert %s and is not told it again: %s", self.target.name, rows[0].id, error)
         except RemoteError as error:
             seconds = self.patience.failed(error)
@@ -131,10 +136,10 @@ class Courier:
         self.pace.spend()
         with self.lock:
             self.holding = False
-            self.delivered.add(rows)
             for row in rows:
                 self.waiting.popleft()
                 self.expected.discard(row.id)
+            self.delivered.add(rows)
 
     def message(self, rows: list[AlertRow]) -> Message:
         """One alert as itself, several together."""

@@ -102,8 +102,8 @@ class Deliveries:
         while not self.stopping.is_set():
             try:
                 self.watch()
-            except Conflict as error:
-                log.warning("%s", error)
+            except (Conflict, OSError) as error:
+                log.warning("alerts are not delivered from here: %s", error)
                 self.stopping.wait(TROUBLE_SECONDS)
 
     def send_out(self) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,30 @@ def test_an_alert_that_is_refused_holds_up_no_other(desk: Desk, caplog: pytest.L
     desk.deliver()
     assert desk.titles == ["t2"]
     assert f"refused alert {W}:1" in caplog.text
+
+
+def test_a_target_that_takes_no_message_about_several_is_told_one_by_one(desk: Desk):
+    desk.offer(*(row(n) for n in range(1, 7)))
+    desk.deliver()
+    desk.clock.sleep(60)
+    desk.errors = [RequestRefused("422")]
+    while (seconds := desk.deliver()) is not None:
+        desk.clock.sleep(seconds)
+    assert desk.titles == ["t1", "t2", "t3", "t4", "t5", "t6"]
+
+
+def test_what_can_not_be_noted_is_not_told_again_and_again(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    desk.offer(row(1), row(2))
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            desk.courier.deliver()
+    desk.offer(row(1), row(2), all_there_are=True)
+    desk.deliver()
+    assert desk.titles == ["t1", "t2"]
 
 
 def test_more_than_can_be_kept_waits_in_the_store(desk: Desk, monkeypatch: pytest.MonkeyPatch):
