@@ -100,11 +100,15 @@ def write_csv(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int],
     columns = list(chosen.metrics) if chosen.metrics is not None else logged(query, chosen)
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(["run", "name", "step", "time", *columns])
-    for run, calls in pages(query, chosen, told):
-        for call in calls:
-            values = (call.metrics.get(column) for column in columns)
-            cells = ("" if value is None else plain(value) for value in values)
-            lines.writerow([run.id, run.name, call.step, iso(datetime_from_us(call.time)), *cells])
+    done = 0
+    for run in chosen.runs:
+        for page in pages_of(query, chosen, run):
+            for call in page:
+                values = (call.metrics.get(column) for column in columns)
+                cells = ("" if value is None else plain(value) for value in values)
+                lines.writerow([run.id, run.name, call.step, iso(datetime_from_us(call.time)), *cells])
+            done += len(page)
+            told(done)
 
 
 def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int], None]) -> None:
@@ -114,14 +118,15 @@ def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int
         out.write(json.dumps({"type": kind} | plain(content), ensure_ascii=out is sys.stdout, allow_nan=False) + "\n")
 
     line("export", {"schema": SCHEMA, "project": chosen.project})
-    seen = ""
-    for run, calls in pages(query, chosen, told):
-        if run.id != seen:
-            line("run", run_data(run))
-            seen = run.id
-        for call in calls:
-            when = datetime_from_us(call.time)
-            line("metrics", {"run": run.id, "step": call.step, "time": when, "metrics": call.metrics})
+    done = 0
+    for run in chosen.runs:
+        line("run", run_data(run))
+        for page in pages_of(query, chosen, run):
+            for call in page:
+                when = datetime_from_us(call.time)
+                line("metrics", {"run": run.id, "step": call.step, "time": when, "metrics": call.metrics})
+            done += len(page)
+            told(done)
     ids = {run.id for run in chosen.runs}
     for alert in query.alerts(chosen.project):
         if alert.run in ids:
@@ -134,14 +139,10 @@ def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int
 FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
-def pages(query: "Query", chosen: Chosen, told: Callable[[int], None]) -> Iterator[tuple["RunRow", Sequence["HistoryRow"]]]:
-    """What the runs have logged, page by page, of each run at least one."""
-    done = 0
-    for run in chosen.runs:
-        for page in query.history_pages(chosen.project, run.id):
-            yield run, page if chosen.metrics is None else list(narrowed(page, set(chosen.metrics)))
-            done += len(page)
-            told(done)
+def pages_of(query: "Query", chosen: Chosen, run: "RunRow") -> Iterator[list["HistoryRow"]]:
+    """What a run has logged, page by page: every call, or those with one of the chosen metrics, and these alone."""
+    for page in query.history_pages(chosen.project, run.id):
+        yield page if chosen.metrics is None else list(narrowed(page, set(chosen.metrics)))
 
 
 def narrowed(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["HistoryRow"]:

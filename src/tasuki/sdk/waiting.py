@@ -19,7 +19,7 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 OUTAGE_SECONDS = 60.0
 """So long a server that has answered may be away."""
-COMPARISON = re.compile(r"\s*(?P<metric>.*?\S)\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*", re.DOTALL)
+COMPARISON = re.compile(r"\s*(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*")
 
 
 class Until(NamedTuple):
