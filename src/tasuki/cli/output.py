@@ -96,22 +96,27 @@ def rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.t
     rows = [[for_people(value, now, whole=in_full) for value, in_full in zip(row, whole, strict=True)] for row in table.rows]
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
     least = [size if name == "id" else min(size, NARROWEST) for name, size in zip(table.columns, widths, strict=True)]
-    shown = len(heads) if width is None else fitting(least, width)
-    for place, head in enumerate(heads[:shown]):
+    fitted = widths if width is None else fitting(widths, least, width)
+    for place, head in enumerate(heads[: len(fitted)]):
         values = [row[place] for row in table.rows if row[place] is not None]
         numeric = bool(values) and all(isinstance(value, (int, float)) for value in values)
         overflow: rich.console.OverflowMethod = "fold" if whole[place] else "ellipsis"
         justify: rich.console.JustifyMethod = "right" if numeric else "left"
-        drawn.add_column(Text(head), justify=justify, overflow=overflow, no_wrap=not whole[place], min_width=least[place])
+        drawn.add_column(Text(head), justify=justify, overflow=overflow, no_wrap=not whole[place], width=fitted[place])
     for cells, row in zip(rows, table.rows, strict=True):
-        drawn.add_row(*(Text(cell, style=style_of(value)) for cell, value in zip(cells[:shown], row, strict=False)))
+        drawn.add_row(*(Text(cell, style=style_of(value)) for cell, value in zip(cells[: len(fitted)], row, strict=False)))
     return drawn
 
 
-def fitting(least: Sequence[int], width: int) -> int:
-    """How many columns fit into a width, each as narrow as it may be; the first always does."""
-    used = accumulate(size + GAP for size in least)
-    return max(1, sum(1 for end in used if end - GAP <= width))
+def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """The widths of the first columns, as many as fit beside each other when each is as narrow as it may be."""
+    ends = accumulate(size + GAP for size in least)
+    shown = max(1, sum(1 for end in ends if end - GAP <= width))
+    fitted = [min(size, width) for size in widths[:shown]]
+    while sum(fitted) + GAP * (shown - 1) > width:
+        widest = max(range(shown), key=lambda place: fitted[place] - least[place])
+        fitted[widest] -= 1
+    return fitted
 
 
 def style_of(value: object) -> str:

@@ -74,6 +74,7 @@ from tasuki.records.wire import (
     Reply,
     ReplyStatus,
     pack_item,
+    stored_frames,
     unpack_item,
 )
 
@@ -146,6 +147,7 @@ __all__ = [
     "number_from_scalar",
     "pack_item",
     "split",
+    "stored_frames",
     "text_of_note",
     "unpack_item",
     "whole_frames",

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from tasuki.store.nearest import there_are
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
 from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
+from tasuki.store.settled import Settled
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
 from tasuki.store.statements import (
@@ -49,10 +50,13 @@ from tasuki.store.statements import (
     PROJECT,
     PROJECTS,
     RANGES,
+    SETTLED,
+    SETTLED_OF,
     STATUSES,
     STOPS,
     SUMMARIES,
     SUMMARIES_OF,
+    SUMMARIES_OF_RUN,
 )
 
 __all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
@@ -280,9 +284,22 @@ class Questions:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         if top is not None and runs is None and metrics is not None and len(metrics) == 1:
             return self.best(project, next(iter(metrics)), top)
-        chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
-        found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
+        if metrics is None:
+            found = list(self.all_summaries(project, runs))
+        else:
+            chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
+            found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
         return found if top is None else best_of(found, top)
+
+    def all_summaries(self, project: str, runs: Collection[str] | None) -> Iterator[Summary]:
+        """The summaries of all metrics: of settled runs in one piece, of others row by row."""
+        settled = Settled(self.db)
+        asked = (project, None if runs is None else json.dumps(list(runs)))
+        for id, key, data in rows(self.db, SETTLED if runs is None else SETTLED_OF, asked):
+            if data is None:
+                yield from (Summary(*row) for row in self.db.execute(SUMMARIES_OF_RUN, (key,)))
+            else:
+                yield from settled.summaries(id, data)
 
     def best(self, project: str, metric: str, top: Top) -> list[Summary]:
         """The best runs by one metric: of those that are settled the first in order, and of those that are not, all."""
