@@ -21,6 +21,7 @@ from benchmarks import (
     soak,
     summaries,
     to_queryable,
+    watchers,
     with_relay,
     write_through,
 )
@@ -34,6 +35,7 @@ __all__ = ["run"]
 
 QUESTIONS = {
     "log_call": log_call.QUESTION,
+    "watchers": watchers.QUESTION,
     "with_relay": with_relay.QUESTION,
     "write_through": write_through.QUESTION,
     "note_to_server": note_to_server.QUESTION,

@@ -1,6 +1,7 @@
 """The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
 
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,7 +15,7 @@ from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
 from tasuki.targets import Target, targets_from
 
-__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load"]
+__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load", "this_user"]
 
 
 class Setting(NamedTuple):
@@ -77,12 +78,20 @@ TABLE = (
         "the address that is served",
         "the address of the server's page for people, to which the links in alerts lead",
     ),
+    Setting("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
+    Setting(
+        "system_metrics",
+        ("TASUKI_SYSTEM_METRICS",),
+        "15",
+        "seconds between samples of the machine's load, logged under `system/`; 0 or false for none",
+    ),
 )
 """Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
 
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 TRUE = {"1", "true", "yes", "on"}
 LARGEST_AMOUNT = 36_500
+LONGEST_INTERVAL_SECONDS = 86_400
 FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -99,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     notify: tuple[Target, ...] = ()
     stalled_minutes: float = 10
     public_url: str | None = None
+    capture_git: bool = True
+    system_metrics: float = 15
     origin: dict[str, str] = {}
 
     def key(self, remote: str) -> Key:
@@ -153,6 +164,8 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         notify=targets_from(values.get("notify"), origin.get("notify", "")),
         stalled_minutes=amount(values.get("stalled_minutes", 10), origin.get("stalled_minutes", ""), "minutes, like 10"),
         public_url=values.get("public_url"),
+        capture_git=truth(values.get("capture_git", True), origin.get("capture_git", "")),
+        system_metrics=interval(values.get("system_metrics", 15), origin.get("system_metrics", "")),
         origin=origin,
     )
 
@@ -173,6 +186,20 @@ def amount(value: object, origin: str, what: str) -> float:
         found = -1.0
     if not 0 <= found <= LARGEST_AMOUNT:
         raise ConfigError(f"{origin} is {value!r}", hint=f"type a number of {what}")
+    return found
+
+
+def interval(value: object, origin: str) -> float:
+    """Seconds between samples, at least one; 0 for none. Yes means as usual."""
+    text = str(value).strip().lower()
+    if text in FALSE or text in TRUE - {"1"}:
+        return 15.0 if text in TRUE else 0.0
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 1 <= found <= LONGEST_INTERVAL_SECONDS:
+        raise ConfigError(f"{origin} is {value!r}", hint="type a number of seconds, like 15, or 0 for none")
     return found
 
 
@@ -215,6 +242,15 @@ def hermes_home() -> Path:
 def failpoints() -> str:
     """Where this process is to fail on purpose (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
+
+
+def this_user() -> str:
+    """Who is at work here, as `user@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's users may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 SCHEDULER_PREFIXES = ("SLURM_", "PBS_")

@@ -65,6 +65,7 @@ LIVE_RECORDS: list[Fields] = [
     {"kind": "job.progress", "time": BEGAN + 50, "fields": ["of a later version", {"done": 0.5}]},
     {"kind": "lost", "time": BEGAN + 60, "n": 12, "since": BEGAN + 51, "until": BEGAN + 59},
     {"kind": "run.progress", "time": BEGAN + 70, "attempt": "0123456789abcdef", "done": 40, "total": 100, "rate": 2.5},
+    {"kind": "run.text", "time": BEGAN + 72, "attempt": "0123456789abcdef", "name": "stdout", "text": "epoch 1 ✓\n"},
     {"kind": "run.stop", "time": BEGAN + 75, "attempt": "0123456789abcdef", "reason": "diverges ✓", "by": "ada@node7"},
 ]  # fmt: skip
 SEALED_RECORDS: list[list[Fields]] = [  # one list a block

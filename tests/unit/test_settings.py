@@ -55,7 +55,7 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    folders, numbers = {"dir", "journal"}, {"retention_days", "stalled_minutes"}
+    folders, numbers = {"dir", "journal"}, {"retention_days", "stalled_minutes", "system_metrics"}
     addresses = {"remote", "notify", "public_url"}
     value = str(tmp_path) if key in folders else "http://1" if key in addresses else "1"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
@@ -63,7 +63,7 @@ def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_p
     meant = {
         **dict.fromkeys(folders, Path(value)),
         **dict.fromkeys(numbers, 1),
-        "disable_write_through": True,
+        **dict.fromkeys(("disable_write_through", "capture_git"), True),
         "notify": (Target(url=value),),
     }
     assert getattr(settings, key) == meant.get(key, value)

@@ -13,6 +13,7 @@ from tasuki.cli import (
     demo,
     diff,
     edit,
+    exec,
     export,
     folder,
     gc,
@@ -51,6 +52,7 @@ app.add_typer(token.app, name="token")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
 app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)

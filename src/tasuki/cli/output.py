@@ -9,14 +9,14 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.talk import say
-from tasuki.cli.text import cut, exact, for_people, plain
+from tasuki.cli.text import cut, exact, for_people, plain, printable
 from tasuki.clock import SYSTEM, datetime_from_us
 
 if TYPE_CHECKING:
     import rich.console
     import rich.table
 
-__all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_tsv"]
+__all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_text", "write_tsv"]
 
 STYLES = {
     **dict.fromkeys(("finished", "ok"), "green"),
@@ -66,6 +66,11 @@ def write_tsv(table: Table) -> None:
     """A header line, then a line per row."""
     for row in (table.columns, *table.rows):
         sys.stdout.write("\t".join(map(exact, row)) + "\n")
+
+
+def write_text(text: str) -> None:
+    """Text as it was recorded; a terminal gets it without what could steer it."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if on_terminal() else text)
 
 
 def draw(*tables: Table) -> None:

@@ -46,6 +46,7 @@ OTHERS = (
     | schema.RunDeleted
     | schema.StopRequested
     | schema.RunProgress
+    | schema.RunText
     | schema.Alert
     | schema.Heartbeat
     | schema.Lost

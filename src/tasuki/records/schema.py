@@ -30,6 +30,7 @@ __all__ = [
     "RunProgress",
     "RunStarted",
     "RunStatus",
+    "RunText",
     "RunUpdated",
     "Salvaged",
     "Severity",
@@ -160,6 +161,14 @@ class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
     done: Int64
     total: Int64 | None = None
     rate: float | None = None
+
+
+class RunText(Record, frozen=True, kw_only=True, tag="run.text"):
+    """A piece of text that an attempt keeps: of what its program printed (`stdout`, `stderr`), or its uncommitted changes."""
+
+    attempt: str
+    name: str
+    text: str
 
 
 class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):

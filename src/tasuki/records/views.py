@@ -19,6 +19,7 @@ __all__ = [
     "RunRow",
     "StopRow",
     "Summary",
+    "TextRow",
     "json_number",
     "json_safe",
 ]
@@ -51,6 +52,11 @@ class ProgressRow(View, frozen=True, kw_only=True):
     done: int
     total: int | None = None
     rate: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """About how many seconds there were to go; None where that can't be told."""
+        return (self.total - self.done) / self.rate if self.total is not None and self.rate else None
 
 
 class RunRow(View, frozen=True, kw_only=True):
@@ -157,6 +163,15 @@ class Change(View, frozen=True, kw_only=True):
     notes: str | None = None
     tags_added: list[str] = []
     tags_removed: list[str] = []
+
+
+class TextRow(View, frozen=True, kw_only=True):
+    """A piece of text that a run keeps, and of which attempt (by its id) it is."""
+
+    attempt: str
+    name: str
+    time: int
+    text: str
 
 
 class NoteRow(View, frozen=True, kw_only=True):

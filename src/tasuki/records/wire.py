@@ -14,6 +14,7 @@ __all__ = [
     "MAX_ITEM_BYTES",
     "Control",
     "Item",
+    "Known",
     "Listening",
     "Replicate",
     "Replicated",
@@ -94,6 +95,13 @@ class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
     listening: Annotated[list[Listening], msgspec.Meta(max_length=MAX_LISTENING)] = []
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that can be resumed: its id, and the step after the highest that it has logged."""
+
+    id: str
+    next_step: int
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

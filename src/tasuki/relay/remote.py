@@ -10,8 +10,20 @@ import msgspec
 import numpy as np
 
 from tasuki import __version__
-from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
-from tasuki.records import AlertLevel, AlertRow, Change, HistoryRow, NoteKind, NoteRow, Overview, ProjectRow, RunRow, Summary
+from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    Summary,
+    TextRow,
+)
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
 from tasuki.remotes import Remotes
@@ -140,6 +152,11 @@ class HttpQuery:
         asked = {"project": project, "limit": PAGE} | {name: value for name, value in wanted.items() if value is not None}
         return list(self.rows("alerts", "alerts", AlertRow, asked))
 
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if name is None else {"name": name})
+        return list(self.rows(f"runs/{segment(run)}/texts", "texts", TextRow, asked))
+
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
@@ -161,11 +178,17 @@ class HttpQuery:
         found: RunRow = self.converted(self.tell("DELETE", project, run), RunRow)
         return found
 
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop."""
+        body = msgspec.json.encode({"reason": reason, "by": by})
+        found: RunRow = self.converted(self.tell("POST", project, ref, body, "/stop"), RunRow)
+        return found
+
     # -- how
 
-    def tell(self, method: str, project: str, run: str, body: bytes | None = None) -> dict[str, Any]:
+    def tell(self, method: str, project: str, run: str, body: bytes | None = None, what: str = "") -> dict[str, Any]:
         """The run that the server answers a change with."""
-        return self.decoded(self.send(method, f"runs/{segment(run)}", {"project": project}, accept=JSON, body=body))
+        return self.object_in(self.send(method, f"runs/{segment(run)}{what}", {"project": project}, accept=JSON, body=body))
 
     def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
         """All rows of a list, page by page."""
@@ -185,9 +208,9 @@ class HttpQuery:
 
     def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
         """A JSON object from the server."""
-        return self.decoded(self.get(path, asked, accept=JSON))
+        return self.object_in(self.get(path, asked, accept=JSON))
 
-    def decoded(self, answer: httpx.Response) -> dict[str, Any]:
+    def object_in(self, answer: httpx.Response) -> dict[str, Any]:
         """The JSON object of an answer; keeps how much is missing in it."""
         try:
             found = msgspec.json.decode(answer.content, type=dict[str, Any])
@@ -231,6 +254,8 @@ class HttpQuery:
             return self.not_tasuki(answer)
         if status == httpx.codes.NOT_FOUND:
             return NotFound(said.detail, hint=said.hint)
+        if status == httpx.codes.CONFLICT:
+            return Conflict(said.detail, hint=said.hint)
         if status >= 500 or status in (408, 425, 429):
             return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
         return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)

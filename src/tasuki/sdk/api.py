@@ -13,8 +13,8 @@ from tasuki.records import AlertLevel, AlertRow, Change, Overview, RunRow, Statu
 from tasuki.relay.remote import open_query
 from tasuki.sdk.answers import Comparison, Ranked, best, compare, top_of
 from tasuki.sdk.waiting import STALLED_AFTER, Waited, parse_until, wait
-from tasuki.settings import load
-from tasuki.store import Ledger, Query, Series
+from tasuki.settings import load, this_user
+from tasuki.store import Ledger, Query, Series, Stoppable
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
 
@@ -192,6 +192,15 @@ class ApiRun:
     def delete(self) -> None:
         """Forget the run, for everybody: it is in no answer any more, and does not come back."""
         self.query.delete(self.project, self.id)
+
+    def stop(self, reason: str | None = None) -> RunRow:
+        """Ask the run's latest attempt to stop: its `should_stop()` is true within two seconds, or when it is heard of again.
+
+        Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
+        """
+        if not isinstance(self.query, Stoppable):
+            raise ConfigError("this can only be asked, not told")
+        return self.query.stop(self.project, self.id, reason, this_user())
 
 
 def chosen_project(query: Query, given: str | None) -> str:

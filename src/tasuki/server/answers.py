@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, json_safe
+from tasuki.records import AlertRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_safe
 
 __all__ = [
     "AlertList",
@@ -18,12 +18,14 @@ __all__ = [
     "PointsAnswer",
     "ProjectList",
     "Purged",
+    "RunAnswer",
     "RunList",
     "SeriesAnswer",
     "StreamList",
     "StreamRow",
     "SummaryList",
     "SyncedNotes",
+    "TextList",
     "encoded",
 ]
 
@@ -91,6 +93,12 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class TextList(Listing, frozen=True, kw_only=True):
+    """What a run has kept as text."""
+
+    texts: list[TextRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
 from tasuki.server.stalls import Stalls
 from tasuki.server.static import STATIC
+from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
 from tasuki.settings import Settings
@@ -69,9 +70,9 @@ class Parts:
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
         self.deliveries = Deliveries(settings, projects=False)
-        self.stalls = Stalls(self.watcher, self.own_journal, minutes=settings.stalled_minutes)
+        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -137,6 +138,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *REMOTES,
             *INGEST,
             *EDITING,
+            *STOPPING,
             replicate,
             event_stream,
             *STATIC,

@@ -1,7 +1,4 @@
-"""The server's own journal: what light clients send it, one stream a brain, and what it has to say of a run, one stream a run.
-
-Both are appended to the raw store like any other stream.
-"""
+"""The server's own journal: what light clients send it, one stream a brain, appended to the raw store like any other."""
 
 import asyncio
 import hashlib
@@ -10,7 +7,7 @@ from contextlib import closing
 
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.records import START, Item, Position, Record, ReplyStatus, encode, frame, pack_item
+from tasuki.records import START, Item, Note, Position, ReplyStatus, encode, frame, pack_item
 from tasuki.server.committer import Committer
 from tasuki.server.problems import Refusal
 from tasuki.server.readers import Reached, Readers
@@ -25,11 +22,10 @@ MOST_BRAINS = 1000
 
 
 class Brain:
-    """One brain's stream, or one run's of a project of that name: which it is, and where it ends."""
+    """One brain's stream: who it is, and where it ends."""
 
-    def __init__(self, name: str, run: str = "") -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.run = run
         self.lock = asyncio.Lock()
         self.writer: str | None = None
         self.end = START
@@ -42,18 +38,18 @@ class OwnJournal:
         self.receiver = receiver
         self.readers = readers
         self.server_id = server_id
-        self.brains: dict[tuple[str, str], Brain] = {}
+        self.brains: dict[str, Brain] = {}
 
     @property
     def committer(self) -> Committer:
         """Who writes to the disk."""
         return self.receiver.committer
 
-    def brain(self, name: str, run: str = "") -> Brain:
-        """The brain of a name, or a run of the project of that name."""
+    def brain(self, name: str) -> Brain:
+        """The brain of a name."""
         if len(self.brains) > MOST_BRAINS:
             self.brains = {known: brain for known, brain in self.brains.items() if brain.lock.locked()}
-        return self.brains.setdefault((name, run), Brain(name, run))
+        return self.brains.setdefault(name, Brain(name))
 
     async def standing(self, brain: Brain, event_ids: Sequence[str]) -> dict[str, str]:
         """The digests of the notes that stand under these ids, all that was stored before being known."""
@@ -63,15 +59,14 @@ class OwnJournal:
 
         return (await self.readers.ask(question)).value
 
-    async def append(self, brain: Brain, records: Sequence[Record]) -> str:
-        """Put records on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
-        data = b"".join(frame(encode(record)) for record in records)
+    async def append(self, brain: Brain, notes: Sequence[Note]) -> str:
+        """Put notes on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
+        data = b"".join(frame(encode(note)) for note in notes)
         for _ in range(TRIES):
             writer = brain.writer or await self.open(brain)
             if not data:
                 break
-            at, crc = brain.end
-            item = Item(project=brain.name, run=brain.run, writer=writer, offset=at, crc=crc, data=pack_item(data))
+            item = Item(project=brain.name, run="", writer=writer, offset=brain.end.offset, crc=brain.end.crc, data=pack_item(data))
             (reply,) = await self.committer.append([item])
             if reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
                 brain.end = Position(item.offset + len(data), crc32(data, item.crc))
@@ -83,22 +78,21 @@ class OwnJournal:
 
     async def open(self, brain: Brain) -> str:
         """Find where the brain's stream ends; one that was purged is never written to again."""
-        writer, brain.end = await asyncio.to_thread(self.find, brain.name, brain.run)
+        writer, brain.end = await asyncio.to_thread(self.find, brain.name)
         brain.writer = writer
         return writer
 
-    def find(self, name: str, run: str) -> tuple[str, Position]:
+    def find(self, name: str) -> tuple[str, Position]:
         """The first of the brain's streams that was not purged, and its end."""
-        whose = f"{name}\0{run}" if run else name  # which no project's name can be
         with closing(RawStore(self.receiver.raw_path)) as store:
             there = {stream.writer for stream in store.received(name)}
             for n in range(1_000_000):
-                writer = hashlib.sha256(f"{self.server_id} {whose} {n}".encode()).hexdigest()[:32]
+                writer = hashlib.sha256(f"{self.server_id} {name} {n}".encode()).hexdigest()[:32]
                 end = store.positions([writer])[writer]
                 if end == START or writer in there:
                     return writer, end
         raise Refusal(503, f"{name!r} was purged a million times")
 
-    def forget(self, name: str, run: str = "") -> None:
-        """The brain's stream was purged, or the run's: the next record begins another one."""
-        self.brains.pop((name, run), None)
+    def forget(self, name: str) -> None:
+        """The brain's stream was purged: the next note begins another one."""
+        self.brains.pop(name, None)

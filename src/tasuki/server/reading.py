@@ -6,7 +6,8 @@ from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from tasuki.records import AlertLevel, NoteKind, RunRow
+from tasuki.errors import NotFound
+from tasuki.records import AlertLevel, Known, NoteKind, RunRow
 from tasuki.server.answers import (
     AlertList,
     HistoryList,
@@ -17,12 +18,14 @@ from tasuki.server.answers import (
     RunAnswer,
     RunList,
     SummaryList,
+    TextList,
     encoded,
 )
 from tasuki.server.asking import Asking, cursor_from, page_of, parse_cursor
 from tasuki.server.gate import needs
 from tasuki.server.problems import Problem
-from tasuki.server.readers import Reached
+from tasuki.server.readers import Reached, Readers
+from tasuki.server.replicate import Receiver, of_run
 from tasuki.server.tokens import Principal, Scope
 from tasuki.store import Behind, NotesBehind, Questions, Top, Wanted
 
@@ -199,6 +202,25 @@ def parse_since(text: str | None) -> int | str | None:
     return max(min(int(text[:20]), 2**63 - 1), -(2**63))
 
 
+@get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=needs(Scope.READ), responses=answers(TextList))
+async def texts(
+    asking: Asking,
+    id: FromPath[str],
+    project: Project,
+    name: FromQuery[str | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
+
+    def question(questions: Questions, reached: Reached) -> TextList:
+        found = questions.texts(project, id, name)
+        page = page_of(list(enumerate(found)), lambda row: row[0], limit, cursor)
+        return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
 @get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
 async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     asking: Asking,
@@ -222,4 +244,24 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     return await asking.answer(question)
 
 
-QUESTIONS = [projects, overview, runs, run, metrics, history, summaries, alerts, notes]
+@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(Known))
+async def resume(
+    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+) -> Known:
+    """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
+
+    def question(questions: Questions, _: Reached) -> Known:
+        row = questions.run(project, id)
+        if not row.id.startswith(id):  # it was found by its name
+            raise NotFound(f"project {project!r} has no run {id!r}")
+        steps = [summary.last_step for summary in questions.summaries(project, [row.id])]
+        return Known(id=row.id, next_step=max(steps, default=-1) + 1)
+
+    found = (await readers.ask(question)).value
+    (permitted,) = await receiver.authority.permitted(request.auth, [of_run(project, found.id)])
+    if not permitted:
+        raise NotFound(f"project {project!r} has no run {id!r}")
+    return found
+
+
+QUESTIONS = [projects, overview, runs, run, resume, metrics, history, summaries, alerts, texts, notes]

@@ -1,4 +1,4 @@
-"""Stalls: a run whose process lives and that logs nothing for a while gets an alert, in the server's own journal for that run."""
+"""Stalls: a run whose process lives and that logs nothing for a while gets an alert, which the server puts among its records."""
 
 import asyncio
 import logging
@@ -8,10 +8,11 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, TasukiError
-from tasuki.records import Alert, AlertReason, Status
-from tasuki.server.own_journal import OwnJournal
+from tasuki.records import Alert, AlertReason, Status, encode
+from tasuki.server.committer import Committer
 from tasuki.server.problems import Refusal
 from tasuki.server.readers import Readers
+from tasuki.server.stopping import append_edit
 from tasuki.store import Logged, Questions, logged_since
 
 __all__ = ["Stalls"]
@@ -43,9 +44,9 @@ class Stalled(NamedTuple):
 class Stalls:
     """Looks from the event loop. Time is the server's own: since when it has seen no more of a run, whatever its host says."""
 
-    def __init__(self, readers: Readers, own_journal: OwnJournal, *, minutes: float, clock: Clock = SYSTEM) -> None:
+    def __init__(self, readers: Readers, committer: Committer, *, minutes: float, clock: Clock = SYSTEM) -> None:
         self.readers = readers
-        self.own_journal = own_journal
+        self.committer = committer
         self.minutes = minutes
         self.clock = clock
         self.seen: dict[tuple[str, str], Seen] = {}
@@ -62,9 +63,7 @@ class Stalls:
     async def look(self) -> None:
         """Raise an alert for every run that has stalled since the last look."""
         for stalled in await self.readers.in_thread(self.readers.peek, self.stalled):
-            brain = self.own_journal.brain(stalled.run.project, stalled.run.run)
-            async with brain.lock:
-                await self.own_journal.append(brain, [self.alert(stalled)])
+            await append_edit(self.committer, stalled.run.project, stalled.run.run, encode(self.alert(stalled)))
 
     def alert(self, stalled: Stalled) -> Alert:
         """What is said of it."""

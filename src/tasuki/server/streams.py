@@ -62,7 +62,8 @@ def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
 async def purge(receiver: Receiver, readers: Readers, own_journal: OwnJournal, project: Project, run: FromQuery[str]) -> Purged:
     """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
     streams = await receiver.committer.purge(project, run)
-    own_journal.forget(project, run)
+    if not run:
+        own_journal.forget(project)
     await readers.in_thread(readers.forget, project, run)
     return Purged(streams=streams)
 

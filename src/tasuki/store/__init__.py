@@ -16,7 +16,7 @@ from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
 from tasuki.store.progress import Logged, logged_since
-from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Store, Top
+from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Stoppable, Store, Top, WordQuery
 from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
 from tasuki.store.source import UnionSource, open_source
@@ -56,6 +56,7 @@ __all__ = [
     "RunsPage",
     "Series",
     "StopWord",
+    "Stoppable",
     "Store",
     "Told",
     "Top",
@@ -63,6 +64,7 @@ __all__ = [
     "VerifyReport",
     "View",
     "Wanted",
+    "WordQuery",
     "alerts_told",
     "best_of",
     "catch_up",

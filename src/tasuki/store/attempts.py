@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from tasuki.records import RunProgress, RunStarted, RunStatus, RunUpdated, StopRequested
+from tasuki.records import RunProgress, RunStarted, RunStatus, RunText, RunUpdated, StopRequested
 from tasuki.store.sql import rows
 
-__all__ = ["Place", "run_progress", "run_started", "run_status", "run_stop", "run_updated", "to_json"]
+__all__ = ["Place", "run_progress", "run_started", "run_status", "run_stop", "run_text", "run_updated", "to_json"]
 
 
 class Place(NamedTuple):
@@ -111,6 +111,12 @@ def run_progress(db: apsw.Connection, run: int, place: Place, record: RunProgres
         " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
         (run, record.attempt, record.done, record.total, record.rate, place.clock, place.writer),
     )
+
+
+def run_text(db: apsw.Connection, run: int, place: Place, record: RunText) -> None:
+    """One more piece."""
+    row = (run, record.attempt, record.name, place.clock, place.writer, place.offset, record.text)
+    db.execute("INSERT INTO run_text VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def to_json(value: Any) -> str:

@@ -22,6 +22,7 @@ RUN_TABLES = {
     "attempt_writers": "SELECT attempt, writer FROM attempt_writer WHERE run = ? ORDER BY attempt, writer",
     "stops": "SELECT attempt, reason, asked_by, clock, writer FROM run_stop WHERE run = ? ORDER BY attempt",
     "progress": "SELECT attempt, done, total, rate, clock, writer FROM run_progress WHERE run = ? ORDER BY attempt",
+    "texts": 'SELECT writer, "offset", clock, attempt, name, text FROM run_text WHERE run = ? ORDER BY writer, "offset"',
     "alerts": 'SELECT writer, "offset", clock, time, level, title, text, reason, metric, value, step, data FROM alert'
     ' WHERE run = ? ORDER BY writer, "offset"',
     "summaries": "SELECT name, n, first, first_step, first_clock, first_writer, last, last_step, last_clock, last_writer,"

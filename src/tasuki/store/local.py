@@ -12,13 +12,28 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
-from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertLevel, AlertRow, Change, HistoryRow, NoteKind, NoteRow, Overview, ProjectRow, RunRow, Summary
+from tasuki.journal import Folder, Source, Verdict, append_edit, write_control
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    Control,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    StopRequested,
+    StopRow,
+    Summary,
+    TextRow,
+)
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
-from tasuki.store.edits import Edit, append_edit, changed, deleted
+from tasuki.store.edits import Edit, changed, deleted, later
 from tasuki.store.generation import LOCK_SECONDS, Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.project import Projection
@@ -154,6 +169,10 @@ class LocalStore:
         """The alerts of a project or of one run, in the order in which they arrived."""
         return self.ask(Questions.alerts, project, run, since=since, reason=reason, level=level)
 
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        return self.ask(Questions.texts, project, run, name)
+
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
@@ -174,7 +193,19 @@ class LocalStore:
     def append(self, project: str, run: str, edit: Edit) -> RunRow:
         """Record an edit of a run; returns the run as it was."""
         row = self.run(project, run)
-        append_edit(self.folder, row, edit, self.settings.remote or "", self.clock)
+        append_edit(self.folder, project, row.id, edit(later(row, self.clock)))
+        return row
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop: on record, and in a file that its process looks at once a second."""
+        row = self.ask(Questions.going_on, project, ref)
+        attempt = row.attempt_id or ""
+        if row.stop is None:
+            request = StopRequested(time=later(row, self.clock), attempt=attempt, reason=reason, by=by)
+            append_edit(self.folder, project, row.id, request)
+            row = self.run(project, row.id)
+        asked = row.stop or StopRow(time=0, reason=reason, by=by)
+        write_control(self.settings.dir, Control(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
         return row
 
     # -- care

@@ -9,9 +9,13 @@ from tasuki.store.sql import rows
 __all__ = ["Logged", "logged_since"]
 
 RECENT = """
-SELECT project, id, points, (SELECT coalesce(sum(done), 0) FROM run_progress WHERE run_progress.run = run.key)
+SELECT project, id,
+    (SELECT coalesce(sum(n), 0) FROM summary JOIN metric ON metric.id = summary.metric
+        WHERE summary.run = run.key AND metric.name NOT LIKE 'system/%'),
+    (SELECT coalesce(sum(done), 0) FROM run_progress WHERE run_progress.run = run.key)
 FROM run WHERE updated > ?
 """
+"""The machine's load is logged whether the run goes on or not."""
 
 
 class Logged(NamedTuple):

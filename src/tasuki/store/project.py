@@ -5,6 +5,7 @@ IMMEDIATE and moves it together with the rows, so nothing is projected twice. Th
 interleaved: every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -27,6 +28,7 @@ from tasuki.records import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     StopRequested,
@@ -36,7 +38,7 @@ from tasuki.records import (
     text_of_note,
 )
 from tasuki.store import metrics
-from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_updated, to_json
+from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
 from tasuki.store.points import Points, collect
@@ -151,6 +153,8 @@ class Projection:
                 run_status(self.db, run, place, record)
             case StopRequested():
                 run_stop(self.db, run, place, record)
+            case RunText():
+                run_text(self.db, run, place, record)
             case RunProgress():
                 run_progress(self.db, run, place, record)
             case Alert():
@@ -251,7 +255,7 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "alert"):
+        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "run_text", "alert"):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
         for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):
@@ -271,11 +275,12 @@ class Projection:
         return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
 
     def alert(self, run: int, place: Place, record: Alert) -> None:
-        """Something to look at. Those of one transaction arrive by time."""
+        """Something to look at; those of one transaction arrive by time. SQLite would make NULL of NaN, which is not the same."""
+        value = "nan" if record.value is not None and math.isnan(record.value) else record.value
         self.alerts.append(
             (
                 place.clock, place.writer, place.offset, run, record.time, record.level, record.title, record.text, record.reason,
-                record.metric, record.value, record.step, None if record.data is None else to_json(record.data),
+                record.metric, value, record.step, None if record.data is None else to_json(record.data),
             )
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The seams of the store: where streams are received, what answers questions, what takes changes."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,10 @@ from tasuki.records import (
     Reply,
     RunRow,
     Summary,
+    TextRow,
 )
 
-__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Series", "Store", "Top"]
+__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Series", "Stoppable", "Store", "Top", "WordQuery"]
 
 
 class Series(NamedTuple):
@@ -76,6 +77,10 @@ class ProjectQuery(Protocol):
         """A project at a glance: how many runs of each status, the range of each metric, how many alerts of each level."""
         ...
 
+
+class WordQuery(Protocol):
+    """Answers in words: what runs, people and agents have said."""
+
     def alerts(
         self,
         project: str,
@@ -91,6 +96,10 @@ class ProjectQuery(Protocol):
         project's): who goes on from the last one they have seen misses none and gets none twice. Only those with a reason, or of
         a level or a louder one.
         """
+        ...
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """The texts of a run, piece by piece in the order in which they came; only those of a name, if one is given."""
         ...
 
     def notes(
@@ -145,7 +154,7 @@ class RunQuery(Protocol):
         ...
 
 
-class Query(ProjectQuery, RunQuery, Protocol):
+class Query(ProjectQuery, RunQuery, WordQuery, Protocol):
     """All answers."""
 
 
@@ -166,3 +175,15 @@ class Editor(Protocol):
 
 class Ledger(Query, Editor, Protocol):
     """What answers, and takes changes."""
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """Takes requests to stop."""
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop; returns the run, whose `stop` is the first request that was made of it.
+
+        The request is durable, and is heard even if the run's machine is offline now. NotFound; Conflict for a run that is over.
+        """
+        ...

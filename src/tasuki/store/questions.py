@@ -25,6 +25,7 @@ from tasuki.records import (
     Status,
     StopRow,
     Summary,
+    TextRow,
 )
 from tasuki.store.history import HistoryPage, history_rows
 from tasuki.store.metrics import count_records, read_page, read_points, read_series
@@ -57,6 +58,7 @@ from tasuki.store.statements import (
     SUMMARIES,
     SUMMARIES_OF,
     SUMMARIES_OF_RUN,
+    TEXTS,
 )
 
 __all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
@@ -374,6 +376,11 @@ class Questions:
         """The digests of the notes that stand, by those of the event ids that are known."""
         return dict(rows(self.db, STANDING, (project, json.dumps(list(event_ids)))))
 
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text, piece by piece, in the order in which it came."""
+        found = self.db.execute(TEXTS, (self.key(project, run), name, name))
+        return [TextRow(attempt=attempt, name=kept, time=time, text=text) for attempt, kept, time, text in found]
+
     def alerts(
         self,
         project: str,
@@ -390,7 +397,8 @@ class Questions:
         return [
             AlertRow(
                 id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
-                title=title, text=text, reason=reason, metric=metric, value=value, step=step,
+                title=title, text=text, reason=reason, metric=metric,
+                value=None if value is None else float(value), step=step,
                 data=None if data is None else from_json(data),
             )
             for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(

@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 8
+SCHEMA = 9
 
 TABLES = """
 CREATE TABLE writer (
@@ -43,6 +43,11 @@ CREATE TABLE run_progress (  -- the latest of an attempt
     run INTEGER NOT NULL, attempt TEXT NOT NULL, done INTEGER NOT NULL, total INTEGER, rate REAL, clock INTEGER NOT NULL,
     writer TEXT NOT NULL, PRIMARY KEY (run, attempt)
 ) WITHOUT ROWID;
+CREATE TABLE run_text (
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, name TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    "offset" INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX run_text_place ON run_text (run, clock, writer, "offset");
 CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
 
 CREATE TABLE alert (

@@ -26,6 +26,7 @@ __all__ = [
     "SUMMARIES",
     "SUMMARIES_OF",
     "SUMMARIES_OF_RUN",
+    "TEXTS",
 ]
 
 RUNS = """
@@ -140,6 +141,9 @@ NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coal
 STOPS = """
 SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
 LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
+"""
+TEXTS = """
+SELECT attempt, name, clock, text FROM run_text WHERE run = ? AND (? IS NULL OR name = ?) ORDER BY clock, writer, "offset"
 """
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (

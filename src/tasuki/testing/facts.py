@@ -16,6 +16,7 @@ from tasuki.records import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     StopRequested,
     Unknown,
@@ -96,6 +97,7 @@ class Facts:
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],
             **self.attempts(),
             **self.requests(),
+            "texts": self.texts(),
             "alerts": self.alerts(),
             "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
             "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
@@ -148,12 +150,21 @@ class Facts:
             for name, found in (("stops", stops), ("progress", progress))
         }
 
+    def texts(self) -> list[tuple[Any, ...]]:
+        """Texts by stream and offset."""
+        return [
+            (writer, offset, clock, record.attempt, record.name, record.text)
+            for writer, offset, clock, record in self.records
+            if isinstance(record, RunText)
+        ]
+
     def alerts(self) -> list[tuple[Any, ...]]:
         """Alerts by stream and offset."""
         return [
             (
                 writer, offset, clock, record.time, record.level, record.title, record.text, record.reason, record.metric,
-                record.value, record.step, None if record.data is None else text(record.data),
+                "nan" if record.value is not None and math.isnan(record.value) else record.value, record.step,
+                None if record.data is None else text(record.data),
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Alert)

@@ -40,6 +40,7 @@ from tasuki.records import (
     Status,
     StopRow,
     Summary,
+    TextRow,
     Unknown,
     decode,
     encode,
@@ -403,6 +404,15 @@ class MemoryStore:
             and (not isinstance(since, int) or alert.time > since)
             and reason in (None, alert.reason)
             and (level is None or alert.level in level.and_louder)
+        ]
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        dumped = self.dump_run(project, self.run(project, run).id)
+        return [
+            TextRow(attempt=attempt, name=kept, time=time, text=text)
+            for writer, offset, time, attempt, kept, text in sorted(dumped["texts"], key=lambda row: (row[2], row[0], row[1]))
+            if name in (None, kept)
         ]
 
     def notes(

@@ -29,6 +29,7 @@ from tasuki.records import (
     RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     Status,
@@ -42,6 +43,7 @@ from tasuki.records import (
 
 ONE_OF_EACH = [
     StopRequested(time=1, attempt="a", reason="diverges", by="ada@node7"),
+    RunText(time=1, attempt="a", name="stdout", text="é\n"),
     RunProgress(time=1, attempt="a", done=3, total=10, rate=1.5),
     RunStarted(time=1, attempt="a", name="n", group="g", notes="é", tags=["t"], config={"lr": 0.1, "deep": {"x": [1, None]}}),
     RunUpdated(time=2, name="n2", config={"lr": 0.2}, tags_added=["x"], tags_removed=["t"]),

@@ -58,6 +58,7 @@ def test_signs_of_life_are_no_progress(watch: Watch):
     watch.after(9)
     watch.run.append(encode(Heartbeat(time=watch.clock.now_us())))
     watch.run.alert("I am here")
+    watch.run.log({"system/cpu_percent": 3.0, "system": {"memory_percent": 50.0}})
     assert len(watch.after(1)) == 1
 
 
