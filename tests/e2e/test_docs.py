@@ -7,10 +7,12 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
-RUN = "alert|best|compare|doctor|note|query|remote|run|summary|sync|token|verify"
+COMMANDS = "alert|best|compare|doctor|exec|note|query|remote|run (?!stop)|summary|sync|token|verify"
+COMMAND = re.compile(rf"^(tasuki (?:{COMMANDS}).*?)(?:  #.*)?$", re.MULTILINE)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "notes", "quickstart", "runs"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/agents.md", "docs/alerts.md", "docs/notes.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -21,7 +23,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(rf"^(tasuki (?:{RUN})\b.*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = COMMAND.findall(text)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)

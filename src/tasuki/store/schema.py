@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 9
+SCHEMA = 10
 
 TABLES = """
 CREATE TABLE writer (

@@ -42,8 +42,8 @@ export function Brand() {
 }
 
 /** How a run stands: icon, word and colour. */
-export function State({ status, title }) {
-  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${status}</span></span>`;
+export function State({ status, title, word }) {
+  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${word ?? status}</span></span>`;
 }
 
 /** A run's colour and dash, as its lines in the charts have them. */

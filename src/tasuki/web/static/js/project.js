@@ -1,5 +1,5 @@
 /** What the page knows of the project: runs, summaries, alerts. Fetched once, then kept by events. */
-import { get, getAll } from "./api.js";
+import { get, getAll, post } from "./api.js";
 import { Events } from "./events.js";
 import { formatCount, parseNumber, plural } from "./format.js";
 import { batch, computed, effect, signal } from "./html.js";
@@ -66,9 +66,9 @@ let countsTimer = 0;
 // -- runs
 
 function keepRun(row) {
-  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost } = row;
+  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop } = row;
   const haystack = [name, id, group ?? "", notes ?? "", ...tags].join("\n").toLowerCase();
-  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, haystack });
+  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop, haystack });
 }
 
 /** Fetch the list, the newest first; `enough()` may end it early, else what it does not name is gone. */
@@ -138,6 +138,16 @@ async function refreshRun(id, mine) {
     if (mine === epoch) runsById.delete(id);
   }
   if (mine === epoch) runsRevision.value++;
+}
+
+/** Ask a run to stop. */
+export async function stopRun(run) {
+  try {
+    keepRun(await post(`runs/${encodeURIComponent(run.id)}/stop`, { project: view.project.peek() }, { by: "the page" }));
+    runsRevision.value++;
+  } catch (error) {
+    toast({ id: `stop-${run.id}`, level: "error", title: error.message, run_name: run.name, step: null });
+  }
 }
 
 // -- summaries
