@@ -131,7 +131,7 @@ def test_a_project_and_a_run_are_summarized(agent: Agent, seeded: Target):
         "n": 0, "first": 3.0, "last": "NaN", "last_step": 2, "min": 3.0, "min_step": 0, "max": 9.0, "max_step": 1,
     }  # fmt: skip
     assert [(alert["reason"], alert["step"], alert["value"]) for alert in run["last_alerts"]] == [
-        ("max_value", 1, 9.0), ("nan", 2, None),
+        ("max_value", 1, 9.0), ("nan", 2, "NaN"),
     ]  # fmt: skip
 
 

@@ -78,8 +78,13 @@ def test_a_server_delivers_the_alerts_of_the_runs_that_are_sent_to_it(tmp_path: 
     with Server(tmp_path / "server") as server:
         run = run_with(tmp_path / "data", "it is flat", remote=server.url)
         eventually(lambda: receiver.titles() == ["it is flat"])
+        with tasuki.init("digits", "lr-9", dir=str(tmp_path / "data"), remote=server.url) as broken:
+            broken.watch("loss")
+            broken.log({"loss": float("nan")}, step=1)
+        eventually(lambda: receiver.titles() == ["it is flat", "loss is nan"])
         server.stop()
-    (message,) = receiver.messages
+    message, nan = receiver.messages
+    assert (nan.body["alert"]["reason"], nan.body["alert"]["value"], nan.body["alert"]["metric"]) == ("nan", "NaN", "loss")
     assert message.headers["Idempotency-Key"] == message.body["id"] == message.body["alert"]["id"]
     assert message.body["run"] == {"id": run.id, "name": "lr-1"}
     assert message.body["link"] == f"{server.url}/#project=digits&runs={run.id}"

@@ -30,7 +30,8 @@ def alerts_told(db: apsw.Connection, after: int) -> Told:
     found = [
         AlertRow(
             id=f"{writer}:{offset}", project=project, run=run, run_name=run_name, time=time, level=AlertLevel(level), title=title,
-            text=text, reason=reason, metric=metric, value=value, step=step, data=None if data is None else from_json(data),
+            text=text, reason=reason, metric=metric, value=None if value is None else float(value), step=step,
+            data=None if data is None else from_json(data),
         )
         for writer, offset, project, run, run_name, time, level, title, text, reason, metric, value, step, data in rows(
             db, TOLD, (after,)
