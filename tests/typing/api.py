@@ -37,6 +37,12 @@ def record() -> None:
     tasuki.alert("x")
     tasuki.config["lr"] = 0.3
     assert_type(tasuki.correct("thee", "the", category="TYPO", severity="minor", context={"file": "a.md"})["event_id"], str)
+    tasuki.watch("x", max_value=20, spike_factor=3.0, fn=lambda value, step: value > step, level="error")
+    stop = tasuki.should_stop()
+    assert_type((bool(stop), stop.reason, stop.step, stop.by), tuple[bool, str | None, int | None, str | None])
+    with tasuki.init("digits", system_metrics=False) as run:
+        for step in run.progress(range(3)):
+            assert_type(step, int)
     tasuki.lesson("warm up longer", confidence=0.8)
     tasuki.event("restarted", {"after": 3})
     tasuki.finish()
@@ -62,6 +68,7 @@ def ask() -> None:
         assert_type(run.status, tasuki.Status)
         assert_type(run.status.is_final, bool)
         assert_type(run.final_metrics(), dict[str, float])
+        use(run.stop("diverges").stop)
         assert_type(run.series("train/loss").values, npt.NDArray[np.float64])
         settings: Mapping[str, object] = run.config
         for row in run.history(metric="train/loss"):

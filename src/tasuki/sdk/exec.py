@@ -51,7 +51,7 @@ class Program(NamedTuple):
             [self.path, *self.arguments[1:]], executable=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         with passing_on(process), process:
-            Listening(run, process).listen()
+            Conversation(run, process).hear()
             status = process.wait()
         run.config["exit_code"] = exit_code(status)
         run.finish(Status.FINISHED if status == 0 else Status.FAILED, None if status == 0 else reason_of(status))
@@ -86,6 +86,7 @@ class Stream:
         self.waiting = ""
         self.keep_at = 0.0
         self.left = MOST_KEPT_BYTES
+        self.is_over = False
 
     def pass_on(self) -> bool:
         """Pass on what has come; False at its end, or where nobody wants it any more."""
@@ -118,7 +119,7 @@ class Stream:
             self.keep(self.name, text)
 
 
-class Listening:
+class Conversation:
     """Passes both streams on until the program has ended, and its word on to it that it should stop."""
 
     def __init__(self, run: Run, process: "subprocess.Popen[bytes]") -> None:
@@ -132,7 +133,7 @@ class Listening:
             stream = Stream(name, source.fileno(), target, run.keep)
             self.selector.register(source, selectors.EVENT_READ, stream)
 
-    def listen(self) -> None:
+    def hear(self) -> None:
         """Until both streams have ended, or shortly after the program has: what it left behind may hold them open."""
         ended_at: float | None = None
         while self.selector.get_map():

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 __all__ = ["redacted", "redacted_arguments"]
 
 MASK = "***"
-NAMES = r"[\w.-]*(?:api[_-]?key|access[_-]?key|secret|token(?![a-z])|passw(?:or)?d|credential|private[_-]?key)[\w.-]*"
-ASSIGNED = re.compile(rf"""(?ix) (["']?{NAMES}["']? (?: =(?=\S) | \s*:\s* | \s*=>?\s*(?=["']) )) (["']?) ([^\s"',;)\]}}]{{4,}}) """)
+WORDS = r"(?:api[_-]?key|access[_-]?key|secret|token(?![a-z])|passw(?:or)?d|credential|private[_-]?key)[\w.-]{0,40}"
+ASSIGNED = re.compile(rf"""(?ix) ({WORDS}["']? (?: =(?=\S) | \s?:\s? | \s?=>?\s?(?=["']) )) (["']?) ([^\s"',;)\]}}]{{4,}}) """)
 """A name that says that its value is secret, and the value; not `token = batch[0]`, which is code."""
 KNOWN = re.compile(
     r"""(?x)
-    -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    -----BEGIN\ [A-Z ]{0,20}PRIVATE\ KEY-----[\s\S]{0,5000}?(?:-----END\ [A-Z ]{0,20}PRIVATE\ KEY-----|\Z)
+    | -----BEGIN\ [A-Z ]{0,20}PRIVATE\ KEY-----[\s\S]{0,5000}
     | \b (?: (?: hf_ | r8_ | gh[pousr]_ ) [A-Za-z0-9]{20,} | (?: sk- | glpat- | github_pat_ | xox[abprs]- ) [\w-]{10,}
-          | AKIA[0-9A-Z]{16} | tsk_[0-9a-f]{12}_[\w-]{20,} | eyJ[\w-]{20,} \. [\w-]+ \. [\w-]+ )
+          | AKIA[0-9A-Z]{16} | tsk_[0-9a-f]{12}_[\w-]{20,} | eyJ[\w-]{20,2000} \. [\w-]+ \. [\w-]+ )
     """
 )
-IN_URL = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
-OPTION = re.compile(rf"(?i)--?{NAMES}")
+IN_URL = re.compile(r"(?<=://)[^\s/@:]{0,200}:[^\s/@:]{1,200}(?=@)")
+OPTION = re.compile(rf"(?i)--?[\w.-]{{0,40}}{WORDS}")
 SECRET_FILES = re.compile(
     r"(?i)(?:^|/)(?:\.env[\w.-]*|\.netrc|\.npmrc|\.pypirc|id_(?:rsa|dsa|ecdsa|ed25519)|credentials[\w.-]*|.*\.(?:pem|key|p12|pfx))$"
 )

@@ -39,7 +39,8 @@ def chosen_run(settings: Settings, project: str, given: str | None, resume: str)
     ref = run_id(given)
     folder = Folder(settings.journal_root, settings.lock_root)
     here = here_known(folder, project, ref, begins=resume == "must")
-    there = there_known(settings, project, here.id if here else ref, needed=resume == "must" and here is None)
+    needed = resume == "must" and here is None
+    there = there_known(settings, project, here.id if here else ref, needed=needed, resumes=resume != "never")
     if there is not None and resume != "must" and there.id != ref:
         there = None
     found = here or there
@@ -63,8 +64,11 @@ def here_known(folder: Folder, project: str, ref: str, *, begins: bool) -> Known
     return Known(id=fitting[0], next_step=next_step(folder, (one for one in journals if one.header.run == fitting[0])))
 
 
-def there_known(settings: Settings, project: str, ref: str, *, needed: bool) -> Known | None:
-    """The run on the server, if there is one that may be asked. RemoteError only where nothing else will do."""
+def there_known(settings: Settings, project: str, ref: str, *, needed: bool, resumes: bool) -> Known | None:
+    """The run on the server, if there is one that may be asked. RemoteError only where nothing else will do.
+
+    Whoever resumes is warned if it can't be asked: steps may then be counted anew.
+    """
     if settings.remote is None or settings.disable_write_through:
         return None
     try:
@@ -72,7 +76,8 @@ def there_known(settings: Settings, project: str, ref: str, *, needed: bool) -> 
     except RemoteError as error:
         if needed:
             raise
-        warn_user(f"whether the server has run {ref!r} is not known: {error.message}")
+        if resumes:
+            warn_user(f"whether the server has run {ref!r} is not known: {error.message}")
         return None
 
 

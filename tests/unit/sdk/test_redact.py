@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from tasuki.sdk.redact import redacted, redacted_arguments
@@ -19,6 +21,18 @@ from tasuki.sdk.redact import redacted, redacted_arguments
 )
 def test_what_looks_like_a_secret_is_masked(text: str, expected: str):
     assert redacted(text) == expected
+
+
+@pytest.mark.parametrize("piece", ["x", "a.b-c", "token='", "-----BEGIN A PRIVATE KEY-----\n", "http://a:", "eyJ", "api_key"])
+def test_no_text_takes_long(piece: str):
+    """A long word cost seconds once, in which no other thread could run: so nothing here may grow faster than the text."""
+    text = piece * (100_000 // len(piece))
+    began = time.perf_counter()
+    redacted(text[:10_000])
+    small = time.perf_counter() - began
+    began = time.perf_counter()
+    redacted(text)
+    assert time.perf_counter() - began < max(40 * small, 0.2)
 
 
 def test_files_of_secrets_are_left_out_of_a_diff_and_the_others_stay():
