@@ -54,19 +54,15 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 
 MEANT = {
-<<<<<<< HEAD
-    "dir": Path, "journal": Path, "disable_write_through": bool, "capture_git": bool, "retention_days": float,
-    "system_metrics": float, "stalled_minutes": float, "notify": lambda value: (Target(url=value),),
-}  # fmt: skip
-=======
     "dir": Path,
     "journal": Path,
     "disable_write_through": bool,
     "capture_git": bool,
     "retention_days": float,
     "system_metrics": float,
+    "stalled_minutes": float,
+    "notify": lambda value: (Target(url=value),),
 }
->>>>>>> autonomy
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from tasuki.errors import ConfigError, NotFound
+from tasuki.errors import ConfigError, JournalError, NotFound
 from tasuki.journal import Appender, Folder
 from tasuki.records import Change, RunDeleted, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics
 from tasuki.sdk import init
@@ -12,7 +12,6 @@ BEGAN = 1_800_000_000_000_000
 
 
 @pytest.fixture
-<<<<<<< HEAD
 def store(tmp_path):
     settings = load(dir=str(tmp_path))
     with open_local(settings) as store:
@@ -25,13 +24,6 @@ def store(tmp_path):
         appender.append(encode_metrics(BEGAN + 1, 0, {"x": 1.0}))
         appender.append(encode(RunStatus(time=BEGAN + 2, attempt="one", status=Status.FINISHED)))
         appender.close()
-=======
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TASUKI_DISABLE_WRITE_THROUGH", "1")  # nobody listens there
-    with init("p", "one", id="r", dir=str(tmp_path), remote="http://127.0.0.1:9", tags=["a"]) as run:
-        run.log({"x": 1})
-    with open_local(load(dir=str(tmp_path))) as store:
->>>>>>> autonomy
         yield store
 
 
@@ -71,8 +63,6 @@ def test_what_a_running_process_logs_after_its_run_was_deleted_is_not_shown(tmp_
             store.run("p", "r")
 
 
-<<<<<<< HEAD
-=======
 def test_a_folder_that_cant_be_written_is_said(store, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -82,7 +72,6 @@ def test_a_folder_that_cant_be_written_is_said(store, monkeypatch):
         store.edit("p", "r", Change(name="x"))
 
 
->>>>>>> autonomy
 def test_a_change_is_the_record_of_it():
     assert changed(Change(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
     assert deleted()(5) == RunDeleted(time=5)
