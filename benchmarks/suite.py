@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    answers as one_command,
+)
+from benchmarks import (
     charts,
     disk,
     doctor,
@@ -46,6 +49,7 @@ QUESTIONS = {
     "ingest": ingest.QUESTION,
     "reading": reading.QUESTION,
     "summaries": summaries.QUESTION,
+    "answers": one_command.QUESTION,
     "server": server.QUESTION,
     "sigkill": sigkill.QUESTION,
     "doctor": doctor.QUESTION,

@@ -10,7 +10,7 @@ from tasuki.clock import datetime_from_us
 from tasuki.records import AlertRow, NoteRow, RunRow, Summary, json_number, json_safe
 from tasuki.store import Series
 
-__all__ = ["columns", "listed", "moment", "shown_alert", "shown_note", "shown_run", "shown_summary"]
+__all__ = ["bounded", "columns", "cut", "listed", "moment", "shown_alert", "shown_note", "shown_run", "shown_summary"]
 
 LONGEST_TEXT = 500
 LARGEST_VALUE_BYTES = 2_000
@@ -40,6 +40,7 @@ def shown_run(run: RunRow, summaries: Iterable[Summary] = ()) -> dict[str, Any]:
         "created": moment(run.created),
         "seconds": round(((run.ended or run.updated) - run.created) / 1_000_000, 3),
         "points": run.points,
+        "progress": run.progress and {"done": run.progress.done, "total": run.progress.total, "seconds_left": run.progress.left},
         "tags": [cut(tag) for tag in run.tags[:20]],
         "group": run.group and cut(run.group),
         "last": {summary.metric: number(summary.last) for summary in summaries},

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasuki.mcp.shown import bounded, columns, listed, moment, shown_alert, shown_note, shown_run, shown_summary
+from tasuki.mcp.shown import bounded, columns, cut, listed, moment, shown_alert, shown_note, shown_run, shown_summary
 from tasuki.records import AlertLevel, NoteKind, Status, Summary
 from tasuki.sdk import answers
 from tasuki.sdk.api import Api
@@ -21,6 +21,7 @@ Run = Annotated[str, Field(description="A run's id, a unique beginning of it, or
 Limit = Annotated[int, Field(ge=1, le=200, description="The most rows.")]
 Answer = dict[str, Any]
 METRICS_OF_A_RUN = 8
+MACHINE = "system/"
 MOST_METRICS = 100
 MOST_COMPARED = 50
 LONGEST_WAIT_SECONDS = 300
@@ -71,7 +72,8 @@ class Tools:
                 runs, total = runs[:limit], len(runs)
             of_runs: dict[str, list[Summary]] = {run.id: [] for run in runs}
             for summary in api.query.summaries(name, list(of_runs)):
-                of_runs[summary.run].append(summary)
+                if not summary.metric.startswith(MACHINE):
+                    of_runs[summary.run].append(summary)
         return listed("runs", [shown_run(run, of_runs[run.id][:METRICS_OF_A_RUN]) for run in runs], total, project=name)
 
     def summarize(
@@ -85,7 +87,7 @@ class Tools:
             summaries = api.query.summaries(name, [row.id])
             alerts = api.query.alerts(name, row.id)
         metrics = {summary.metric: shown_summary(summary) for summary in summaries[:MOST_METRICS]}
-        more = {"config": bounded(row.config), "notes": row.notes, "stop": None if row.stop is None else bounded(row.stop.reason)}
+        more = {"config": bounded(row.config), "notes": row.notes and cut(row.notes), "stop": row.stop and bounded(row.stop.reason)}
         last = [shown_alert(alert) for alert in alerts[-5:]]
         found = shown_run(row) | more | {"metrics": metrics, "metrics_not_shown": len(summaries) - len(metrics)}
         return found | {"project": name, "alerts": len(alerts), "last_alerts": last}

@@ -30,13 +30,13 @@ def checkout_here() -> Checkout | None:
         return None
 
 
-def keep_diff(checkout: Checkout, keep: Callable[[str, str], None]) -> threading.Thread:
-    """Ask for the uncommitted changes in the background, and keep them."""
+def keep_diff(checkout: Checkout, keep: Callable[[str], None]) -> threading.Thread:
+    """Ask for the uncommitted changes in the background; where there are any, they are to be kept."""
 
     def ask() -> None:
         text = checkout.diff()
         if text:
-            keep("git.diff", text)
+            keep(text)
 
     thread = threading.Thread(target=ask, name="tasuki-git", daemon=True)
     thread.start()

@@ -264,9 +264,15 @@ class Run(TakesNotes):
         self.in_progress = is_so
 
     def note_progress(self, done: int, total: int | None, rate: float | None) -> None:
-        """Put on record how far a loop has come."""
-        count = RunProgress(time=SYSTEM.now_us(), attempt=self.started.attempt, done=done, total=total, rate=rate)
-        self.append(encode(count))
+        """Put on record how far a loop has come. It may end after its run has."""
+        if not self.finished:
+            count = RunProgress(time=SYSTEM.now_us(), attempt=self.started.attempt, done=done, total=total, rate=rate)
+            self.append(encode(count))
+
+    def note_diff(self, diff: str) -> None:
+        """Keep the uncommitted changes, if they are known in time."""
+        if not self.finished:
+            self.keep("git.diff", diff)
 
     def note_load(self, sample: Mapping[str, float]) -> None:
         """Log how busy the machine is, at the step that the run has come to."""

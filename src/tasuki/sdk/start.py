@@ -74,7 +74,7 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     run = Run(settings, project, chosen.id, started, next_step=chosen.next_step)
     run.begin()
     if checkout is not None:
-        run.note_taker = keep_diff(checkout, run.keep)
+        run.note_taker = keep_diff(checkout, run.note_diff)
     PROCESS.made_current(run)
     return run
 

@@ -51,6 +51,7 @@ from tasuki.store.statements import (
     PROJECT,
     PROJECTS,
     RANGES,
+    RUNS_OF_IDS,
     SETTLED,
     SETTLED_OF,
     STATUSES,
@@ -117,7 +118,7 @@ class Questions:
 
     def runs_page(self, project: str, *, limit: int, behind: Behind | None = None, newest_first: bool = False) -> RunsPage:
         """At most `limit` runs behind those of an earlier page; a negative limit is none."""
-        found = rows(self.db, NEWEST_FIRST if newest_first else OLDEST_FIRST, (project, *(behind or (None, None)), limit, None))
+        found = rows(self.db, NEWEST_FIRST if newest_first else OLDEST_FIRST, (project, *(behind or (None, None)), limit))
         if not found:
             self.check_project(project)
         places = [(LAST if row[7] is None else row[7], row[1]) for row in found[-1:]]
@@ -223,8 +224,8 @@ class Questions:
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
-        if row := one(self.db, OLDEST_FIRST, (project, None, None, 1, ref)):
-            return self.run_row(project, *row)
+        if found := self.runs_of(project, [ref]):
+            return found[ref]
         self.check_project(project)
         for statement in (NAMED, BEGUN) if ref else ():
             ids = [id for (id,) in rows(self.db, statement, (project, ref))]
@@ -237,7 +238,13 @@ class Questions:
 
     def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
         """Several runs at once, in the order of what they are named by."""
-        return [self.run(project, ref) for ref in refs]
+        found = self.runs_of(project, refs)
+        return [found[ref] if ref in found else self.run(project, ref) for ref in refs]
+
+    def runs_of(self, project: str, ids: Sequence[str]) -> dict[str, RunRow]:
+        """The runs that have one of these ids, by id."""
+        found = (self.run_row(project, *row) for row in rows(self.db, RUNS_OF_IDS, (project, json.dumps(list(ids)))))
+        return {row.id: row for row in found}
 
     def no_run(self, project: str, ref: str) -> NotFound:
         """What says that there is no such run, and which are near."""

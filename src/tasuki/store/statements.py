@@ -18,6 +18,7 @@ __all__ = [
     "PROJECT",
     "PROJECTS",
     "RANGES",
+    "RUNS_OF_IDS",
     "SETTLED",
     "SETTLED_ALERTS",
     "SETTLED_OF",
@@ -34,9 +35,7 @@ SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.confi
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
     (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
     s.clock, s.reason, s.asked_by, p.clock, p.done, p.total, p.rate
-FROM (SELECT *, coalesce(created, {last}) AS born FROM run
-    WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
-    ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
+FROM ({runs}) run
 LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({latest})
 LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
 LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
@@ -46,8 +45,26 @@ LAST = 2**63 - 1
 LATEST_ATTEMPT = (
     "SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1"
 )
-OLDEST_FIRST = RUNS.format(last=LAST, latest=LATEST_ATTEMPT, behind=">", direction="ASC")
-NEWEST_FIRST = RUNS.format(last=LAST, latest=LATEST_ATTEMPT, behind="<", direction="DESC")
+PAGE = """
+SELECT *, coalesce(created, {last}) AS born FROM run
+WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3))
+ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4
+"""
+OF_IDS = """
+SELECT run.*, coalesce(created, {last}) AS born FROM (SELECT DISTINCT value FROM json_each(?2)) asked
+CROSS JOIN run ON run.project = ?1 AND run.id = asked.value
+"""
+
+
+def runs_statement(runs: str, behind: str, direction: str) -> str:
+    """The statement for some runs, in an order."""
+    chosen = runs.format(last=LAST, behind=behind, direction=direction)
+    return RUNS.format(runs=chosen, latest=LATEST_ATTEMPT, direction=direction)
+
+
+OLDEST_FIRST = runs_statement(PAGE, ">", "ASC")
+NEWEST_FIRST = runs_statement(PAGE, "<", "DESC")
+RUNS_OF_IDS = runs_statement(OF_IDS, "", "ASC")
 COLUMNS = "run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step"
 FOUND_METRICS = "(?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))"
 SUMMARIES = f"""
