@@ -1,6 +1,6 @@
 import pytest
 
-from tasuki.errors import ConfigError, JournalError, NotFound
+from tasuki.errors import ConfigError, NotFound
 from tasuki.journal import Appender, Folder
 from tasuki.records import Change, RunDeleted, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics
 from tasuki.sdk import init
@@ -63,18 +63,6 @@ def test_what_a_running_process_logs_after_its_run_was_deleted_is_not_shown(tmp_
             store.run("p", "r")
 
 
-<<<<<<< HEAD
-def test_a_folder_that_cant_be_written_is_said(store, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tasuki.journal.appender.Writer.create", full)
-    with pytest.raises(JournalError, match="No space left"):
-        store.edit("p", "r", Change(name="x"))
-
-
-=======
->>>>>>> autonomy
 def test_a_change_is_the_record_of_it():
     assert changed(Change(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
     assert deleted()(5) == RunDeleted(time=5)
