@@ -3,8 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-
-import httpx
+from typing import TYPE_CHECKING
 
 from tasuki import __version__
 from tasuki.clock import SYSTEM
@@ -13,6 +12,9 @@ from tasuki.notify.message import Message
 from tasuki.records import AlertLevel
 from tasuki.relay.answers import Answer, error_from_answer
 from tasuki.targets import Target
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Post", "post_to"]
 
@@ -34,7 +36,10 @@ class Webhook:
     """Posts the message's body as JSON. Whatever is 2xx is a success."""
 
     def __init__(self, target: Target) -> None:
+        import httpx  # a sixth of a server's start: only where something is to be delivered
+
         self.target = target
+        self.failures = (httpx.HTTPError, httpx.InvalidURL)
         headers = {"User-Agent": f"tasuki/{__version__}"}
         self.client = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS)
 
@@ -44,11 +49,11 @@ class Webhook:
             with self.client.stream("POST", self.target.url, json=message.body, headers={"Idempotency-Key": message.id}) as answer:
                 if not answer.is_success:
                     self.complain(answer)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except self.failures as error:
             said = self.target.without_secrets(str(error)) or type(error).__name__
             raise RemoteUnavailable(f"{self.target.name} can't be reached: {said}") from None
 
-    def complain(self, answer: httpx.Response) -> None:
+    def complain(self, answer: "httpx.Response") -> None:
         """Raise the error that an answer stands for."""
         content = next(answer.iter_bytes(SHOWN_BYTES), b"")
         said = self.target.without_secrets(content.decode(errors="replace")).encode()
