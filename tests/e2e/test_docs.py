@@ -7,9 +7,9 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = "alert|best|compare|doctor|exec|note|query|remote|run (?!stop)|summary|sync|token|verify"
-COMMAND = re.compile(rf"^(tasuki (?:{COMMANDS}).*?)(?:  #.*)?$", re.MULTILINE)
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "notes", "quickstart", "runs"))]
+SHOWN = "exec|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
+COMMAND = re.compile(rf"^(tasuki (?:{SHOWN}).*?)(?:  #.*)?$", re.MULTILINE)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "answers", "notes", "quickstart", "runs"))]
 
 
 @pytest.mark.parametrize("page", PAGES)

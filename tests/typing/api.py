@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_type
 
 import numpy as np
@@ -73,8 +74,18 @@ def ask() -> None:
         settings: Mapping[str, object] = run.config
         for row in run.history(metric="train/loss"):
             use(row["step"], row["time"], row["metrics"]["train/loss"], settings)
-        for alert in api.alerts("digits", run=run.id, reason="patience"):
+        for alert in api.alerts("digits", run=run.id, reason="patience", level="warn", since="0" * 32 + ":1"):
             assert_type(alert.level, tasuki.AlertLevel)
+        first = api.best("val/acc", "digits", mode="max", top=1, by="max")[0]
+        assert_type(first.value, float)
+        found = api.compare([run.id, first.run.id], "digits", metrics=["val/acc"])
+        assert_type(found.summaries[run.id]["val/acc"].last, float | None)
+        assert_type(api.summary("digits").statuses[tasuki.Status.FAILED], int)
+        use(api.wait(run.id, until="val/acc>0.97", timeout=timedelta(hours=1)).outcome)
+        run.tag("good", "reported")
+        run.untag("base")
+        run.edit(name="best so far", notes="why")
+        run.delete()
     try:
         tasuki.Api().run("nope")
     except tasuki.TasukiError as error:

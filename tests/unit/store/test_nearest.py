@@ -2,7 +2,7 @@ from tasuki.store import there_are
 
 
 def test_the_nearest_names_come_first():
-    assert there_are("trian/loss", ["val/acc", "train/loss", "lr"]).startswith("there are train/loss, ")
+    assert there_are("tran/loss", ["val/acc", "train/loss", "lr"]).startswith("there are train/loss, ")
 
 
 def test_all_are_named_if_they_are_few():

@@ -14,7 +14,7 @@ from tasuki.testing.memory import Received
 calls = st.lists(
     st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from(["loss", "acc"]), st.sampled_from([0.0, 1.5]), min_size=1)),
     min_size=1,
-    max_size=30,
+    max_size=20,
 )
 
 
@@ -34,7 +34,7 @@ def pages(questions: Questions, metric: str | None, limit: int) -> Iterator[list
         yield page.rows
 
 
-@given(st.lists(calls, min_size=1, max_size=4), st.integers(1, 7), st.sampled_from([None, "loss"]))
+@given(st.lists(calls, min_size=1, max_size=3), st.integers(1, 7), st.sampled_from([None, "loss"]))
 def test_pages_are_the_whole(written, limit, metric):
     store, db = MemoryStore(), connect(":memory:")
     for number, one in enumerate(written):
