@@ -172,3 +172,4 @@ def test_only_those_who_may_send_to_a_run_hear_of_its_stop_and_only_those_who_ma
                 [],
             ]
         eventually(lambda: bool(run.should_stop()))
+        run.finish()
