@@ -24,6 +24,7 @@ from tasuki.records.frames import (
 )
 from tasuki.records.notes import LONGEST_TEXT, content_of, digest_of, id_from_content, id_from_key, text_of_note, words_in
 from tasuki.records.schema import (
+    MACHINE,
     Alert,
     AlertLevel,
     AlertReason,
@@ -83,6 +84,7 @@ from tasuki.records.wire import (
 
 __all__ = [
     "LONGEST_TEXT",
+    "MACHINE",
     "MAX_ITEM_BYTES",
     "MAX_PAYLOAD_BYTES",
     "START",
