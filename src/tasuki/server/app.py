@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from tasuki import __version__
 from tasuki.files import write_once
+from tasuki.notify import Deliveries
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
@@ -36,6 +37,7 @@ from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
+from tasuki.server.stalls import Stalls
 from tasuki.server.static import STATIC
 from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
@@ -73,6 +75,8 @@ class Parts:
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
+        self.deliveries = Deliveries(settings, projects=False)
+        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -88,7 +92,8 @@ class Parts:
         """From start to stop."""
         self.committer.start()
         await self.hub.look()
-        tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.hub.run())]
+        tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
+        self.deliveries.start()
         try:
             yield
         finally:
@@ -97,6 +102,7 @@ class Parts:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await asyncio.to_thread(self.deliveries.stop)
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
                 await asyncio.to_thread(readers.close)

@@ -36,6 +36,8 @@ WRITES = {
     ("export",),
     ("demo",),
     ("install",),
+    ("mcp",),
+    ("notify", "watch"),
     ("serve",),
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }
