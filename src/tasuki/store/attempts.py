@@ -31,6 +31,7 @@ def run_started(db: apsw.Connection, run: int, place: Place, record: RunStarted)
     )
     db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer))
     db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
+    db.execute("UPDATE summary SET born = ?1 WHERE run = ?2 AND settled AND born > ?1", (place.clock, run))
     set_fields(db, run, place, record, record.config)
     set_tags(db, run, place, added=record.tags, removed=())
 

@@ -12,6 +12,7 @@ from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series
 from tasuki.store.settled import settle_summaries
 from tasuki.store.sql import one, rows
+from tasuki.store.statements import LAST
 from tasuki.store.summary import MERGE_SUMMARY, summaries
 
 __all__ = ["FOLD_RECORDS", "Tail", "count_records", "read_page", "read_points", "read_series", "remove", "tail_points"]
@@ -29,6 +30,11 @@ SELECT (SELECT coalesce(sum(records), 0) FROM block WHERE run = ?1) + (SELECT co
 RECORDS_WITH = """
 SELECT coalesce(sum(points), 0) FROM block JOIN chunk ON chunk.block = block.id
 WHERE block.run = ?1 AND chunk.metric = (SELECT id FROM metric WHERE name = ?2)
+"""
+SETTLE = f"""
+UPDATE summary SET settled = 1, (project, born) = (
+    SELECT project.id, coalesce(created, {LAST}) FROM run JOIN project ON project.name = run.project WHERE key = ?1
+) WHERE run = ?1 AND NOT settled
 """
 
 
@@ -72,7 +78,8 @@ class Tail:
     def settle(self, run: int) -> None:
         """Nothing more is expected of a run soon: make blocks of its tail, and put its summaries in order."""
         self.fold(run)
-        self.db.execute("UPDATE summary SET settled = 1 WHERE run = ? AND NOT settled", (run,))
+        self.db.execute("INSERT INTO project (name) SELECT project FROM run WHERE key = ? ON CONFLICT DO NOTHING", (run,))
+        self.db.execute(SETTLE, (run,))
         if self.db.changes():
             settle_summaries(self.db, run)
 

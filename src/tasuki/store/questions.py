@@ -315,10 +315,12 @@ class Questions:
         id = one(self.db, "SELECT id FROM metric WHERE name = ?", (metric,))
         if id is None:
             return []
-        nth, least, settled, live = BEST[top.mode, top.by]
-        bound = one(self.db, nth, (project, *id, top.n - 1))
-        found = rows(self.db, settled, (project, *id, least if bound is None else bound[0]))
-        found += rows(self.db, live, (project, *id))
+        statements = BEST[top.mode, top.by]
+        nth = one(self.db, statements.nth, (project, *id, top.n - 1))
+        bound = statements.least if nth is None else nth[0]
+        found = rows(self.db, statements.better, (project, *id, bound))
+        found += rows(self.db, statements.equal, (project, *id, bound, top.n))
+        found += rows(self.db, statements.live, (project, *id))
         found.sort(key=lambda row: row[:2])
         return best_of([Summary(*row[1:]) for row in found], top)
 

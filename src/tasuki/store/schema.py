@@ -76,6 +76,7 @@ CREATE TABLE rejected (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, reason T
 CREATE TABLE unknown (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (writer, "offset"))
     WITHOUT ROWID;
 
+CREATE TABLE project (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);  -- those that have a settled run
 CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE tail (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, records INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE INDEX tail_run ON tail (run);
@@ -96,11 +97,12 @@ CREATE TABLE summary (
     min REAL, min_step INTEGER, min_clock INTEGER, min_writer TEXT,
     max REAL, max_step INTEGER, max_clock INTEGER, max_writer TEXT,
     settled INTEGER NOT NULL DEFAULT 0,  -- nothing has come since a stream of the run has ended: only such rows are in order
+    project INTEGER, born INTEGER,  -- whose runs a settled row is in order among; of equals the first created
     PRIMARY KEY (run, metric)
 ) WITHOUT ROWID;
-CREATE INDEX summary_last ON summary (metric, last) WHERE settled;
-CREATE INDEX summary_min ON summary (metric, min) WHERE settled;
-CREATE INDEX summary_max ON summary (metric, max) WHERE settled;
+CREATE INDEX summary_last ON summary (project, metric, last, born) WHERE settled;
+CREATE INDEX summary_min ON summary (project, metric, min, born) WHERE settled;
+CREATE INDEX summary_max ON summary (project, metric, max, born) WHERE settled;
 CREATE INDEX summary_live ON summary (metric) WHERE NOT settled;
 CREATE TABLE settled (run INTEGER PRIMARY KEY, data BLOB NOT NULL);  -- all summaries of a run that is settled, in one piece
 

@@ -92,33 +92,40 @@ WHERE run.key = ? ORDER BY metric.name
 JOINED = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
 
 
+OF_PROJECT = "summary.project = (SELECT id FROM project WHERE name = ?1)"
+
+
 class Best(NamedTuple):
-    """How the best runs are found: the n-th value in order, what stands for it if there are fewer, and the rows up to it."""
+    """How the best runs are found: the n-th value in order, what stands for it if there are fewer, rows before it, rows with it."""
 
     nth: str
     least: float
-    settled: str
+    better: str
+    equal: str
     live: str
 
 
 def best_statements(mode: str, by: str) -> Best:
     """The statements for one order."""
-    direction, up_to, least = ("ASC", "<=", math.inf) if mode == "min" else ("DESC", ">=", -math.inf)
-    of = f"run.project = ?1 AND summary.metric = ?2 AND {by} IS NOT NULL"
-    every = f"SELECT coalesce(run.created, {LAST}), {COLUMNS} FROM {JOINED} WHERE {of}"
+    direction, before, least = ("ASC", "<", math.inf) if mode == "min" else ("DESC", ">", -math.inf)
+    settled = f"settled AND {OF_PROJECT} AND summary.metric = ?2"
+    every = f"SELECT coalesce(run.created, {LAST}), {COLUMNS} FROM {JOINED} WHERE"
     return Best(
-        f"SELECT {by} FROM {JOINED} WHERE {of} AND settled ORDER BY {by} {direction} LIMIT 1 OFFSET ?3",
+        f"SELECT {by} FROM summary WHERE {settled} AND {by} IS NOT NULL ORDER BY {by} {direction} LIMIT 1 OFFSET ?3",
         least,
-        f"{every} AND settled AND {by} {up_to} ?3",
-        f"{every} AND NOT settled",
+        f"{every} {settled} AND {by} {before} ?3",
+        f"{every} {settled} AND {by} = ?3 ORDER BY born, run.id LIMIT ?4",
+        f"{every} NOT settled AND run.project = ?1 AND summary.metric = ?2 AND {by} IS NOT NULL",
     )
 
 
 def of_value(side: str, value: str) -> str:
     """The run with an extreme value of a metric; of several the one that was created first."""
-    runs = f"""SELECT run.id, coalesce(run.created, {LAST}) AS born FROM summary CROSS JOIN run ON run.key = summary.run
-        WHERE summary.metric = found.metric AND {side} = found.{value} AND run.project = ?1 AND"""
-    return f"SELECT id FROM ({runs} settled UNION ALL {runs} NOT settled ORDER BY born, id LIMIT 1)"
+    runs = f"""SELECT run.id, coalesce(run.created, {LAST}) AS created FROM summary CROSS JOIN run ON run.key = summary.run
+        WHERE summary.metric = found.metric AND {side} = found.{value} AND"""
+    return f"""SELECT id FROM (
+        SELECT * FROM ({runs} settled AND {OF_PROJECT} ORDER BY born, run.id LIMIT 1)
+        UNION ALL {runs} NOT settled AND run.project = ?1 ORDER BY created, id LIMIT 1)"""
 
 
 BEST = {(mode, by): best_statements(mode, by) for mode in ("min", "max") for by in ("last", "min", "max")}
