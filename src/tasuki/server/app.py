@@ -28,6 +28,7 @@ from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES, Window
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.openapi import openapi
 from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
@@ -67,7 +68,9 @@ class Parts:
         self.keeper = Keeper(settings, self.moved)
         self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
         self.readers = Readers(settings, self.keeper)
-        self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
+        self.receiver = Receiver(
+            self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id, Mailbox(settings.dir)
+        )
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
         self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
         self.trackio_uploads = Uploads(settings.dir)
