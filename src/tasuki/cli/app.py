@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import demo, folder, gc, install, note, query, remote, run, token
+from tasuki.cli import demo, folder, gc, install, note, query, remote, run, syncer, token
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -17,8 +17,11 @@ app.add_typer(run.app, name="run")
 app.add_typer(note.app, name="note")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
+app.add_typer(syncer.volume, name="volume")
+app.add_typer(syncer.imports, name="import")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
+app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
