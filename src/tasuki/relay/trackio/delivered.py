@@ -23,22 +23,26 @@ class Delivered:
     """Ids, each with the file that it came in. Not to be shared by threads."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.db = apsw.Connection(str(path))
-        self.db.set_busy_timeout(60_000)
-        self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-        self.db.execute(TABLE)
+        self.path = path
         self.claims: dict[bytes, bytes] = {}
-        ((count,),) = self.db.execute("SELECT count(*) FROM (SELECT 1 FROM delivered LIMIT 1)")
-        self.is_empty = not count
+        self.db = self.connected() if path.exists() else None
+
+    def connected(self) -> apsw.Connection:
+        """The file, made if there is none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(60_000)
+        db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+        db.execute(TABLE)
+        return db
 
     def by(self, id: str | None) -> bytes | None:
         """The file that a row came in; None for one that came in none."""
-        if id is None or self.is_empty:
+        if id is None or (self.db is None and not self.claims):
             return None
         key = short(id)
-        if key in self.claims:
-            return self.claims[key]
+        if key in self.claims or self.db is None:
+            return self.claims.get(key)
         found = list(self.db.execute("SELECT file FROM delivered WHERE id = ?", (key,)))
         return bytes(found[0][0]) if found else None
 
@@ -49,15 +53,18 @@ class Delivered:
         owner = self.by(id)
         if owner is None:
             self.claims[short(id)] = short(file)
-            self.is_empty = False
         return owner in (None, short(file))
 
     def keep(self, ids: Iterable[str]) -> None:
         """What was claimed has arrived."""
         arrived = [(key, self.claims.pop(key)) for key in map(short, ids) if key in self.claims]
+        if not arrived:
+            return
+        self.db = self.db or self.connected()
         with self.db:
             self.db.executemany("INSERT INTO delivered VALUES (?, ?) ON CONFLICT DO NOTHING", arrived)
 
     def close(self) -> None:
         """Close the file."""
-        self.db.close()
+        if self.db is not None:
+            self.db.close()

@@ -66,7 +66,7 @@ def columns_of(db: apsw.Connection, table: str) -> set[str]:
 
 def high_water(db: apsw.Connection, table: str) -> int:
     """The highest id that a table has given out, that of a row that is gone included."""
-    if not columns_of(db, table):
+    if "id" not in columns_of(db, table):
         return 0
     ((highest,),) = db.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
     given = (

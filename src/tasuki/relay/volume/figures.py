@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tasuki.errors import ConfigError
+
 __all__ = ["serving"]
 
 HERE = "127.0.0.1"
@@ -13,11 +15,17 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @contextmanager
-def serving(port: int | None, figures: Callable[[], str], host: str = "0.0.0.0") -> Iterator[str | None]:
-    """Serve the figures at `/metrics` for the block; yields the address, None without a port. OSError if it is taken."""
-    if port is None:
+def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | None]:
+    """Serve the figures at `[HOST:]PORT` for the block; yields the address, None without one.
+
+    ConfigError for what is no place, OSError if the port is taken.
+    """
+    if place is None:
         yield None
         return
+    host, _, port = place.rpartition(":")
+    if not port.isdigit() or int(port) > LAST_PORT:
+        raise ConfigError(f"{place!r} is no place to serve figures at", hint="a port, like 9100, or 0.0.0.0:9100")
 
     class Page(BaseHTTPRequestHandler):
         """Says the same to every question."""
@@ -34,9 +42,11 @@ def serving(port: int | None, figures: Callable[[], str], host: str = "0.0.0.0")
         def log_message(self, *_: object) -> None:
             """Nobody wants to know."""
 
-    with ThreadingHTTPServer((host, int(port)), Page) as server:
+    with ThreadingHTTPServer((host or HERE, int(port)), Page) as server:
         thread = threading.Thread(target=server.serve_forever, name="tasuki-figures", daemon=True)
         thread.start()
-        yield f"http://{host}:{server.server_port}/metrics"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://{host or HERE}:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            thread.join()
