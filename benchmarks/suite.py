@@ -21,6 +21,7 @@ from benchmarks import (
     soak,
     summaries,
     to_queryable,
+    volume,
     with_relay,
     write_through,
 )
@@ -47,6 +48,7 @@ QUESTIONS = {
     "server": server.QUESTION,
     "sigkill": sigkill.QUESTION,
     "doctor": doctor.QUESTION,
+    "volume": volume.QUESTION,
     "soak": soak.QUESTION,
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,

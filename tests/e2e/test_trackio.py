@@ -150,10 +150,7 @@ def test_a_database_that_trackio_migrates_in_the_middle_keeps_its_runs(volume: P
     database(volume, "seen", version="0.23.0")
     with VolumeSyncer(volume, server.url, state=tmp_path / "syncer") as syncer:
         assert syncer.once()
-        logged(
-            volume,
-            'import trackio\ntrackio.init(project="seen", name="third", embed=False)\ntrackio.log({"loss": 0.5})\ntrackio.finish()',
-        )
+        logged(volume, THIRD)
         assert syncer.once()
     with closing(sqlite3.connect(volume / "seen.db")) as db:
         assert db.execute("SELECT count(*) FROM metrics WHERE run_id = run_name").fetchone() == (0,)
@@ -200,7 +197,7 @@ def test_an_import_brings_trackios_runs_and_doing_it_again_what_is_new(volume: P
     with Api(dir=str(data)) as api:
         runs = {run.name: run for run in api.runs("real")}
         assert runs.keys() == {"one", "two"}
-        assert [row["loss"] for row in runs["two"].history()] == list(range(20))
+        assert [row["step"] for row in runs["two"].history(metric="loss")] == list(range(20))
     assert tasuki(data, "verify").returncode == 0
 
 
@@ -221,7 +218,7 @@ def test_a_watching_import_that_is_killed_again_and_again_brings_each_row_once(v
     assert tasuki(data, "import", "trackio", str(volume)).returncode == 0
     with Api(dir=str(data)) as api:
         (run,) = api.runs("real")
-        assert [row["step"] for row in run.history()] == list(range(step))
+        assert [row["step"] for row in run.history(metric="loss")] == list(range(step))
     assert tasuki(data, "verify").returncode == 0
 
 
