@@ -1,9 +1,10 @@
 """What does a volume's syncer cost?
 
-An hour-long run of trackio's, ten steps a second of ten floats, on a volume: a round every 30 s, the hour simulated (rows are written
-as the newest trackio writes them, and committed before each round). Counted are the compressed bytes of records that go to a real
-server, against the bytes of the whole database uploaded in each round. Then 1000 projects on a volume, ten of which get ten rows each
-before a round: how long a round takes, and how many bytes the process reads (`/proc/self/io`), against the size of what has changed.
+An hour-long run of trackio's, ten steps a second of ten floats, on a volume: a round every 30 s, the hour simulated (rows are
+written as the newest trackio writes them, and committed before each round). Counted are the compressed bytes of records that go to
+a real server, against the bytes of the whole database uploaded in each round. Then 1000 projects on a volume, ten of which get ten
+rows each before a round: how long the round takes (the best of three), and how many bytes the process reads in it
+(`/proc/self/io`), against the size of what has changed.
 """
 
 import json
@@ -36,7 +37,7 @@ CREATE TABLE configs (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL
 def measure(size: Size) -> list[Row]:
     """Both; each once in each run."""
     shares, rounds, read = [], [], []
-    for _ in range(size.runs if size.name == "full" else 1):
+    for _ in range(size.runs if size.name == "all" else 1):
         with folder() as place, serving(place / "server") as url:
             shares.append(an_hour(place, url, SECONDS if size.name != "tiny" else 120))
         with folder() as place, serving(place / "server") as url:

@@ -27,9 +27,15 @@ SYNC_SECONDS = 900
 SHOWN_CHARACTERS = 300
 NOT_THERE = {Verdict.UNRESOLVED, Verdict.REFUSED, Verdict.SLOW, Verdict.TLS, Verdict.BROKEN, Verdict.IN_TROUBLE}
 SYNC = """
-import sys, trackio
-trackio.sync(project=sys.argv[1], space_id=sys.argv[2])
+import sys, huggingface_hub, trackio
+from trackio import deploy
+project, space = sys.argv[1:]
+if hasattr(deploy, "sync_incremental") and huggingface_hub.HfApi().repo_exists(space, repo_type="space"):
+    deploy.sync_incremental(project, space)
+else:
+    trackio.sync(project=project, space_id=space, force=True)
 """
+"""To a Space that is there, rows are added, and others' stay; one that is not is made of the whole database."""
 
 
 def space_key(space: str, remotes: Remotes) -> Key:
