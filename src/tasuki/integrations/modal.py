@@ -53,8 +53,8 @@ def syncer(
 ) -> Syncer:
     """The function, added to a Modal app: a slim image of Python 3.11 with `tasuki[trackio]` alone, the secret, the volume.
 
-    `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and TASUKI_TOKEN.
-    Where the records go is else said by the volume itself: `tasuki.setup_volume()` in the sandbox. ConfigError without modal.
+    `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and
+    TASUKI_TOKEN. Else the volume itself says where to: `tasuki.setup_volume()` in the sandbox. ConfigError without modal.
     """
     modal = imported()
     function = app.function(
