@@ -1,16 +1,20 @@
 """trackio's files, as tests make them: databases as released versions have recorded them, rows that come later, fragments."""
 
 import json
+import os
 import sqlite3
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tasuki.records import Item, Replicated
+from tasuki.relay.remote import HttpQuery
 from tasuki.testing import MemoryStore
+from tests.peers import peer_python
 
-__all__ = ["VERSIONS", "Wire", "database", "fragment", "log", "metric", "opened"]
+__all__ = ["VERSIONS", "Wire", "database", "fragment", "log", "logged", "metric", "opened", "rows_at", "rows_in", "trackio"]
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts" / "trackio"
 VERSIONS = [path.stem for path in sorted(TRANSCRIPTS.glob("*.sql"))]
@@ -79,3 +83,37 @@ def fragment(folder: Path, name: str, *rows: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return path
+
+
+# -- the real one
+
+
+@contextmanager
+def trackio(volume: Path, script: str, *arguments: object, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The real one, at work on a volume for the block."""
+    variables = os.environ | {"TRACKIO_DIR": str(volume), "HF_HUB_OFFLINE": "1"} | more
+    command = [str(peer_python("trackio")), "-c", script, *map(str, arguments)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def logged(volume: Path, script: str, *arguments: object, **more: str) -> None:
+    """The real one, to its end."""
+    with trackio(volume, script, *arguments, **more) as process:
+        assert process.wait(120) == 0
+
+
+def rows_in(path: Path, run: str) -> list[tuple[int, float]]:
+    """What a database has, as trackio reads it."""
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT step, metrics FROM metrics WHERE run_name = ? ORDER BY id", (run,)).fetchall()
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return [(step, json.loads(values)["loss"]) for step, values in found]
+
+
+def rows_at(query: HttpQuery, project: str, run: str) -> list[tuple[int, float]]:
+    """What a server has."""
+    return [(row.step, row.metrics["loss"]) for row in query.history(project, run) if "loss" in row.metrics]
