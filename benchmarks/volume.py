@@ -4,7 +4,7 @@ An hour-long run of trackio's, ten steps a second of ten floats, on a volume: a 
 written as the newest trackio writes them, and committed before each round). Counted are the compressed bytes of records that go to
 a real server, against the bytes of the whole database uploaded in each round. Then 1000 projects on a volume, ten of which get ten
 rows each before a round: how long the round takes (the best of three), and how many bytes the process reads in it
-(`/proc/self/io`), against the size of what has changed.
+(`/proc/self/io`), against the size of what has changed. Half of the projects are databases of trackio's, half are journals.
 """
 
 import json
@@ -18,6 +18,8 @@ from benchmarks.machine import folder
 from benchmarks.rows import Question, Row, Size, at_least, at_most, figure
 from benchmarks.with_relay import serving
 from tasuki import VolumeSyncer
+from tasuki.journal import Folder, new_header
+from tasuki.records import encode_metrics, frame
 
 __all__ = ["QUESTION", "an_hour", "many", "measure"]
 
@@ -76,22 +78,49 @@ def many(place: Path, url: str, projects: int) -> tuple[float, float]:
     with opened(first) as db:
         log(db, range(10))
     db.close()
-    paths = [first, *(Path(shutil.copyfile(first, volume / f"p{n}.db")) for n in range(1, projects))]
+    databases = [first, *(Path(shutil.copyfile(first, volume / f"p{n}.db")) for n in range(1, projects // 2))]
+    paths = [
+        path for both in zip(databases, (journal(volume, f"j{n}") for n in range(projects // 2)), strict=True) for path in both
+    ]
     with VolumeSyncer(volume, url, state=place / "syncer") as syncer:
         assert syncer.once(), syncer.report.errors
         times, shares = [], []
         for attempt in range(1, 4):
             changed = paths[attempt * CHANGING : (attempt + 1) * CHANGING] or paths[:CHANGING]
             for path in changed:
-                with opened(path) as db:
-                    log(db, range(attempt * 10, attempt * 10 + 10))
-                db.close()
+                grow(path, range(attempt * 10, attempt * 10 + 10))
             before, began = bytes_read(), perf_counter()
             assert syncer.once(), syncer.report.errors
             times.append(perf_counter() - began)
             shares.append((bytes_read() - before) / sum(path.stat().st_size for path in changed))
             assert syncer.report.projects == len(changed)
     return min(times), max(shares)
+
+
+def grow(path: Path, steps: Sequence[int]) -> None:
+    """More of a project."""
+    if path.suffix == ".db":
+        with opened(path) as db:
+            log(db, steps)
+        db.close()
+    else:
+        with path.open("ab") as file:
+            file.write(records(steps))
+
+
+def journal(volume: Path, name: str) -> Path:
+    """A journal that is being written."""
+    header = new_header(name, "run", created=0)
+    path = Folder(volume).project_folder(name) / f"{header.writer}.tsk"
+    path.parent.mkdir()
+    path.write_bytes(header.encoded() + records(range(10)))
+    return path
+
+
+def records(steps: Sequence[int]) -> bytes:
+    """What a run of tasuki's logs."""
+    values = {f"train/metric_{n}": n / 7 for n in range(10)}
+    return b"".join(frame(encode_metrics(1_800_000_000_000_000 + step, step, values)) for step in steps)
 
 
 def project(volume: Path, name: str) -> Path:

@@ -34,6 +34,9 @@ WRITES = {
     ("demo",),
     ("install",),
     ("serve",),
+    ("syncer",),
+    ("volume", "init"),
+    ("import", "trackio"),
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }
 

@@ -92,6 +92,7 @@ class Project:
         if self.path is not None and self.path.exists():
             self.read_database(self.path, spool, known)
         else:
+            self.state = None if self.path is None else fingerprint(self.path)
             self.read_lines(spool, None)
         for track in self.tracks.values():
             track.flush(spool)

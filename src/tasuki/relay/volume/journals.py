@@ -5,11 +5,12 @@ its size and the head of the next frame, and it is read on only if that frame is
 can't be reloaded then, and a reloaded one has other files under the same names, and perhaps with the same inodes.
 """
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tasuki.errors import TasukiError
-from tasuki.journal import Folder, FolderSource, Journal, Refused, Stream, Verdict
+from tasuki.journal import Folder, FolderSource, Journal, Stream, Verdict, read_header
 from tasuki.records import MAX_PAYLOAD_BYTES, frame_at
 
 __all__ = ["VolumeJournals"]
@@ -38,34 +39,39 @@ class VolumeJournals:
         for path in self.files.folder.files(known=known):
             try:
                 self.look(path)
-            except (OSError, TasukiError) as error:
+            except FileNotFoundError:
+                continue
+            except TasukiError as error:
+                self.errors[path.parent.name] = error.message
+            except OSError as error:
                 self.errors[path.parent.name] = f"{path}: {error}"
 
     def look(self, path: Path) -> None:
-        """One journal."""
-        found = self.files.folder.look(path)
-        if isinstance(found, Refused):
-            self.errors[path.parent.name] = found.reason
-        elif isinstance(found, Journal):
-            stream = self.files.stream(found)
+        """One journal, unless nothing of it is here yet."""
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return
+            header, body = read_header(file, path)
+            end = header.end if header.end is not None else size - body
+            stream = self.files.stream(Journal(path, header, end))
             if not stream.sealed:
-                stream = stream._replace(size=self.grown(stream, path))
-            self.found[stream.writer] = stream
+                stream = stream._replace(size=self.grown(stream, path, file.fileno(), body))
+        self.found[stream.writer] = stream
 
-    def grown(self, stream: Stream, path: Path) -> int:
+    def grown(self, stream: Stream, path: Path, file: int, body: int) -> int:
         """Up to where a journal that may still grow is worth reading: no further than before, if its next frame is not whole."""
         end = self.ends.get(stream.writer, 0)
-        view = self.files.view(stream.writer)
-        head = b"" if view is None else view.read(end, HEAD_BYTES)
-        if view is None or len(head) < HEAD_BYTES:
+        head = os.pread(file, HEAD_BYTES, body + end)
+        if len(head) < HEAD_BYTES:
             return end
         length = int.from_bytes(head[:4], "little")
         if 0 < length <= MAX_PAYLOAD_BYTES:
             if end + HEAD_BYTES + length > stream.size:
                 return end
-            if frame_at(view.read(end, HEAD_BYTES + length), 0) is not None:
+            if frame_at(os.pread(file, HEAD_BYTES + length, body + end), 0) is not None:
                 return stream.size
-        if any(view.read(end, READ_BYTES)):  # zeros are what is not written yet
+        if any(os.pread(file, READ_BYTES, body + end)):  # zeros are what is not written yet
             self.errors[stream.project] = f"{path} is damaged, or not all here yet, at {end}"
         return end
 

@@ -105,11 +105,12 @@ class VolumeSyncer:
     def once(self) -> bool:
         """One round; whether all that was there has arrived. It raises nothing: what is wrong is said."""
         began = self.clock.monotonic()
+        if began < self.not_before:
+            return False
         outcome: list[Brought] = []
         error: Exception | None = None
         try:
-            if began >= self.not_before:
-                self.look_and_send(outcome)
+            self.look_and_send(outcome)
         except Exception as wrong:
             error = wrong
             if not isinstance(wrong, (TasukiError, OSError)):
@@ -134,7 +135,7 @@ class VolumeSyncer:
         self.clean()
 
     def destination(self) -> Destination | None:
-        """Where to: what the caller said, else what the volume says now. One that can't be read leaves the one before."""
+        """Where to: what the caller said, else what the volume says now. ConfigError while that can't be meant: nothing is sent."""
         if self.settings.remote:
             return Destination(remote=self.settings.remote)
         return read_destination(self.volume)
@@ -182,8 +183,6 @@ class VolumeSyncer:
             self.say(f"[syncer] synced {brought.project!r}")
         if brought.error is not None:
             self.tell(brought.project, f"[syncer] error {brought.project!r}: {brought.error}")
-        elif brought.project:
-            self.told.pop(brought.project, None)
 
     def tell(self, project: str, line: str) -> None:
         """Say a line, unless it is the last one that was said of the project."""
@@ -193,14 +192,14 @@ class VolumeSyncer:
 
     def conclude(self, outcome: list[Brought], error: Exception | None, seconds: float) -> None:
         """Note how the round went."""
+        failed = {brought.project: str(brought.error) for brought in outcome if brought.error is not None}
         if error is not None:
-            self.tell("", f"[syncer] error: {hinted(error)}")
+            self.tell("", f"[syncer] error: {' '.join((str(error) or type(error).__name__).split())}")
             if isinstance(error, RemoteUnavailable) and error.after_seconds is not None:
                 self.not_before = self.clock.monotonic() + error.after_seconds
-        elif self.to is not None:
-            self.told.pop("", None)
+        elif self.to is not None:  # what is not wrong any more will be said again if it comes back
+            self.told = {project: line for project, line in self.told.items() if project in failed}
         self.note_standing(error)
-        failed = {brought.project: str(brought.error) for brought in outcome if brought.error is not None}
         before = self.report
         self.report = msgspec.structs.replace(
             before,
@@ -213,17 +212,12 @@ class VolumeSyncer:
             bytes=before.bytes if self.way is None else self.way.sent_bytes,
             failures=before.failures + len(failed) + (error is not None),
             last_success=before.last_success if error is not None or self.to is None else self.clock.now_us(),
-            errors=self.errors_now(failed, error),
+            errors=failed | ({} if error is None else {"": str(error)}),
         )
         try:
             write_report(self.settings.dir, self.report)
         except OSError as wrong:
             log.warning("how it goes can't be noted for tasuki doctor: %s", wrong)
-
-    def errors_now(self, failed: dict[str, str], error: Exception | None) -> dict[str, str]:
-        """What is wrong now, by project."""
-        standing = {project: line for project, line in self.told.items() if project}
-        return standing | failed | ({} if error is None else {"": str(error)})
 
     def note_standing(self, error: Exception | None) -> None:
         """How it stands with the server, as for every sender."""
@@ -234,8 +228,3 @@ class VolumeSyncer:
             self.way.kept.standing.failed(self.patience.health, str(error), self.patience.failures)
         elif error is None:
             self.way.kept.standing.succeeded(Health.OK, answered=True)
-
-
-def hinted(error: Exception) -> str:
-    """An error's text, on one line."""
-    return " ".join((str(error) or type(error).__name__).split())
