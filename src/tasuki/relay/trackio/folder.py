@@ -1,13 +1,15 @@
 """A folder of trackio's: a database per project, and the inbox."""
 
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import DataError
+from tasuki.errors import Conflict, DataError
 from tasuki.relay.trackio.delivered import Delivered
 from tasuki.relay.trackio.inbox import Fragment, fragments, lines_of
 from tasuki.relay.trackio.mapping import digest, project_of
@@ -43,7 +45,7 @@ class TrackioFolder:
 
     def __init__(self, folder: Path, state: Path, *, to: str, clock: Clock = SYSTEM) -> None:
         self.folder = folder
-        self.work = work_folder(state)
+        self.work, self.held = work_folder(state)
         self.clock = clock
         self.delivered = Delivered(state / f"inbox-{digest(to)[:12]}.db")
         self.projects: dict[str, Project] = {}
@@ -55,6 +57,8 @@ class TrackioFolder:
         for project in self.projects.values():
             project.close()
         self.delivered.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+        os.close(self.held)
 
     def forget(self) -> None:
         """Make all streams anew: the receiver may want them from their beginning."""
@@ -99,11 +103,30 @@ class TrackioFolder:
         self.taken[fragment.name] = fragment.size, max(len(lines), taken)
 
 
-def work_folder(state: Path) -> Path:
-    """A folder for this process's private copies; those of processes that are gone are removed."""
+def work_folder(state: Path) -> tuple[Path, int]:
+    """A folder for private copies, and what holds it; those that nobody holds any more are removed."""
     copies = state / "copies"
-    if copies.exists():
-        for left in copies.iterdir():
-            if left.name.isdigit() and not Path(f"/proc/{left.name}").exists():
-                shutil.rmtree(left, ignore_errors=True)
-    return copies / str(os.getpid())
+    copies.mkdir(parents=True, exist_ok=True)
+    for left in copies.iterdir():
+        if (held := hold(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(held)
+    made = Path(tempfile.mkdtemp(dir=copies))
+    held = hold(made)
+    if held is None:
+        raise Conflict(f"another process removes {made}", hint="start it again")
+    return made, held
+
+
+def hold(folder: Path) -> int | None:
+    """A descriptor that holds a folder until it is closed; None if another one does, or it is gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -26,7 +26,7 @@ from tasuki.relay.trackio.mapping import (
     time_of,
     writer_of,
 )
-from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, open_copy, remove, take_copy
+from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
 from tasuki.relay.trackio.tables import (
     ALERTS,
     CONFIGS,
@@ -112,7 +112,7 @@ class Project:
                 with_it.close()
         finally:
             remove(copy)
-        self.state = state
+        self.state = state if shows_changes(state, self.clock) else None
 
     def read_tables(self, path: Path, db: apsw.Connection, spool: Spool, known: Known) -> None:
         """The rows that are new."""
@@ -123,11 +123,14 @@ class Project:
                 self.there = known([self.by_name(table, first) for table in LOGGED for first in self.firsts[table].values()])
         for table in LOGGED:
             for row in rows_after(db, table, self.high.get(table, 0)):
-                self.high[table] = row.id
                 id = row.columns.get("alert_id" if table == ALERTS else "log_id")
-                if self.delivered.by(str(id) if id else None) is None:
-                    track = self.track_of(db, table, row, spool)
-                    track.add(frame_of(table, row.columns, track.rows), spool)
+                if self.delivered.by(str(id) if id else None) is not None:
+                    self.high[table] = row.id
+                    continue
+                track = self.track_of(db, table, row, spool)
+                frame = frame_of(table, row.columns, track.rows)
+                self.high[table] = row.id  # whatever fails from here on, the frame is in the stream
+                track.add(frame, spool)
         for row in rows_after(db, CONFIGS, self.high.get(CONFIGS, 0)):
             self.high[CONFIGS] = row.id
             time = time_of(row.columns.get("created_at"))
@@ -148,9 +151,8 @@ class Project:
                 f"{path} has gone back: {back[0]} had rows up to {was}, now up to {now[back[0]]}", hint="an older copy?"
             )
         if back:
-            spools, self.spools = self.spools, []
-            self.forget()
-            self.spools = spools
+            self.high, self.firsts = {}, {}
+            self.by_run = {key: track for key, track in self.by_run.items() if key[0] not in LOGGED}
         self.first = {table: found for table, found in first.items() if found is not None}
 
     # -- streams

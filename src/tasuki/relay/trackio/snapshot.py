@@ -15,12 +15,14 @@ import apsw
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError
 
-__all__ = ["Busy", "Fingerprint", "fingerprint", "open_copy", "take_copy"]
+__all__ = ["Busy", "Fingerprint", "fingerprint", "open_copy", "remove", "shows_changes", "take_copy"]
 
 WAL_HEADER_BYTES = 32
 TRIES = 40
 PAUSE_SECONDS = 0.01
 NEW_NS = 60_000_000_000
+"""With this much care before a copy counts, in case the volume's clock is not ours."""
+TICK_NS = 2_000_000_000
 PIECE_BYTES = 1024 * 1024
 
 
@@ -109,9 +111,14 @@ def copied(path: Path, target: Path, before: Fingerprint, clock: Clock) -> bool:
     return same and (is_old(after.db, clock) or (same_bytes(path, target) and fingerprint(path) == after))
 
 
-def is_old(state: State, clock: Clock) -> bool:
+def shows_changes(state: Fingerprint, clock: Clock) -> bool:
+    """Whether the next commit will show. Without a `-wal`, one that comes within a tick of the file system's clock may not."""
+    return bool(state.wal_header) or is_old(state.db, clock, TICK_NS)
+
+
+def is_old(state: State, clock: Clock, age_ns: int = NEW_NS) -> bool:
     """Whether a file was changed so long ago that another change could not have the same time stamp."""
-    return 0 <= state.mtime_ns < clock.now_us() * 1000 - NEW_NS
+    return 0 <= state.mtime_ns < clock.now_us() * 1000 - age_ns
 
 
 def same_bytes(one: Path, other: Path) -> bool:

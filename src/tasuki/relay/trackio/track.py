@@ -73,7 +73,8 @@ class Track:
         return Stream(self.writer, self.project, self.run, self.size, self.sealed)
 
     def add(self, frame: bytes, spool: Spool) -> None:
-        """One more frame."""
+        """One more frame; of one that is too long to be sent there is nothing."""
+        frame = frame if len(frame) <= LONGEST_FRAME_BYTES else b""
         self.buffer += frame
         self.size += len(frame)
         self.rows += 1

@@ -16,7 +16,7 @@ from tasuki.relay.probe import Verdict, remote_test
 from tasuki.relay.trackio import Brought, open_copy, take_copy
 from tasuki.relay.trackio.folder import databases
 from tasuki.relay.trackio.mapping import project_of
-from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, remove
+from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, remove, shows_changes
 from tasuki.relay.volume.destination import space_url
 from tasuki.remotes import Key, Remotes
 from tasuki.settings import hugging_face_token, with_environment
@@ -75,9 +75,10 @@ class SpaceWay:
         for path in databases(self.volume):
             name = project_of(path.stem)
             try:
-                state = fingerprint(path)
-                if self.synced.get(name) != state:
-                    self.synced[name] = self.sync(path, name)
+                if self.synced.get(name) != fingerprint(path):
+                    state = self.sync(path, name)
+                    if shows_changes(state, self.clock):
+                        self.synced[name] = state
                     yield Brought(name, 1)
             except (DataError, RemoteError, OSError) as error:
                 yield Brought(name, 0, error)
