@@ -13,6 +13,7 @@ import pytest
 
 from tasuki import VolumeSyncer, setup_volume
 from tasuki.errors import ConfigError
+from tasuki.records import encode, frame
 from tests.e2e.shell import TASUKI, environment, python, tasuki
 from tests.journals import flip, journals, metrics, write_journal
 from tests.processes import eventually
@@ -97,6 +98,23 @@ def test_a_token_is_shown_to_no_address_that_only_the_volume_names(volume: Path,
     assert records_at(server) == 24
 
 
+def test_a_token_of_one_project_sends_that_one_and_the_others_are_named(
+    volume: Path, server: Server, syncer: Callable[..., VolumeSyncer], said: list[str]
+) -> None:
+    token = tasuki(server.folder, "token", "create", "--log", "mine").stdout.strip()
+    write_journal(volume, [metrics(step) for step in range(5)], project="theirs")
+    with opened(database(volume, "others", rows=False)) as db:
+        log(db, 0)
+    one = syncer(server.url, token=token)
+    assert not one.once()
+    write_journal(volume, [metrics(step) for step in range(5)], project="mine")
+    assert not one.once()
+    assert "[syncer] synced 'mine'" in said
+    assert records_at(server) == 5
+    assert {"theirs", "others"} <= one.report.errors.keys()
+    assert [line for line in said if "error 'mine'" in line] == []
+
+
 def test_the_destination_appears_changes_is_wrong_and_is_unreachable(
     volume: Path, tmp_path: Path, server: Server, syncer: Callable[..., VolumeSyncer], said: list[str]
 ) -> None:
@@ -137,8 +155,6 @@ def test_the_destination_appears_changes_is_wrong_and_is_unreachable(
 
 def more(path: Path, start: int, end: int) -> None:
     """Records that a journal gets later."""
-    from tasuki.records import encode, frame
-
     with path.open("ab") as file:
         file.write(b"".join(frame(encode(metrics(step))) for step in range(start, end)))
 

@@ -68,6 +68,9 @@ def ask() -> None:
             use(row["step"], row["time"], row["metrics"]["train/loss"], settings)
         for alert in api.alerts("digits", run=run.id, reason="patience"):
             assert_type(alert.level, tasuki.AlertLevel)
+    tasuki.setup_volume("/mnt/shared", remote="https://tasuki.example")
+    with tasuki.VolumeSyncer("/mnt/shared", reload=lambda: None, interval=30) as syncer:
+        assert_type(syncer.once(), bool)
     try:
         tasuki.Api().run("nope")
     except tasuki.TasukiError as error:
