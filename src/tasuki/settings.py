@@ -1,6 +1,7 @@
 """The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
 
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,6 +23,7 @@ __all__ = [
     "hermes_home",
     "hugging_face_token",
     "load",
+    "this_user",
     "trackio_folder",
     "with_environment",
 ]
@@ -69,12 +71,20 @@ TABLE = (
         "30",
         "how long `tasuki gc` keeps the journals of a run that its server has",
     ),
+    Setting("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
+    Setting(
+        "system_metrics",
+        ("TASUKI_SYSTEM_METRICS",),
+        "15",
+        "seconds between samples of the machine's load, logged under `system/`; 0 or false for none",
+    ),
 )
 """Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
 
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 TRUE = {"1", "true", "yes", "on"}
 LONGEST_DAYS = 36_500
+LONGEST_INTERVAL_SECONDS = 86_400
 FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -88,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     token: str | None = None
     disable_write_through: bool = False
     retention_days: float = 30
+    capture_git: bool = True
+    system_metrics: float = 15
     origin: dict[str, str] = {}
 
     def key(self, remote: str) -> Key:
@@ -138,6 +150,8 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         remote=Remotes(values["dir"]).url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
+        capture_git=truth(values.get("capture_git", True), origin.get("capture_git", "")),
+        system_metrics=interval(values.get("system_metrics", 15), origin.get("system_metrics", "")),
         retention_days=days(values.get("retention_days", 30), origin.get("retention_days", "")),
         origin=origin,
     )
@@ -159,6 +173,20 @@ def days(value: object, origin: str) -> float:
         found = -1.0
     if not 0 <= found <= LONGEST_DAYS:
         raise ConfigError(f"{origin} is {value!r}", hint="type a number of days, like 30")
+    return found
+
+
+def interval(value: object, origin: str) -> float:
+    """Seconds between samples, at least one; 0 for none. Yes means as usual."""
+    text = str(value).strip().lower()
+    if text in FALSE or text in TRUE - {"1"}:
+        return 15.0 if text in TRUE else 0.0
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 1 <= found <= LONGEST_INTERVAL_SECONDS:
+        raise ConfigError(f"{origin} is {value!r}", hint="type a number of seconds, like 15, or 0 for none")
     return found
 
 
@@ -218,6 +246,15 @@ def with_environment(**more: str) -> dict[str, str]:
 def failpoints() -> str:
     """Where this process is to fail on purpose (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
+
+
+def this_user() -> str:
+    """Who is at work here, as `user@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's users may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 SCHEDULER_PREFIXES = ("SLURM_", "PBS_")

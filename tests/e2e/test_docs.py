@@ -7,9 +7,11 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
+SHOWN = "exec|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
+COMMAND = re.compile(rf"^(tasuki (?:{SHOWN})\b.*?)(?:  #.*)?$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/notes.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/answers.md", "docs/notes.md", "docs/quickstart.md", "docs/runs.md"])
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -20,7 +22,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(r"^(tasuki (?:run|note|query|doctor|verify|sync|remote|token)\b.*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = COMMAND.findall(text)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)

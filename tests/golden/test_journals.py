@@ -18,7 +18,7 @@ from tasuki.journal import open_view, seal
 from tasuki.records import Note, Record, Unknown, decode, encode, frames
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.golden.make import LIVE, LIVE_RECORDS, NOTES, NOTES_RECORDS, SEALED, SEALED_RECORDS, framed
+from tests.golden.make import FILES_RECORDS, LIVE, LIVE_RECORDS, NOTES, NOTES_RECORDS, SEALED, SEALED_RECORDS, framed
 from tests.journals import records_of, write_journal
 
 HERE = Path(__file__).parent
@@ -113,7 +113,7 @@ def test_the_reader_has_at_most_100_lines_and_needs_no_tasuki(reader: Path):
 
 
 def test_todays_code_writes_what_the_format_page_says():
-    for fields in [*LIVE_RECORDS, *NOTES_RECORDS, *(fields for block in SEALED_RECORDS for fields in block)]:
+    for fields in [*LIVE_RECORDS, *NOTES_RECORDS, *FILES_RECORDS, *(fields for block in SEALED_RECORDS for fields in block)]:
         ((_, payload),) = frames(framed(fields))
         record = decode(payload)
         if isinstance(record, Record):

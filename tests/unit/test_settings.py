@@ -52,14 +52,35 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
     assert load(variables).project == "theirs"
 
 
+MEANT = {
+    "dir": Path,
+    "journal": Path,
+    "disable_write_through": bool,
+    "capture_git": bool,
+    "retention_days": float,
+    "system_metrics": float,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0", 0), ("false", 0), ("no", 0), ("1", 1), ("2.5", 2.5), ("true", 15), ("on", 15), ("", 15)]
+)
+def test_samples_of_the_machine_are_so_many_seconds_apart_or_none(value: str, seconds: float, tmp_path: Path):
+    assert load(environment(tmp_path, TASUKI_SYSTEM_METRICS=value)).system_metrics == seconds
+
+
+@pytest.mark.parametrize("value", ["0.5", "-1", "often", "1e9", "nan"])
+def test_an_interval_that_can_not_be_meant_is_said(value: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match=f"TASUKI_SYSTEM_METRICS is '{value}'"):
+        load(environment(tmp_path, TASUKI_SYSTEM_METRICS=value))
+
+
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
     value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if key == "remote" else "1"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
-    assert getattr(settings, key) == (
-        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 1 if key == "retention_days" else value
-    )
+    assert getattr(settings, key) == MEANT.get(key, str)(value)
 
 
 def test_journals_elsewhere_keep_their_locks_in_the_data_folder(tmp_path: Path):

@@ -16,7 +16,9 @@ __all__ = [
     "AlertLevel",
     "AlertReason",
     "Correction",
+    "Delivered",
     "Event",
+    "File",
     "Heartbeat",
     "Lesson",
     "Lost",
@@ -27,14 +29,20 @@ __all__ = [
     "NoteKind",
     "Record",
     "RunDeleted",
+    "RunProgress",
     "RunStarted",
     "RunStatus",
+    "RunText",
     "RunUpdated",
     "Salvaged",
     "Severity",
     "Status",
+    "StopRequested",
     "Unknown",
 ]
+
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Status(StrEnum):
@@ -57,6 +65,12 @@ class AlertLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
+
+    @property
+    def and_louder(self) -> list["AlertLevel"]:
+        """This level and those that are louder."""
+        levels = list(AlertLevel)
+        return levels[levels.index(self) :]
 
 
 class AlertReason(StrEnum):
@@ -134,6 +148,31 @@ class RunDeleted(Record, frozen=True, kw_only=True, tag="run.deleted"):
     """The run is to be forgotten; only a tombstone stays."""
 
 
+class StopRequested(Record, frozen=True, kw_only=True, tag="run.stop"):
+    """Somebody asks an attempt to end: the first request for an attempt stands. `by` is who, as they call themselves."""
+
+    attempt: str
+    reason: str | None = None
+    by: str | None = None
+
+
+class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
+    """How far a loop of an attempt has come: rounds done, of how many, and how many a second of late."""
+
+    attempt: str
+    done: Int64
+    total: Int64 | None = None
+    rate: float | None = None
+
+
+class RunText(Record, frozen=True, kw_only=True, tag="run.text"):
+    """A piece of text that an attempt keeps: of what its program printed (`stdout`, `stderr`), or its uncommitted changes."""
+
+    attempt: str
+    name: str
+    text: str
+
+
 class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
     """The values of one `log()` call: numbers by name, possibly nested. Keys that are no strings count as their text."""
 
@@ -152,6 +191,34 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     value: float | None = None
     step: int | None = None
     data: Mapping[str, Any] | None = None
+
+
+class File(Record, frozen=True, kw_only=True, tag="file"):
+    """A file, or a value that is no number. Its content is here if it is a short text, else in `blobs` under its sha256.
+
+    Of one `path` there may be several records: what the latest of them leaves out, an earlier one says. One without is alone.
+    `form` is what it is shown as: file, image, video, audio, html, object3d, table, histogram, markdown, trace, text or json.
+    """
+
+    path: str | None = None
+    key: str | None = None
+    step: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    form: str | None = None
+    caption: str | None = None
+    sha256: str | None = None
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    media_type: str | None = None
+    content: str | None = None
+
+
+class Delivered(Record, frozen=True, kw_only=True, tag="delivered"):
+    """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
+
+    `system`: how many rows of system metrics the stream has with them.
+    """
+
+    ids: str
+    system: int = 0
 
 
 class Heartbeat(Record, frozen=True, kw_only=True, tag="heartbeat"):
@@ -181,7 +248,7 @@ class Note(Record, frozen=True, kw_only=True):
     """
 
     event_id: str
-    session: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    session: Int64 | None = None
 
 
 class Correction(Note, frozen=True, kw_only=True, tag="correction"):

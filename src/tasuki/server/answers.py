@@ -5,27 +5,31 @@ from typing import Any
 
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
 
 __all__ = [
     "AlertList",
     "Chart",
     "ChartRun",
+    "FileList",
     "HistoryList",
     "Ingested",
     "Meta",
     "MetricList",
     "NoteList",
     "NoteResult",
+    "OverviewAnswer",
     "PointsAnswer",
     "ProjectList",
     "Purged",
+    "RunAnswer",
     "RunList",
     "SeriesAnswer",
     "StreamList",
     "StreamRow",
     "SummaryList",
     "SyncedNotes",
+    "TextList",
     "encoded",
 ]
 
@@ -65,6 +69,12 @@ class RunAnswer(RunRow, frozen=True, kw_only=True):
     missing: int
 
 
+class OverviewAnswer(Overview, frozen=True, kw_only=True):
+    """A project at a glance."""
+
+    missing: int
+
+
 class MetricList(Listing, frozen=True, kw_only=True):
     """The metrics of a run."""
 
@@ -87,6 +97,18 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class TextList(Listing, frozen=True, kw_only=True):
+    """What a run has kept as text."""
+
+    texts: list[TextRow]
+
+
+class FileList(Listing, frozen=True, kw_only=True):
+    """Files."""
+
+    files: list[FileRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):

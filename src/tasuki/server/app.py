@@ -20,7 +20,9 @@ from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.door import LOOPBACK, SPOKEN, Door
+from tasuki.server.editing import EDITING
 from tasuki.server.events import Hub, event_stream
+from tasuki.server.files import FILES
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
 from tasuki.server.keeper import Keeper
@@ -35,8 +37,10 @@ from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
 from tasuki.server.static import STATIC
+from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
+from tasuki.server.trackio import TRACKIO, Streams, Uploads
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
@@ -63,10 +67,12 @@ class Parts:
         self.readers = Readers(settings, self.keeper)
         self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
+        self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
+        self.trackio_uploads = Uploads(settings.dir)
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -124,11 +130,15 @@ def application(parts: Parts, host: str) -> ASGIApp:
             meta,
             openapi,
             *QUESTIONS,
+            *FILES,
             *SERIES,
             *STREAMS,
             *SESSION,
             *REMOTES,
             *INGEST,
+            *EDITING,
+            *STOPPING,
+            *TRACKIO,
             replicate,
             event_stream,
             *STATIC,
@@ -140,6 +150,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "readers": given(parts.readers),
             "receiver": given(parts.receiver),
             "own_journal": given(parts.own_journal),
+            "streams": given(parts.trackio_streams),
+            "uploads": given(parts.trackio_uploads),
             "brain_requests": given(parts.brain_requests),
             "outgoing": given(parts.outgoing),
             "asking": Provide(provide_asking),

@@ -13,6 +13,7 @@ from litestar.types import Receive, Send
 from litestar.types import Scope as Connection
 
 from tasuki.server.gate import Gate, needs
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.problems import Refusal, send_problem
 from tasuki.server.readers import Readers
 from tasuki.server.tokens import Principal, Scope
@@ -86,11 +87,12 @@ class Reader:
 
 
 class Hub:
-    """Reads the table of events once for all readers."""
+    """Reads the table of events once for all readers, and for the mailbox."""
 
-    def __init__(self, readers: Readers, gate: Gate, boot_id: str) -> None:
+    def __init__(self, readers: Readers, gate: Gate, mailbox: Mailbox, boot_id: str) -> None:
         self.readers = readers
         self.gate = gate
+        self.mailbox = mailbox
         self.boot_id = boot_id
         self.place = Place(0, 0)
         self.listening: set[Reader] = set()
@@ -130,10 +132,12 @@ class Hub:
             place, events = await self.readers.in_thread(self.readers.peek, self.news)
             if place.generation != self.place.generation or place.sequence < self.place.sequence:
                 self.place = place
+                self.mailbox.put(await self.readers.in_thread(self.readers.peek, lambda questions, _: questions.stops()))
                 for reader in self.listening:
                     reader.lose()
                 return
             for event in events:
+                self.mailbox.hear(event)
                 message = encoded(Place(place.generation, event.sequence), event.data)
                 for reader in self.listening:
                     reader.put(event, message)

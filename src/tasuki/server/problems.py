@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
 
-from tasuki.errors import ConfigError, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
 from tasuki.server.tokens import Principal
 
 __all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
@@ -31,7 +31,7 @@ WORDS = {
     503: "unavailable",
 }
 """The stable word for a status, where nothing more is known."""
-STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, StoreDamaged: 503, RemoteUnavailable: 503}
+STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreDamaged: 503, RemoteUnavailable: 503}
 log = logging.getLogger("tasuki.server")
 
 

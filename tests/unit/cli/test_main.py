@@ -31,6 +31,9 @@ def test_help_begins_with_examples(path: tuple[str, ...], capsys: pytest.Capture
 
 WRITES = {
     ("rebuild",),
+    ("completion",),
+    ("exec",),
+    ("export",),
     ("demo",),
     ("install",),
     ("serve",),

@@ -14,7 +14,9 @@ from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
+    Delivered,
     Event,
+    File,
     FlatMetrics,
     Heartbeat,
     Lesson,
@@ -26,11 +28,14 @@ from tasuki.records import (
     RawMetrics,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     Status,
+    StopRequested,
     Unknown,
     decode,
     encode,
@@ -39,6 +44,9 @@ from tasuki.records import (
 )
 
 ONE_OF_EACH = [
+    StopRequested(time=1, attempt="a", reason="diverges", by="ada@node7"),
+    RunText(time=1, attempt="a", name="stdout", text="é\n"),
+    RunProgress(time=1, attempt="a", done=3, total=10, rate=1.5),
     RunStarted(time=1, attempt="a", name="n", group="g", notes="é", tags=["t"], config={"lr": 0.1, "deep": {"x": [1, None]}}),
     RunUpdated(time=2, name="n2", config={"lr": 0.2}, tags_added=["x"], tags_removed=["t"]),
     RunStatus(time=3, attempt="a", status=Status.FAILED, reason="boom"),
@@ -52,6 +60,10 @@ ONE_OF_EACH = [
     Event(time=11, event_id="e", session=-1, name="n", data={"k": None}),
     MetaRule(time=12, event_id="e", more={"rule": "x"}),
     Manifest(time=13, event_id="e", more={"version": 3}),
+    File(
+        time=14, path="a/b.png", key="samples", step=3, form="image", caption="é", sha256="0" * 64, size=5, media_type="image/png"
+    ),
+    Delivered(time=15, ids="0f" * 16, system=2),
 ]
 
 

@@ -7,17 +7,15 @@ A change here makes new streams of old rows; a test holds the bytes of golden on
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.journal import run_id as checked_run_id
-from tasuki.records import Alert, AlertLevel, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics, frame
+from tasuki.records import Alert, AlertLevel, Record, RunStarted, RunStatus, RunUpdated, encode, encode_metrics, frame
+from tasuki.relay.trackio import words
 
 __all__ = [
     "alert_frame",
@@ -34,17 +32,11 @@ __all__ = [
 
 ODD_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """How trackio writes what JSON can't."""
-STATUSES = {
-    "finished": Status.FINISHED,
-    "completed": Status.FINISHED,
-    "failed": Status.FAILED,
-    "crashed": Status.FAILED,
-    "killed": Status.FAILED,
-}
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 DEEPEST = 16
-RUN_ID_LENGTH = 64
+FIELDS: Mapping[type, int] = {RunStarted: 9, RunUpdated: 8, RunStatus: 5, Alert: 10}
+"""With the kind and the time."""
 read_json = msgspec.json.Decoder().decode
 
 
@@ -67,15 +59,17 @@ def project_of(name: str) -> str:
 
 
 def run_of(key: str) -> str:
-    """A run's id: trackio's own where it can be one here."""
-    try:
-        return checked_run_id(key)
-    except ConfigError:
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", key).strip("-")[: RUN_ID_LENGTH - 9]
-        return f"{slug or 'run'}-{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:8]}"
+    """A run's id, the same one as a run has that trackio's client sends to a server."""
+    return words.run_of(None, key)
 
 
 # -- what
+
+
+def pinned(record: Record) -> bytes:
+    """A frame with the fields that the record's kind had first: those that it gets later would make other bytes of the same row."""
+    fields: list[Any] = msgspec.msgpack.decode(encode(record))
+    return frame(msgspec.msgpack.encode(fields[: FIELDS[type(record)]]))
 
 
 def time_of(text: object) -> int:
@@ -144,28 +138,21 @@ def alert_frame(columns: Mapping[str, Any]) -> bytes:
     found = parsed(data) if isinstance(data, (str, bytes)) else data
     level = str(columns.get("level") or "").lower()
     step = columns.get("step")
-    return frame(
-        encode(
-            Alert(
-                time=time_of(columns.get("timestamp")),
-                title=str(columns.get("title") or ""),
-                level=AlertLevel(level) if level in set(AlertLevel) else AlertLevel.WARN,
-                text=None if columns.get("text") is None else str(columns["text"]),
-                step=None if step is None else whole(step, 0),
-                data=packable(found) if isinstance(found, dict) else None,
-            )
+    return pinned(
+        Alert(
+            time=time_of(columns.get("timestamp")),
+            title=str(columns.get("title") or ""),
+            level=AlertLevel(level) if level in set(AlertLevel) else AlertLevel.WARN,
+            text=None if columns.get("text") is None else str(columns["text"]),
+            step=None if step is None else whole(step, 0),
+            data=packable(found) if isinstance(found, dict) else None,
         )
     )
 
 
-def attempt_of(project: str, run: str) -> str:
-    """The one attempt at a run that there is: trackio knows no others."""
-    return digest("attempt", project, run)[:16]
-
-
-def started_frame(project: str, run: str, time: int) -> bytes:
+def started_frame(run: str, time: int) -> bytes:
     """How each stream of logged rows begins, so that the run has a beginning whichever of them comes first."""
-    return frame(encode(RunStarted(time=time, attempt=attempt_of(project, run))))
+    return pinned(RunStarted(time=time, attempt=words.first_attempt(run)))
 
 
 def config_frame(name: str, config: object, time: int) -> bytes:
@@ -174,7 +161,7 @@ def config_frame(name: str, config: object, time: int) -> bytes:
     values = {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
     group = values.get("_Group")
     kept = {key: packable(value) for key, value in values.items() if not key.startswith("_")}
-    return frame(encode(RunUpdated(time=time, name=name, group=None if group is None else str(group), config=kept)))
+    return pinned(RunUpdated(time=time, name=name, group=None if group is None else str(group), config=kept))
 
 
 def packable(value: Any) -> Any:
@@ -189,12 +176,12 @@ def packable(value: Any) -> Any:
     return value
 
 
-def status_frame(project: str, run: str, columns: Mapping[str, Any]) -> bytes:
+def status_frame(run: str, columns: Mapping[str, Any]) -> bytes:
     """How a run ended; nothing if it did not."""
-    status = STATUSES.get(str(columns.get("status") or "").lower())
-    if status is None:
+    status = words.STATUS.get(str(columns.get("status") or "").lower())
+    if status is None or not status.is_final:
         return b""
     reason = columns.get("reason")
     time = time_of(columns.get("timestamp") or columns.get("updated_at"))
-    said = RunStatus(time=time, attempt=attempt_of(project, run), status=status, reason=None if reason is None else str(reason))
-    return frame(encode(said))
+    said = RunStatus(time=time, attempt=words.first_attempt(run), status=status, reason=None if reason is None else str(reason))
+    return pinned(said)

@@ -137,7 +137,7 @@ class Project:
             self.add_fact(self.run_known(row), config_frame(row.name, row.columns.get("config"), time), spool)
         for row in rows_after(db, STATUSES, 0):
             run = self.run_known(row)
-            self.add_fact(run, status_frame(self.name, run, row.columns), spool)
+            self.add_fact(run, status_frame(run, row.columns), spool)
 
     def check_that_it_goes_on(self, path: Path, db: apsw.Connection) -> None:
         """DataError for an older copy than the one before. Another database under the name begins anew."""
@@ -180,7 +180,7 @@ class Project:
         track = self.tracks.get(writer)
         if track is None:
             track = self.tracks[writer] = Track(self.name, run, writer)
-            track.add(started_frame(self.name, run, time_of(words[-1])), spool)
+            track.add(started_frame(run, time_of(words[-1])), spool)
             track.rows = 0
         return track
 
@@ -220,7 +220,7 @@ class Project:
         run, columns = run_of(line.run), line.columns
         time = columns.get("timestamp")
         if line.table == STATUSES:
-            self.add_fact(run, status_frame(self.name, run, columns), spool)
+            self.add_fact(run, status_frame(run, columns), spool)
             return
         track = self.by_run.get((fragment.name, f"{line.table} {run}"))
         if track is None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, DataError, RemoteError, RemoteRejected, RemoteUnavailable
 from tasuki.relay.probe import Verdict, remote_test
-from tasuki.relay.trackio import Brought, open_copy, take_copy
+from tasuki.relay.trackio.bring import Brought
 from tasuki.relay.trackio.folder import databases
 from tasuki.relay.trackio.mapping import project_of
-from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, remove, shows_changes
+from tasuki.relay.trackio.snapshot import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
 from tasuki.relay.volume.destination import space_url
 from tasuki.remotes import Key, Remotes
 from tasuki.settings import hugging_face_token, with_environment

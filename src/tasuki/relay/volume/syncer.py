@@ -19,7 +19,7 @@ from tasuki.errors import RemoteError, RemoteUnavailable, TasukiError
 from tasuki.journal import Folder
 from tasuki.relay.gc import forgettable, remove
 from tasuki.relay.patience import Health, Patience
-from tasuki.relay.trackio import Brought
+from tasuki.relay.trackio.bring import Brought
 from tasuki.relay.volume.destination import Destination, read_destination, space_url
 from tasuki.relay.volume.report import Report, as_prometheus, write_report
 from tasuki.relay.volume.space import SpaceWay, is_tasuki, space_key

@@ -11,7 +11,8 @@ from tasuki.records import Item, Replicated, Reply
 from tasuki.relay.kept import Kept, open_kept
 from tasuki.relay.route import Route, State
 from tasuki.relay.sender import Sender, Spoken, Transport
-from tasuki.relay.trackio import Bringer, Brought, TrackioFolder
+from tasuki.relay.trackio.bring import Bringer, Brought
+from tasuki.relay.trackio.folder import TrackioFolder
 from tasuki.relay.transport import HttpTransport
 from tasuki.relay.volume.journals import VolumeJournals
 from tasuki.remotes import Key

@@ -63,6 +63,17 @@ export function get(path, words = {}) {
   return turn(async () => (await ask(path, words, "application/json")).json());
 }
 
+/** Tell the server something; a JSON answer. */
+export function post(path, words, content) {
+  return turn(async () => {
+    const headers = { Accept: "application/json", "Content-Type": "application/json" };
+    const answer = await fetch(address(path, words), { method: "POST", headers, body: JSON.stringify(content) }).catch(() => {
+      throw new ApiError("the server can't be reached", 0);
+    });
+    return (await checked(answer)).json();
+  });
+}
+
 /** All of a list, page by page: `take(page)` gets each as it comes and may answer false to stop. */
 export async function getAll(path, words, take) {
   let cursor = null;

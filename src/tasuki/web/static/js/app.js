@@ -1,6 +1,8 @@
 /** The page. */
 import { ChartGrid } from "./chart_grid.js";
 import { locked } from "./api.js";
+import { showsFiles } from "./files.js";
+import { FilesList } from "./files_list.js";
 import { html, signal } from "./html.js";
 import { Help } from "./help.js";
 import { Icon } from "./icons.js";
@@ -37,15 +39,16 @@ function NoProject({ name }) {
 }
 
 function Tabs() {
-  const current = showsNotes() ? "notes" : view.tab.value;
+  const current = showsNotes() ? "notes" : showsFiles() ? "files" : view.tab.value;
   const open = (name) => {
-    openPage(name === "notes" ? "notes" : "runs");
-    if (name !== "notes") view.tab.value = name;
+    const page = ["notes", "files"].includes(name);
+    openPage(page ? name : "runs");
+    if (!page) view.tab.value = name;
   };
   const tab = (name, label) => html`<button type="button" aria-current=${current === name ? "page" : null} onClick=${() => open(name)}>
     <${Icon} name=${name} /><span>${label}</span>
   </button>`;
-  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}</nav>`;
+  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}${tab("files", "Files")}</nav>`;
 }
 
 function Main() {
@@ -55,6 +58,7 @@ function Main() {
   if (known && !known.length && !name) return html`<${Welcome} />`;
   if (known?.length && name && !known.some((project) => project.name === name)) return html`<${NoProject} name=${name} />`;
   if (showsNotes()) return html`<main class="work notes-page"><h1 class="visually-hidden">${name}</h1><${NotesList} /></main>`;
+  if (showsFiles()) return html`<main class="work files-page"><h1 class="visually-hidden">${name}</h1><${FilesList} /></main>`;
   const both = !narrow.value;
   return html`<main class="work">
     <h1 class="visually-hidden">${name || "tasuki"}</h1>

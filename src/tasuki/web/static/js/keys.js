@@ -1,5 +1,6 @@
 /** Keys of one letter, which the reader can switch off (WCAG 2.1.4). */
 import { toggleLog } from "./chart_grid.js";
+import { showsFiles } from "./files.js";
 import { signal } from "./html.js";
 import { showsNotes } from "./notes.js";
 import { cursor, moveCursor } from "./runs_table.js";
@@ -11,7 +12,7 @@ const STORED = "tasuki.keys";
 export const keysOn = signal(true);
 
 export const KEYS = [
-  ["/", "Filter the runs, or search the notes"],
+  ["/", "Filter the runs, or search the notes or files"],
   ["j", "Next run"],
   ["k", "Previous run"],
   ["x", "Show the run in the charts, or not"],
@@ -42,7 +43,7 @@ export function followKeys(help) {
   }
   const actions = {
     "/": () => {
-      if (!showsNotes()) view.tab.value = "runs";
+      if (!showsNotes() && !showsFiles()) view.tab.value = "runs";
       document.getElementById("search").focus();
     },
     "?": help,

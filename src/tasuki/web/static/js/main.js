@@ -1,6 +1,7 @@
 /** The page begins here. */
 import { App, helpOpen } from "./app.js";
 import { followCharts } from "./chart_data.js";
+import { followFiles } from "./files.js";
 import { effect, html, render } from "./html.js";
 import { followKeys } from "./keys.js";
 import { followNotes } from "./notes.js";
@@ -19,6 +20,7 @@ followProject();
 followSelection();
 followCharts();
 followNotes();
+followFiles();
 effect(() => {
   document.title = view.project.value ? `${view.project.value} · tasuki` : "tasuki";
 });

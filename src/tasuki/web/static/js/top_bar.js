@@ -1,5 +1,6 @@
 /** The bar on top: project, search, how the stream and the records stand, theme, help. */
 import { stream } from "./events.js";
+import { showsFiles } from "./files.js";
 import { html, useEffect, useRef } from "./html.js";
 import { Brand, Icon } from "./icons.js";
 import { showsNotes } from "./notes.js";
@@ -10,6 +11,7 @@ import { openPage, openProject, view } from "./view.js";
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
 const TYPING_MS = 120;
 const RUNS = { label: "Filter runs", hint: "Filter runs: otter  tag:base  status:failed  loss.min<0.1" };
+const FILES = { label: "Search files", hint: "Search files: name, caption, run" };
 const NOTES = { label: "Search notes", hint: "Search notes: any text in them" };
 
 function ProjectChooser() {
@@ -30,7 +32,7 @@ function Search() {
   const box = useRef(null);
   const timer = useRef(0);
   const query = view.query.value;
-  const seeks = showsNotes() ? NOTES : RUNS;
+  const seeks = showsNotes() ? NOTES : showsFiles() ? FILES : RUNS;
   useEffect(() => {
     if (document.activeElement !== box.current) box.current.value = query;
   }, [query]);
@@ -49,9 +51,9 @@ function Search() {
 }
 
 function Pages() {
-  const current = showsNotes() ? "notes" : "runs";
+  const current = showsNotes() ? "notes" : showsFiles() ? "files" : "runs";
   const link = (name, label) => html`<button type="button" class="quiet" aria-current=${current === name ? "page" : null} onClick=${() => openPage(name)}>${label}</button>`;
-  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}</nav>`;
+  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}${link("files", "Files")}</nav>`;
 }
 
 function SyncPill() {

@@ -15,7 +15,9 @@ export const view = {
   log: signal([]),
   /** Groups of charts that the reader has closed or opened: `system` is closed by itself. */
   folded: signal(["system"]),
-  /** "runs" or "notes"; empty: runs, if the project has any. */
+  /** The id of the run whose files are in the list; empty: all. */
+  run: signal(""),
+  /** "runs", "notes" or "files"; empty: runs, if the project has any. */
   page: signal(""),
   /** The kind of notes in the list; empty: all. */
   kind: signal(""),
@@ -23,7 +25,7 @@ export const view = {
   tab: signal("charts"),
 };
 
-const PAGES = ["runs", "notes"];
+const PAGES = ["runs", "notes", "files"];
 const KINDS = ["correction", "lesson", "event"];
 const THEMES = ["auto", "light", "dark"];
 const list = (text) => (text === null ? null : text.split(",").filter(Boolean).map(decodeURIComponent));
@@ -50,6 +52,7 @@ function read(hash) {
     view.folded.value = list(words.get("folded")) ?? ["system"];
     view.page.value = PAGES.includes(words.get("page")) ? words.get("page") : "";
     view.kind.value = KINDS.includes(words.get("kind")) ? words.get("kind") : "";
+    view.run.value = words.get("run") ?? "";
     view.theme.value = THEMES.includes(theme) ? theme : "auto";
     view.tab.value = words.get("tab") === "runs" ? "runs" : "charts";
   });
@@ -65,6 +68,7 @@ function written() {
   put("project", view.project.value);
   put("page", view.page.value);
   put("kind", view.kind.value);
+  put("run", view.run.value);
   put("q", view.query.value);
   if (view.chosen.value) words.set("runs", text(view.chosen.value));
   put("sort", sort === "-created" ? "" : sort);
@@ -118,6 +122,7 @@ export function openProject(name) {
     view.query.value = "";
     view.page.value = "";
     view.kind.value = "";
+    view.run.value = "";
   });
 }
 
