@@ -13,6 +13,7 @@ import platformdirs
 
 from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
+from tasuki.targets import Target, targets_from
 
 __all__ = [
     "TABLE",
@@ -71,6 +72,24 @@ TABLE = (
         "30",
         "how long `tasuki gc` keeps the journals of a run that its server has",
     ),
+    Setting(
+        "notify",
+        ("TASUKI_NOTIFY",),
+        "nobody",
+        "where alerts are delivered to: addresses, in the file each with `project` and `level` if need be (docs/alerts.md)",
+    ),
+    Setting(
+        "stalled_minutes",
+        ("TASUKI_STALLED_MINUTES",),
+        "10",
+        "how long a running run may log nothing before its server raises the alert `stalled`; 0: for ever",
+    ),
+    Setting(
+        "public_url",
+        ("TASUKI_PUBLIC_URL",),
+        "the address that is served",
+        "the address of the server's page for people, to which the links in alerts lead",
+    ),
     Setting("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
     Setting(
         "system_metrics",
@@ -83,7 +102,7 @@ TABLE = (
 
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 TRUE = {"1", "true", "yes", "on"}
-LONGEST_DAYS = 36_500
+LARGEST_AMOUNT = 36_500
 LONGEST_INTERVAL_SECONDS = 86_400
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -98,6 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     token: str | None = None
     disable_write_through: bool = False
     retention_days: float = 30
+    notify: tuple[Target, ...] = ()
+    stalled_minutes: float = 10
+    public_url: str | None = None
     capture_git: bool = True
     system_metrics: float = 15
     origin: dict[str, str] = {}
@@ -150,9 +172,12 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         remote=Remotes(values["dir"]).url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
+        retention_days=amount(values.get("retention_days", 30), origin.get("retention_days", ""), "days, like 30"),
+        notify=targets_from(values.get("notify"), origin.get("notify", "")),
+        stalled_minutes=amount(values.get("stalled_minutes", 10), origin.get("stalled_minutes", ""), "minutes, like 10"),
+        public_url=values.get("public_url"),
         capture_git=truth(values.get("capture_git", True), origin.get("capture_git", "")),
         system_metrics=interval(values.get("system_metrics", 15), origin.get("system_metrics", "")),
-        retention_days=days(values.get("retention_days", 30), origin.get("retention_days", "")),
         origin=origin,
     )
 
@@ -165,14 +190,14 @@ def truth(value: object, origin: str) -> bool:
     raise ConfigError(f"{origin} is {value!r}", hint="type 1 or 0 (true/false, yes/no, on/off)")
 
 
-def days(value: object, origin: str) -> float:
-    """A number of days, not below zero."""
+def amount(value: object, origin: str, what: str) -> float:
+    """A number of something, not below zero."""
     try:
         found = float(str(value))
     except ValueError:
         found = -1.0
-    if not 0 <= found <= LONGEST_DAYS:
-        raise ConfigError(f"{origin} is {value!r}", hint="type a number of days, like 30")
+    if not 0 <= found <= LARGEST_AMOUNT:
+        raise ConfigError(f"{origin} is {value!r}", hint=f"type a number of {what}")
     return found
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tasuki.errors import NotFound, RemoteUnavailable
 from tasuki.records import Change
-from tasuki.relay.remote import HttpQuery, open_query
+from tasuki.relay.door import open_query
+from tasuki.relay.remote import HttpQuery
 from tasuki.settings import load
 from tasuki.store import Ledger, LocalStore, Query
 from tests.contracts.edit_claims import EditClaims, record_runs

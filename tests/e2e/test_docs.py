@@ -9,9 +9,10 @@ from tests.remotes import Server
 ROOT = Path(__file__).parents[2]
 SHOWN = "exec|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
 COMMAND = re.compile(rf"^(tasuki (?:{SHOWN})\b.*?)(?:  #.*)?$", re.MULTILINE)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "answers", "notes", "quickstart", "runs"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/answers.md", "docs/notes.md", "docs/quickstart.md", "docs/runs.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,16 @@ def test_a_stop_in_the_servers_own_folder_reaches_a_run_elsewhere(tmp_path: Path
             child.expect("stopped ")
 
 
+def test_a_stop_over_http_reaches_a_run_that_is_made_in_the_servers_own_folder_and_sends_nothing(tmp_path: Path):
+    with Server(tmp_path / "server") as server:
+        local = Target("folder", "p", server.folder, server.folder)
+        with local.child(WAITS) as child:
+            run = begun(local, child)
+            asked = local._replace(reader=tmp_path / "reader", server=server).json("run", "stop", run, "--reason", "x")
+            assert asked["stop"]["reason"] == "x"
+            assert child.expect("stopped ").split(" ", 1)[1].startswith("control x")
+
+
 # -- whose it is
 
 

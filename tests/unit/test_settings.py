@@ -4,6 +4,7 @@ import pytest
 
 from tasuki.errors import ConfigError
 from tasuki.settings import TABLE, captured_environment, load
+from tasuki.targets import Target
 
 
 @pytest.fixture
@@ -59,6 +60,8 @@ MEANT = {
     "capture_git": bool,
     "retention_days": float,
     "system_metrics": float,
+    "stalled_minutes": float,
+    "notify": lambda value: (Target(url=value),),
 }
 
 
@@ -77,7 +80,8 @@ def test_an_interval_that_can_not_be_meant_is_said(value: str, tmp_path: Path):
 
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if key == "remote" else "1"
+    address = key in {"remote", "notify", "public_url"}
+    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if address else "1"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
     assert getattr(settings, key) == MEANT.get(key, str)(value)
@@ -126,6 +130,16 @@ def test_an_unknown_key_is_refused_with_those_there_are(tmp_path: Path):
     (tmp_path / "tasuki.yaml").write_text("projekt: x\n")
     with pytest.raises(ConfigError, match=r"unknown keys: projekt .*project"):
         load(environment(tmp_path))
+
+
+def test_the_file_says_for_each_address_of_which_project_and_from_which_level_on(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").write_text(
+        "notify:\n- https://hooks.example/a\n- url: slack://T/K/S\n  project: digits\n  level: error\nstalled_minutes: 0.5\n"
+    )
+    settings = load(environment(tmp_path))
+    assert settings.notify == (Target(url="https://hooks.example/a"), Target(url="slack://T/K/S", project="digits", level="error"))
+    assert settings.stalled_minutes == 0.5
+    assert load(environment(tmp_path, TASUKI_NOTIFY="json://b")).notify == (Target(url="json://b"),)
 
 
 def test_a_settings_file_that_can_not_be_read_is_an_error_that_says_so(tmp_path: Path):

@@ -18,7 +18,9 @@ from tasuki.cli import (
     folder,
     gc,
     install,
+    mcp,
     note,
+    notify,
     query,
     remote,
     run,
@@ -45,6 +47,7 @@ app.add_typer(alert.app, name="alert")
 app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
 app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
 app.add_typer(note.app, name="note")
+app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
 app.add_typer(syncer.volume, name="volume")
@@ -55,6 +58,7 @@ app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
+app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
 app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
 app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)

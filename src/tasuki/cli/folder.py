@@ -51,7 +51,7 @@ def checks_of(dir: str | None) -> list[Check]:
         now = SYSTEM.now_us()
         remotes = [remote_check(queue, settings, now, is_alive(queue.standing.pid)) for queue in queues(settings)]
         syncers = [syncer_check(report, now, is_alive(report.pid)) for report in reports(settings.dir)]
-        return store_checks(settings) + remotes + syncers
+        return store_checks(settings) + remotes + syncers + notify_checks(settings)
     except (TasukiError, OSError) as error:
         return broken(error)
 
@@ -67,6 +67,18 @@ def store_checks(settings: "Settings") -> list[Check]:
             return [Check("data folder", State.OK, str(settings.dir)), locked(error)]
     journals = Path(condition.journal_folder)
     return checkup(condition, shutil.disk_usage(journals if journals.exists() else settings.dir).free)
+
+
+def notify_checks(settings: "Settings") -> list[Check]:
+    """Whether somebody delivers the folder's alerts, where they are to be delivered."""
+    if not settings.notify:
+        return []
+    from tasuki.notify import is_delivering
+
+    found = f"to {', '.join(target.name for target in settings.notify)}"
+    if is_delivering(settings):
+        return [Check("alerts", State.OK, f"delivered {found}")]
+    return [Check("alerts", State.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
 
 
 def is_alive(pid: int) -> bool:

@@ -75,8 +75,10 @@ def list_cells(run: "RunRow") -> list[Any]:
 
 
 def key_metrics(runs: "Iterable[Mapping[str, object]]", most: int = KEY_METRICS) -> list[str]:
-    """The metrics that most runs have; of equals the first by name."""
-    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith("system/"))
+    """The metrics that most runs have, but for those of the machine; of equals the first by name."""
+    from tasuki.records import MACHINE
+
+    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith(MACHINE))
     return sorted(counts, key=lambda metric: (-counts[metric], metric))[:most]
 
 

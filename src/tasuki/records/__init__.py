@@ -24,6 +24,7 @@ from tasuki.records.frames import (
 )
 from tasuki.records.notes import LONGEST_TEXT, content_of, digest_of, id_from_content, id_from_key, text_of_note, words_in
 from tasuki.records.schema import (
+    MACHINE,
     Alert,
     AlertLevel,
     AlertReason,
@@ -67,6 +68,7 @@ from tasuki.records.views import (
     Summary,
     TextRow,
     json_number,
+    json_safe,
 )
 from tasuki.records.wire import (
     MAX_ITEM_BYTES,
@@ -85,6 +87,7 @@ from tasuki.records.wire import (
 
 __all__ = [
     "LONGEST_TEXT",
+    "MACHINE",
     "MAX_ITEM_BYTES",
     "MAX_PAYLOAD_BYTES",
     "START",
@@ -154,6 +157,7 @@ __all__ = [
     "id_from_content",
     "id_from_key",
     "json_number",
+    "json_safe",
     "number_from_scalar",
     "pack_item",
     "split",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 __all__ = [
+    "MACHINE",
     "Alert",
     "AlertLevel",
     "AlertReason",
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 
+MACHINE = "system/"
+"""How the names of metrics begin that are of the machine and not of the run: they are logged whether the run goes on or not."""
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Summary",
     "TextRow",
     "json_number",
+    "json_safe",
 ]
 
 
@@ -219,3 +220,15 @@ def json_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def json_safe(value: Any) -> Any:
+    """The same without floats that JSON can't hold."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else json_number(value)
+        case dict():
+            return {key: json_safe(inner) for key, inner in value.items()}
+        case list():
+            return [json_safe(inner) for inner in value]
+    return value

@@ -1,4 +1,4 @@
-"""Asking a server: the same questions as a folder's store answers, the same changes, over HTTP; and whom to ask, decided once."""
+"""Asking a server: the same questions as a folder's store answers, the same changes, over HTTP."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
@@ -27,11 +27,9 @@ from tasuki.records import (
 )
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
-from tasuki.remotes import Remotes
-from tasuki.settings import Settings
-from tasuki.store import Ledger, Series, Top, best_of, changed, open_local
+from tasuki.store import Series, Top, best_of, changed
 
-__all__ = ["HttpQuery", "open_query"]
+__all__ = ["HttpQuery"]
 
 PROTOCOL = "1"
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
@@ -283,11 +281,3 @@ def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
     """The server can't be reached."""
     said = str(error) or type(error).__name__
     return RemoteUnavailable(f"{url} can't be reached: {said}", hint=f"what is wrong: tasuki remote test {url}")
-
-
-def open_query(target: str | None, settings: Settings) -> Ledger:
-    """Whatever answers questions: the folder of the settings, or the server of a name or an address."""
-    if target is None:
-        return open_local(settings)
-    url = Remotes(settings.dir).url(target)
-    return HttpQuery(url, settings.key(url))

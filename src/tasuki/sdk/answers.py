@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.records import RunRow, Summary
+from tasuki.records import MACHINE, RunRow, Summary
 from tasuki.store import Query, Top, there_are
 
 __all__ = ["Comparison", "Ranked", "best", "compare", "differing", "top_of"]
@@ -26,7 +26,7 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs side by side: the metrics that any of them has, and the summaries by run id and metric."""
+    """Runs side by side: the metrics that are compared, and the summaries by run id and metric."""
 
     runs: list[RunRow]
     metrics: list[str]
@@ -67,7 +67,10 @@ def check_metrics(query: Query, project: str, wanted: Iterable[str]) -> None:
 
 
 def compare(query: Query, project: str, refs: Sequence[str], metrics: Sequence[str] | None = None) -> Comparison:
-    """Runs side by side, each once, in the order of what they are named by; NotFound for a run or a metric that is not there."""
+    """Runs side by side, each once, in the order of what they are named by; NotFound for a run or a metric that is not there.
+
+    Without `metrics` all that any of them has are compared, but for those of the machine.
+    """
     runs = list({run.id: run for run in query.named(project, refs)}.values())
     found: dict[str, dict[str, Summary]] = {run.id: {} for run in runs}
     for summary in query.summaries(project, [run.id for run in runs], metrics):
@@ -75,7 +78,8 @@ def compare(query: Query, project: str, refs: Sequence[str], metrics: Sequence[s
     logged = {metric for of_run in found.values() for metric in of_run}
     if metrics is not None and not logged.issuperset(metrics):
         check_metrics(query, project, [metric for metric in metrics if metric not in logged])
-    return Comparison(runs=runs, metrics=sorted(logged) if metrics is None else list(dict.fromkeys(metrics)), summaries=found)
+    shown = sorted(metric for metric in logged if not metric.startswith(MACHINE)) if metrics is None else dict.fromkeys(metrics)
+    return Comparison(runs=runs, metrics=list(shown), summaries=found)
 
 
 def differing(configs: Sequence[dict[str, Any]]) -> list[str]:

@@ -10,7 +10,7 @@ from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
 from tasuki.records import AlertLevel, AlertRow, Change, FileRow, Overview, RunRow, Status
-from tasuki.relay.remote import open_query
+from tasuki.relay.door import open_query
 from tasuki.sdk.answers import Comparison, Ranked, best, compare, top_of
 from tasuki.sdk.waiting import STALLED_AFTER, Waited, parse_until, wait
 from tasuki.settings import load, this_user

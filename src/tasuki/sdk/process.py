@@ -175,6 +175,8 @@ class Process:
         self.open_runs.remove(run)
         if self.current is run:
             self.current = None
+        if self.watched is run:
+            self.watched = None
 
     def here(self) -> "Run":
         """The current run. ConfigError if there is none."""

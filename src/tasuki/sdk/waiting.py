@@ -9,7 +9,7 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
-from tasuki.records import RunRow, Status, Summary
+from tasuki.records import MACHINE, RunRow, Status, Summary
 from tasuki.store import Query, there_are
 
 __all__ = ["STALLED_AFTER", "Outcome", "Until", "Waited", "parse_until", "wait"]
@@ -92,11 +92,12 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     """
     began = quiet_since = clock.monotonic()
     seen, pause = look(query, project, ref, until), FIRST_PAUSE_SECONDS
-    points = seen.run.points
+    logged, came = seen.logged, how_far(query, seen.run)
     while True:
         now = clock.monotonic()
-        if seen.run.points != points:
-            points, quiet_since = seen.run.points, now
+        if seen.logged != logged:
+            before, logged, came = came, seen.logged, how_far(query, seen.run)
+            quiet_since = quiet_since if came == before else now
         outcome = outcome_of(seen, until, stalled=now - quiet_since >= stalled_after.total_seconds())
         left = None if timeout is None else timeout.total_seconds() - (now - began)
         if outcome is None and left is not None and left <= 0:
@@ -114,6 +115,17 @@ class Seen(NamedTuple):
 
     run: RunRow
     reached: tuple[float, int] | None
+
+    @property
+    def logged(self) -> tuple[int, int]:
+        """How much is on record: values, and rounds of its loop."""
+        return self.run.points, self.run.progress.done if self.run.progress else 0
+
+
+def how_far(query: Query, run: RunRow) -> tuple[int, int]:
+    """How far the run has come: values that it has logged, those of the machine left out, and rounds of its loop."""
+    values = sum(row.n for row in query.summaries(run.project, [run.id]) if not row.metric.startswith(MACHINE))
+    return values, run.progress.done if run.progress else 0
 
 
 def look(query: Query, project: str, ref: str, until: Until | None) -> Seen:

@@ -1,11 +1,8 @@
 """What the server answers with: lists of rows, charts, and how they are written as JSON."""
 
-import math
-from typing import Any
-
 import msgspec
 
-from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_number
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_safe
 
 __all__ = [
     "AlertList",
@@ -213,16 +210,4 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 
 def encoded(answer: msgspec.Struct) -> bytes:
     """The answer as JSON: NaN and infinities as the strings that stand for them."""
-    return msgspec.json.encode(plain(msgspec.to_builtins(answer)))
-
-
-def plain(value: Any) -> Any:
-    """The same without floats that JSON can't hold."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else json_number(value)
-        case dict():
-            return {key: plain(inner) for key, inner in value.items()}
-        case list():
-            return [plain(inner) for inner in value]
-    return value
+    return msgspec.json.encode(json_safe(msgspec.to_builtins(answer)))

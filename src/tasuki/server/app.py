@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from tasuki import __version__
 from tasuki.files import write_once
+from tasuki.notify import Deliveries
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
@@ -27,6 +28,7 @@ from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES, Window
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.openapi import openapi
 from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
@@ -36,6 +38,7 @@ from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
+from tasuki.server.stalls import Stalls
 from tasuki.server.static import STATIC
 from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
@@ -65,7 +68,9 @@ class Parts:
         self.keeper = Keeper(settings, self.moved)
         self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
         self.readers = Readers(settings, self.keeper)
-        self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
+        self.receiver = Receiver(
+            self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id, Mailbox(settings.dir)
+        )
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
         self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
         self.trackio_uploads = Uploads(settings.dir)
@@ -73,6 +78,8 @@ class Parts:
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
+        self.deliveries = Deliveries(settings, projects=False)
+        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -88,7 +95,8 @@ class Parts:
         """From start to stop."""
         self.committer.start()
         await self.hub.look()
-        tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.hub.run())]
+        tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
+        self.deliveries.start()
         try:
             yield
         finally:
@@ -97,6 +105,7 @@ class Parts:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await asyncio.to_thread(self.deliveries.stop)
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
                 await asyncio.to_thread(readers.close)

@@ -1,11 +1,14 @@
 """Words for the attempts that processes elsewhere make: requests to stop. What is in here is a view of the projection."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import msgspec
 
+from tasuki.journal import write_control
 from tasuki.records import Control
 from tasuki.store import Event, StopWord
 
@@ -27,13 +30,18 @@ class Told(msgspec.Struct, frozen=True):
     by: str | None = None
 
 
+log = logging.getLogger("tasuki.server")
 decode = msgspec.json.Decoder(Told).decode
 
 
 class Mailbox:
-    """To be used from the event loop. A word is kept as long as the server runs: it names an attempt, and no later one hears it."""
+    """To be used from the event loop. A word is kept as long as the server runs: it names an attempt, and no later one hears it.
 
-    def __init__(self) -> None:
+    `folder`: the server's own data folder, where each word is left, too: for runs that are made there and send nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.words: dict[Run, dict[str, Control]] = {}
         self.waiting: dict[Attempt, set[asyncio.Event]] = {}
         self.bells: set[asyncio.Event] = set()
@@ -42,10 +50,19 @@ class Mailbox:
     def put(self, words: Iterable[StopWord]) -> None:
         """Requests, new or known: the first for an attempt stands. Whoever waits for one hears it."""
         for word in words:
-            control = Control(run=word.run, attempt=word.attempt, stop=word.reason or "", by=word.by)
-            self.words.setdefault((word.project, word.run), {}).setdefault(word.attempt, control)
+            known = self.words.setdefault((word.project, word.run), {})
+            if word.attempt not in known:
+                known[word.attempt] = Control(run=word.run, attempt=word.attempt, stop=word.reason or "", by=word.by)
+                self.leave(known[word.attempt])
             for bell in self.waiting.get((word.project, word.run, word.attempt), ()):
                 bell.set()
+
+    def leave(self, word: Control) -> None:
+        """Leave a word in the folder."""
+        try:
+            write_control(self.folder, word)
+        except OSError as error:
+            log.warning("the request to run %s can't be left in %s: %s", word.run, self.folder, error)
 
     def hear(self, event: Event) -> None:
         """An event of the projection: it may be a request."""

@@ -32,14 +32,14 @@ SMALL_BYTES = 256 * 1024
 class Receiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str) -> None:
+    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str, mailbox: Mailbox) -> None:
         self.committer = committer
         self.authority = authority
         self.raw_path = raw_path
         self.boot_id = boot_id
         self.bodies = Bodies()
         self.pace = Pace()
-        self.mailbox = Mailbox()
+        self.mailbox = mailbox
 
     async def answer(self, request: Replicate, principal: Principal) -> Replicated:
         """Store the items; without any, wait for a word about what is listened for."""

@@ -1,5 +1,6 @@
 """The store: streams received, projections of them, and the questions those answer."""
 
+from tasuki.store.alerts import Told, alerts_told
 from tasuki.store.audit import Problem, VerifyReport
 from tasuki.store.catchup import Caught, catch_up, count_missing
 from tasuki.store.columns import Columns, Grid, grid
@@ -15,6 +16,7 @@ from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_lo
 from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
 from tasuki.store.place import database_folder
+from tasuki.store.progress import Logged, logged_since
 from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Series, Stoppable, Store, Top, WordQuery
 from tasuki.store.questions import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
 from tasuki.store.raw import RAW_FILE, RawStore
@@ -43,6 +45,7 @@ __all__ = [
     "HistoryPage",
     "Ledger",
     "LocalStore",
+    "Logged",
     "NotesBehind",
     "NotesPage",
     "Problem",
@@ -57,12 +60,14 @@ __all__ = [
     "StopWord",
     "Stoppable",
     "Store",
+    "Told",
     "Top",
     "UnionSource",
     "VerifyReport",
     "View",
     "Wanted",
     "WordQuery",
+    "alerts_told",
     "best_of",
     "catch_up",
     "changed",
@@ -78,6 +83,7 @@ __all__ = [
     "grid",
     "immediate",
     "later",
+    "logged_since",
     "one",
     "open_local",
     "open_source",

@@ -36,6 +36,8 @@ WRITES = {
     ("export",),
     ("demo",),
     ("install",),
+    ("mcp",),
+    ("notify", "watch"),
     ("serve",),
     ("syncer",),
     ("volume", "init"),

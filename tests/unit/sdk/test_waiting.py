@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
-from tasuki.records import Metrics, Record, RunStarted, RunStatus, Status, encode, frame
+from tasuki.records import Metrics, Record, RunProgress, RunStarted, RunStatus, Status, encode, frame
 from tasuki.sdk.waiting import Outcome, Until, parse_until, wait
 from tasuki.testing import FakeClock, MemoryStore
 from tasuki.testing.memory import Received
@@ -169,3 +169,22 @@ def test_a_server_may_be_away_for_a_minute(seconds: float, survives: bool) -> No
     else:
         with pytest.raises(RemoteUnavailable):
             wait(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
+
+
+def loads(store: MemoryStore, seconds: int) -> Callable[[], None]:
+    return lambda: say(store, Metrics(time=BEGAN + seconds * SECOND, step=0, values={"system/cpu_percent": 99.0}))
+
+
+def loops(store: MemoryStore, done: int) -> Callable[[], None]:
+    return lambda: say(store, RunProgress(time=BEGAN + done * SECOND, attempt="one", done=done))
+
+
+def test_the_load_of_the_machine_is_no_progress(store: MemoryStore):
+    found = waited(store, {seconds: loads(store, seconds) for seconds in range(15, 600, 15)}, stalled_after=60)
+    assert found.outcome == Outcome.STALLED
+    assert found.seconds < 70
+
+
+def test_rounds_of_a_loop_that_logs_nothing_are_progress(store: MemoryStore):
+    found = waited(store, {seconds: loops(store, seconds) for seconds in range(15, 300, 15)}, stalled_after=60, timeout=200)
+    assert found.outcome == Outcome.TIMEOUT

@@ -1,5 +1,7 @@
 import asyncio
+from pathlib import Path
 
+from tasuki.journal import control_path, read_control
 from tasuki.records import Control
 from tasuki.server.mailbox import Mailbox
 from tasuki.store import Event, StopWord
@@ -8,9 +10,9 @@ WORD = StopWord("p", "r7", "a", "diverges", "ada")
 CONTROL = Control(run="r7", attempt="a", stop="diverges", by="ada")
 
 
-def test_of_ten_thousand_who_listen_only_the_one_that_is_meant_is_woken():
+def test_of_ten_thousand_who_listen_only_the_one_that_is_meant_is_woken(tmp_path: Path):
     async def listen() -> list[dict]:
-        mailbox = Mailbox()
+        mailbox = Mailbox(tmp_path)
         waiting = [asyncio.create_task(mailbox.wait({("p", f"r{n}", "a")}, 30)) for n in range(10_000)]
         await asyncio.sleep(0)
         mailbox.put([WORD])
@@ -25,9 +27,9 @@ def test_of_ten_thousand_who_listen_only_the_one_that_is_meant_is_woken():
     assert asyncio.run(listen()) == [{("p", "r7", "a"): CONTROL}]
 
 
-def test_a_word_that_is_there_is_heard_at_once_and_the_first_one_stands():
+def test_a_word_that_is_there_is_heard_at_once_and_the_first_one_stands(tmp_path: Path):
     async def listen() -> None:
-        mailbox = Mailbox()
+        mailbox = Mailbox(tmp_path)
         mailbox.put([WORD, WORD._replace(reason="second")])
         assert await mailbox.wait([("p", "r7", "a"), ("p", "r8", "a")], 30) == {("p", "r7", "a"): CONTROL}
         assert mailbox.about([("p", "r7"), ("p", "r8")]) == [CONTROL]
@@ -35,9 +37,9 @@ def test_a_word_that_is_there_is_heard_at_once_and_the_first_one_stands():
     asyncio.run(listen())
 
 
-def test_a_later_attempt_and_another_project_hear_nothing():
+def test_a_later_attempt_and_another_project_hear_nothing(tmp_path: Path):
     async def listen() -> None:
-        mailbox = Mailbox()
+        mailbox = Mailbox(tmp_path)
         mailbox.put([WORD])
         assert await mailbox.wait([("p", "r7", "b"), ("q", "r7", "a")], 0.01) == {}
         assert await mailbox.wait([], 0.01) == {}
@@ -45,8 +47,9 @@ def test_a_later_attempt_and_another_project_hear_nothing():
     asyncio.run(listen())
 
 
-def test_an_event_of_the_projection_is_heard():
-    mailbox = Mailbox()
+def test_an_event_of_the_projection_is_heard(tmp_path: Path):
+    mailbox = Mailbox(tmp_path)
     mailbox.hear(Event(1, "p", '{"type":"stop","project":"p","run":"r7","attempt":"a","reason":"diverges","by":"ada"}'))
     mailbox.hear(Event(2, "p", '{"type":"run","project":"p","run":"r7"}'))
     assert mailbox.about([("p", "r7")]) == [CONTROL]
+    assert read_control(control_path(tmp_path, "r7", "a")) == CONTROL, "a run that is made here finds it, too"

@@ -17,10 +17,9 @@ from litestar.params import FromPath
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import File
+from tasuki.records import File, json_safe
 from tasuki.relay.trackio.entries import Entry, LogEntry, UploadEntry
 from tasuki.relay.trackio.words import base_name, run_of
-from tasuki.server.answers import plain
 from tasuki.server.gate import ANY_TOKEN, needs
 from tasuki.server.problems import Refusal, problem_from
 from tasuki.server.readers import Readers
@@ -180,7 +179,7 @@ async def call(
             receiver.pace.spend(principal.name, len(body))
         given = await asyncio.to_thread(asked.asked_from, body, kind)
         data = await action(Caller(principal, streams, uploads, readers, receiver.authority.tokens), given)
-    return Response(msgspec.json.encode({"data": plain(msgspec.to_builtins(data))}), media_type=JSON)
+    return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
 
 
 TRACKIO = [Router("/", route_handlers=[version, upload, call], exception_handlers={Exception: refused}, include_in_schema=False)]
