@@ -152,7 +152,7 @@ def alert_frame(columns: Mapping[str, Any]) -> bytes:
 
 def started_frame(run: str, time: int) -> bytes:
     """How each stream of logged rows begins, so that the run has a beginning whichever of them comes first."""
-    return pinned(RunStarted(time=time, attempt=words.first_attempt(run)))
+    return pinned(RunStarted(time=time, attempt=words.first_attempt(run), environment={"tracker": words.TRACKER}))
 
 
 def config_frame(name: str, config: object, time: int) -> bytes:
