@@ -15,6 +15,7 @@ from benchmarks import (
     footprint,
     growth,
     ingest,
+    jobs,
     log_call,
     many_processes,
     note_to_server,
@@ -58,6 +59,7 @@ QUESTIONS = {
     "soak": soak.QUESTION,
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,
+    "jobs": jobs.QUESTION,
 }
 HERE = Path(__file__).parent
 RESULTS, PLOTS, README = HERE / "RESULTS.md", HERE / "plots", HERE.parent / "README.md"

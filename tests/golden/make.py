@@ -14,10 +14,10 @@ import msgspec
 
 from tasuki.journal import Header
 from tasuki.journal.seal import write_sealed
-from tasuki.records import frame
+from tasuki.records import JOBS, frame
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
-LIVE, SEALED, NOTES, FILES = (f"{number:032}" for number in (1, 2, 3, 4))
+LIVE, SEALED, NOTES, FILES, JOBS_TOLD = (f"{number:032}" for number in (1, 2, 3, 4, 5))
 RUN = "abcd2345"
 LONG = "x" * 300
 TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
@@ -115,6 +115,31 @@ FILES_RECORDS: list[Fields] = [
      "sha256": "1f" * 32, "size": 300, "media_type": "application/json", "content": LONG},
 ]  # fmt: skip
 
+OBSERVED: Fields = {
+    "kind": "job.observed", "time": BEGAN + 2, "job": "a1b2c3d4e5f6", "attempt": 1, "source": "poller", "status": "running",
+    "raw_status": "processing", "external_id": "gm3qorzdhgbfurvjtvhg6dckhu", "started": BEGAN + 1, "ended": None, "cost_usd": None,
+    "cost_is_final": False, "hardware_type": "gpu-t4", "error_message": None, "output_url": None, "cancel_requested": False,
+    "candidates": None, "metadata": {},
+}  # fmt: skip
+JOB_RECORDS: list[Fields] = [
+    {"kind": "job.created", "time": BEGAN, "job": "a1b2c3d4e5f6", "provider": "replicate", "account": "acme", "external_id": None,
+     "created": None, "user_id": "anna", "config_name": "flux ✓", "hardware_type": None, "command": [],
+     "metadata": {"team": "vision", "n": [1, 2.5, None]}},
+    OBSERVED,
+    OBSERVED | {"time": BEGAN + 3, "status": "completed", "raw_status": "succeeded", "ended": BEGAN + 9, "cost_usd": 0.5,
+                "cost_is_final": True, "output_url": "https://example.org/out.png"},
+    OBSERVED | {"time": BEGAN + 4},  # late, and twice
+    {"kind": "job.created", "time": BEGAN + 5, "job": "0123456789ab", "provider": "local", "account": "node7", "external_id": None,
+     "created": BEGAN + 1, "user_id": None, "config_name": None, "hardware_type": None, "command": ["python", "train.py"],
+     "metadata": {}},
+    {"kind": "job.observed", "time": BEGAN + 6, "job": "0123456789ab", "attempt": 2, "source": "queue", "status": None,
+     "raw_status": "odd", "external_id": None, "started": None, "ended": None, "cost_usd": None, "cost_is_final": False,
+     "hardware_type": None, "error_message": "why", "output_url": None, "cancel_requested": True, "candidates": ["x", "y"],
+     "metadata": {"kept": True}},
+    {"kind": "job.deleted", "time": BEGAN + 7, "job": "0123456789ab"},
+    {"kind": "job.provider", "time": BEGAN + 8, "provider": "replicate", "account": "acme", "degraded": True, "detail": "500"},
+]  # fmt: skip
+
 
 def framed(fields: Fields) -> bytes:
     """A record as the array that the format is."""
@@ -122,11 +147,11 @@ def framed(fields: Fields) -> bytes:
     return frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
 
 
-def header(writer: str, run: str = RUN) -> Header:
+def header(writer: str, run: str = RUN, project: str = "golden ✓") -> Header:
     """A header whose owner is long gone."""
     return Header(
         writer=writer,
-        project="golden ✓",
+        project=project,
         run=run,
         boot="00000000-0000-4000-8000-000000000000",
         pid_namespace="pid:[4026531836]",
@@ -136,13 +161,13 @@ def header(writer: str, run: str = RUN) -> Header:
     )
 
 
-def expected(writer: str, records: list[Fields], run: str = RUN, **end: Any) -> dict[str, Any]:
+def expected(writer: str, records: list[Fields], run: str = RUN, project: str = "golden ✓", **end: Any) -> dict[str, Any]:
     """What a reader makes of a journal."""
     offset, lines = 0, []
     for fields in records:
         lines.append({"offset": offset, **fields})
         offset += len(framed(fields))
-    return {"writer": writer, "project": "golden ✓", "run": run, "end": offset, "records": lines, **end}
+    return {"writer": writer, "project": project, "run": run, "end": offset, "records": lines, **end}
 
 
 def main(folder: Path) -> None:
@@ -152,6 +177,8 @@ def main(folder: Path) -> None:
     (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encoded() + live + TORN)
     (folder / f"{FILES}.tsk").write_bytes(header(FILES).encoded() + b"".join(map(framed, FILES_RECORDS)))
     (folder / f"{NOTES}.tsk").write_bytes(header(NOTES, "").encoded() + b"".join(map(framed, NOTES_RECORDS)))
+    told = header(JOBS_TOLD, "", JOBS).encoded() + b"".join(map(framed, JOB_RECORDS))
+    (folder / f"{JOBS_TOLD}.tsk").write_bytes(told)
     blocks = [b"".join(map(framed, block)) for block in SEALED_RECORDS]
     draft, _ = write_sealed(folder / "draft", header(SEALED), blocks)
     draft.rename(folder / f"{SEALED}.tsk")
@@ -159,6 +186,7 @@ def main(folder: Path) -> None:
         expected(LIVE, LIVE_RECORDS, sealed=False),
         expected(NOTES, NOTES_RECORDS, "", sealed=False),
         expected(FILES, FILES_RECORDS, sealed=False),
+        expected(JOBS_TOLD, JOB_RECORDS, "", JOBS, sealed=False),
         expected(SEALED, [fields for block in SEALED_RECORDS for fields in block], sealed=True),
     ]
     (folder / "expected.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1) + "\n")

@@ -5,7 +5,7 @@ from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.control import control_path, read_control, write_control
 from tasuki.journal.edit import append_edit
 from tasuki.journal.folder import Folder, Journal, Refused
-from tasuki.journal.header import Header, Owner, read_header, this_process
+from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
 from tasuki.journal.names import folder_name, project_name, run_id
 from tasuki.journal.pulse import Pulse
 from tasuki.journal.reserve import RESERVE_BYTES
@@ -42,6 +42,7 @@ __all__ = [
     "lock_file",
     "new_header",
     "open_view",
+    "pid_start",
     "project_name",
     "read_control",
     "read_header",

@@ -58,6 +58,10 @@ OTHERS = (
     | schema.Event
     | schema.MetaRule
     | schema.Manifest
+    | schema.JobCreated
+    | schema.Observation
+    | schema.JobDeleted
+    | schema.ProviderHealth
 )
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 KINDS = frozenset(kind.__struct_config__.tag for kind in (*OTHERS.__args__, schema.Metrics))

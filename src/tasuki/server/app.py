@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from litestar.types import ASGIApp
 
 from tasuki import __version__
 from tasuki.files import write_once
+from tasuki.jobs import Jobs, TaskManager
 from tasuki.notify import Deliveries
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
@@ -26,12 +28,14 @@ from tasuki.server.events import Hub, event_stream
 from tasuki.server.files import FILES
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
+from tasuki.server.jobs import JOBS_API
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES, Window
 from tasuki.server.mailbox import Mailbox
 from tasuki.server.openapi import openapi
 from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
+from tasuki.server.providers import PROVIDERS_API
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
 from tasuki.server.remotes import REMOTES, Outgoing
@@ -77,7 +81,10 @@ class Parts:
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
+        self.jobs = Jobs(settings, changed=self.moved)
+        self.tasks = TaskManager(settings, self.jobs)
+        self.log_streams: Counter[str] = Counter()
         self.deliveries = Deliveries(settings, projects=False)
         self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
@@ -97,6 +104,7 @@ class Parts:
         await self.hub.look()
         tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
         self.deliveries.start()
+        await self.tasks.start()
         try:
             yield
         finally:
@@ -105,6 +113,8 @@ class Parts:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await self.tasks.stop()
+            await self.jobs.close()
             await asyncio.to_thread(self.deliveries.stop)
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
@@ -150,6 +160,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *TRACKIO,
             replicate,
             event_stream,
+            *JOBS_API,
+            *PROVIDERS_API,
             *STATIC,
         ],
         guards=[authorized],
@@ -162,6 +174,9 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "streams": given(parts.trackio_streams),
             "uploads": given(parts.trackio_uploads),
             "brain_requests": given(parts.brain_requests),
+            "jobs": given(parts.jobs),
+            "hub": given(parts.hub),
+            "log_streams": given(parts.log_streams),
             "outgoing": given(parts.outgoing),
             "asking": Provide(provide_asking),
         },

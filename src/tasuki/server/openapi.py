@@ -8,6 +8,7 @@ from litestar import Request, get
 from tasuki.records import Change, Replicate
 from tasuki.server.gate import ANY_TOKEN, needs
 from tasuki.server.given import Bare, Ingest, Sync
+from tasuki.server.jobs import Only, Submit
 from tasuki.server.stopping import Asked
 
 __all__ = ["openapi"]
@@ -17,6 +18,8 @@ BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "/api/v1/replicate": (Replicate,),
     "/api/v1/ingest": (Ingest, Bare),
     "/api/v1/sync": (Sync,),
+    "/api/cloud/jobs/submit": (Submit,),
+    "/api/cloud/jobs/sync": (Only,),
     "/api/v1/runs/{id}/stop": (Asked,),
     "/api/v1/runs/{id}": (Change,),
 }

@@ -46,11 +46,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+class StateProblem(Problem, frozen=True, kw_only=True):
+    """An error that is one because of the state that something is in."""
+
+    state: str
+
+
 class Refusal(Exception):
-    """A request that the server will not serve."""
+    """A request that the server will not serve. `state`: that of what it is about, where that is why."""
 
     def __init__(
-        self, status: int, detail: str, *, error: str | None = None, hint: str | None = None, wait: int | None = None
+        self,
+        status: int,
+        detail: str,
+        *,
+        error: str | None = None,
+        hint: str | None = None,
+        wait: int | None = None,
+        state: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -58,6 +71,7 @@ class Refusal(Exception):
         self.error = error or WORDS[status]
         self.hint = hint
         self.wait = wait
+        self.state = state
 
 
 def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
@@ -65,6 +79,8 @@ def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
     match error:
         case Refusal():
             problem = make(error.status, error.detail, error.error, error.hint)
+            if error.state is not None:
+                problem = StateProblem(**msgspec.structs.asdict(problem), state=error.state)
             headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
             return problem, headers | ({"WWW-Authenticate": "Bearer"} if error.status == 401 else {})
         case TasukiError():

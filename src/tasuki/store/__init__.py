@@ -7,11 +7,12 @@ from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
 from tasuki.store.edits import Edit, changed, deleted, later
-from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
+from tasuki.store.events import EVERYBODYS, KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.files import FileContent
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.glance import glance
 from tasuki.store.history import HistoryPage
+from tasuki.store.job_questions import Degraded, JobQuestions, JobRow, JobRun, JobsWanted, JobTotals, KnownAs
 from tasuki.store.local import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.nearest import there_are
 from tasuki.store.notes import NotesBehind, NotesPage, Wanted
@@ -24,6 +25,7 @@ from tasuki.store.source import UnionSource, open_source
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = [
+    "EVERYBODYS",
     "KEPT_EVENTS",
     "RAW_FILE",
     "Arrival",
@@ -32,6 +34,7 @@ __all__ = [
     "Caught",
     "Columns",
     "Condition",
+    "Degraded",
     "Dump",
     "Edit",
     "Editor",
@@ -43,6 +46,12 @@ __all__ = [
     "Generations",
     "Grid",
     "HistoryPage",
+    "JobQuestions",
+    "JobRow",
+    "JobRun",
+    "JobTotals",
+    "JobsWanted",
+    "KnownAs",
     "Ledger",
     "LocalStore",
     "Logged",

@@ -30,6 +30,12 @@ def run_started(db: apsw.Connection, run: int, place: Place, record: RunStarted)
         (run, record.attempt, place.clock, place.writer, to_json(record.environment)),
     )
     db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer))
+    if isinstance(job := record.environment.get("job"), str):
+        db.execute(
+            "INSERT INTO run_job VALUES (?, ?, ?, ?) ON CONFLICT (run, job) DO UPDATE SET clock = excluded.clock,"
+            " writer = excluded.writer WHERE (excluded.clock, excluded.writer) < (clock, writer)",
+            (run, job, place.clock, place.writer),
+        )
     db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
     db.execute("UPDATE summary SET born = ?1 WHERE run = ?2 AND settled AND born > ?1", (place.clock, run))
     set_fields(db, run, place, record, record.config)

@@ -5,6 +5,7 @@ from typing import Any
 import apsw
 import numpy as np
 
+from tasuki.records import JOBS
 from tasuki.store.metrics import read_points
 from tasuki.store.points import Column, Points
 from tasuki.store.sql import rows
@@ -25,6 +26,7 @@ RUN_TABLES = {
     "texts": 'SELECT writer, "offset", clock, attempt, name, text FROM run_text WHERE run = ? ORDER BY writer, "offset"',
     "alerts": 'SELECT writer, "offset", clock, time, level, title, text, reason, metric, value, step, data FROM alert'
     ' WHERE run = ? ORDER BY writer, "offset"',
+    "jobs": "SELECT job, clock, writer FROM run_job WHERE run = ? ORDER BY job",
     "summaries": "SELECT name, n, first, first_step, first_clock, first_writer, last, last_step, last_clock, last_writer,"
     " min, min_step, min_clock, min_writer, max, max_step, max_clock, max_writer"
     " FROM summary JOIN metric ON metric.id = summary.metric WHERE run = ? ORDER BY name",
@@ -41,6 +43,14 @@ WRITER_TABLES = {
     ' FROM file f JOIN writer w ON w.id = f.writer WHERE w.project = ? AND w.run = ? ORDER BY f.writer, f."offset"',
     "holes": 'SELECT h.writer, h."offset", saved_as, place FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
     " ORDER BY saved_as, place",
+    "job_records": 'SELECT j.writer, j."offset", j.clock, j.job, j.data FROM job_record j JOIN writer ON id = j.writer'
+    ' WHERE project = ? AND run = ? ORDER BY j.writer, j."offset"',
+}
+JOB_TABLES = {
+    "jobs": "SELECT id, state FROM job ORDER BY id",
+    "job_events": "SELECT job, attempt, status, raw_status, time, source FROM job_event ORDER BY job, n",
+    "job_externals": "SELECT provider, account, external_id, job, attempt FROM job_external ORDER BY 1, 2, 3, 4",
+    "providers": "SELECT provider, account, degraded, detail, since FROM job_provider ORDER BY 1, 2",
 }
 
 
@@ -49,6 +59,8 @@ def dump(db: apsw.Connection) -> Dump:
     found: Dump = {}
     for project, run in rows(db, "SELECT DISTINCT project, run FROM writer"):
         found[project, run] = {name: rows(db, statement, (project, run)) for name, statement in WRITER_TABLES.items()}
+    if (JOBS, "") in found:
+        found[JOBS, ""] |= {name: rows(db, statement) for name, statement in JOB_TABLES.items()}
     for project, run in rows(db, "SELECT project, run FROM tombstone"):
         found.setdefault((project, run), {})["deleted"] = True
     for key, project, run, *row in rows(

@@ -10,6 +10,7 @@ import numpy as np
 
 from tasuki.journal import Stream
 from tasuki.records import (
+    JOBS,
     Alert,
     File,
     Lost,
@@ -25,19 +26,27 @@ from tasuki.records import (
 from tasuki.store.points import Points
 from tasuki.store.sql import one, rows
 
-__all__ = ["KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
+__all__ = ["EVERYBODYS", "KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
 
 KEPT_EVENTS = 20_000
+EVERYBODYS = "*"
+"""The user of an event that is about no job of anybody's."""
 DELTA_VALUES = 200
 OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, Lost)
 
 
 class Event(NamedTuple):
-    """One event: `data` is the JSON object that is sent."""
+    """One event: `data` is the JSON object that is sent. One of a job (its project is `JOBS`) is for its user alone."""
 
     sequence: int
     project: str
+    run: str
     data: str
+
+    @property
+    def user(self) -> str:
+        """Whose job it is about."""
+        return self.run
 
 
 class EventSpan(NamedTuple):
@@ -74,6 +83,10 @@ class Events:
     def tell_points(self, stream: Stream, points: Points) -> None:
         """New values: themselves if they are few, else where they are."""
         self.add("points", stream, delta(points) if points.values <= DELTA_VALUES else extent(points))
+
+    def tell_job(self, user: str, content: dict[str, Any]) -> None:
+        """A job changed, or a provider did."""
+        self.found[JOBS, user, "job", len(self.found) + 1] = json(content)
 
     def add(self, kind: str, stream: Stream, content: dict[str, Any]) -> None:
         """One more event."""
@@ -126,5 +139,5 @@ def event_span(db: apsw.Connection) -> EventSpan:
 
 def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[Event]:
     """The events behind `sequence`, in order."""
-    statement = "SELECT sequence, project, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
+    statement = "SELECT sequence, project, run, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
     return [Event(*row) for row in rows(db, statement, (sequence, limit))]

@@ -17,9 +17,11 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.errors import BadRecord
 from tasuki.journal import Stream
 from tasuki.records import (
+    JOBS,
     Alert,
     File,
     FlatMetrics,
+    JobFact,
     Lost,
     Metrics,
     Note,
@@ -42,12 +44,16 @@ from tasuki.store import metrics
 from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
+from tasuki.store.jobs import JobRows
 from tasuki.store.points import Points, collect
 from tasuki.store.sql import one, rows
 
 __all__ = ["Projection"]
 
 SMALLEST_INT = -(2**63)
+
+
+ANYWHERE = (Note, File, JobFact)
 
 
 class Progress(NamedTuple):
@@ -92,6 +98,7 @@ class Projection:
         self.db = db
         self.tail = metrics.Tail(db)
         self.events = Events()
+        self.jobs = JobRows(db, self.events.tell_job)
         self.places: dict[str, Progress] = {}
         self.moved: dict[str, Stream] = {}
         self.runs: dict[tuple[str, str], RunState | None] = {}
@@ -127,10 +134,8 @@ class Projection:
                 continue
             place = Place(stream.writer, before.offset + offset, clock)
             self.events.tell(stream, place.offset, record)
-            if isinstance(record, Note):
-                self.note(stream, place, record)
-            elif isinstance(record, File):
-                self.file(stream, place, record)
+            if isinstance(record, ANYWHERE):
+                self.apply_anywhere(stream, place, record)
             elif run is None:
                 self.apply_outside(place, record)
             elif isinstance(record, RunDeleted):
@@ -142,6 +147,16 @@ class Projection:
             self.add_points(stream, run, [*batch.points, *collect(stream.writer, logged)], batch.clock)
         end = Position(before.offset + len(data), crc32(data, before.crc))
         self.move(stream, Progress(*end, batch.clock, before.records + batch.records, before.sealed))
+
+    def apply_anywhere(self, stream: Stream, place: Place, record: Note | File | JobFact) -> None:
+        """Make the rows of a record that may be in a run, or in none."""
+        match record:
+            case Note():
+                self.note(stream, place, record)
+            case File():
+                self.file(stream, place, record)
+            case _:
+                self.job(stream, place, record)
 
     def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
         """Make a record's rows; metrics that were nested come back flat."""
@@ -198,6 +213,7 @@ class Projection:
         )
         self.db.executemany(ADD_ALERT, sorted(self.alerts, key=itemgetter(0, 1, 2)))
         self.tail.write()
+        self.jobs.write()
         self.events.write(self.db)
         self.alerts.clear()
         self.moved.clear()
@@ -258,12 +274,23 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "run_stop", "run_progress", "run_text", "alert"):
+        for table in (
+            "run_field",
+            "run_tag",
+            "run_attempt",
+            "attempt_writer",
+            "run_stop",
+            "run_progress",
+            "run_text",
+            "alert",
+            "run_job",
+        ):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
         tables = [(table, "writer") for table in ("rejected", "unknown", "note", "file")]
         for table, column in (*tables, ("hole", "saved_as")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
+        self.jobs.forget(stream.writer)
         self.db.execute("DELETE FROM run WHERE key = ?", (run,))
 
     # -- everything else
@@ -303,6 +330,16 @@ class Projection:
                 content,
             ),
         )  # fmt: skip
+
+    def job(self, stream: Stream, place: Place, record: JobFact) -> None:
+        """Something of a job: only the journals of jobs tell of them."""
+        if (stream.project, stream.run) != (JOBS, ""):
+            self.reject(place, "a record of a job outside of their journals")
+            return
+        try:
+            self.jobs.add(place, record)
+        except TypeError as error:  # keys that JSON has no form for
+            self.reject(place, f"a job that is no JSON: {error}")
 
     def file(self, stream: Stream, place: Place, record: File) -> None:
         """What a record says of a file: what all of them say together is for those who ask."""

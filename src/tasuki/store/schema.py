@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 11
+SCHEMA = 12
 
 TABLES = """
 CREATE TABLE writer (
@@ -67,6 +67,38 @@ CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equ
 CREATE INDEX note_place ON note (project, clock, writer, "offset");
 CREATE INDEX note_writer ON note (writer, "offset");
 
+CREATE TABLE job (  -- what the records of a job amount to; a deleted one has no row
+    id TEXT PRIMARY KEY, provider TEXT NOT NULL, account TEXT NOT NULL, status TEXT NOT NULL, raw_status TEXT,
+    attempt INTEGER NOT NULL, external_id TEXT, user_id TEXT, config_name TEXT, hardware_type TEXT,
+    created INTEGER NOT NULL, updated INTEGER NOT NULL, started INTEGER, ended INTEGER,
+    cost_usd REAL, cost_is_final INTEGER NOT NULL,
+    error_message TEXT, output_url TEXT, discovered INTEGER NOT NULL, metadata TEXT NOT NULL, earlier_cost_usd REAL NOT NULL,
+    active INTEGER NOT NULL, state BLOB NOT NULL  -- all of it, as it is read
+);
+CREATE INDEX job_created ON job (created, id);
+CREATE INDEX job_active ON job (provider) WHERE active;
+CREATE TABLE job_record (
+    job TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (job, clock, writer, "offset")
+) WITHOUT ROWID;
+CREATE INDEX job_record_writer ON job_record (writer);
+CREATE TABLE job_event (  -- each status that a job came to have
+    job TEXT NOT NULL, n INTEGER NOT NULL, attempt INTEGER NOT NULL, status TEXT NOT NULL, raw_status TEXT, time INTEGER NOT NULL,
+    source TEXT NOT NULL, PRIMARY KEY (job, n)
+) WITHOUT ROWID;
+CREATE TABLE job_external (  -- the names of a job's attempts at its provider, also of deleted ones: they are not found again
+    provider TEXT NOT NULL, account TEXT NOT NULL, external_id TEXT NOT NULL, job TEXT NOT NULL, attempt INTEGER NOT NULL,
+    PRIMARY KEY (provider, account, external_id, job)
+) WITHOUT ROWID;
+CREATE INDEX job_external_job ON job_external (job);
+CREATE TABLE job_provider (  -- whether a provider answers
+    provider TEXT NOT NULL, account TEXT NOT NULL, degraded INTEGER NOT NULL, detail TEXT NOT NULL, since INTEGER NOT NULL,
+    clock INTEGER NOT NULL, writer TEXT NOT NULL, PRIMARY KEY (provider, account)
+) WITHOUT ROWID;
+CREATE TABLE run_job (  -- the job that a run says it is made by
+    run INTEGER NOT NULL, job TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, PRIMARY KEY (run, job)
+) WITHOUT ROWID;
+CREATE INDEX run_job_job ON run_job (job);
 CREATE TABLE file (  -- every record of one: those of a path together say what is known of it; a file in no run has an empty one
     project TEXT NOT NULL, run TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL,
     time INTEGER NOT NULL, path TEXT, key TEXT, step INTEGER, form TEXT, caption TEXT, sha256 TEXT, size INTEGER, media_type TEXT,

@@ -10,6 +10,7 @@ from tasuki.errors import BadRecord
 from tasuki.records import (
     Alert,
     File,
+    JobFact,
     Lost,
     Metrics,
     Note,
@@ -65,6 +66,11 @@ class Facts:
         """Records that are none."""
         return [(writer, offset, record.message) for writer, offset, _, record in self.records if isinstance(record, BadRecord)]
 
+    def displaced(self, *, is_jobs: bool) -> list[tuple[str, int, str]]:
+        """Records of jobs that are not where those belong."""
+        reason = "a record of a job outside of their journals"
+        return [] if is_jobs else [(w, o, reason) for w, o, _, record in self.records if isinstance(record, JobFact)]
+
     def notes(self) -> list[tuple[Any, ...]]:
         """Notes by stream and offset."""
         return [
@@ -111,9 +117,18 @@ class Facts:
             **self.requests(),
             "texts": self.texts(),
             "alerts": self.alerts(),
+            "jobs": self.jobs(),
             "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
             "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
         }
+
+    def jobs(self) -> list[tuple[str, int, str]]:
+        """The jobs that the run says it is made by, and when it said so first."""
+        found: dict[str, tuple[int, str]] = {}
+        for writer, _, clock, record in self.records:
+            if isinstance(record, RunStarted) and isinstance(job := record.environment.get("job"), str):
+                found[job] = min(found.get(job, (clock, writer)), (clock, writer))
+        return [(job, *said) for job, said in sorted(found.items())]
 
     def latest(self) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[int, int, str]]]:
         """Fields and tags as the latest record that mentions each leaves them."""

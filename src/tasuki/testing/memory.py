@@ -17,6 +17,7 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import BadRecord, DataError, NotFound
 from tasuki.journal import Stream, Verdict
 from tasuki.records import (
+    JOBS,
     START,
     Alert,
     AlertLevel,
@@ -52,6 +53,7 @@ from tasuki.records import (
 )
 from tasuki.store import Dump, Edit, Series, Top, changed, deleted, later
 from tasuki.testing.facts import Facts, Placed
+from tasuki.testing.job_facts import JobFacts
 
 __all__ = ["MemoryStore"]
 
@@ -209,12 +211,23 @@ class MemoryStore:
             if (kept.project, kept.run) == (project, run) and not kept.purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
                 streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": [], "files": []}
+        found: dict[str, Any] = {
+            "streams": streams,
+            "rejected": [],
+            "unknown": [],
+            "holes": [],
+            "notes": [],
+            "files": [],
+            "job_records": [],
+        }
+        if (project, run) == (JOBS, ""):
+            found |= JobFacts(records).dump()
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
         facts = Facts(records)
+        displaced = facts.displaced(is_jobs=(project, run) == (JOBS, ""))
         found |= {
-            "rejected": facts.rejected() if run else facts.unreadable(),
+            "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
             "notes": facts.notes(),
             "files": facts.files(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],

@@ -1,0 +1,210 @@
+"""Jobs as they are shown: over HTTP, by the command line and on the page. These names and shapes are a contract."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.clock import datetime_from_us
+from tasuki.records import Job
+
+__all__ = [
+    "JobAnswer",
+    "JobList",
+    "JobLogs",
+    "JobMetrics",
+    "JobShown",
+    "JobType",
+    "Progress",
+    "ProviderShown",
+    "SyncReport",
+    "SyncState",
+    "Validated",
+    "View",
+    "shown",
+]
+
+LOCAL = "local"
+
+
+class JobType(StrEnum):
+    """Where a job runs: on this machine, or anywhere else."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+
+
+class SyncState(StrEnum):
+    """How good what is shown is. `stale`: the last look failed. `unreachable`: its provider can't be asked from here, or does not
+    answer. `lost`: the answer to its submission was, and nobody knows as what it runs, if it does.
+    """
+
+    FRESH = "fresh"
+    STALE = "stale"
+    UNREACHABLE = "unreachable"
+    LOST = "lost"
+
+
+class JobShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A job. Times are ISO 8601 UTC; `duration_seconds` of a running one counts up to now."""
+
+    job_id: str
+    job_type: JobType
+    provider: str
+    status: str
+    config_name: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    cost_usd: float | None
+    hardware_type: str | None
+    error_message: str | None
+    output_url: str | None
+    user_id: str | None
+    metadata: dict[str, Any]
+    is_terminal: bool
+    is_active: bool
+    duration_seconds: float | None
+    external_id: str | None
+    raw_status: str | None
+    attempt: int
+    progress: float | None
+    stage: str | None
+    sync_state: SyncState
+    cost_is_final: bool
+    run_id: str | None
+    updated_at: datetime
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """Some jobs, and how many there are that match."""
+
+    jobs: list[JobShown]
+    total: int
+
+
+class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One job."""
+
+    job: JobShown
+
+
+class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking for jobs has found: so many that nobody here knew, so many of which there was news, and what went wrong."""
+
+    synced: int
+    message: str
+    updated: int = 0
+    errors: list[str] = []
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running job's latest lines say; null where nothing matches, and all of it where it does not run."""
+
+    job_id: str
+    stage: str | None = None
+    last_log: str | None = None
+    progress: float | None = None
+
+
+class JobLogs(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a job has written, in all its attempts."""
+
+    job_id: str
+    logs: str
+
+
+class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts by status, costs, and words of providers that nobody here knows, with how many jobs have them."""
+
+    total: int
+    active: int
+    by_status: dict[str, int]
+    cost_usd: float
+    cost_by_provider: dict[str, float]
+    unknown_words: dict[str, int] = {}
+
+
+class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider: whether it is set up, and whether it answers."""
+
+    name: str
+    configured: bool
+    degraded: bool = False
+    detail: str = ""
+    paused_seconds: float = 0.0
+
+
+class Validated(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a provider takes our key, and whom it takes us for."""
+
+    valid: bool
+    user_info: dict[str, Any] | None = None
+    error: str | None = None
+
+
+class View(NamedTuple):
+    """What is known beside the job itself, when it is shown. `cost_usd`: an estimate, where there is no better."""
+
+    now_us: int
+    sync_state: SyncState = SyncState.FRESH
+    progress: float | None = None
+    stage: str | None = None
+    run_id: str | None = None
+    cost_usd: float | None = None
+
+
+def shown(job: Job, view: View) -> JobShown:
+    """The job as it is shown."""
+    cost = job.cost_usd if job.cost_usd is not None else view.cost_usd
+    return JobShown(
+        job_id=job.id,
+        job_type=JobType.LOCAL if job.provider == LOCAL else JobType.CLOUD,
+        provider=job.provider,
+        status=job.status.value,
+        config_name=job.config_name,
+        created_at=datetime_from_us(job.created),
+        started_at=moment(job.started),
+        completed_at=moment(job.ended),
+        cost_usd=None if cost is None and not job.earlier_cost_usd else round(job.earlier_cost_usd + (cost or 0.0), 6),
+        hardware_type=job.hardware_type,
+        error_message=job.error_message,
+        output_url=job.output_url,
+        user_id=job.user_id,
+        metadata=metadata_of(job),
+        is_terminal=job.status.is_final,
+        is_active=job.status.is_active,
+        duration_seconds=duration(job, view.now_us),
+        external_id=job.external_id,
+        raw_status=job.raw_status,
+        attempt=job.attempt,
+        progress=view.progress,
+        stage=view.stage,
+        sync_state=SyncState.LOST if job.is_lost else view.sync_state,
+        cost_is_final=job.cost_is_final,
+        run_id=view.run_id,
+        updated_at=datetime_from_us(job.updated),
+    )
+
+
+def metadata_of(job: Job) -> dict[str, Any]:
+    """What whoever submitted it has said of it; the command, and the candidates of a lost one, are there too."""
+    found = dict(job.metadata)
+    if job.command:
+        found["command"] = job.command
+    if job.is_lost:
+        found["candidates"] = job.candidates
+    return found
+
+
+def moment(time: int | None) -> datetime | None:
+    """A time that may not be known."""
+    return None if time is None else datetime_from_us(time)
+
+
+def duration(job: Job, now_us: int) -> float | None:
+    """How long it ran, or has run by now. Two machines' clocks differ: it is never negative."""
+    if job.started is None or (job.status.is_final and job.ended is None):
+        return None
+    return max(0, (job.ended or now_us) - job.started) / 1_000_000
