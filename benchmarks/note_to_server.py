@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from benchmarks.child import answer_of, start, stop
 from benchmarks.machine import folder
 from benchmarks.rows import Question, Row, Size, at_most, exactly, figure, percentile
-from benchmarks.with_relay import serving
+from benchmarks.serving import serving
 from tasuki import Brain
 
 __all__ = ["QUESTION", "measure"]

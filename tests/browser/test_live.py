@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, Trainer, Watched, environment
+from tests.browser.test_page import check_axe
+from tests.remotes import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -130,6 +132,16 @@ def test_pill_says_how_many_records_are_missing(server: Server, trainer: Trainer
             projector.resume()
     expect(pill).to_have_text("all 12 points here", timeout=10_000)
     wait_until_drawn(page, "loss", 11, 5)
+
+
+def test_pill_says_that_records_wait_for_a_server_that_is_down(trainer: Trainer, visit: Callable[..., Watched]) -> None:
+    remote = f"http://127.0.0.1:{free_port()}"
+    trainer.start(remote=remote)
+    trainer.log(0, 1100, loss=1)
+    watched = visit("#project=digits")
+    expect(watched.page.locator("#sync")).to_contain_text(f"records wait for {remote}", timeout=20_000)
+    check_axe(watched.page)
+    watched.keep("backlog")
 
 
 def test_page_loads_everything_anew_after_a_rebuild(server: Server, trainer: Trainer, visit: Callable[..., Watched]) -> None:

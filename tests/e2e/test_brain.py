@@ -237,9 +237,10 @@ def test_the_calling_thread_opens_no_socket_and_asks_for_no_name(folder, tmp_pat
             with noting(folder, remote) as child:
                 do(child, f"correct {backlog}")
                 child.kill()
+        read_before = hung.read_bytes
         with Child(TRACED, folder, remote, prefix=prefix) as child:
             thread = child.expect("thread ").strip()
-            eventually(lambda: hung.read_bytes > 0)
+            eventually(lambda: hung.read_bytes > read_before)
             child.kill()
     by_thread = [re.match(r"(\d+) +(\w+)\(", line) for line in trace.read_text().splitlines()]
     calls = [(found[1], found[2]) for found in by_thread if found]

@@ -29,6 +29,8 @@ class Reserve:
     def keep(self, writer: str) -> bool:
         """Hold the room, or as much of it as there is; True if that is all of it. OSError where no file can be made."""
         path = self.folder / f"{writer}{RESERVE_SUFFIX}"
+        if path == self.path and self.bytes >= RESERVE_BYTES:
+            return True
         before, self.path = self.path, path
         if before not in {None, path}:
             with suppress(FileNotFoundError):

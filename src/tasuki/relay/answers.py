@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import RemoteClosed, RemoteError, RemoteUnavailable, RequestRefused, RequestTooLarge
 
-__all__ = ["ANSWER_SECONDS", "Answer", "TimelyResponse", "error_from_answer", "seconds_asked_for"]
+__all__ = ["ANSWER_SECONDS", "Answer", "TimelyResponse", "error_from_answer", "seconds_asked_for", "set_timeout"]
 
 ANSWER_SECONDS = 30.0
 LONGEST_WAIT_SECONDS = 15 * 60.0
@@ -56,6 +56,13 @@ def seconds_asked_for(retry_after: str | None, now_us: int) -> float | None:
     return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
 
 
+def set_timeout(sock: socket.socket, seconds: float) -> None:
+    """Have a socket wait so long, give or take a second: each change is a system call, which gives the interpreter away."""
+    waits = sock.gettimeout()
+    if waits is None or abs(waits - seconds) > 1:
+        sock.settimeout(seconds)
+
+
 class TimelyResponse(HTTPResponse):
     """A response that must be there as a whole within `ANSWER_SECONDS`, however slowly it drips."""
 
@@ -81,7 +88,7 @@ class Dripping(io.RawIOBase):
         left = self.deadline - SYSTEM.monotonic()
         if left <= 0:
             raise TimeoutError("the answer drips")
-        self.sock.settimeout(left)
+        set_timeout(self.sock, left)
         return self.sock.recv_into(buffer)
 
     def close(self) -> None:

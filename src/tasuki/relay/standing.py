@@ -36,6 +36,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     backlog: bool = False
     """There were more than 1000 records pending, and have not been fewer than 800 since."""
+    pending: int = 0
+    """How many were, when last counted."""
 
 
 decode = msgspec.json.Decoder(Standing).decode
@@ -71,12 +73,12 @@ class StandingFile:
 
     def waiting(self, pending: int) -> None:
         """So many records are not acknowledged: one alert when they are too many, another when they are few again."""
-        if not self.standing.backlog and pending > LARGE_BACKLOG:
-            self.change(backlog=True)
-            self.tell(ALERTS_FILE, f"{pending} records are pending")
-        elif self.standing.backlog and pending < SMALL_BACKLOG:
-            self.change(backlog=False)
-            self.tell(ALERTS_FILE, f"{pending} records are pending: no longer many")
+        before = self.standing.backlog
+        backlog = pending >= SMALL_BACKLOG if before else pending > LARGE_BACKLOG
+        if (backlog, pending) != (before, self.standing.pending):
+            self.change(backlog=backlog, pending=pending)
+        if backlog != before:
+            self.tell(ALERTS_FILE, f"{pending} records are pending{'' if backlog else ': no longer many'}")
 
     def tell(self, name: str, text: str) -> None:
         """A line for people, in a file of the folder; on a full disk it is only in the log."""

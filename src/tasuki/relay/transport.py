@@ -12,7 +12,7 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, RemoteUnavailable
 from tasuki.failpoints import reach
 from tasuki.records import Item, Replicate, Replicated
-from tasuki.relay.answers import Answer, TimelyResponse, error_from_answer
+from tasuki.relay.answers import Answer, TimelyResponse, error_from_answer, set_timeout
 from tasuki.remotes import Key
 
 __all__ = ["HttpTransport", "Token", "authorization", "remote_url"]
@@ -97,7 +97,7 @@ class HttpTransport:
     def ask(self, body: bytes) -> None:
         """Send a request in one piece: http.client sends the head and the body apart, and each costs a training thread a pause."""
         connection = self.connected()
-        connection.sock.settimeout(self.timeout_seconds)
+        set_timeout(connection.sock, self.timeout_seconds)
         head = f"{self.head}{lines(authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
         connection.sock.sendall(head.encode("latin-1") + body)
 

@@ -30,6 +30,7 @@ from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
+from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
@@ -63,6 +64,7 @@ class Parts:
         self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
         self.brain_requests = Window(600, 60)
+        self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
         self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
 
@@ -118,7 +120,19 @@ async def meta(parts: Parts) -> Meta:
 def application(parts: Parts, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
-        route_handlers=[meta, openapi, *QUESTIONS, *SERIES, *STREAMS, *SESSION, *INGEST, replicate, event_stream, *STATIC],
+        route_handlers=[
+            meta,
+            openapi,
+            *QUESTIONS,
+            *SERIES,
+            *STREAMS,
+            *SESSION,
+            *REMOTES,
+            *INGEST,
+            replicate,
+            event_stream,
+            *STATIC,
+        ],
         guards=[authorized],
         dependencies={
             "parts": given(parts),
@@ -127,6 +141,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "receiver": given(parts.receiver),
             "own_journal": given(parts.own_journal),
             "brain_requests": given(parts.brain_requests),
+            "outgoing": given(parts.outgoing),
             "asking": Provide(provide_asking),
         },
         exception_handlers={Exception: problem_response},

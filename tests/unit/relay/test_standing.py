@@ -50,10 +50,12 @@ def test_what_pauses_is_said_once_for_each_reason_in_a_private_file_without_the_
 
 
 def test_a_backlog_is_told_of_above_1000_and_again_below_800(tmp_path: Path, standing: StandingFile):
-    for pending in (1000, 1001, 5000, 900, 1200, 799, 900, 1000, 1001):
+    for pending in (1000, 1001, 5000, 900, 1200, 799, 900, 1000, 1001, 0):
         standing.waiting(pending)
+        (found,) = standings(tmp_path)
+        assert found.pending == pending
     told = (tmp_path / "alerts.log").read_text().splitlines()
-    assert [line.split(REMOTE)[1].split()[0] for line in told] == ["1001", "799", "1001"]
+    assert [line.split(REMOTE)[1].split()[0] for line in told] == ["1001", "799", "1001", "0"]
 
 
 def test_a_folder_that_can_not_be_written_stops_nobody(tmp_path: Path, clock: FakeClock):

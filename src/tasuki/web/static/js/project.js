@@ -22,6 +22,8 @@ export const total = signal(0);
 export const complete = signal(false);
 export const alerts = signal(new Map());
 export const toasts = signal([]);
+/** The servers that this folder's own records are sent to, as far as whoever looks may know of them. */
+export const remotes = signal([]);
 /** Another number whenever there may be other notes. */
 export const notesRevision = signal(0);
 
@@ -353,6 +355,7 @@ async function poll() {
     const rows = answer.projects;
     if (JSON.stringify(rows) !== JSON.stringify(projects.peek())) projects.value = rows;
     if (complete.peek() && rows.some((row) => row.name === view.project.peek())) await pollRuns();
+    await pollRemotes();
     problem.value = null;
   } catch (error) {
     tell(error);
@@ -367,6 +370,14 @@ async function pollRuns() {
   missing.value = page.missing;
   total.value = page.total;
   if (page.total !== runsById.size) await loadRuns(mine);
+}
+
+let scope = null;
+
+/** How it stands with the servers that records go on to: whoever runs this one may know. */
+async function pollRemotes() {
+  scope ??= (await get("session")).scope;
+  if (scope === "admin") remotes.value = (await get("remotes")).remotes;
 }
 
 /** Begin: follow the project of the view, and look after it every few seconds. */
@@ -391,6 +402,11 @@ export function followProject() {
 /** The pill's word on what is here, and a short one for a narrow screen. */
 export const completeness = computed(() => {
   const lag = formatCount(missing.value);
+  const stuck = remotes.value.find((remote) => remote.backlog || remote.health === "paused");
+  if (stuck) {
+    const waiting = `${plural(stuck.pending, "record")} wait for ${stuck.remote}`;
+    return { ok: false, text: waiting, short: `${formatCount(stuck.pending)} wait`, why: stuck.last_error };
+  }
   if (missing.value > 0) return { ok: false, text: `${plural(missing.value, "record")} missing`, short: `${lag} missing` };
   if (!complete.value) return { ok: true, text: "reading…", short: "reading…" };
   return { ok: true, text: `all ${plural(points.value, "point")} here`, short: "all here" };

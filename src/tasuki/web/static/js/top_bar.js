@@ -55,8 +55,8 @@ function Pages() {
 }
 
 function SyncPill() {
-  const { ok, text, short } = completeness.value;
-  return html`<span class=${`pill ${ok ? "ok" : "warn"}`} id="sync" role="status" title=${text}>
+  const { ok, text, short, why } = completeness.value;
+  return html`<span class=${`pill ${ok ? "ok" : "warn"}`} id="sync" role="status" title=${why ? `${text}: ${why}` : text}>
     <${Icon} name=${ok ? "finished" : "alert"} /><span>${narrow.value ? short : text}</span>
   </span>`;
 }
