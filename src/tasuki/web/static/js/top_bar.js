@@ -1,10 +1,10 @@
 /** The bar on top: project, search, how the stream and the records stand, theme, help. */
-import { stream } from "./events.js";
 import { html, useEffect, useRef } from "./html.js";
 import { Brand, Icon } from "./icons.js";
 import { showsNotes } from "./notes.js";
 import { completeness, projects } from "./project.js";
 import { narrow } from "./runs_table.js";
+import { stream } from "./stream.js";
 import { openPage, openProject, view } from "./view.js";
 
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
