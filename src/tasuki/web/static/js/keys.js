@@ -1,7 +1,7 @@
 /** Keys of one letter, which the reader can switch off (WCAG 2.1.4). */
 import { toggleLog } from "./chart_grid.js";
 import { signal } from "./html.js";
-import { showsNotes } from "./notes.js";
+import { page } from "./page.js";
 import { cursor, moveCursor } from "./runs_table.js";
 import { toggleRun } from "./selection.js";
 import { view } from "./view.js";
@@ -42,8 +42,8 @@ export function followKeys(help) {
   }
   const actions = {
     "/": () => {
-      if (!showsNotes()) view.tab.value = "runs";
-      document.getElementById("search").focus();
+      if (page.peek() === "runs") view.tab.value = "runs";
+      document.getElementById("search")?.focus();
     },
     "?": help,
     j: () => moveCursor(1),
