@@ -12,6 +12,7 @@
     ├── IntegrityGap         something that was recorded is missing where it should be
     └── RemoteError
         ├── RemoteUnavailable  wait: it may come back
+        │   └── Throttled      wait: it takes no more for now
         └── RemoteRejected     give up, or fix what the message names
             ├── RemoteClosed     fix the key, the address or the version: until then it takes nothing
             └── RequestRefused   send less, or without what it does not take
@@ -104,6 +105,10 @@ class RemoteUnavailable(RemoteError):
     def __init__(self, message: str, *, hint: str | None = None, after_seconds: float | None = None) -> None:
         super().__init__(message, hint=hint)
         self.after_seconds = after_seconds
+
+
+class Throttled(RemoteUnavailable):
+    """The server is well, and takes no more of us until `after_seconds` have passed."""
 
 
 class RemoteRejected(RemoteError):

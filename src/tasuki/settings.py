@@ -2,10 +2,10 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import platformdirs
@@ -13,7 +13,18 @@ import platformdirs
 from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
 
-__all__ = ["TABLE", "Setting", "Settings", "captured_environment", "failpoints", "hermes_home", "load"]
+__all__ = [
+    "TABLE",
+    "LocalSettings",
+    "ReplicateSettings",
+    "Setting",
+    "Settings",
+    "captured_environment",
+    "failpoints",
+    "hermes_home",
+    "job_environment",
+    "load",
+]
 
 
 class Setting(NamedTuple):
@@ -58,13 +69,107 @@ TABLE = (
         "30",
         "how long `tasuki gc` keeps the journals of a run that its server has",
     ),
+    Setting(
+        "background.job_status_polling.enabled",
+        (),
+        "true where no webhook is set up",
+        "whether a server asks providers how jobs are; false: never; unset, and with a webhook: only every `reconcile_seconds`",
+    ),
+    Setting(
+        "background.job_status_polling.interval_seconds",
+        ("TASUKI_JOB_POLL_INTERVAL", "SIMPLETUNER_JOB_POLL_INTERVAL"),
+        "30",
+        "how often it asks; at least 5 in the environment. `job_polling_interval` is the same",
+    ),
+    Setting(
+        "background.job_status_polling.reconcile_seconds",
+        (),
+        "300",
+        "how often it asks where a webhook is set up; 0: never, and what was sent while the server was down is missed",
+    ),
+    Setting("background.queue_processing.enabled", (), "true", "whether a server starts jobs that wait for their turn"),
+    Setting("background.queue_processing.interval_seconds", (), "5", "how often it looks at the queue"),
+    Setting("providers.local.max_running", (), "2", "how many jobs run on this machine at one time; others wait"),
+    Setting("providers.local.kill_seconds", (), "10", "how long a job that is cancelled has to end by itself"),
+    Setting("providers.replicate.token", ("REPLICATE_API_TOKEN",), "none", "the key for Replicate"),
+    Setting("providers.replicate.base_url", (), "`https://api.replicate.com`", "where Replicate's API is"),
+    Setting(
+        "providers.replicate.webhook_url",
+        (),
+        "none",
+        "the public address of this server's `/api/webhooks/replicate`, to which Replicate sends news",
+    ),
+    Setting("providers.replicate.version", (), "none", "the model version that jobs run, where they name none"),
+    Setting("providers.replicate.hardware", (), "none", "the hardware that jobs run on, where they name none: for their cost"),
+    Setting("providers.replicate.prices", (), "a table of Replicate's", "USD a second, by hardware"),
+    Setting("events_per_address", ("TASUKI_EVENTS_PER_ADDRESS",), "5", "how many event streams one address may have open"),
+    Setting("trusted_proxies", (), "none", "addresses of proxies whose `X-Forwarded-For` is believed; a list, or text with commas"),
 )
 """Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
 
+POLL_INTERVAL = "background.job_status_polling.interval_seconds"
+ALIASES = {"job_polling_interval": POLL_INTERVAL, "background.job_polling_interval": POLL_INTERVAL}
+LEAST_INTERVAL = 5
+NEIGHBOURS_FILE = "simpletuner-enterprise.yaml"
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
+P = TypeVar("P", bound=msgspec.Struct)
 TRUE = {"1", "true", "yes", "on"}
 LONGEST_DAYS = 36_500
 FALSE = {"0", "false", "no", "off", ""}
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the settings that has a name of its own in the file."""
+
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
+class Polling(Part, frozen=True, kw_only=True):
+    """When providers are asked how jobs are."""
+
+    enabled: bool | None = None
+    interval_seconds: Seconds = 30
+    reconcile_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300
+
+
+class Queueing(Part, frozen=True, kw_only=True):
+    """When jobs that wait are started."""
+
+    enabled: bool = True
+    interval_seconds: Seconds = 5
+
+
+class Background(Part, frozen=True, kw_only=True):
+    """What a server does by itself."""
+
+    job_status_polling: Polling = Polling()
+    queue_processing: Queueing = Queueing()
+
+
+class LocalSettings(Part, frozen=True, kw_only=True):
+    """Jobs on this machine."""
+
+    max_running: Annotated[int, msgspec.Meta(ge=1)] = 2
+    kill_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10
+
+
+class ReplicateSettings(Part, frozen=True, kw_only=True):
+    """Jobs at Replicate."""
+
+    token: str | None = None
+    base_url: str = "https://api.replicate.com"
+    webhook_url: str | None = None
+    version: str | None = None
+    hardware: str | None = None
+    prices: dict[str, float] = {}
+
+
+class Providers(Part, frozen=True, kw_only=True):
+    """Where jobs run."""
+
+    local: LocalSettings = LocalSettings()
+    replicate: ReplicateSettings = ReplicateSettings()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -77,6 +182,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     token: str | None = None
     disable_write_through: bool = False
     retention_days: float = 30
+    background: Background = Background()
+    providers: Providers = Providers()
+    events_per_address: int = 5
+    trusted_proxies: frozenset[str] = frozenset()
     origin: dict[str, str] = {}
 
     def key(self, remote: str) -> Key:
@@ -114,6 +223,10 @@ def load(environment: Mapping[str, str] | None = None, **arguments: Any) -> Sett
     for key, value in settings_file(path, required=bool(named)).items():
         if key not in origin:
             values[key], origin[key] = value, str(path)
+    neighbours = folder / NEIGHBOURS_FILE
+    for key, value in settings_file(neighbours, required=False, strict=False).items():
+        if key not in origin:
+            values[key], origin[key] = value, str(neighbours)
     return settings_from(values | {"dir": folder}, origin)
 
 
@@ -128,8 +241,46 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
         retention_days=days(values.get("retention_days", 30), origin.get("retention_days", "")),
+        background=part("background", Background, values, origin),
+        providers=part("providers", Providers, values, origin),
+        events_per_address=count(values.get("events_per_address", 5), origin.get("events_per_address", "")),
+        trusted_proxies=listed(values.get("trusted_proxies") or ()),
         origin=origin,
     )
+
+
+def part(name: str, kind: type[P], values: Mapping[str, Any], origin: Mapping[str, str]) -> P:
+    """The settings below a name. ConfigError for what is none, and for an interval that is too short."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        if key.startswith(f"{name}."):
+            branch = tree
+            *above, last = key.split(".")[1:]
+            for word in above:
+                branch = branch.setdefault(word, {})
+            branch[last] = value
+    try:
+        found = msgspec.convert(tree, kind, strict=False)
+    except msgspec.ValidationError as error:
+        named = ", ".join(sorted({origin[key] for key in values if key.startswith(f"{name}.") and key in origin}))
+        raise ConfigError(f"{named}: {name}: {error}", hint="docs/settings.md has all settings") from error
+    variable = origin.get(POLL_INTERVAL, "")
+    if isinstance(found, Background) and variable.isupper() and found.job_status_polling.interval_seconds < LEAST_INTERVAL:
+        raise ConfigError(f"{variable} is {values[POLL_INTERVAL]!r}", hint=f"type a number of seconds, {LEAST_INTERVAL} or more")
+    return found
+
+
+def count(value: object, origin: str) -> int:
+    """A number of things, at least one."""
+    if not str(value).isascii() or not str(value).isdigit() or not 1 <= int(str(value)) <= 1_000_000:
+        raise ConfigError(f"{origin} is {value!r}", hint="type a number, like 5")
+    return int(str(value))
+
+
+def listed(value: Any) -> frozenset[str]:
+    """Several words: a list, or text with commas."""
+    words = value.split(",") if isinstance(value, str) else value
+    return frozenset(str(word).strip() for word in words if str(word).strip())
 
 
 def truth(value: object, origin: str) -> bool:
@@ -151,8 +302,8 @@ def days(value: object, origin: str) -> float:
     return found
 
 
-def settings_file(path: Path, *, required: bool) -> dict[str, Any]:
-    """What the settings file says; nothing where there is none."""
+def settings_file(path: Path, *, required: bool, strict: bool = True) -> dict[str, Any]:
+    """What a settings file says, by key; nothing where there is none. What it says of things unknown is an error if `strict`."""
     try:
         text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -165,11 +316,24 @@ def settings_file(path: Path, *, required: bool) -> dict[str, Any]:
         values = msgspec.yaml.decode(text) or {}
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} has no mapping")
     known = {setting.key for setting in TABLE} - {"dir"}
-    if not isinstance(values, dict) or not set(values) <= known:
-        odd = ", ".join(map(str, set(values) - known)) if isinstance(values, dict) else "no mapping"
-        raise ConfigError(f"{path} has unknown keys: {odd}", hint=f"known are {', '.join(sorted(known))}")
-    return values
+    found = dict(flattened(values, known | ALIASES.keys()))
+    odd = [key for key in found if key not in known and key not in ALIASES]
+    if odd and strict and path.name != NEIGHBOURS_FILE:
+        raise ConfigError(f"{path} has unknown keys: {', '.join(odd)}", hint=f"known are {', '.join(sorted(known))}")
+    return {ALIASES.get(key, key): value for key, value in found.items() if key not in odd}
+
+
+def flattened(values: Mapping[Any, Any], known: Set[str], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys as they are written in the table, with what stands below them; what is not known, as it stands."""
+    for name, value in values.items():
+        key = f"{above}{name}"
+        if key not in known and isinstance(value, dict) and any(one.startswith(f"{key}.") for one in known):
+            yield from flattened(value, known, f"{key}.")
+        else:
+            yield key, value
 
 
 def default_folder() -> Path:
@@ -203,4 +367,10 @@ def captured_environment() -> dict[str, Any]:
         for name, value in os.environ.items()
         if name.startswith(SCHEDULER_PREFIXES) and not any(word in name for word in SECRET_WORDS)
     }
-    return {"host": socket.gethostname()} | ({"scheduler": scheduler} if scheduler else {})
+    job = {"job": os.environ["TASUKI_JOB_ID"]} if os.environ.get("TASUKI_JOB_ID") else {}
+    return {"host": socket.gethostname()} | job | ({"scheduler": scheduler} if scheduler else {})
+
+
+def job_environment(job: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a job on this machine: this process's, what was given with it, and which job it is."""
+    return {**os.environ, **given, "TASUKI_JOB_ID": job}

@@ -1,3 +1,4 @@
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,13 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
 
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if key == "remote" else "1"
+    value = {"dir": str(tmp_path), "journal": str(tmp_path), "remote": "http://1"}.get(key, "7")
+    value = "1" if key.startswith("disable") else value
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
-    assert getattr(settings, key) == (
-        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 1 if key == "retention_days" else value
+    numbers = {"retention_days", "events_per_address", "background.job_status_polling.interval_seconds"}
+    assert attrgetter(key)(settings) == (
+        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 7 if key in numbers else value
     )
 
 
@@ -139,3 +142,40 @@ def test_a_run_records_its_scheduler_but_no_secrets(monkeypatch: pytest.MonkeyPa
 def test_what_is_no_number_of_days_is_refused(days: str, tmp_path: Path):
     with pytest.raises(ConfigError, match="TASUKI_RETENTION_DAYS"):
         load(environment(tmp_path, TASUKI_RETENTION_DAYS=days))
+
+
+def test_settings_of_jobs_lie_below_their_names(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").write_text(
+        "background:\n  job_status_polling: {enabled: yes, interval_seconds: 0.5}\n  queue_processing: {enabled: false}\n"
+        "providers:\n  replicate: {webhook_url: http://x/api/webhooks/replicate, prices: {gpu-t4: 0.25}}\n"
+        "trusted_proxies: 10.0.0.1, 10.0.0.2\n"
+    )
+    settings = load(environment(tmp_path))
+    assert (settings.background.job_status_polling.enabled, settings.background.job_status_polling.interval_seconds) == (True, 0.5)
+    assert not settings.background.queue_processing.enabled
+    assert settings.providers.replicate.prices == {"gpu-t4": 0.25}
+    assert settings.trusted_proxies == {"10.0.0.1", "10.0.0.2"}
+
+
+def test_the_file_of_a_neighbouring_tool_is_read_and_what_is_not_ours_passed_over(tmp_path: Path):
+    (tmp_path / "simpletuner-enterprise.yaml").write_text(
+        "job_polling_interval: 60\nauth: {enabled: true}\nbackground: {job_status_polling: {enabled: false}, other: {}}\n"
+    )
+    settings = load(environment(tmp_path))
+    polling = settings.background.job_status_polling
+    assert (polling.enabled, polling.interval_seconds) == (False, 60)
+    (tmp_path / "tasuki.yaml").write_text("job_polling_interval: 7\n")
+    assert load(environment(tmp_path)).background.job_status_polling.interval_seconds == 7
+
+
+@pytest.mark.parametrize("variable", ["TASUKI_JOB_POLL_INTERVAL", "SIMPLETUNER_JOB_POLL_INTERVAL"])
+@pytest.mark.parametrize("value", ["4.9", "x", "0", "-5", "nan"])
+def test_an_interval_that_is_too_short_is_refused_with_its_variable(tmp_path: Path, variable: str, value: str):
+    with pytest.raises(ConfigError, match=variable):
+        load(environment(tmp_path, **{variable: value}))
+
+
+def test_an_unknown_key_below_a_known_one_is_refused(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").write_text("providers: {replicate: {tokn: x}}\n")
+    with pytest.raises(ConfigError, match=r"unknown keys: providers\.replicate\.tokn"):
+        load(environment(tmp_path))

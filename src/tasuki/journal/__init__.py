@@ -1,9 +1,9 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
-from tasuki.journal.alive import Verdict, judge
+from tasuki.journal.alive import Verdict, judge, take_lock
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.folder import Folder, Journal, Refused
-from tasuki.journal.header import Header, Owner, read_header, this_process
+from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
 from tasuki.journal.names import folder_name, project_name, run_id
 from tasuki.journal.pulse import Pulse
 from tasuki.journal.reserve import RESERVE_BYTES
@@ -37,10 +37,12 @@ __all__ = [
     "judge",
     "new_header",
     "open_view",
+    "pid_start",
     "project_name",
     "read_header",
     "run_id",
     "seal",
     "sync_folder",
+    "take_lock",
     "this_process",
 ]

@@ -16,7 +16,7 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import DataError, ForeignFile
 
-__all__ = ["Header", "Owner", "read_header", "this_process"]
+__all__ = ["Header", "Owner", "pid_start", "read_header", "this_process"]
 
 MAGIC = b"TASUKI"
 FORMAT_VERSION = 1

@@ -46,7 +46,7 @@ class JobFacts:
         if not beginnings:
             return
         job: Job = job_from_created(*beginnings[0])
-        events = [(id, 1, job.status, None, job.created, "created")]
+        events: list[tuple[Any, ...]] = [(id, 1, job.status, None, job.created, "created")]
         names = {job.external_id: 1} if job.external_id else {}
         for _, record in told:
             if isinstance(record, Observation):

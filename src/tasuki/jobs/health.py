@@ -1,0 +1,67 @@
+"""Whether a provider may be asked now: a pause where it asked for one, a breaker where it fails again and again."""
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable, Throttled
+
+__all__ = ["BREAK_SECONDS", "FAILURES", "LONGEST_BREAK_SECONDS", "Health"]
+
+FAILURES = 5
+BREAK_SECONDS = 60.0
+LONGEST_BREAK_SECONDS = 600.0
+PAUSE_SECONDS = 30.0
+"""Where it does not say for how long."""
+
+
+class Health:
+    """One provider's. Five failures in a row open the breaker; then one call at a time is tried, less and less often, until one is
+    answered.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self.clock = clock
+        self.failures = 0
+        self.paused_until = 0.0
+        self.open_until = 0.0
+        self.break_seconds = 0.0
+        self.probing = False
+        self.detail = ""
+
+    @property
+    def is_degraded(self) -> bool:
+        """It has failed again and again, and has not answered since."""
+        return self.break_seconds > 0
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long it is not to be asked."""
+        return max(0.0, self.paused_until - self.clock.monotonic(), self.open_until - self.clock.monotonic())
+
+    def enter(self) -> None:
+        """Somebody wants to ask. RemoteUnavailable (or Throttled) for who has to wait."""
+        now = self.clock.monotonic()
+        if now < self.paused_until:
+            raise Throttled("it has asked us to wait", after_seconds=self.paused_until - now)
+        if now < self.open_until or self.probing:
+            raise RemoteUnavailable(f"it does not answer: {self.detail}", after_seconds=self.wait_seconds)
+        self.probing = self.is_degraded
+
+    def leave(self, error: Exception | None) -> None:
+        """The call is over: with an answer, which a refusal is as well, or without."""
+        self.probing = False
+        if isinstance(error, Throttled):
+            pause = PAUSE_SECONDS if error.after_seconds is None else error.after_seconds
+            self.paused_until = self.clock.monotonic() + pause
+        elif isinstance(error, RemoteUnavailable):
+            self.fail(error.message)
+        elif error is None or isinstance(error, (RemoteRejected, NotFound)):
+            self.failures, self.break_seconds, self.open_until = 0, 0.0, 0.0
+
+    def fail(self, detail: str) -> None:
+        """One failure more."""
+        self.detail = detail
+        self.failures += 1
+        if self.is_degraded:
+            self.break_seconds = min(2 * self.break_seconds, LONGEST_BREAK_SECONDS)
+        elif self.failures >= FAILURES:
+            self.break_seconds = BREAK_SECONDS
+        self.open_until = self.clock.monotonic() + self.break_seconds if self.is_degraded else 0.0

@@ -1,0 +1,109 @@
+"""What jobs have written: a file per attempt on our own disk, which only grows, and which is there when the provider's is gone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.errors import NotFound
+from tasuki.records import Job
+
+__all__ = ["LogBook", "Piece", "job_folder"]
+
+LOG = "log"
+TAIL_BYTES = 64 * 1024
+PIECE_BYTES = 256 * 1024
+OVERLAP = 1000
+ID = re.compile(r"[a-z0-9]{8,32}")
+
+
+def job_folder(root: Path, job: str) -> Path:
+    """Where the files of a job lie. NotFound for an id that is none: no text from elsewhere becomes a path."""
+    if not ID.fullmatch(job):
+        raise NotFound(f"there is no job {job!r}")
+    return root / "jobs" / job
+
+
+class Piece(NamedTuple):
+    """Whole lines, and where the next ones begin: in which attempt, and at which byte."""
+
+    lines: list[str]
+    attempt: int
+    offset: int
+
+
+class LogBook:
+    """The logs of all jobs of a data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, job: str, attempt: int) -> Path:
+        """The file of an attempt."""
+        return job_folder(self.root, job) / str(attempt) / LOG
+
+    def keep(self, job: str, attempt: int, text: str) -> bool:
+        """Add what is new in all that the provider has. It may have dropped the beginning, or everything."""
+        path = self.path(job, attempt)
+        data = text.encode()
+        kept = path.read_bytes() if path.exists() else b""
+        new = new_part(kept, data)
+        if new:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(new)
+        return bool(new)
+
+    def text(self, job: Job) -> str:
+        """All that it has written, in all attempts."""
+        found = [self.path(job.id, attempt) for attempt in range(1, job.attempt + 1)]
+        return "".join(path.read_text(errors="replace") for path in found if path.exists())
+
+    def tail(self, job: Job) -> str:
+        """The end of what the latest attempt has written."""
+        try:
+            with self.path(job.id, job.attempt).open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - TAIL_BYTES))
+                return file.read().decode(errors="replace")
+        except (FileNotFoundError, NotFound):
+            return ""
+
+    def size(self, job: Job) -> int:
+        """How many bytes the latest attempt has written."""
+        try:
+            return self.path(job.id, job.attempt).stat().st_size
+        except (FileNotFoundError, NotFound):
+            return 0
+
+    def lines(self, job: Job, attempt: int, offset: int, *, is_over: bool) -> Piece:
+        """Whole lines from a byte of an attempt on; of one that is over, what comes behind the last line end as well."""
+        try:
+            with self.path(job.id, attempt).open("rb") as file:
+                file.seek(offset)
+                data = file.read(PIECE_BYTES)
+        except FileNotFoundError:
+            data = b""
+        is_last = is_over and len(data) < PIECE_BYTES
+        end = len(data) if is_last or (len(data) == PIECE_BYTES and b"\n" not in data) else data.rfind(b"\n") + 1
+        lines = list(split_lines(data[:end].decode(errors="replace")))
+        if is_last and attempt < job.attempt:
+            return Piece(lines, attempt + 1, 0)
+        return Piece(lines, attempt, offset + end)
+
+
+def split_lines(text: str) -> Iterator[str]:
+    """Lines, without their ends; each state of a bar is one."""
+    parts = re.split(r"\r\n|\n|\r", text)
+    yield from parts if parts[-1] else parts[:-1]
+
+
+def new_part(kept: bytes, data: bytes) -> bytes:
+    """What of a provider's whole text is not kept yet."""
+    if data.startswith(kept):
+        return data[len(kept) :]
+    if kept.startswith(data) or not data:
+        return b""
+    overlap = kept[-OVERLAP:]
+    place = data.find(overlap)
+    return data[place + len(overlap) :] if place >= 0 else b"\n" + data

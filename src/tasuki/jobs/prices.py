@@ -1,0 +1,28 @@
+"""What a second of hardware costs: published by the provider, and by hardware name."""
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["REPLICATE_PRICES", "cost_of"]
+
+REPLICATE_PRICES = {  # https://replicate.com/pricing, USD a second, as of 2025
+    "cpu": 0.0001,
+    "cpu-small": 0.000025,
+    "gpu-t4": 0.000225,
+    "gpu-l40s": 0.000975,
+    "gpu-a100-large": 0.0014,
+    "gpu-h100": 0.001525,
+}
+MANY = re.compile(r"-(\d{1,3})x$")
+
+
+def cost_of(hardware: str | None, seconds: float, prices: Mapping[str, float]) -> float | None:
+    """USD for so many seconds of a hardware, `gpu-a100-large-2x` being two; None where the price is not known."""
+    if hardware is None:
+        return None
+    price = prices.get(hardware)
+    found = MANY.search(hardware)
+    if price is None and found:
+        base = prices.get(hardware[: found.start()])
+        price = None if base is None else base * int(found[1])
+    return None if price is None else round(price * max(0.0, seconds), 6)

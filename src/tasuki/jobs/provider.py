@@ -1,0 +1,100 @@
+"""The seam to where jobs run, and what passes through it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tasuki.jobs.shown import Validated
+from tasuki.records import Job, Observation
+
+__all__ = ["INLINE_BYTES", "Page", "Provider", "Request", "Sight", "Signing"]
+
+INLINE_BYTES = 256 * 1024
+"""A text of a submission that is a data URI and longer is handed over before."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run: a command on a machine, or inputs for a model. Kept beside the job: it may hold secrets."""
+
+    command: list[str] = []
+    inputs: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    cwd: str | None = None
+    webhook_url: str | None = None
+
+
+class Sight(NamedTuple):
+    """What a provider says of one of its jobs: what is recorded of it, and what only is looked at.
+
+    `logs`: all that it has of them. `seconds`: how long the hardware was busy. `inputs`: what it was given.
+    """
+
+    observation: Observation
+    logs: str | None = None
+    created: int | None = None
+    seconds: float | None = None
+    inputs: dict[str, Any] | None = None
+
+
+class Page(NamedTuple):
+    """Some of a provider's jobs, the newest first, and where the next ones are."""
+
+    sights: list[Sight]
+    next: str | None
+
+
+class Provider(Protocol):
+    """Where jobs run. Every call may raise RemoteUnavailable (Throttled, when it was asked too often) or RemoteRejected
+    (RemoteClosed, when it does not take our key). To be used from one event loop.
+    """
+
+    name: str
+    title: str
+    """As people write it."""
+    account: str | None
+    """Whose jobs it sees; None until `validate` has found out."""
+    hardware: str | None
+    """What jobs run on that name none."""
+    prices: Mapping[str, float]
+    """USD a second, by hardware."""
+
+    async def validate(self) -> Validated:
+        """Whether it takes our key, and whom it takes us for; from then on `account` is known."""
+        ...
+
+    async def prepare(self, job: Job, request: Request, /) -> Request:
+        """Hand over what is too large for a submission; returns what to submit. Doing it again does no harm."""
+        ...
+
+    async def submit(self, job: Job, request: Request) -> Sight:
+        """Start an attempt. Not idempotent: when the answer is lost, `page` shows whether it began."""
+        ...
+
+    async def look(self, job: Job) -> Sight:
+        """One job. NotFound for one that it does not have."""
+        ...
+
+    async def page(self, cursor: str | None) -> Page:
+        """Some of its jobs, the newest first; those behind `cursor`, or the first."""
+        ...
+
+    async def cancel(self, job: Job) -> Sight:
+        """End a job. Again changes nothing; one that is over stays what it is. NotFound for one that it does not have."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections. Jobs go on."""
+        ...
+
+
+class Signing(Protocol):
+    """A provider that sends news of jobs, and signs it."""
+
+    async def webhook_keys(self, *, anew: bool) -> list[bytes]:
+        """The keys that it may sign with; `anew`: ask, whatever was known. RemoteUnavailable where they can't be had."""
+        ...
+
+    def sight(self, body: dict[str, Any]) -> Sight:
+        """What a message says. ValueError for what is none."""
+        ...

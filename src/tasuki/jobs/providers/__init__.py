@@ -1,0 +1,35 @@
+"""Where jobs run: a file each, and the table of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from tasuki.clock import Clock
+from tasuki.errors import NotFound
+from tasuki.jobs.provider import Provider
+from tasuki.jobs.providers.local import Local
+from tasuki.jobs.providers.replicate import Replicate
+from tasuki.settings import Settings
+
+__all__ = ["PROVIDERS", "open_provider"]
+
+Open = Callable[[Settings, Mapping[str, Any], Clock], Provider]
+
+
+def open_replicate(settings: Settings, changes: Mapping[str, Any], clock: Clock) -> Provider:
+    """Replicate, as the settings have it, and what was set over HTTP."""
+    return Replicate(msgspec.structs.replace(settings.providers.replicate, **changes), clock=clock)
+
+
+PROVIDERS: dict[str, Open] = {
+    "local": lambda settings, _, clock: Local(settings.dir, settings.providers.local, clock=clock),
+    "replicate": open_replicate,
+}
+
+
+def open_provider(name: str, settings: Settings, changes: Mapping[str, Any], clock: Clock) -> Provider:
+    """A provider, by its name. NotFound for one that is none."""
+    if name not in PROVIDERS:
+        raise NotFound(f"there is no provider {name!r}", hint=f"there are {', '.join(PROVIDERS)}")
+    return PROVIDERS[name](settings, changes, clock)

@@ -1,0 +1,238 @@
+"""This machine: jobs as processes that outlive whoever has started them.
+
+jobs/<id>/<attempt>/    log       what the job writes
+                        started/  made by whoever may run it: the wrapper, or one who gives it up
+                        process   pid, its start and the boot, as the wrapper has written them
+                        cancel    somebody wants it to end
+                        told      it was sent TERM
+                        exit      its exit code; there when it is over
+
+A wrapper in POSIX sh runs the command in a session of its own and writes the exit code by rename. Whoever looks later reads files;
+a process that is gone without an exit code was killed, or the machine went down.
+"""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError, NotFound, RequestRefused
+from tasuki.files import replace_file
+from tasuki.jobs.logs import LOG, job_folder
+from tasuki.jobs.provider import Page, Request, Sight
+from tasuki.jobs.shown import Validated
+from tasuki.journal import pid_start, this_process
+from tasuki.records import Job, JobStatus, Observation
+from tasuki.settings import LocalSettings, job_environment
+
+__all__ = ["Local"]
+
+WRAPPER = """
+place=$1; shift
+mkdir "$place/started" 2>/dev/null || exit 98
+{ echo $$; cat /proc/$$/stat /proc/sys/kernel/random/boot_id; } > "$place/process.new" 2>/dev/null
+mv "$place/process.new" "$place/process"
+trap : TERM INT HUP
+"$@"
+code=$?
+echo $code > "$place/exit.new" && mv "$place/exit.new" "$place/exit"
+"""
+START_FIELD = 19
+GIVEN_UP_US = 5_000_000
+"""A wrapper that has not begun after so long, and whose starter is gone, does not begin any more."""
+
+
+class Process(NamedTuple):
+    """The wrapper of an attempt, told apart from any other process."""
+
+    pid: int
+    start: int
+    boot: str
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it still runs."""
+        if not self.boot:  # a system without /proc
+            return answers(self.pid)
+        return self.boot == this_process().boot and pid_start(self.pid) == self.start
+
+
+class Local:
+    """Processes of this machine that belong to one data folder."""
+
+    name = "local"
+    title = "this machine"
+    hardware: str | None = None
+    prices: Mapping[str, float] = {}
+
+    def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM) -> None:
+        self.root = root
+        self.settings = settings
+        self.clock = clock
+        place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+        self.account: str | None = f"{socket.gethostname()}:{place}"
+        self.children: list[subprocess.Popen[bytes]] = []
+
+    async def close(self) -> None:
+        """Jobs go on; what has ended is not left as a zombie."""
+        self.reap()
+
+    async def validate(self) -> Validated:
+        """Whoever asks is here."""
+        return Validated(valid=True, user_info={"host": socket.gethostname()})
+
+    async def prepare(self, job: Job, request: Request, /) -> Request:
+        """It is all here."""
+        if not request.command:
+            raise ConfigError(f"job {job.id} has no command", hint='{"command": ["python", "train.py"]}')
+        return request
+
+    async def submit(self, job: Job, request: Request) -> Sight:
+        """Start the process. Whoever makes the attempt's folder is the one who may."""
+        place = self.place(job)
+        place.mkdir(parents=True, exist_ok=True)
+        if (place / "started").exists():
+            return await self.look(job)
+        with (place / LOG).open("ab") as log:
+            try:
+                child = subprocess.Popen(
+                    ["/bin/sh", "-c", WRAPPER, "tasuki-job", str(place), *request.command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=job_environment(job.id, request.env),
+                    cwd=request.cwd,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise RequestRefused(f"the process can't be started: {error}") from error
+        self.children.append(child)
+        return Sight(self.observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
+
+    async def look(self, job: Job) -> Sight:
+        """What the attempt's files say. NotFound where there are none."""
+        self.reap()
+        place = self.place(job)
+        if (place / "exit").exists():
+            return Sight(self.ended(job, place))
+        process = read_process(place)
+        if process is not None and not process.is_here and not (place / "exit").exists():
+            return Sight(self.gone(job, place))
+        if process is not None:
+            self.insist(place, process)
+            return Sight(self.observation(job, JobStatus.RUNNING, "running", started=modified(place / "process")))
+        if not place.exists():
+            raise NotFound(f"job {job.id} has no process here")
+        return Sight(self.not_begun(job, place))
+
+    async def page(self, cursor: str | None) -> Page:  # noqa: ARG002 - there are no more
+        """Nothing is started here by anybody else."""
+        return Page([], None)
+
+    async def cancel(self, job: Job) -> Sight:
+        """TERM to the whole session; KILL to what is left of it after a while, whoever looks then."""
+        place = self.place(job)
+        place.mkdir(parents=True, exist_ok=True)
+        if not (place / "cancel").exists():
+            replace_file(place / "cancel", b"")
+        process = read_process(place)
+        if process is not None and process.is_here and not (place / "told").exists():
+            stop(process, signal.SIGTERM)
+            replace_file(place / "told", b"")
+        return await self.look(job)
+
+    # -- how
+
+    def place(self, job: Job) -> Path:
+        """The folder of the attempt."""
+        return job_folder(self.root, job.id) / str(job.attempt)
+
+    def observation(self, job: Job, status: JobStatus, word: str, **facts: object) -> Observation:
+        """What is seen; a process has its job's id as its name here."""
+        return Observation(time=0, status=status, raw_status=word, external_id=f"{job.id}.{job.attempt}", **facts)  # type: ignore[arg-type] # fields of it
+
+    def ended(self, job: Job, place: Path) -> Observation:
+        """What an exit code says. One that ended well has, whoever wanted it to stop."""
+        code = int((place / "exit").read_text() or 1)
+        times = {"started": modified(place / "process"), "ended": modified(place / "exit")}
+        if code == 0:
+            return self.observation(job, JobStatus.COMPLETED, "exit code 0", **times)
+        if (place / "cancel").exists():
+            return self.observation(job, JobStatus.CANCELLED, f"exit code {code}", error_message="cancelled", **times)
+        return self.observation(job, JobStatus.FAILED, f"exit code {code}", error_message=f"exit code {code}", **times)
+
+    def gone(self, job: Job, place: Path) -> Observation:
+        """A process that is not there and has left no exit code: its session was killed, or the machine went down."""
+        times = {"started": modified(place / "process"), "ended": self.clock.now_us()}
+        if (place / "cancel").exists():
+            return self.observation(job, JobStatus.CANCELLED, "killed", error_message="cancelled", **times)
+        reason = "its process is gone without an exit code: killed, or the machine went down"
+        return self.observation(job, JobStatus.FAILED, "gone", error_message=reason, **times)
+
+    def not_begun(self, job: Job, place: Path) -> Observation:
+        """An attempt without a process: its starter was cut short, or only a moment ago. Who makes `started` decides."""
+        if (place / "cancel").exists() and took(place):
+            return self.observation(job, JobStatus.CANCELLED, "never started", error_message="cancelled")
+        age = self.clock.now_us() - (modified(place) or 0)
+        if age > GIVEN_UP_US and ((place / "started").exists() or took(place)):
+            reason = "it was about to be started when whoever started it ended"
+            return self.observation(job, JobStatus.FAILED, "never started", error_message=reason, ended=self.clock.now_us())
+        return self.observation(job, JobStatus.QUEUED, "starting")
+
+    def insist(self, place: Path, process: Process) -> None:
+        """KILL a session that was told to end long ago."""
+        asked = modified(place / "cancel")
+        if asked is not None and self.clock.now_us() - asked > self.settings.kill_seconds * 1_000_000:
+            stop(process, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Take the exit codes of our own children, so that none stays a zombie."""
+        self.children = [child for child in self.children if child.poll() is None]
+
+
+def took(place: Path) -> bool:
+    """Whether nobody had begun the attempt, and from now on nobody will."""
+    with suppress(FileExistsError):
+        (place / "started").mkdir()
+        return True
+    return False
+
+
+def read_process(place: Path) -> Process | None:
+    """The wrapper, as it has written itself down; None while it has not."""
+    try:
+        pid, *lines = (place / "process").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    if len(lines) < 2:
+        return Process(int(pid), 0, "")
+    return Process(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[START_FIELD]), lines[1])
+
+
+def answers(pid: int) -> bool:
+    """Whether there is a process of that pid."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stop(process: Process, number: signal.Signals) -> None:
+    """A signal to all processes of the wrapper's session that are still in its group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def modified(path: Path) -> int | None:
+    """When a file was written; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns // 1000
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,279 @@
+"""Replicate: predictions and trainings, by its HTTP API (https://replicate.com/docs/reference/http)."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled
+from tasuki.jobs.prices import REPLICATE_PRICES
+from tasuki.jobs.provider import INLINE_BYTES, Page, Request, Sight
+from tasuki.jobs.shown import Validated
+from tasuki.records import Job, JobStatus, Observation
+from tasuki.settings import ReplicateSettings
+
+__all__ = ["Replicate", "parse_retry_after", "parse_sight"]
+
+STATES = {  # https://replicate.com/docs/reference/http#predictions.get
+    "starting": JobStatus.QUEUED,
+    "processing": JobStatus.RUNNING,
+    "succeeded": JobStatus.COMPLETED,
+    "failed": JobStatus.FAILED,
+    "canceled": JobStatus.CANCELLED,
+    "aborted": JobStatus.CANCELLED,
+}
+ABORTED = "its deadline came before it began (aborted)"
+KINDS = ("predictions", "trainings")
+CREATES = RateLimitItemPerMinute(600)
+OTHERS = RateLimitItemPerMinute(3000)
+TIMEOUT_SECONDS = 10.0
+RESETS = re.compile(r"resets in ~?\s*(\d+(?:\.\d+)?)\s*s")
+LONGEST_PAUSE_SECONDS = 3600.0
+EVENTS = ["start", "logs", "completed"]
+
+
+class Replicate:
+    """One account. Without a key it says so, and asks nothing."""
+
+    name = "replicate"
+    title = "Replicate"
+
+    def __init__(self, settings: ReplicateSettings, *, clock: Clock = SYSTEM) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.account: str | None = None
+        self.keys: list[bytes] = []
+        self.hardware = settings.hardware
+        self.prices: Mapping[str, float] = REPLICATE_PRICES | settings.prices
+        self.budget = MovingWindowRateLimiter(MemoryStorage())
+        self.base = settings.base_url.rstrip("/")
+        headers = {"Authorization": f"Bearer {settings.token}", "User-Agent": "tasuki"}
+        limits = httpx.Limits(max_connections=16, keepalive_expiry=60)
+        self.client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+
+    async def validate(self) -> Validated:
+        """`GET /v1/account`."""
+        found = await self.call("GET", "/v1/account")
+        self.account = str(found.get("username") or "")
+        return Validated(valid=True, user_info={key: found[key] for key in ("username", "name", "type") if key in found})
+
+    async def prepare(self, _: Job, request: Request) -> Request:
+        """Large data URIs go up as files, and are replaced by their addresses."""
+        inputs = dict(request.inputs)
+        for name, value in inputs.items():
+            if isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES:
+                inputs[name] = await self.upload(name, value)
+        return msgspec.structs.replace(request, inputs=inputs)
+
+    async def upload(self, name: str, uri: str) -> str:
+        """One file; its address."""
+        kind, content = parse_data_uri(uri)
+        answer = await self.call("POST", "/v1/files", files={"content": (name, content, kind)})
+        return str(answer["urls"]["get"])
+
+    async def submit(self, job: Job, request: Request) -> Sight:
+        """A prediction; a training, where the job's metadata names a `destination` for what is trained."""
+        version = str(job.metadata.get("version") or self.settings.version or "")
+        if not version:
+            raise ConfigError("no model version is named", hint='metadata={"version": "..."}, or providers.replicate.version')
+        body: dict[str, Any] = {"input": request.inputs}
+        if webhook := request.webhook_url or self.settings.webhook_url:
+            body |= {"webhook": webhook, "webhook_events_filter": EVENTS}
+        if destination := job.metadata.get("destination"):
+            body["destination"] = destination
+            model = "/".join(quote(part, safe="") for part in str(job.metadata.get("model", "")).split("/"))
+            path = f"/v1/models/{model}/versions/{quote(version, safe='')}/trainings"
+        else:
+            body["version"] = version
+            path = "/v1/predictions"
+        return answered(await self.call("POST", path, json=body, budget=CREATES))
+
+    async def look(self, job: Job) -> Sight:
+        """`GET /v1/predictions/{id}`, or a training."""
+        return answered(await self.call("GET", path_of(job)))
+
+    async def page(self, cursor: str | None) -> Page:
+        """Predictions, then trainings."""
+        kind, _, address = (cursor or KINDS[0]).partition(" ")
+        found = await self.call("GET", address or f"/v1/{kind}")
+        results = found.get("results")
+        following = found.get("next")
+        sights = [answered(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+        if isinstance(following, str) and following:
+            return Page(sights, f"{kind} {following}")
+        return Page(sights, KINDS[1] if kind == KINDS[0] else None)
+
+    async def cancel(self, job: Job) -> Sight:
+        """`POST …/cancel`."""
+        return answered(await self.call("POST", f"{path_of(job)}/cancel"))
+
+    async def webhook_keys(self, *, anew: bool) -> list[bytes]:
+        """`GET /v1/webhooks/default/secret`; the one before is good for a while."""
+        if anew or not self.keys:
+            key = parse_key(str((await self.call("GET", "/v1/webhooks/default/secret")).get("key", "")))
+            self.keys = [key, *(one for one in self.keys if one != key)][:2]
+        return self.keys
+
+    def sight(self, body: dict[str, Any]) -> Sight:
+        """What a message says: it is the prediction or the training itself."""
+        return parse_sight(body)
+
+    async def call(
+        self, method: str, path: str, *, budget: RateLimitItemPerMinute = OTHERS, json: Any = None, files: Any = None
+    ) -> dict[str, Any]:
+        """One request; its JSON. A key is sent to the provider's own address alone."""
+        if not self.settings.token:
+            raise RemoteClosed("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
+        if not self.budget.hit(budget, self.name):
+            raise Throttled("we have asked as often as Replicate allows within a minute", after_seconds=5)
+        url = path if "://" in path else f"{self.base}{path}"
+        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+            raise RemoteUnavailable(f"Replicate names a page at another address: {url[:200]}")
+        try:
+            answer = await self.client.request(method, url, json=json, files=files)
+        except httpx.HTTPError as error:
+            raise RemoteUnavailable(f"Replicate does not answer: {type(error).__name__} {error}".rstrip()) from error
+        return content_of(answer)
+
+
+def content_of(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON of an answer, or the error that it stands for."""
+    status = answer.status_code
+    detail = detail_of(answer)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        raise Throttled(f"Replicate has had enough: {detail}", after_seconds=parse_retry_after(answer.headers, answer.text))
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise RemoteClosed(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
+    if status == httpx.codes.NOT_FOUND:
+        raise NotFound(f"Replicate has no such thing: {detail}")
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status < httpx.codes.OK:
+        raise RemoteUnavailable(f"Replicate is in trouble: {status} {detail}")
+    if not answer.is_success:
+        raise RequestRefused(f"Replicate refuses that: {status} {detail}")
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any]) if answer.content else {}
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RemoteUnavailable(f"Replicate's answer is no JSON: {error}") from error
+
+
+def answered(body: Mapping[str, Any]) -> Sight:
+    """What an answer says. RemoteUnavailable for one that is none."""
+    try:
+        return parse_sight(body)
+    except ValueError as error:
+        raise RemoteUnavailable(f"Replicate's answer can't be read: {error}") from error
+
+
+def detail_of(answer: httpx.Response) -> str:
+    """What an answer that is an error says, in a few words."""
+    if answer.is_success:
+        return ""
+    try:
+        found = msgspec.json.decode(answer.content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return answer.text[:200]
+    return str(found.get("detail") or found.get("title") or "")[:200]
+
+
+def parse_retry_after(headers: Mapping[str, str], text: str) -> float | None:
+    """How long to wait: the header's seconds, or what the text says; None where neither says anything."""
+    stated = headers.get("retry-after", "")
+    found = stated if re.fullmatch(r"\d+(\.\d+)?", stated) else (RESETS.search(text) or ["", ""])[1]
+    return min(float(found), LONGEST_PAUSE_SECONDS) if found else None
+
+
+def path_of(job: Job) -> str:
+    """Where a job is."""
+    kind = KINDS[1] if job.metadata.get("kind") == "training" else KINDS[0]
+    return f"/v1/{kind}/{quote(job.external_id or '', safe='')}"
+
+
+def parse_sight(body: Mapping[str, Any]) -> Sight:
+    """An object of the API. ValueError where it has no id. What a word means that is not known is not guessed."""
+    external_id, word = body.get("id"), body.get("status")
+    if not isinstance(external_id, str) or not external_id or not isinstance(word, str):
+        raise ValueError("a prediction has an `id` and a `status`")
+    status = STATES.get(word)
+    measured = body.get("metrics")
+    seconds = measured.get("predict_time") if isinstance(measured, dict) else None
+    error = ABORTED if word == "aborted" else body.get("error")
+    observation = Observation(
+        time=0,
+        status=status,
+        raw_status=word,
+        external_id=external_id,
+        started=parse_time(body.get("started_at")),
+        ended=parse_time(body.get("completed_at")),
+        error_message=error if isinstance(error, str) and error else None,
+        output_url=output_url(body.get("output")),
+        metadata=facts_of(body),
+    )
+    logs = body.get("logs")
+    return Sight(
+        observation,
+        logs=logs if isinstance(logs, str) else None,
+        created=parse_time(body.get("created_at")),
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+        inputs=body["input"] if isinstance(body.get("input"), dict) else None,
+    )
+
+
+def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of where it came from: the model, its version, whether it is a training."""
+    found: dict[str, Any] = {key: body[key] for key in ("model", "version") if isinstance(body.get(key), str)}
+    urls = body.get("urls")
+    if isinstance(urls, dict) and "/trainings/" in str(urls.get("get")):
+        found["kind"] = "training"
+    return found
+
+
+def output_url(output: Any) -> str | None:
+    """The first address in what came out."""
+    if isinstance(output, str):
+        return output if output.startswith(("http://", "https://")) else None
+    values = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
+    return next((url for url in map(output_url, values) if url), None)
+
+
+def parse_time(text: Any) -> int | None:
+    """Microseconds UTC from a time as the API writes it; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return round(moment.timestamp() * 1_000_000) if moment.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_data_uri(uri: str) -> tuple[str, bytes]:
+    """The media type and the content of a data URI. ConfigError for what is none."""
+    head, comma, content = uri[len("data:") :].partition(",")
+    kind, _, encoding = head.partition(";")
+    try:
+        data = base64.b64decode(content, validate=True) if encoding.endswith("base64") else content.encode()
+    except binascii.Error as error:
+        raise ConfigError(f"a data URI can't be read: {error}") from error
+    if not comma:
+        raise ConfigError("a data URI has no comma")
+    return kind or "application/octet-stream", data
+
+
+def parse_key(text: str) -> bytes:
+    """The key behind `whsec_`. RemoteUnavailable for what is none."""
+    try:
+        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise RemoteUnavailable("Replicate's key for webhooks can't be read") from error

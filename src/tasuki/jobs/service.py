@@ -1,0 +1,355 @@
+"""Jobs: all that can be asked of them and done with them. The server and the command line both open this over a data folder."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
+from tasuki.jobs.desk import Desk
+from tasuki.jobs.logs import Piece
+from tasuki.jobs.prices import cost_of
+from tasuki.jobs.progress import Said, parse_progress
+from tasuki.jobs.providers import PROVIDERS
+from tasuki.jobs.shown import (
+    JobList,
+    JobLogs,
+    JobMetrics,
+    JobShown,
+    Progress,
+    ProviderShown,
+    SyncReport,
+    Validated,
+    View,
+    shown,
+)
+from tasuki.jobs.submitting import Submission, Submitting
+from tasuki.jobs.watching import Refreshed, Watching
+from tasuki.jobs.webhooks import Webhooks
+from tasuki.records import Job, JobDeleted, JobStatus
+from tasuki.settings import Settings
+from tasuki.store import JobQuestions, JobRow, JobRun, JobsWanted
+
+__all__ = ["Jobs", "LogEvent"]
+
+FRESH_SECONDS = 4.0
+"""Logs that were got so recently are not got again for a look at the progress."""
+FOLLOW_SECONDS = 0.3
+FOLLOW_CLOUD_SECONDS = 3.0
+TOTALS = ("total_steps", "max_steps", "max_train_steps", "num_steps", "steps")
+"""How a run's config says how many steps it will make; the first that is there counts."""
+
+
+class LogEvent(NamedTuple):
+    """A line of a job, or, without one, its end."""
+
+    line: str | None
+    status: str
+    place: str
+
+
+class Jobs:
+    """Of one data folder. To be used from one event loop.
+
+    `user`: whose jobs are meant; None: everybody's. NotFound for a job that is not there, or is another user's.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.desk = Desk(settings, clock=clock, changed=changed)
+        self.watching = Watching(self.desk)
+        self.submitting = Submitting(self.desk)
+        self.webhooks = Webhooks(self.desk)
+        self.said: dict[str, tuple[tuple[int, int], Said]] = {}
+        self.asked_at: dict[str, float] = {}
+
+    async def close(self) -> None:
+        """Close everything. Jobs go on."""
+        await self.desk.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    # -- asking
+
+    async def listing(
+        self, wanted: JobsWanted, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
+    ) -> JobList:
+        """Some of the jobs, and how many there are. With `sync_active` all active ones are looked at before, for at most 10 s."""
+        if sync_active:
+            await self.watching.refresh_in_time("sync_active")
+            await self.after_look()
+
+        def question(questions: JobQuestions) -> tuple[Sequence[JobRow], int, Collection[str]]:
+            found = questions.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
+            return found, questions.count(wanted), {one.provider for one in questions.degraded()}
+
+        found, total, degraded = await self.desk.ask(question)
+        return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
+
+    async def get(self, id: str, user: str | None = None) -> JobShown:
+        """One job."""
+        row = await self.row(id, user)
+        degraded = await self.desk.ask(lambda questions: {one.provider for one in questions.degraded()})
+        return self.show(row, degraded)
+
+    async def row(self, id: str, user: str | None = None) -> JobRow:
+        """One job as it is kept."""
+        row = await self.desk.ask(lambda questions: questions.job(id))
+        if user is not None and row.job.user_id != user:
+            raise NotFound(f"there is no job {id!r}", hint="tasuki job list")
+        return row
+
+    def show(self, row: JobRow, degraded: Collection[str]) -> JobShown:
+        """A job as it is shown."""
+        job, said = row.job, Said()
+        if job.status is JobStatus.RUNNING:
+            said = self.latest(job)
+        return shown(job, View(
+            now_us=self.clock.now_us(),
+            sync_state=self.desk.sync_state(job, degraded),
+            progress=exact(row.run, said.progress) if job.status is JobStatus.RUNNING else None,
+            stage=said.stage,
+            run_id=row.run.id if row.run else None,
+            cost_usd=self.estimate(job),
+        ))  # fmt: skip
+
+    def latest(self, job: Job) -> Said:
+        """What the latest lines of a job say, read again only when there are more."""
+        size = (job.attempt, self.desk.logs.size(job))
+        before = self.said.get(job.id)
+        if before is None or before[0] != size:
+            if len(self.said) > 10_000:
+                self.said.clear()
+            self.said[job.id] = before = (size, parse_progress(self.desk.logs.tail(job)))
+        return before[1]
+
+    def estimate(self, job: Job) -> float | None:
+        """What a running job may have cost by now, by the price of its own hardware."""
+        if job.status is not JobStatus.RUNNING or job.started is None:
+            return None
+        provider = self.desk.providers.get(job.provider)
+        prices = provider.prices if provider else {}
+        return cost_of(job.hardware_type, (self.clock.now_us() - job.started) / 1_000_000, prices)
+
+    async def progress(self, id: str, user: str | None = None) -> Progress:
+        """What the latest lines of a running job say. Of one that does not run nobody is asked, and nothing is said."""
+        row = await self.row(id, user)
+        if row.job.status is not JobStatus.RUNNING:
+            return Progress(job_id=row.job.id)
+        await self.get_logs(row.job, FRESH_SECONDS)
+        row = await self.row(id, user)
+        if row.job.status is not JobStatus.RUNNING:
+            return Progress(job_id=row.job.id)
+        said = self.latest(row.job)
+        return Progress(job_id=row.job.id, stage=said.stage, last_log=said.last_log, progress=exact(row.run, said.progress))
+
+    async def metrics(self, user: str | None = None) -> JobMetrics:
+        """Counts and costs."""
+        totals = await self.desk.ask(lambda questions: questions.totals(user))
+        counts = {status.value: totals.by_status.get(status.value, 0) for status in JobStatus}
+        return JobMetrics(
+            total=sum(counts.values()),
+            active=sum(n for status, n in counts.items() if JobStatus(status).is_active),
+            by_status=counts,
+            cost_usd=round(sum(totals.cost_by_provider.values()), 6),
+            cost_by_provider={name: round(cost, 6) for name, cost in totals.cost_by_provider.items()},
+            unknown_words=totals.odd_words,
+        )
+
+    # -- logs
+
+    async def logs(self, id: str, user: str | None = None) -> JobLogs:
+        """All that a job has written. Of a running one the latest is got first; of any other, where there is nothing here."""
+        job = (await self.row(id, user)).job
+        await self.get_logs(job, 0.0)
+        return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.desk.logs.text, job))
+
+    async def get_logs(self, job: Job, every_seconds: float) -> None:
+        """Get what a job has written by now, unless that was done so recently, or it is over and its logs are here."""
+        if job.status.is_final and self.desk.logs.size(job):
+            self.asked_at.pop(job.id, None)
+            return
+        now = self.clock.monotonic()
+        if now - self.asked_at.get(job.id, -every_seconds) >= every_seconds:
+            self.asked_at[job.id] = now
+            await self.watching.refresh_logs(job)
+
+    async def follow(self, id: str, user: str | None = None, place: str = "") -> AsyncIterator[LogEvent]:
+        """Every line of a job, from a place on, as they come; then its end."""
+        job = (await self.row(id, user)).job
+        attempt, offset = parse_place(place, job)
+        while True:
+            await self.get_logs(job, FOLLOW_CLOUD_SECONDS)
+            job = (await self.row(id, user)).job  # before its lines are read: of one that is over, all are there
+            async for piece in self.pieces(job, attempt, offset):
+                attempt, offset = piece.attempt, piece.offset
+                for line in piece.lines:
+                    yield LogEvent(line, job.status, f"{attempt}-{offset}")
+            if job.status.is_final:
+                yield LogEvent(None, job.status, f"{attempt}-{offset}")
+                return
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[Piece]:
+        """All that there is of a job's lines behind a place."""
+        while True:
+            is_over = job.status.is_final or attempt < job.attempt
+            piece = await asyncio.to_thread(self.desk.logs.lines, job, attempt, offset, is_over=is_over)
+            if (piece.attempt, piece.offset) == (attempt, offset):
+                return
+            yield piece
+            attempt, offset = piece.attempt, piece.offset
+
+    # -- doing
+
+    async def submit(self, wanted: Submission) -> JobShown:
+        """Start a job."""
+        job = await self.submitting.submit(wanted)
+        await self.after_look()
+        return await self.get(job.id)
+
+    async def retry(self, id: str, user: str | None = None) -> JobShown:
+        """A new attempt at a job that is over."""
+        job = await self.submitting.retry((await self.row(id, user)).job)
+        await self.after_look()
+        return await self.get(job.id)
+
+    async def cancel(self, id: str, user: str | None = None) -> JobShown:
+        """End a job. Conflict for one that is over; what becomes of it is what its provider says."""
+        job = (await self.row(id, user)).job
+        if job.status.is_final:
+            raise Conflict(f"job {job.id} is {job.status} already")
+        job = await self.desk.observe(job, "cancel", cancel_requested=True)
+        await self.send_cancel(job)
+        return await self.get(job.id)
+
+    async def send_cancel(self, job: Job) -> None:
+        """Tell its provider, which may not hear; then it is told again, later."""
+        now = self.clock.now_us()
+        if job.provider != "local" and job.external_id is None:
+            if job.id not in self.submitting.at_work:
+                await self.desk.observe(job, "cancel", JobStatus.CANCELLED, error_message="cancelled before it began", ended=now)
+            return
+        try:
+            provider = await self.desk.identified(job.provider)
+            if provider.account != job.account:
+                raise RemoteUnavailable(f"job {job.id} runs elsewhere: {job.account}", hint="cancel it there")
+            async with self.desk.asking(provider):
+                sight = await provider.cancel(job)
+        except NotFound:
+            await self.desk.observe(
+                job, "cancel", JobStatus.CANCELLED, error_message=f"{provider.title} has no such job", ended=now
+            )
+            return
+        except RemoteError:
+            return
+        if sight.observation.external_id == job.external_id or job.external_id is None:
+            await self.desk.record(self.desk.dated(provider, job, job.attempt, sight, "cancel"))
+
+    async def delete(self, id: str, user: str | None = None) -> None:
+        """Forget a job; it is not found again. Conflict for one that is not over."""
+        job = (await self.row(id, user)).job
+        if job.status.is_active:
+            raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
+        await self.desk.record(JobDeleted(time=self.clock.now_us(), job=job.id))
+
+    async def sync(self, only: str | None = None) -> SyncReport:
+        """Look for jobs at all providers, or at one."""
+        report = await self.watching.sync(only)
+        await self.after_look()
+        return report
+
+    async def refresh(self, source: str, *, is_due: Callable[[Job], bool] = lambda _: True) -> Refreshed:
+        """Look at active jobs: what a poller does."""
+        done = await self.watching.refresh(source, is_due=is_due)
+        await self.after_look()
+        return done
+
+    async def after_look(self) -> None:
+        """Jobs may have come to be known: news of them may be parked."""
+        for name in PROVIDERS:
+            if name != "local" and self.desk.is_configured(name):
+                try:
+                    await self.webhooks.unpark(name)
+                except RemoteError:
+                    continue
+
+    # -- what goes on by itself
+
+    async def start_waiting(self) -> int:
+        """Start jobs of this machine whose turn it is; returns how many."""
+        provider = await self.desk.identified("local")
+        jobs = [job for job in await self.desk.ask(lambda questions: questions.active("local")) if job.account == provider.account]
+        running = sum(job.status is JobStatus.RUNNING for job in jobs)
+        waiting = sorted((job for job in jobs if job.status is not JobStatus.RUNNING), key=lambda job: (job.created, job.id))
+        started = 0
+        for job in waiting[: max(0, self.settings.providers.local.max_running - running)]:
+            await self.submitting.begin(job)
+            started += 1
+        return started
+
+    async def look_here(self) -> Refreshed:
+        """Look at the jobs of this machine: that costs nothing."""
+        return await self.watching.refresh(
+            "queue", "local", is_due=lambda job: job.status is JobStatus.RUNNING or job.cancel_requested
+        )
+
+    async def recover(self) -> None:
+        """Go on with what was cut short, and say again what was not heard."""
+        await self.submitting.recover()
+        for job in await self.desk.ask(lambda questions: questions.active()):
+            if job.cancel_requested and self.desk.is_configured(job.provider) and not self.desk.health(job.provider).wait_seconds:
+                await self.send_cancel(job)
+
+    # -- providers
+
+    async def providers(self) -> list[ProviderShown]:
+        """All there are."""
+        degraded = {one.provider: one.detail for one in await self.desk.ask(lambda questions: questions.degraded())}
+        return [
+            ProviderShown(
+                name=name, configured=self.desk.is_configured(name), degraded=name in degraded, detail=degraded.get(name, ""),
+                paused_seconds=round(self.desk.health(name).wait_seconds, 1),
+            )
+            for name in PROVIDERS
+        ]  # fmt: skip
+
+    async def validate(self, name: str) -> Validated:
+        """Whether a provider takes our key."""
+        provider = self.desk.provider(name)
+        try:
+            async with self.desk.asking(provider):
+                return await provider.validate()
+        except RemoteError as error:
+            return Validated(valid=False, error=str(error))
+
+    async def webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
+        """News of a provider."""
+        await self.webhooks.take(name, headers, body)
+
+
+def exact(run: JobRun | None, parsed: float | None) -> float | None:
+    """How far it has come: by its run, where that says how many steps there are; else what was read from its logs."""
+    if run is None or run.last_step is None:
+        return parsed
+    total = next((total for key in TOTALS if (total := whole(run.config.get(key)))), None)
+    return parsed if total is None else round(min(100.0, max(0.0, 100 * (run.last_step + 1) / total)), 1)
+
+
+def whole(value: Any) -> int | None:
+    """A number of steps; None for what is none."""
+    return int(value) if isinstance(value, (int, float)) and value >= 1 else None
+
+
+def parse_place(text: str, job: Job) -> tuple[int, int]:
+    """Attempt and byte from the id of a line; the beginning for what is none."""
+    attempt, _, offset = text.partition("-")
+    if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (attempt, offset)):
+        return 1, 0
+    return max(1, min(int(attempt), job.attempt)), int(offset)

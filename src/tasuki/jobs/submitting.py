@@ -1,0 +1,297 @@
+"""Submitting: a job is on record before anything is asked of its provider, and each step before it is taken.
+
+    created → (uploading) → submitting → queued, running, ...
+
+Whoever takes these steps holds the job's lock. What is found between two steps, with nobody at it, was cut short: an upload fails,
+and may be tried again; a submission whose answer was lost is looked for in the provider's list and never submitted again by itself.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled
+from tasuki.failpoints import reach
+from tasuki.files import replace_file
+from tasuki.jobs.desk import Desk
+from tasuki.jobs.logs import job_folder
+from tasuki.jobs.provider import Provider, Request, Sight
+from tasuki.jobs.register import Claim
+from tasuki.journal import take_lock
+from tasuki.records import Job, JobCreated, JobStatus, Observation
+
+__all__ = ["Submission", "Submitting"]
+
+SUBMITTING = "submitting"
+WAITING = "waiting for its turn"
+MOST_PAGES = 3
+LOOK_US = 600_000_000
+SLACK_US = 300_000_000
+"""By so much a provider's clock may differ from ours."""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted. With a key, of one user, the second submission is the first."""
+
+    provider: str
+    request: Request
+    user: str | None = None
+    config_name: str | None = None
+    hardware_type: str | None = None
+    metadata: dict[str, Any] = {}
+    key: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Equal for two that want the same."""
+        return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, key=None), order="sorted")).hexdigest()
+
+
+class Submitting:
+    """Starts jobs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.at_work: set[str] = set()
+
+    async def submit(self, wanted: Submission) -> Job:
+        """A new job, or, with a key that was used before, the job that it stands for. Conflict if that is another submission's."""
+        provider = self.desk.provider(wanted.provider)
+        if not self.desk.is_configured(wanted.provider):
+            raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
+        id = secrets.token_hex(6)
+        if wanted.key is not None:
+            id = await self.claimed(wanted, wanted.key, id)
+            with suppress(NotFound):
+                return (await self.desk.ask(lambda questions: questions.job(id))).job
+        provider = await self.desk.identified(wanted.provider)
+        self.keep(id, wanted.request)
+        now = self.desk.clock.now_us()
+        created = JobCreated(
+            time=now, job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
+            config_name=wanted.config_name, hardware_type=wanted.hardware_type or provider.hardware,
+            command=wanted.request.command, metadata=wanted.metadata,
+        )  # fmt: skip
+        await self.desk.record(created)
+        reach("jobs.created")
+        job = (await self.desk.ask(lambda questions: questions.job(id))).job
+        return await self.start(job)
+
+    async def claimed(self, wanted: Submission, key: str, id: str) -> str:
+        """The job that a key stands for."""
+        ours, now = Claim(id, wanted.digest), self.desk.clock.now_us()
+        claim = await self.desk.in_thread(lambda: self.desk.book().register.claim(wanted.user or "", key, ours, now))
+        if claim.digest != ours.digest:
+            raise Conflict(f"the key {key!r} was used for another submission", hint=f"that is job {claim.job}; use another key")
+        return claim.job
+
+    async def retry(self, job: Job) -> Job:
+        """A new attempt at a job that is over. Conflict for one that is not, or that was not submitted here."""
+        if job.status.is_active:
+            raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
+        if self.request(job) is None:
+            raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")
+        again = Observation(
+            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING
+        )
+        await self.desk.record(again)
+        return await self.start((await self.desk.ask(lambda questions: questions.job(job.id))).job)
+
+    # -- the steps
+
+    async def start(self, job: Job) -> Job:
+        """Take the steps that are left; a job of this machine waits for its turn, and one whose provider can't be asked, too."""
+        if job.provider == "local":
+            return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
+        return await self.go_on(job)
+
+    async def begin(self, job: Job) -> Job:
+        """Start a job of this machine: its turn has come."""
+        with self.held(job) as is_ours:
+            if not is_ours:
+                return job
+            provider = await self.desk.identified("local")
+            request = self.request(job)
+            try:
+                if request is None:
+                    raise NotFound(f"nothing is left of what job {job.id} was to run")
+                sight = await provider.submit(job, await provider.prepare(job, request))
+            except (RemoteRejected, ConfigError, NotFound) as error:
+                return await self.desk.observe(
+                    job, "queue", JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()
+                )
+            reach("jobs.after_start")
+            return await self.bind(job, sight)
+
+    async def go_on(self, job: Job) -> Job:
+        """Upload and submit, unless somebody else is at it."""
+        with self.held(job) as is_ours:
+            if not is_ours:
+                return job
+            provider = await self.desk.identified(job.provider)
+            try:
+                return await self.steps(provider, job)
+            except (RemoteRejected, ConfigError, NotFound) as error:
+                now = self.desk.clock.now_us()
+                return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
+
+    async def steps(self, provider: Provider, job: Job) -> Job:
+        """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
+        request = self.request(job) or Request()
+        try:
+            self.desk.health(provider.name).enter()  # before anything is on record: it may not be asked now
+            self.desk.health(provider.name).probing = False
+            if is_large(request):
+                job = await self.desk.observe(job, "submit", JobStatus.UPLOADING, raw_status="uploading")
+            async with self.desk.asking(provider):
+                request = await provider.prepare(job, request)
+        except RemoteUnavailable as error:
+            return await self.put_off(job, error)
+        reach("jobs.uploaded")
+        self.keep(job.id, request, "submitted.json")
+        job = await self.desk.observe(job, "submit", raw_status=SUBMITTING)
+        reach("jobs.before_submit")
+        try:
+            async with self.desk.asking(provider):
+                sight = await provider.submit(job, request)
+        except Throttled as error:
+            return await self.put_off(job, error)
+        except RemoteUnavailable:
+            return await self.find_lost(provider, job)
+        reach("jobs.after_submit")
+        return await self.bind(job, sight)
+
+    async def put_off(self, job: Job, error: RemoteUnavailable) -> Job:
+        """Nothing was submitted: an upload that broke off has failed, anything else waits until the provider can be asked again."""
+        if job.status is JobStatus.UPLOADING and job.raw_status != SUBMITTING:
+            return await self.fail_upload(job, error.message)
+        return await self.desk.observe(job, "submit", raw_status=f"put off: {error.message}")
+
+    async def fail_upload(self, job: Job, reason: str) -> Job:
+        """An upload that broke off."""
+        detail = f"the upload was interrupted, and nothing was submitted: {reason}"
+        return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.desk.clock.now_us())
+
+    async def bind(self, job: Job, sight: Sight) -> Job:
+        """From now on it is known as what the job runs."""
+        provider = self.desk.provider(job.provider)
+        seen = self.desk.dated(provider, job, job.attempt, sight, "submit")
+        if sight.logs:
+            self.desk.logs.keep(job.id, job.attempt, sight.logs)
+        await self.desk.record(seen)
+        return (await self.desk.ask(lambda questions: questions.job(job.id))).job
+
+    async def find_lost(self, provider: Provider, job: Job) -> Job:
+        """Look in the provider's list for what was submitted without an answer. Only if there is exactly one is it that."""
+        request = self.request(job, "submitted.json") or Request()
+        sights: list[Sight] = []
+        cursor = None
+        try:
+            for _ in range(MOST_PAGES):
+                async with self.desk.asking(provider):
+                    page = await provider.page(cursor)
+                sights += page.sights
+                cursor = page.next
+                if cursor is None:
+                    break
+        except RemoteUnavailable:
+            return job  # still on record as being submitted: it is looked for again
+        names = {sight.observation.external_id or "" for sight in sights}
+        known = await self.desk.ask(lambda questions: questions.known(provider.name, job.account, names))
+        strangers = [sight for sight in sights if not is_ours(sight, known)]
+        found = [sight for sight in strangers if is_same(sight, job, request)]
+        if len(found) == 1:
+            return await self.bind(job, found[0])
+        return await self.desk.observe(
+            job, "submit", candidates=[sight.observation.external_id or "" for sight in found], raw_status=SUBMITTING
+        )
+
+    # -- what was cut short
+
+    async def recover(self) -> None:
+        """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
+        jobs = await self.desk.ask(lambda questions: questions.active())
+        for job in jobs:
+            is_waiting = job.provider != "local" and job.external_id is None and not self.is_given_up(job)
+            if is_waiting and self.desk.is_configured(job.provider):
+                with suppress(RemoteUnavailable, RemoteRejected):
+                    await self.recover_one(job)
+
+    def is_given_up(self, job: Job) -> bool:
+        """Whether nobody looks any more for what was submitted: there are several, or after a while still none."""
+        return job.is_lost and (bool(job.candidates) or self.desk.clock.now_us() - job.created > LOOK_US)
+
+    async def recover_one(self, job: Job) -> None:
+        """One job that has no name at its provider yet."""
+        provider = await self.desk.identified(job.provider)
+        if provider.account != job.account or self.desk.health(job.provider).wait_seconds:
+            return
+        if job.raw_status == SUBMITTING:
+            with self.held(job) as is_ours:
+                if is_ours:
+                    await self.find_lost(provider, job)
+        elif job.status is JobStatus.UPLOADING:
+            with self.held(job) as is_ours:
+                if is_ours:
+                    await self.fail_upload(job, "whoever was at it ended")
+        else:
+            await self.go_on(job)
+
+    @contextmanager
+    def held(self, job: Job) -> Iterator[bool]:
+        """True while we are the ones, of all processes, who take the job's steps."""
+        if job.id in self.at_work:
+            yield False
+            return
+        path = job_folder(self.desk.settings.dir, job.id) / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.at_work.add(job.id)
+        descriptor = take_lock(path)
+        try:
+            yield descriptor is not None
+        finally:
+            self.at_work.discard(job.id)
+            if descriptor is not None:
+                os.close(descriptor)
+
+    # -- what is to be run
+
+    def keep(self, id: str, request: Request, name: str = "request.json") -> None:
+        """Keep what is to be run beside the job, for its owner alone: it may hold secrets."""
+        folder = job_folder(self.desk.settings.dir, id)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(folder / name, msgspec.json.encode(request), mode=0o600, durable=True)
+
+    def request(self, job: Job, name: str = "request.json") -> Request | None:
+        """What is to be run; None for a job that was not submitted here."""
+        path: Path = job_folder(self.desk.settings.dir, job.id) / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Request)
+        except FileNotFoundError:
+            return None
+
+
+def is_large(request: Request) -> bool:
+    """Whether something of it is handed over before it is submitted."""
+    return any(
+        isinstance(value, str) and value.startswith("data:") and len(value) > 256 * 1024 for value in request.inputs.values()
+    )
+
+
+def is_ours(sight: Sight, known: dict[str, Any]) -> bool:
+    """Whether a job of the provider's is one that was submitted from here, with an answer."""
+    return sight.observation.external_id in known
+
+
+def is_same(sight: Sight, job: Job, request: Request) -> bool:
+    """Whether a job of the provider's may be the one that was submitted: by version, inputs and time."""
+    version = job.metadata.get("version")
+    same_version = version is None or sight.observation.metadata.get("version") == version
+    is_later = sight.created is None or sight.created >= job.created - SLACK_US
+    return same_version and is_later and sight.inputs == request.inputs
