@@ -65,6 +65,11 @@ export function formatDuration(seconds) {
   return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
 }
 
+/** The same, where seconds beside minutes would claim too much. */
+export function formatRough(seconds) {
+  return seconds < 60 || seconds >= 3600 ? formatDuration(seconds) : `${Math.round(seconds / 60)} min`;
+}
+
 /** US dollars: cents, and of less than one its first digits. */
 export function formatCost(dollars) {
   if (dollars === 0 || dollars >= 0.01) return `$${dollars.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;

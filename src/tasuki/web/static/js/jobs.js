@@ -18,6 +18,7 @@ const MOST = 500; // in one answer
 const STEP = 100;
 const LOOK_MS = 30_000;
 const PROGRESS_MS = 5000;
+const SIGHT_MS = 100;
 const ROWS_AT_ONCE = 20;
 
 const byId = new Map();
@@ -34,14 +35,15 @@ export const providers = signal([]);
 export const syncing = signal(false);
 /** What the lines of running jobs say, by job. */
 export const progress = signal(new Map());
-/** The running jobs in sight. */
-export const inSight = new Set();
+const inSight = new Set();
+let sightTimer = 0;
 
-const newestFirst = (a, b) => b.created - a.created || (a.job_id < b.job_id ? 1 : -1);
+const rank = ({ status }) => ACTIVE.indexOf(status);
+const inOrder = (a, b) => rank(a) - rank(b) || b.created - a.created || (a.job_id < b.job_id ? 1 : -1);
 const listed = (isActive) =>
   computed(() => {
     revision.value;
-    return [...byId.values()].filter((job) => job.is_active === isActive && matches(job)).sort(newestFirst);
+    return [...byId.values()].filter((job) => job.is_active === isActive && matches(job)).sort(inOrder);
   });
 export const activeJobs = listed(true);
 export const finalJobs = listed(false);
@@ -127,7 +129,6 @@ function load() {
       loadHead(),
       view.job.peek() && refresh(view.job.peek()),
     ]);
-    if (mine !== epoch) return;
     const seen = byId.get(view.job.peek());
     byId.clear();
     if (seen) byId.set(seen.job_id, seen);
@@ -206,7 +207,18 @@ async function look() {
   load();
 }
 
+/** A running job comes into sight, or goes. */
+export function inView(id, isInView) {
+  if (!isInView) inSight.delete(id);
+  else if (!inSight.has(id)) {
+    inSight.add(id);
+    sightTimer ||= setTimeout(lookAtProgress, SIGHT_MS);
+  }
+}
+
 async function lookAtProgress() {
+  clearTimeout(sightTimer);
+  sightTimer = 0;
   if (!isShown()) return;
   const found = new Map();
   const running = [...new Set([...inSight, view.job.peek()])].filter((id) => byId.get(id)?.status === "running");
@@ -228,11 +240,11 @@ export function followJobs() {
     view.provider.value;
     events ??= new Events("", { take, reset: load });
     wanted.value = STEP;
-    load().then(lookAtProgress);
+    load();
   });
   effect(() => {
     const id = view.job.value;
-    if (page.value === "jobs" && id && !byId.has(id)) inTurn(() => refresh(id));
+    if (page.value === "jobs" && id) inTurn(() => byId.has(id) || refresh(id)).then(lookAtProgress);
   });
   setInterval(look, LOOK_MS);
   setInterval(lookAtProgress, PROGRESS_MS);

@@ -54,6 +54,7 @@ export function followKeys(help) {
   };
   addEventListener("keydown", (event) => {
     const action = actions[event.key];
+    if (page.peek() === "jobs" && event.key !== "?") return;
     if (!action || !keysOn.peek() || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     event.preventDefault();
     action();
