@@ -1,9 +1,11 @@
 """Jobs: all that can be asked of them and done with them. The server and the command line both open this over a data folder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
@@ -328,6 +330,18 @@ class Jobs:
                 return await provider.validate()
         except RemoteError as error:
             return Validated(valid=False, error=str(error))
+
+    def config(self, name: str) -> dict[str, Any]:
+        """How a provider is set up, secrets included. NotFound for one that is none."""
+        self.desk.provider(name)
+        settings = getattr(self.settings.providers, name)
+        return msgspec.structs.asdict(settings) | self.desk.configured.of(name)
+
+    async def configure(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Set a provider up, for this process at once and for others when they start. ConfigError for what can't be set."""
+        self.desk.provider(name)
+        await asyncio.to_thread(self.desk.configured.set, name, changes)
+        await self.desk.reopen(name)
 
     async def webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
         """News of a provider."""

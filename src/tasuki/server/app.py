@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -15,6 +16,7 @@ from litestar.types import ASGIApp
 
 from tasuki import __version__
 from tasuki.files import write_once
+from tasuki.jobs import Jobs, TaskManager
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
@@ -23,11 +25,13 @@ from tasuki.server.door import LOOPBACK, SPOKEN, Door
 from tasuki.server.events import Hub, event_stream
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
+from tasuki.server.jobs import JOBS_API
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES, Window
 from tasuki.server.openapi import openapi
 from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
+from tasuki.server.providers import PROVIDERS_API
 from tasuki.server.readers import Readers
 from tasuki.server.reading import QUESTIONS
 from tasuki.server.remotes import REMOTES, Outgoing
@@ -66,7 +70,12 @@ class Parts:
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.meta.boot_id)
+        self.hub = Hub(
+            self.watcher, self.gate, self.meta.boot_id, per_address=settings.events_per_address, trusted=settings.trusted_proxies
+        )
+        self.jobs = Jobs(settings, changed=self.moved)
+        self.tasks = TaskManager(settings, self.jobs)
+        self.log_streams: Counter[str] = Counter()
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -83,6 +92,7 @@ class Parts:
         self.committer.start()
         await self.hub.look()
         tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.hub.run())]
+        await self.tasks.start()
         try:
             yield
         finally:
@@ -91,6 +101,8 @@ class Parts:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await self.tasks.stop()
+            await self.jobs.close()
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
                 await asyncio.to_thread(readers.close)
@@ -131,6 +143,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             *INGEST,
             replicate,
             event_stream,
+            *JOBS_API,
+            *PROVIDERS_API,
             *STATIC,
         ],
         guards=[authorized],
@@ -142,6 +156,9 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "own_journal": given(parts.own_journal),
             "brain_requests": given(parts.brain_requests),
             "outgoing": given(parts.outgoing),
+            "jobs": given(parts.jobs),
+            "hub": given(parts.hub),
+            "log_streams": given(parts.log_streams),
             "asking": Provide(provide_asking),
         },
         exception_handlers={Exception: problem_response},

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
@@ -12,11 +12,12 @@ from litestar import asgi
 from litestar.types import Receive, Send
 from litestar.types import Scope as Connection
 
-from tasuki.server.gate import Gate, needs
+from tasuki.records import JOBS
+from tasuki.server.gate import Gate, header, needs
 from tasuki.server.problems import Refusal, send_problem
 from tasuki.server.readers import Readers
 from tasuki.server.tokens import Principal, Scope
-from tasuki.store import Event, EventSpan, Questions, event_span, events_after
+from tasuki.store import EVERYBODYS, Event, EventSpan, Questions, event_span, events_after
 
 __all__ = ["Hub", "Place", "event_stream"]
 
@@ -59,7 +60,10 @@ class Reader:
         self.news = asyncio.Event()
 
     def wants(self, event: Event) -> bool:
-        """Whether an event is for them."""
+        """Whether an event is for them: of a job, which is of no project, its user and admins are told."""
+        if event.project == JOBS:
+            is_theirs = event.user in (EVERYBODYS, self.principal.name) or self.principal.may(Scope.ADMIN)
+            return is_theirs and self.principal.may(Scope.READ)
         asked_for = not self.projects or event.project in self.projects
         return asked_for and self.principal.may(Scope.READ, event.project)
 
@@ -89,7 +93,11 @@ class Reader:
 class Hub:
     """Reads the table of events once for all readers."""
 
-    def __init__(self, readers: Readers, gate: Gate, boot_id: str) -> None:
+    def __init__(
+        self, readers: Readers, gate: Gate, boot_id: str, *, per_address: int = PER_ADDRESS, trusted: Collection[str] = ()
+    ) -> None:
+        self.per_address = per_address
+        self.trusted = trusted
         self.readers = readers
         self.gate = gate
         self.boot_id = boot_id
@@ -231,9 +239,9 @@ class EventStream:
 async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
     """A stream for whoever asks, while there is room for their address."""
     hub: Hub = scope["litestar_app"].state.hub
-    address = (scope.get("client") or ("", 0))[0]
-    if hub.addresses[address] >= PER_ADDRESS:
-        detail = f"{address} has {PER_ADDRESS} event streams open"
+    address = client_address(scope, hub.trusted)
+    if hub.addresses[address] >= hub.per_address:
+        detail = f"{address} has {hub.per_address} event streams open"
         await send_problem(send, Refusal(429, detail, error="too-many-connections", wait=RETRY_SECONDS))
         return
     projects, since = asked_for(scope)
@@ -248,6 +256,16 @@ async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
         hub.addresses[address] -= 1
         if not hub.addresses[address]:
             del hub.addresses[address]
+
+
+def client_address(scope: Any, trusted: Collection[str]) -> str:
+    """Who is at the other end: what a proxy says of that is believed of trusted ones alone, as far as those go."""
+    address = str((scope.get("client") or ("", 0))[0])
+    for before in reversed(header(scope, b"x-forwarded-for").split(",")):
+        if address not in trusted or not before.strip():
+            break
+        address = before.strip()
+    return address
 
 
 def asked_for(scope: Connection) -> tuple[frozenset[str], Place | None]:

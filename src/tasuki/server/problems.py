@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
 
-from tasuki.errors import ConfigError, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
 from tasuki.server.tokens import Principal
 
 __all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
@@ -31,7 +31,7 @@ WORDS = {
     503: "unavailable",
 }
 """The stable word for a status, where nothing more is known."""
-STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, StoreDamaged: 503, RemoteUnavailable: 503}
+STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreDamaged: 503, RemoteUnavailable: 503}
 log = logging.getLogger("tasuki.server")
 
 
@@ -46,11 +46,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+class StateProblem(Problem, frozen=True, kw_only=True):
+    """An error that is one because of the state that something is in."""
+
+    state: str
+
+
 class Refusal(Exception):
-    """A request that the server will not serve."""
+    """A request that the server will not serve. `state`: that of what it is about, where that is why."""
 
     def __init__(
-        self, status: int, detail: str, *, error: str | None = None, hint: str | None = None, wait: int | None = None
+        self,
+        status: int,
+        detail: str,
+        *,
+        error: str | None = None,
+        hint: str | None = None,
+        wait: int | None = None,
+        state: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -58,6 +71,7 @@ class Refusal(Exception):
         self.error = error or WORDS[status]
         self.hint = hint
         self.wait = wait
+        self.state = state
 
 
 def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
@@ -65,6 +79,8 @@ def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
     match error:
         case Refusal():
             problem = make(error.status, error.detail, error.error, error.hint)
+            if error.state is not None:
+                problem = StateProblem(**msgspec.structs.asdict(problem), state=error.state)
             headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
             return problem, headers | ({"WWW-Authenticate": "Bearer"} if error.status == 401 else {})
         case TasukiError():

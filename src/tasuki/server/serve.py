@@ -56,6 +56,7 @@ def serve(
     settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, say: Callable[[str], object] | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT. ConfigError for an address that is taken, or that needs tokens where there are none."""
+    tell_of_jobs()
     parts = Parts(settings, loopback=is_loopback(host))
     if not parts.gate.loopback and not parts.tokens.any():
         raise ConfigError(
@@ -77,6 +78,16 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         (say or say_on_stderr)(f"tasuki serves {settings.dir} at http://{shown}:{bound}/ (Ctrl-C stops it)")
         Server(config, parts).run(sockets=[listener])
+
+
+def tell_of_jobs() -> None:
+    """What goes on with jobs by itself is told on standard error, unless whoever has started us wants it elsewhere."""
+    told = logging.getLogger("tasuki.jobs")
+    if not told.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        told.addHandler(handler)
+        told.setLevel(logging.INFO)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -5,7 +5,7 @@ from tasuki.store.catchup import Caught, catch_up, count_missing
 from tasuki.store.columns import Columns, Grid, grid
 from tasuki.store.condition import Condition, Gap
 from tasuki.store.dump import Dump, dump
-from tasuki.store.events import KEPT_EVENTS, Event, EventSpan, event_span, events_after
+from tasuki.store.events import EVERYBODYS, KEPT_EVENTS, Event, EventSpan, event_span, events_after
 from tasuki.store.generation import Generations, connect, generation_number
 from tasuki.store.history import HistoryPage
 from tasuki.store.job_questions import Degraded, JobQuestions, JobRow, JobRun, JobsWanted, JobTotals, KnownAs
@@ -19,6 +19,7 @@ from tasuki.store.source import UnionSource, open_source
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = [
+    "EVERYBODYS",
     "KEPT_EVENTS",
     "RAW_FILE",
     "Arrival",

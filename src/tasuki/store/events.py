@@ -13,9 +13,11 @@ from tasuki.records import JOBS, Alert, Lost, Note, RunDeleted, RunStarted, RunS
 from tasuki.store.points import Points
 from tasuki.store.sql import one, rows
 
-__all__ = ["KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
+__all__ = ["EVERYBODYS", "KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
 
 KEPT_EVENTS = 20_000
+EVERYBODYS = "*"
+"""The user of an event that is about no job of anybody's."""
 DELTA_VALUES = 200
 OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, Lost)
 

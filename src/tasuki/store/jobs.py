@@ -23,6 +23,7 @@ from tasuki.records import (
     job_from_created,
 )
 from tasuki.store.attempts import Place, to_json
+from tasuki.store.events import EVERYBODYS
 from tasuki.store.sql import one, rows
 
 __all__ = ["JobRows", "decode_state"]
@@ -77,7 +78,7 @@ class JobRows:
             (record.provider, record.account, record.degraded, record.detail, record.time, place.clock, place.writer),
         )
         kind = "provider_degraded" if record.degraded else "provider_restored"
-        self.tell("", {"type": kind, "provider": record.provider, "detail": record.detail})
+        self.tell(EVERYBODYS, {"type": kind, "provider": record.provider, "detail": record.detail})
 
     def forget(self, writer: str) -> None:
         """Drop what one stream has said."""

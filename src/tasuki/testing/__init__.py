@@ -1,4 +1,4 @@
-"""Fakes that ship with tasuki, for its tests and for yours: a clock, a store in memory, a network that fails.
+"""Fakes that ship with tasuki, for its tests and for yours: a clock, a store in memory, a network that fails, Replicate.
 
 Failpoints in a process are set by its environment, `TASUKI_FAILPOINTS` (`tasuki.failpoints`).
 """
@@ -6,5 +6,6 @@ Failpoints in a process are set by its environment, `TASUKI_FAILPOINTS` (`tasuki
 from tasuki.testing.clock import FakeClock
 from tasuki.testing.memory import MemoryStore
 from tasuki.testing.proxy import Fault, FaultProxy
+from tasuki.testing.replicate import FakeReplicate
 
-__all__ = ["FakeClock", "Fault", "FaultProxy", "MemoryStore"]
+__all__ = ["FakeClock", "FakeReplicate", "Fault", "FaultProxy", "MemoryStore"]
