@@ -19,6 +19,11 @@ NOTHING: Mapping[str, str] = {}
 class ChildFailed(RuntimeError):
     """A child ended with an error; its last words are the message."""
 
+    @property
+    def last_line(self) -> str:
+        """What it said last, as a table can hold it."""
+        return str(self).splitlines()[-1].replace("|", " ")[:160]
+
 
 def environment() -> dict[str, str]:
     """The environment without the settings of the person who measures."""

@@ -1,9 +1,10 @@
 """How many bytes does a point take that arrived live, ten records at a time?
 
 The run is sent as a training process that logs ten times a second sends it: items of ten records, each stored by a commit of its
-own, as a server does, and projected ten items at a time. The stream is then sealed and its tail folded into chunks, and the two
-databases are closed. `raw` is the truth that is kept, `projection` can be made again from it. Bytes are those of the files, by the
-number of points. The peers' bytes per point are in "How long until a run can be queried" (they do not vary with the cadence).
+own, as a server does, and projected ten items at a time. Then the stream ends: its items are packed and its tail is folded into
+chunks, as a server does by itself, and the two databases are closed. `raw` is the truth that is kept, `projection` can be made
+again from it. Bytes are those of the files, by the number of points. The peers' bytes per point are in "How long until a run can
+be queried" (they do not vary with the cadence).
 """
 
 from benchmarks.child import ask
@@ -13,7 +14,7 @@ from benchmarks.workload import METRICS, Kind
 
 __all__ = ["QUESTION", "measure"]
 
-STEPS = 20_000
+STEPS = 100_000
 BARS = {
     Kind.FLOAT32: {"raw": at_most(7), "projection": at_most(5)},
     Kind.FLOAT64: {"raw": at_most(10), "projection": at_most(8)},

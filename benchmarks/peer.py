@@ -93,7 +93,7 @@ def check(tracker: Peer) -> None:
         with folder() as path:
             tracker.ask("record", path, steps=10, kind=Kind.FLOAT64)
     except ChildFailed as error:
-        raise PeerMissing(f"does not run here: {str(error).splitlines()[-1].replace('|', ' ')[:160]}") from error
+        raise PeerMissing(f"does not run here: {error.last_line}") from error
 
 
 def uv(*arguments: str) -> None:

@@ -83,8 +83,7 @@ def answered(question: Question, size: Size) -> Answer:
         rows = question.measure(size)
     except ChildFailed as error:
         print(error)
-        words = str(error).splitlines()[-1].replace("|", " ")
-        rows = [Row(question.title, None, "", Bar("=", 0), False, note=f"it failed: {words[:160]}")]
+        rows = [Row(question.title, None, "", Bar("=", 0), False, note=f"it failed: {error.last_line}")]
     answer = Answer(question, rows, load.share())
     print(*table(answer.rows), f"other work on the machine: {answer.elsewhere:.0%} of the cores' time", "", sep="\n", flush=True)
     return answer

@@ -9,8 +9,9 @@ of rows (`history`), the peers by the reader that their own command line or serv
 files after the run has finished, for these values and (once, it hardly varies) for values born as float32; tasuki's journal is the
 truth that is kept, its projection can be made again from it.
 
-Two readers are not what a user gets: wandb ships none
-in Python, so ours scans its log; an aim run is opened for writing, as it shows nothing else before a server has indexed it.
+A peer that does not find every step within a minute is left out, with what it said. Two readers are not what a user gets: wandb
+ships none in Python, so ours scans its log; an aim run is opened for writing, as it shows nothing else before a server has indexed
+it.
 """
 
 from typing import Any, NamedTuple
@@ -57,7 +58,14 @@ def measure(size: Size) -> list[Row]:
     measured = {tracker.name: Measured(min(size.steps, tracker.steps), [], [], []) for tracker in found}
     for number in range(size.runs):
         for tracker in in_turn(found, number):
-            one_run(tracker, measured[tracker.name])
+            if tracker.name in measured:
+                try:
+                    one_run(tracker, measured[tracker.name])
+                except ChildFailed as error:
+                    if tracker is OURS:
+                        raise
+                    del measured[tracker.name]
+                    missing[tracker.name] = error.last_line
     us = measured[OURS.name]
     rows = [row for name, runs in measured.items() for row in times(name, runs)]
     rows += [row for name, runs in measured.items() if runs is not us for row in by_ours(name, runs, us)]

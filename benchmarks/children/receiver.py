@@ -1,7 +1,7 @@
 """A receiver of streams without a network, on one core: `bulk`, `many` writers, `live` cadence; `fill` a folder with runs."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -26,21 +26,29 @@ def store_all(raw: RawStore, batch: Sequence[Item]) -> None:
         raise SystemExit("an item was not stored")
 
 
-def received(work: dict[str, Any], rounds: Sequence[Sequence[Item]], commits: int, points: int) -> dict[str, float]:
-    """Store `commits` rounds at a time, then project; seconds of each."""
-    storing = projecting = 0.0
+def received(
+    work: dict[str, Any], rounds: Sequence[Sequence[Item]], points: int, enough: Callable[[int, float, float], bool]
+) -> dict[str, float]:
+    """Store rounds until `enough(rounds, seconds, seconds of the last catch-up)`, then catch up, and so on; seconds of each."""
+    storing = projecting = longest = last = 0.0
+    waiting = iter(rounds)
     with both(work) as (store, raw):
         store.project_all(tend=False)
-        for first in range(0, len(rounds), commits):
-            began = perf_counter()
-            for batch in rounds[first : first + commits]:
+        while True:
+            began, stored = perf_counter(), 0
+            for batch in waiting:
                 store_all(raw, batch)
-            stored = perf_counter()
+                stored += 1
+                if enough(stored, perf_counter() - began, last):
+                    break
+            if not stored:
+                break
+            middle = perf_counter()
             store.project_all(tend=False)
-            projecting += perf_counter() - stored
-            storing += stored - began
+            last = perf_counter() - middle
+            storing, projecting, longest = storing + middle - began, projecting + last, max(longest, perf_counter() - began)
         check(store, points)
-    return {"points": points, "store": storing, "project": projecting}
+    return {"points": points, "store": storing, "project": projecting, "lag": longest}
 
 
 @contextmanager
@@ -60,21 +68,30 @@ def check(store: LocalStore, points: int) -> None:
 def bulk(work: dict[str, Any]) -> dict[str, float]:
     """One run, whole items, all stored and then all projected."""
     ready = [[item] for item in items("one", calls(work["steps"]))]
-    return received(work, ready, len(ready), work["steps"] * len(METRICS))
+    return received(work, ready, work["steps"] * len(METRICS), lambda *_: False)
 
 
 def many(work: dict[str, Any]) -> dict[str, float]:
-    """Many runs, an item of ten records of each per round."""
+    """Many runs, an item of ten records of each per round: a catch-up after each commit, or as long as the commits between took."""
     steps = work["rounds"] * LIVE_RECORDS
     runs = [list(items(f"run-{number}", calls(steps), each=LIVE_RECORDS)) for number in range(work["writers"])]
-    return received(work, list(zip(*runs, strict=True)), 1, len(runs) * steps * len(METRICS))
+    fair = work["fair"]
+    return received(
+        work,
+        list(zip(*runs, strict=True)),
+        len(runs) * steps * len(METRICS),
+        lambda _, storing, projecting: not fair or storing >= projecting,
+    )
 
 
 def live(work: dict[str, Any]) -> dict[str, Any]:
-    """One run, ten records at a time; bytes on the disk when all of it is closed."""
+    """One run, ten records at a time; bytes on the disk when it has ended, is packed as an idle server does it, and closed."""
     ready = [[item] for item in items("one", calls(work["steps"], Kind(work["kind"])), each=LIVE_RECORDS)]
-    times = received(work, ready, LIVE_ROUND, work["steps"] * len(METRICS))
+    times = received(work, ready, work["steps"] * len(METRICS), lambda rounds, *_: rounds == LIVE_ROUND)
     folder = Path(work["folder"])
+    with closing(RawStore(folder / RAW_FILE)) as raw:
+        while raw.pack():
+            pass
     return {**times, "raw": size(folder, f"{RAW_FILE}*"), "projection": size(folder, "store.*.db*")}
 
 

@@ -104,6 +104,31 @@ def test_of_a_batch_of_many_streams_a_killed_server_has_all_or_nothing(point: st
         assert differences(folder, server.url) == []
 
 
+def test_a_server_killed_while_it_packs_a_stream_has_every_call_once_and_packs_it_then(tmp_path: Path):
+    folder = tmp_path / "data"
+    server = Server(tmp_path / "server")
+    server.failpoints = "server.while_packing=kill"
+    with server, Child(AS_TOLD, server.url, "main", folder) as child:
+        logged(child, 20)
+        eventually(lambda: records_at(server, folder) == records_in(folder))
+        lines = ended(child, 20)
+        eventually(server.has_ended)
+        server.failpoints = ""
+        server.start()
+        eventually(lambda: items_in(server.folder / RAW_FILE) == 1)
+        sync_all(folder, server.url)
+        all_there(server, acknowledged(lines))
+        assert differences(folder, server.url) == []
+        server.stop()
+        assert is_sound(server.folder / RAW_FILE)
+
+
+def items_in(path: Path) -> int:
+    """How many items a raw store holds."""
+    with closing(apsw.Connection(str(path))) as db:
+        return int(db.execute("SELECT count(*) FROM item").fetchone()[0])
+
+
 def test_the_projector_of_a_killed_server_ends(server: Server):
     projector = Path(f"/proc/{server.projector}")
     server.kill()

@@ -217,10 +217,15 @@ class Replication(RuleBasedStateMachine):
 
 class ToRawStore(Replication):
     def new_receiver(self):
-        return RawStore(":memory:")
+        return RawStore(":memory:", packed_bytes=60)
+
+    @rule(steps=st.integers(1, 5))
+    def pack(self, steps):
+        for _ in range(steps):
+            self.receiver.pack()
 
     def older(self, receiver):
-        older = RawStore(":memory:")
+        older = RawStore(":memory:", packed_bytes=60)
         with older.db.backup("main", receiver.db, "main") as backup:
             backup.step()
         return older

@@ -56,7 +56,18 @@ from tasuki.records.schema import (
     Unknown,
 )
 from tasuki.records.views import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
-from tasuki.records.wire import MAX_ITEM_BYTES, Control, Item, Replicate, Replicated, Reply, ReplyStatus, pack_item, unpack_item
+from tasuki.records.wire import (
+    MAX_ITEM_BYTES,
+    Control,
+    Item,
+    Replicate,
+    Replicated,
+    Reply,
+    ReplyStatus,
+    pack_item,
+    stored_frames,
+    unpack_item,
+)
 
 __all__ = [
     "JOBS",
@@ -129,6 +140,7 @@ __all__ = [
     "number_from_scalar",
     "pack_item",
     "split",
+    "stored_frames",
     "text_of_note",
     "unpack_item",
     "whole_frames",

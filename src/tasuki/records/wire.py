@@ -1,5 +1,6 @@
 """What a sender and a receiver of journals say to each other."""
 
+import threading
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,7 +10,18 @@ import zstandard
 from tasuki.errors import DataError
 from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
-__all__ = ["MAX_ITEM_BYTES", "Control", "Item", "Replicate", "Replicated", "Reply", "ReplyStatus", "pack_item", "unpack_item"]
+__all__ = [
+    "MAX_ITEM_BYTES",
+    "Control",
+    "Item",
+    "Replicate",
+    "Replicated",
+    "Reply",
+    "ReplyStatus",
+    "pack_item",
+    "stored_frames",
+    "unpack_item",
+]
 
 MAX_ITEMS = 10_000
 LONGEST_WAIT_SECONDS = 30
@@ -90,20 +102,36 @@ class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     control: list[Control] = []
 
 
+class Tools(threading.local):
+    """zstd's objects are not thread-safe, and dear to make: one of each per thread."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+tools = Tools()
+
+
 def pack_item(data: bytes) -> bytes:
     """Whole frames as an item carries them: one zstd frame that says its size."""
-    return zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(data)
+    return tools.compressor.compress(data)
 
 
 def unpack_item(data: bytes) -> bytes:
     """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
+    content = stored_frames(data)
+    if whole_frames(content) != len(content):
+        raise DataError("an item's data is not whole frames")
+    return content
+
+
+def stored_frames(data: bytes) -> bytes:
+    """The frames of an item that was looked at when it was stored; zstd's checksum says that it is the same."""
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= MAX_ITEM_BYTES:
             raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
-        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
+        return tools.decompressor.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise DataError(f"an item's data is not one zstd frame: {error}") from error
-    if whole_frames(content) != len(content):
-        raise DataError("an item's data is not whole frames")
-    return content

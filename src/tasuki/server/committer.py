@@ -8,6 +8,8 @@ from contextlib import closing
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
+import apsw
+
 from tasuki.failpoints import reach
 from tasuki.records import Item, Reply
 from tasuki.server.problems import Refusal
@@ -22,7 +24,11 @@ log = logging.getLogger("tasuki.server")
 
 
 class Receiving(Store, Protocol):
-    """A store that can be closed."""
+    """A store that can be packed and closed."""
+
+    def pack(self) -> bool:
+        """Make room: one step, and whether there may be another."""
+        ...
 
     def close(self) -> None:
         """Close its files."""
@@ -88,7 +94,7 @@ class Committer:
     def run(self, store: Receiving) -> None:
         """Commit in groups until there is nothing more to come."""
         with closing(store):
-            while (first := self.queue.get()) is not None:
+            while (first := self.next_work(store)) is not None:
                 group = [first, *self.waiting()]
                 try:
                     results = commit(store, group)
@@ -97,6 +103,15 @@ class Committer:
                     refusal = Refusal(503, f"the raw store can't be written: {error}", hint="is there room on the disk?")
                     results = [refusal] * len(group)
                 self.loop.call_soon_threadsafe(self.answer, group, results)
+
+    def next_work(self, store: Receiving) -> Work | None:
+        """What is to be done next; while there is nothing, the store is packed."""
+        try:
+            while self.queue.empty() and store.pack():
+                pass
+        except apsw.Error:
+            log.error("the raw store can't be packed, which is tried again later", exc_info=True)
+        return self.queue.get()
 
     def waiting(self) -> list[Work]:
         """All that is queued now."""

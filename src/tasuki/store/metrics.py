@@ -10,6 +10,7 @@ from tasuki.store.blocks import block_parts, overlapped, read_block, remove_bloc
 from tasuki.store.chunk import axis_times, column_from_bytes, pack_points, unpack_points
 from tasuki.store.points import Points
 from tasuki.store.protocols import Series
+from tasuki.store.settled import settle_summaries
 from tasuki.store.sql import one, rows
 from tasuki.store.summary import MERGE_SUMMARY, summaries
 
@@ -30,6 +31,7 @@ class Tail:
         self.db = db
         self.ids: dict[str, int] = {}
         self.batches: list[tuple[int, Points]] = []
+        self.unsettled: set[int] = set()
 
     def numbers(self, names: Iterable[str]) -> dict[str, int]:
         """The small numbers of these metrics; new ones get one."""
@@ -42,6 +44,7 @@ class Tail:
     def append(self, run: int, points: Points, tail_records: int) -> int:
         """Add a batch to a run; returns how many records its tail has then."""
         self.db.executemany(MERGE_SUMMARY, summaries(run, points, self.numbers(points.columns)))
+        self.unsettled.add(run)
         if tail_records + len(points) >= FOLD_RECORDS:
             self.fold(run, points)
             return 0
@@ -54,12 +57,16 @@ class Tail:
             "INSERT INTO tail (run, records, data) VALUES (?, ?, ?)",
             [(run, len(points), pack_points(points, self.ids)) for run, points in self.batches],
         )
+        self.db.executemany("DELETE FROM settled WHERE run = ?", [(run,) for run in self.unsettled])
         self.batches.clear()
+        self.unsettled.clear()
 
     def settle(self, run: int) -> None:
         """Nothing more is expected of a run soon: make blocks of its tail, and put its summaries in order."""
         self.fold(run)
         self.db.execute("UPDATE summary SET settled = 1 WHERE run = ? AND NOT settled", (run,))
+        if self.db.changes():
+            settle_summaries(self.db, run)
 
     def fold(self, run: int, new: Points | None = None) -> None:
         """Make blocks of the run's tail and of `new`, together with the blocks that they overlap and the last if it has room."""
@@ -72,14 +79,14 @@ class Tail:
         if replaced:
             points = Points.merge([*(read_block(self.db, block) for block in replaced), points])
             remove_blocks(self.db, replaced)
+        self.db.execute("DELETE FROM tail WHERE run = ?", (run,))  # first: what takes its place fits into its pages
         store_blocks(self.db, run, points, self.numbers(points.columns))
-        self.db.execute("DELETE FROM tail WHERE run = ?", (run,))
 
 
 def remove(db: apsw.Connection, run: int) -> None:
     """Forget all of a run's metrics."""
     remove_blocks(db, [block for (block,) in db.execute("SELECT id FROM block WHERE run = ?", (run,))])
-    for table in ("tail", "summary"):
+    for table in ("tail", "summary", "settled"):
         db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
 
 

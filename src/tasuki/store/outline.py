@@ -1,6 +1,7 @@
 """Outlines of series: their points in groups, each with its steps, its least, greatest and last value, and whether it has NaN."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,22 @@ GROUP = 64
 FEWEST_POINTS = 512
 """Fewer points than this are read as they are in less time."""
 WIDEST = 2**32
-FORM = np.dtype([("first", "<u4"), ("last", "<u4"), ("least", "<f8"), ("greatest", "<f8"), ("final", "<f8"), ("nan", "?")])
-HEAD = 12
-"""A crc, and the step from which the others are counted."""
+EVEN, SINGLE, WITH_NAN = 1, 2, 4
+"""What is special about a chunk: its steps are evenly spaced, its values are float32's, some are NaN."""
+FORMS = [
+    np.dtype(
+        [
+            *([] if flags & EVEN else [("first", "<u4"), ("last", "<u4")]),
+            *((name, "<f4" if flags & SINGLE else "<f8") for name in ("least", "greatest", "final")),
+            *([("nan", "?")] if flags & WITH_NAN else []),
+        ]
+    )
+    for flags in range(8)
+]
+"""A group's row, by what is special about its chunk."""
+HEAD = np.dtype([("crc", "<u4"), ("flags", "u1"), ("start", "<i8"), ("stride", "<u4")])
+"""What a packed outline begins with: the crc of what follows it, the first step, the distance of steps where that is even."""
+CRC = HEAD["crc"].itemsize
 
 
 class Outline(NamedTuple):
@@ -59,25 +73,52 @@ def pack_outline(line: Line) -> bytes | None:
         return None
     starts = np.arange(0, len(steps), GROUP)
     ends = np.append(starts[1:], len(steps)) - 1
-    table = np.empty(len(starts), FORM)
-    table["first"], table["last"] = steps[starts] - steps[0], steps[ends] - steps[0]
-    table["least"], table["greatest"] = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
-    table["final"], table["nan"] = values[ends], np.logical_or.reduceat(np.isnan(values), starts)
-    data = int(steps[0]).to_bytes(8, "little", signed=True) + table.tobytes()
-    return crc32(data).to_bytes(4, "little") + data
+    least, greatest, nan = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts), np.isnan(values)
+    strides = np.diff(steps)
+    flags = EVEN * bool((strides == strides[0]).all()) | WITH_NAN * bool(nan.any())
+    flags |= SINGLE * all(is_single(part) for part in (least, greatest, values[ends]))
+    table = np.empty(len(starts), FORMS[flags])
+    table["least"], table["greatest"], table["final"] = least, greatest, values[ends]
+    if not flags & EVEN:
+        table["first"], table["last"] = steps[starts] - steps[0], steps[ends] - steps[0]
+    if flags & WITH_NAN:
+        table["nan"] = np.logical_or.reduceat(nan, starts)
+    head = np.array([(0, flags, steps[0], strides[0] if flags & EVEN else 0)], HEAD)
+    head["crc"] = crc32(head.tobytes()[CRC:] + table.tobytes())
+    return head.tobytes() + table.tobytes()
+
+
+def is_single(values: Floats) -> bool:
+    """Whether float32 holds all of them exactly."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(((values.astype("<f4").astype(np.float64) == values) | np.isnan(values)).all())
 
 
 def unpack_outlines(packed: Sequence[tuple[int, bytes]]) -> Outline:
     """The outlines of chunks that follow each other, given with how many points they have. StoreDamaged if one fails its crc."""
-    if any(crc32(data[4:]) != int.from_bytes(data[:4], "little") for _, data in packed):
+    if any(crc32(data[CRC:]) != int.from_bytes(data[:CRC], "little") for _, data in packed):
         raise StoreDamaged("an outline fails its crc")
-    table = np.frombuffer(b"".join(data[HEAD:] for _, data in packed), FORM)
+    alike = groupby(packed, key=lambda chunk: chunk[1][CRC])
+    return Outline.join([unpack_alike(flags, list(chunks)) for flags, chunks in alike])
+
+
+def unpack_alike(flags: int, packed: Sequence[tuple[int, bytes]]) -> Outline:
+    """The outlines of chunks of one form."""
+    heads = np.frombuffer(b"".join(data[: HEAD.itemsize] for _, data in packed), HEAD)
+    table = np.frombuffer(b"".join(data[HEAD.itemsize :] for _, data in packed), FORMS[flags])
     points = np.array([points for points, _ in packed], np.int64)
     sizes = -(-points // GROUP)
     if sizes.sum() != len(table):
         raise StoreDamaged(f"outlines have {len(table)} groups, {sizes.sum()} were stored")
     counts = np.full(len(table), GROUP)
     counts[np.cumsum(sizes) - 1] -= sizes * GROUP - points
-    base = np.repeat(np.frombuffer(b"".join(data[4:HEAD] for _, data in packed), "<i8"), sizes)
-    firsts, lasts = base + table["first"], base + table["last"]
-    return Outline(firsts, lasts, counts, table["least"], table["greatest"], table["final"], table["nan"])
+    firsts = np.repeat(heads["start"], sizes)
+    if flags & EVEN:
+        stride = np.repeat(heads["stride"].astype(np.int64), sizes)
+        firsts += (np.arange(len(table)) - np.repeat(np.cumsum(sizes) - sizes, sizes)) * GROUP * stride
+        lasts = firsts + (counts - 1) * stride
+    else:
+        firsts, lasts = firsts + table["first"], firsts + table["last"]
+    least, greatest, final = (table[name].astype(np.float64) for name in ("least", "greatest", "final"))
+    nan = table["nan"] if flags & WITH_NAN else np.zeros(len(table), np.bool_)
+    return Outline(firsts, lasts, counts, least, greatest, final, nan)

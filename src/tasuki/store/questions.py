@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,9 +16,23 @@ from tasuki.store.metrics import read_points, read_series
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
 from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
+from tasuki.store.settled import Settled
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
-from tasuki.store.statements import ALERTS, BEST, LAST, NEWEST_FIRST, OLDEST_FIRST, PROJECT, PROJECTS, SUMMARIES, SUMMARIES_OF
+from tasuki.store.statements import (
+    ALERTS,
+    BEST,
+    LAST,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    PROJECT,
+    PROJECTS,
+    SETTLED,
+    SETTLED_OF,
+    SUMMARIES,
+    SUMMARIES_OF,
+    SUMMARIES_OF_RUN,
+)
 
 __all__ = ["Behind", "Questions", "RunsPage", "best_of"]
 
@@ -167,9 +181,22 @@ class Questions:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         if top is not None and runs is None and metrics is not None and len(metrics) == 1:
             return self.best(project, next(iter(metrics)), top)
-        chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
-        found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
+        if metrics is None:
+            found = list(self.all_summaries(project, runs))
+        else:
+            chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
+            found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
         return found if top is None else best_of(found, top)
+
+    def all_summaries(self, project: str, runs: Collection[str] | None) -> Iterator[Summary]:
+        """The summaries of all metrics: of settled runs in one piece, of others row by row."""
+        settled = Settled(self.db)
+        asked = (project, None if runs is None else json.dumps(list(runs)))
+        for id, key, data in rows(self.db, SETTLED if runs is None else SETTLED_OF, asked):
+            if data is None:
+                yield from (Summary(*row) for row in self.db.execute(SUMMARIES_OF_RUN, (key,)))
+            else:
+                yield from settled.summaries(id, data)
 
     def best(self, project: str, metric: str, top: Top) -> list[Summary]:
         """The best runs by one metric: of those that are settled the first in order, and of those that are not, all."""

@@ -1,13 +1,15 @@
 """The raw store of a receiver: streams as they were sent, durable and never judged. It is a `Store`, and a `Source` too.
 
 An item is stored only where the receiver's position equals the item's (compare and append). All items of one call share a commit
-that is on the disk before anything is answered.
+that is on the disk before anything is answered. Once a stream has ended, its many small items are made into few large ones, which
+take two thirds of the room.
 """
 
 import hashlib
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 from zlib_ng.zlib_ng import crc32
@@ -15,7 +17,7 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.errors import DataError
 from tasuki.failpoints import reach
 from tasuki.journal import Stream, Verdict
-from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, unpack_item
+from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, stored_frames, unpack_item
 from tasuki.store.sql import immediate, one, rows
 
 __all__ = ["RAW_FILE", "RawStore"]
@@ -28,7 +30,9 @@ APPLICATION_ID = 0x7461_7277
 TABLES = """
 CREATE TABLE IF NOT EXISTS writer (
     id TEXT PRIMARY KEY, project TEXT NOT NULL, run TEXT NOT NULL,
-    "offset" INTEGER NOT NULL, crc INTEGER NOT NULL, sealed INTEGER NOT NULL, purged INTEGER NOT NULL
+    "offset" INTEGER NOT NULL, crc INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,  -- 1 when the stream has ended, 2 when it is packed, too
+    purged INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS writer_run ON writer (project, run);
 CREATE TABLE IF NOT EXISTS item (
@@ -38,18 +42,52 @@ CREATE TABLE IF NOT EXISTS item (
 """
 
 
-class RawStore:
-    """Streams in one SQLite file. Not to be shared by threads."""
+FROM_OFFSET = """
+SELECT "offset", data FROM item WHERE writer = ?1 AND "offset" + size > ?2
+    AND "offset" >= (SELECT coalesce(max("offset"), 0) FROM item WHERE writer = ?1 AND "offset" <= ?2)
+ORDER BY "offset"
+"""
+ENDED = "CREATE INDEX IF NOT EXISTS writer_ended ON writer (id) WHERE sealed = 1 AND NOT purged"
+"""Streams that are to be packed. An earlier version's file has no such index, and needs none."""
 
-    def __init__(self, path: Path | str) -> None:
+
+class Place(NamedTuple):
+    """Where in a stream something begins."""
+
+    writer: str
+    offset: int
+
+
+NOWHERE = Place("", 0)
+
+
+class Stored(NamedTuple):
+    """An item as it is stored: where its frames begin, the rolling crc there, how many bytes they are."""
+
+    offset: int
+    crc: int
+    size: int
+
+
+PACKED_BYTES = 1024 * 1024
+VACUUMED_PAGES = 1000
+
+
+class RawStore:
+    """Streams in one SQLite file. Not to be shared by threads. Items are packed until one holds `packed_bytes` of frames."""
+
+    def __init__(self, path: Path | str, *, packed_bytes: int = PACKED_BYTES) -> None:
+        self.packed_bytes = packed_bytes
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(60_000)
-        self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        self.packed = NOWHERE
+        self.db.execute("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         if self.db.pragma("user_version") == 0:
             with immediate(self.db):
                 self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
             raise DataError(f"{path} is not a raw store of schema {SCHEMA}")
+        self.db.execute(ENDED)
 
     def close(self) -> None:
         """Close the file."""
@@ -123,6 +161,56 @@ class RawStore:
                 self.db.execute("UPDATE writer SET purged = 1 WHERE id = ?", (writer,))
         return len(writers)
 
+    # -- packing
+
+    def pack(self) -> bool:
+        """Make one item of small ones of a stream that has ended, in a commit of its own; False when there is nothing to pack."""
+        writer = self.to_pack()
+        if writer is None:
+            return False
+        with immediate(self.db):
+            small = self.small_items(writer, self.packed.offset)
+            if len(small) > 1:
+                self.join(writer, small)
+            if small:
+                self.packed = Place(writer, small[-1].offset + small[-1].size)
+            else:
+                self.db.execute("UPDATE writer SET sealed = 2 WHERE id = ?", (writer,))
+                self.packed = NOWHERE
+        self.db.execute(f"PRAGMA incremental_vacuum({VACUUMED_PAGES})").fetchall()
+        return True
+
+    def to_pack(self) -> str | None:
+        """The stream that is being packed, else another one that has ended."""
+        ended = "SELECT id FROM writer WHERE sealed = 1 AND NOT purged"
+        if one(self.db, f"{ended} AND id = ?", (self.packed.writer,)) is None:
+            row = one(self.db, f"{ended} LIMIT 1")
+            self.packed = Place(row[0], 0) if row else NOWHERE
+        return self.packed.writer or None
+
+    def small_items(self, writer: str, start: int) -> list["Stored"]:
+        """The next items that fit into one; none at the end."""
+        found: list[Stored] = []
+        size = 0
+        behind = 'SELECT "offset", crc, size FROM item WHERE writer = ? AND "offset" >= ? ORDER BY "offset"'
+        for row in self.db.execute(behind, (writer, start)):
+            item = Stored(*row)
+            size += item.size
+            if found and size > self.packed_bytes:
+                break
+            found.append(item)
+        return found
+
+    def join(self, writer: str, items: Sequence["Stored"]) -> None:
+        """Put one item in the place of several. Damaged ones stay as they are: what can still be read of them is behind them."""
+        first, end = items[0], items[-1].offset + items[-1].size
+        data = self.read(writer, first.offset, end - first.offset)
+        if len(data) != end - first.offset:
+            return
+        self.db.execute('DELETE FROM item WHERE writer = ? AND "offset" >= ? AND "offset" < ?', (writer, first.offset, end))
+        self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (writer, first.offset, first.crc, len(data), pack_item(data)))
+        reach("server.while_packing")
+
     # -- a Source
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
@@ -135,12 +223,10 @@ class RawStore:
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`; nothing at the end, or where an item is damaged."""
         parts, size = [], 0
-        found = self.db.execute(
-            'SELECT "offset", data FROM item WHERE writer = ? AND "offset" + size > ? ORDER BY "offset"', (writer, offset)
-        )
+        found = self.db.execute(FROM_OFFSET, (writer, offset))
         for start, data in found:
             try:
-                part = unpack_item(data)[max(0, offset - start) :]
+                part = stored_frames(data)[max(0, offset - start) :]
             except DataError as error:
                 log.error("an item of the raw store is damaged: writer %s, offset %d: %s", writer, start, error.message)
                 break
@@ -181,7 +267,7 @@ class RawStore:
             return 0 if offset == 0 else None
         start, crc, data = row
         try:
-            return int(crc) if start == offset else crc32(unpack_item(data)[: offset - start], crc)
+            return int(crc) if start == offset else crc32(stored_frames(data)[: offset - start], crc)
         except DataError:
             return None
 

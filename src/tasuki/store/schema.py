@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 6
+SCHEMA = 8
 
 TABLES = """
 CREATE TABLE writer (
@@ -121,6 +121,7 @@ CREATE INDEX summary_last ON summary (metric, last) WHERE settled;
 CREATE INDEX summary_min ON summary (metric, min) WHERE settled;
 CREATE INDEX summary_max ON summary (metric, max) WHERE settled;
 CREATE INDEX summary_live ON summary (metric) WHERE NOT settled;
+CREATE TABLE settled (run INTEGER PRIMARY KEY, data BLOB NOT NULL);  -- all summaries of a run that is settled, in one piece
 
 -- What changed, for those who watch: only the latest are kept, and a rebuilt store has others.
 CREATE TABLE event (

@@ -3,7 +3,20 @@
 import math
 from typing import NamedTuple
 
-__all__ = ["ALERTS", "BEST", "LAST", "NEWEST_FIRST", "OLDEST_FIRST", "PROJECT", "PROJECTS", "SUMMARIES", "SUMMARIES_OF"]
+__all__ = [
+    "ALERTS",
+    "BEST",
+    "LAST",
+    "NEWEST_FIRST",
+    "OLDEST_FIRST",
+    "PROJECT",
+    "PROJECTS",
+    "SETTLED",
+    "SETTLED_OF",
+    "SUMMARIES",
+    "SUMMARIES_OF",
+    "SUMMARIES_OF_RUN",
+]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
@@ -29,6 +42,19 @@ SUMMARIES_OF = f"""
 SELECT {COLUMNS} FROM (SELECT DISTINCT value FROM json_each(?2)) asked CROSS JOIN run ON run.project = ?1 AND run.id = asked.value
 CROSS JOIN summary ON summary.run = run.key CROSS JOIN metric ON metric.id = summary.metric
 WHERE {FOUND_METRICS} ORDER BY coalesce(run.created, {LAST}), run.id, metric.name
+"""
+SETTLED = f"""
+SELECT run.id, run.key, data FROM run LEFT JOIN settled ON settled.run = run.key WHERE run.project = ?1 AND ?2 IS NULL
+ORDER BY coalesce(run.created, {LAST}), run.id
+"""
+SETTLED_OF = f"""
+SELECT run.id, run.key, data FROM (SELECT DISTINCT value FROM json_each(?2)) asked
+CROSS JOIN run ON run.project = ?1 AND run.id = asked.value LEFT JOIN settled ON settled.run = run.key
+ORDER BY coalesce(run.created, {LAST}), run.id
+"""
+SUMMARIES_OF_RUN = f"""
+SELECT {COLUMNS} FROM run CROSS JOIN summary ON summary.run = run.key CROSS JOIN metric ON metric.id = summary.metric
+WHERE run.key = ? ORDER BY metric.name
 """
 JOINED = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
 

@@ -17,6 +17,7 @@ class Counting:
         self.store = MemoryStore()
         self.groups: list[int] = []
         self.full = False
+        self.to_pack = 3
         self.purge = self.store.purge
         self.positions = self.store.positions
         self.close = self.store.close
@@ -26,6 +27,10 @@ class Counting:
         if self.full:
             raise OSError("no space left on device")
         return self.store.append(items)
+
+    def pack(self) -> bool:
+        self.to_pack -= 1
+        return self.to_pack > 0
 
 
 def committing(action: Callable[[Committer, Counting], Awaitable[None]], **options: int) -> Counting:
@@ -104,3 +109,12 @@ def test_stopping_finishes_what_was_queued():
 
     committing(action)
     assert all(work.result()[0].status is ReplyStatus.STORED for work in works)
+
+
+def test_the_store_is_packed_while_nobody_waits():
+    async def action(committer, store):
+        while store.to_pack > 0:
+            await asyncio.sleep(0.001)
+        assert (await committer.append([Stream().item([started()])]))[0].status is ReplyStatus.STORED
+
+    assert committing(action).groups == [1]
