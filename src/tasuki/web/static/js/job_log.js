@@ -62,7 +62,7 @@ export function JobLog({ id, name }) {
     const source = logStream(id);
     source.addEventListener("open", () => show("live"));
     source.addEventListener("message", ({ data }) => {
-      waiting.push(plainLine(JSON.parse(data).line));
+      waiting.push(plainLine(data));
       timer ||= setTimeout(flush, BATCH_MS, "live");
     });
     source.addEventListener("done", () => {

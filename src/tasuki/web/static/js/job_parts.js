@@ -12,6 +12,11 @@ const DOUBTS = {
   lost: "The answer to its submission was lost: nobody knows as what it runs, if it does",
 };
 
+/** The time now; whoever asks is drawn anew every few seconds. */
+function clock() {
+  return Math.max(now.value, Date.now());
+}
+
 /** Why what is shown may not be so. */
 export function Doubt({ job }) {
   const why = job.is_active && DOUBTS[job.sync_state];
@@ -24,7 +29,7 @@ export function Doing({ job }) {
   const said = progress.value.get(job.job_id);
   const percent = said?.progress ?? job.progress;
   const stage = said?.stage ?? job.stage;
-  const left = secondsLeft(job, percent, now.value);
+  const left = secondsLeft(job, percent, clock());
   return html`<div class="doing">
     <div class="way">
       <span class="stage">${stage ?? "Running"}</span>
@@ -50,13 +55,19 @@ export function Output({ url }) {
   return html`<a class="output" href=${url} target="_blank" rel="noopener noreferrer"><${Icon} name="link" /><span>Output</span></a>`;
 }
 
+/** What went wrong, where the status does not say it already. */
+export function Trouble({ job }) {
+  if (!job.error_message || job.error_message === job.status) return null;
+  return html`<div class=${`outcome ${job.status === "failed" ? "bad" : "muted"}`} title=${job.error_message}>${job.error_message}</div>`;
+}
+
 /** How long it has run, or waits. */
 export function timeOf(job) {
   if (job.started !== null) {
-    const seconds = job.is_active ? (now.value - job.started) / 1000 : job.duration_seconds;
+    const seconds = job.is_active ? (clock() - job.started) / 1000 : job.duration_seconds;
     return seconds === null ? "" : formatDuration(Math.max(0, seconds));
   }
-  return job.is_active ? `waits ${formatRough(Math.max(0, now.value - job.created) / 1000)}` : "";
+  return job.is_active ? `waits ${formatRough(Math.max(0, clock() - job.created) / 1000)}` : "";
 }
 
 /** What it has cost: an estimate until the provider has said. */

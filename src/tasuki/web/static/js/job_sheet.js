@@ -3,7 +3,7 @@ import { formatMoment } from "./format.js";
 import { html, useEffect, useRef } from "./html.js";
 import { Icon, State } from "./icons.js";
 import { JobLog } from "./job_log.js";
-import { Actions, costOf, Doing, Doubt, Output, timeOf } from "./job_parts.js";
+import { Actions, costOf, Doing, Doubt, Output, timeOf, Trouble } from "./job_parts.js";
 import { jobOf, loaded, nameOf } from "./jobs.js";
 import { narrow } from "./runs_table.js";
 import { view } from "./view.js";
@@ -57,7 +57,7 @@ export function JobSheet({ id }) {
     <div class="known">
       <div class="status"><${State} status=${job.status} title=${job.raw_status} /><${Doubt} job=${job} /></div>
       <${Doing} job=${job} />
-      ${job.error_message && html`<p class=${`error ${job.status === "failed" ? "bad" : "muted"}`}>${job.error_message}</p>`}
+      <${Trouble} job=${job} />
       ${command && html`<code class="command">${command.join(" ")}</code>`}
       <dl>${factsOf(job).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
     </div>

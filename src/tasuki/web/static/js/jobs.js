@@ -60,8 +60,8 @@ export function nameOf(job) {
 
 /** How many seconds are left, if it goes on as it did; null where nobody can say. */
 export function secondsLeft(job, percent, now) {
-  if (!percent || percent >= 100 || job.started === null) return null;
-  return (Math.max(0, now - job.started) / 1000) * (100 / percent - 1);
+  const ran = (now - job.started) / 1000;
+  return percent && percent < 100 && job.started !== null && ran > 2 ? ran * (100 / percent - 1) : null;
 }
 
 function matches(job) {

@@ -2,7 +2,7 @@
 import { formatAge, formatCost, formatCount, formatMoment, plural } from "./format.js";
 import { html, useEffect, useRef, useSignal } from "./html.js";
 import { Icon, State } from "./icons.js";
-import { Actions, costOf, Doing, Doubt, Output, timeOf } from "./job_parts.js";
+import { Actions, costOf, Doing, Doubt, Output, timeOf, Trouble } from "./job_parts.js";
 import { JobSheet } from "./job_sheet.js";
 import { ACTIVE, activeJobs, FINAL, finalJobs, inView, loaded, metrics, moreJobs, nameOf, providers, syncing, syncJobs, totalFinal } from "./jobs.js";
 import { narrow, now } from "./runs_table.js";
@@ -71,7 +71,7 @@ function Facts({ job }) {
 /** What a job that does not run has to say. */
 function Outcome({ job }) {
   if (job.status === "running") return null;
-  if (job.error_message) return html`<div class=${`outcome ${job.status === "failed" ? "bad" : "muted"}`} title=${job.error_message}>${job.error_message}</div>`;
+  if (job.error_message) return html`<${Trouble} job=${job} />`;
   if (job.output_url) return html`<div class="outcome"><${Output} url=${job.output_url} /></div>`;
   if (job.is_active && job.raw_status) return html`<div class="outcome muted">${job.raw_status}</div>`;
   return null;
