@@ -160,19 +160,18 @@ export function moreJobs() {
 const changed = new Set();
 
 function take(events) {
-  let head = false;
+  let all = false;
   for (const { type, job_id: id, status } of events) {
-    if (type.startsWith("provider_")) head = true;
+    if (type.startsWith("provider_")) all = true; // how good what is known of its jobs is
     if (!type.startsWith("job_")) continue;
     changed.add(id);
     const job = byId.get(id);
     if (job && status) byId.set(id, { ...job, status, is_active: ACTIVE.includes(status) }); // the rest follows
   }
+  if (all) load();
   if (changed.size) {
     revision.value++;
     refreshChanged();
-  } else if (head) {
-    inTurn(loadHead);
   }
 }
 
