@@ -42,7 +42,7 @@ def one_of_each(site: Site) -> dict[str, str]:
         more = {"error": "CUDA out of memory. Tried to allocate 2.00 GiB"} if status == "failed" else {}
         more |= {"output": "https://example.com/weights.tar", "metrics": {"predict_time": 4000}} if status == "completed" else {}
         site.fake.set(job["external_id"], status=there, **more)
-    found["running"], external = site.running(TRAINING)
+    found["running"], _ = site.running(TRAINING)
     site.fake.add(status="processing", logs="Loading weights\n")
     site.sync()
     return found

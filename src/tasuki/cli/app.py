@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import demo, folder, gc, install, note, query, remote, run, token
+from tasuki.cli import demo, folder, gc, install, job, note, query, remote, run, token
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -15,6 +15,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(run.app, name="run")
 app.add_typer(note.app, name="note")
+app.add_typer(job.app, name="job")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
