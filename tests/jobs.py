@@ -80,8 +80,8 @@ def site_at(folder: Path, background: dict[str, Any] = CALM, **more: Any) -> Ite
     with FakeReplicate() as fake:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tasuki.yaml").write_text(settings_of(fake, background, **more))
-        server = Server(folder)
+        site = Site(Server(folder), fake)
         try:
-            yield Site(server, fake)
+            yield site
         finally:
-            server.end()
+            site.server.end()  # the one that is there by then

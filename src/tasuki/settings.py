@@ -16,6 +16,7 @@ from tasuki.remotes import Key, Remotes
 __all__ = [
     "TABLE",
     "LocalSettings",
+    "Polling",
     "ReplicateSettings",
     "Setting",
     "Settings",

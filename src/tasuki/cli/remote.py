@@ -1,6 +1,7 @@
 """`tasuki serve`, `sync` and `remote`: a server, and what a folder has to do with one."""
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,15 +41,19 @@ def serve(
         str, typer.Option("--host", help="The address to listen on; one that other machines reach needs tokens.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="The port; 0 takes any free one.", min=0, max=65535)] = DEFAULT_PORT,
+    demo_jobs: Annotated[bool, typer.Option("--demo-jobs", help="With a Replicate of its own, for trying jobs out.")] = False,
 ) -> None:
     """Serve a data folder: the page, the HTTP API, and a place for runs elsewhere to send their records to.
 
     Until Ctrl-C. Without tokens for this machine alone; with `--host 0.0.0.0` for others, once there are tokens. What was received
     is on the disk before it is acknowledged.
     """
+    from tasuki.server.demo_jobs import with_demo_jobs
     from tasuki.server.serve import serve as serve_folder
 
-    serve_folder(settings_for(dir), host, port)
+    settings = settings_for(dir)
+    with with_demo_jobs(settings) if demo_jobs else nullcontext(settings) as chosen:
+        serve_folder(chosen, host, port)
 
 
 def sync(

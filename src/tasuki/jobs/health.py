@@ -45,6 +45,10 @@ class Health:
             raise RemoteUnavailable(f"it does not answer: {self.detail}", after_seconds=self.wait_seconds)
         self.probing = self.is_degraded
 
+    def let_try(self) -> None:
+        """Somebody wants to know whether it answers again: the next call is tried, whatever there was. A pause stays one."""
+        self.open_until = 0.0
+
     def leave(self, error: Exception | None) -> None:
         """The call is over: with an answer, which a refusal is as well, or without."""
         self.probing = False

@@ -323,8 +323,9 @@ class Jobs:
         ]  # fmt: skip
 
     async def validate(self, name: str) -> Validated:
-        """Whether a provider takes our key."""
+        """Whether a provider takes our key. It is asked although it did not answer before, and counts as well again if it does."""
         provider = self.desk.provider(name)
+        self.desk.health(name).let_try()
         try:
             async with self.desk.asking(provider):
                 return await provider.validate()

@@ -78,10 +78,7 @@ class Submitting:
             config_name=wanted.config_name, hardware_type=wanted.hardware_type or provider.hardware,
             command=wanted.request.command, metadata=wanted.metadata,
         )  # fmt: skip
-        await self.desk.record(created)
-        reach("jobs.created")
-        job = (await self.desk.ask(lambda questions: questions.job(id))).job
-        return await self.start(job)
+        return await self.start(created, id)
 
     async def claimed(self, wanted: Submission, key: str, id: str) -> str:
         """The job that a key stands for."""
@@ -100,20 +97,23 @@ class Submitting:
         again = Observation(
             time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING
         )
-        await self.desk.record(again)
-        return await self.start((await self.desk.ask(lambda questions: questions.job(job.id))).job)
+        return await self.start(again, job.id)
 
     # -- the steps
 
-    async def start(self, job: Job) -> Job:
-        """Take the steps that are left; a job of this machine waits for its turn, and one whose provider can't be asked, too."""
-        if job.provider == "local":
-            return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
-        return await self.go_on(job)
+    async def start(self, beginning: JobCreated | Observation, id: str) -> Job:
+        """Put the beginning on record and take the steps that follow; a job of this machine waits for its turn."""
+        with self.held(id):
+            await self.desk.record(beginning)
+            reach("jobs.created")
+            job = (await self.desk.ask(lambda questions: questions.job(id))).job
+            if job.provider == "local":
+                return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
+            return await self.go_on(job)
 
     async def begin(self, job: Job) -> Job:
         """Start a job of this machine: its turn has come."""
-        with self.held(job) as is_ours:
+        with self.held(job.id) as is_ours:
             if not is_ours:
                 return job
             provider = await self.desk.identified("local")
@@ -130,16 +130,13 @@ class Submitting:
             return await self.bind(job, sight)
 
     async def go_on(self, job: Job) -> Job:
-        """Upload and submit, unless somebody else is at it."""
-        with self.held(job) as is_ours:
-            if not is_ours:
-                return job
-            provider = await self.desk.identified(job.provider)
-            try:
-                return await self.steps(provider, job)
-            except (RemoteRejected, ConfigError, NotFound) as error:
-                now = self.desk.clock.now_us()
-                return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
+        """Upload and submit. The caller holds the job."""
+        provider = await self.desk.identified(job.provider)
+        try:
+            return await self.steps(provider, job)
+        except (RemoteRejected, ConfigError, NotFound) as error:
+            now = self.desk.clock.now_us()
+            return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
 
     async def steps(self, provider: Provider, job: Job) -> Job:
         """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
@@ -232,31 +229,30 @@ class Submitting:
         provider = await self.desk.identified(job.provider)
         if provider.account != job.account or self.desk.health(job.provider).wait_seconds:
             return
-        if job.raw_status == SUBMITTING:
-            with self.held(job) as is_ours:
-                if is_ours:
-                    await self.find_lost(provider, job)
-        elif job.status is JobStatus.UPLOADING:
-            with self.held(job) as is_ours:
-                if is_ours:
-                    await self.fail_upload(job, "whoever was at it ended")
-        else:
-            await self.go_on(job)
+        with self.held(job.id) as is_ours:
+            if not is_ours:
+                return
+            if job.raw_status == SUBMITTING:
+                await self.find_lost(provider, job)
+            elif job.status is JobStatus.UPLOADING:
+                await self.fail_upload(job, "whoever was at it ended")
+            else:
+                await self.go_on(job)
 
     @contextmanager
-    def held(self, job: Job) -> Iterator[bool]:
+    def held(self, id: str) -> Iterator[bool]:
         """True while we are the ones, of all processes, who take the job's steps."""
-        if job.id in self.at_work:
+        if id in self.at_work:
             yield False
             return
-        path = job_folder(self.desk.settings.dir, job.id) / "lock"
+        path = job_folder(self.desk.settings.dir, id) / "lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.at_work.add(job.id)
+        self.at_work.add(id)
         descriptor = take_lock(path)
         try:
             yield descriptor is not None
         finally:
-            self.at_work.discard(job.id)
+            self.at_work.discard(id)
             if descriptor is not None:
                 os.close(descriptor)
 

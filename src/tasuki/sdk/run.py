@@ -1,10 +1,11 @@
 """A run as the process that makes it sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import fsum
+from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from zlib_ng.zlib_ng import crc32
 
@@ -36,6 +37,7 @@ from tasuki.settings import Settings
 
 __all__ = ["Run"]
 
+T = TypeVar("T")
 ODD_VALUES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, Warning)
 """What encoding odd values may raise (the slow way then names them), and a LookupError for a size that has no packer."""
 
@@ -187,6 +189,13 @@ class Run(TakesNotes):
     def notebook(self) -> Notebook:
         """Where notes about this run go."""
         return self.noting
+
+    def progress(self, steps: Iterable[T], total: int | None = None) -> Iterator[T]:
+        """Go through steps, having said how many there are: `total_steps` in the config, which says how far the run has come."""
+        total = length_hint(steps) if total is None else total
+        if total:
+            self.config["total_steps"] = total
+        yield from steps
 
     def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> Sent:
         """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.

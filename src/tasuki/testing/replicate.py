@@ -37,7 +37,7 @@ Thing = dict[str, Any]
 
 
 class Fault(NamedTuple):
-    """What goes wrong with requests whose `METHOD /path` matches. `hang`: no answer; `drop`: done, but no answer."""
+    """What goes wrong with requests whose `METHOD /path?query` matches. `hang`: no answer; `drop`: done, but no answer."""
 
     pattern: str
     status: int = 500
@@ -84,7 +84,7 @@ class FakeReplicate:
     def add(self, *, kind: str = "predictions", status: str = "starting", **fields: Any) -> str:
         """One more job, as if submitted elsewhere; its id."""
         with self.lock:
-            id = secrets.token_hex(13)
+            id = fields.get("id") or secrets.token_hex(13)
             now = self.stamp()
             self.things[id] = {
                 "id": id, "model": "acme/model", "version": "v1", "input": {}, "logs": "", "output": None, "error": None,
@@ -313,7 +313,7 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.fake
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = f"{self.command} {parts.path}"
+        request = f"{self.command} {self.path}"
         with fake.lock:
             fake.requests.append(request)
         fake.closing.wait(fake.latency_seconds)

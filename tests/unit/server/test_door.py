@@ -24,7 +24,7 @@ def knock(method: str = "GET", *, closed: bool = False, **headers: str) -> tuple
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     door = Door(inside, Gate(tokens, "session", loopback=True))
-    asyncio.run(door({"type": "http", "method": method, "headers": pairs}, None, send))
+    asyncio.run(door({"type": "http", "path": "/api/v1/meta", "method": method, "headers": pairs}, None, send))
     tokens.close()
     return said[0]["status"], dict(said[0]["headers"])
 
