@@ -20,7 +20,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(r"^(tasuki (?:run|note|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = re.findall(r"^(tasuki (?:run|note|job|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", text, re.MULTILINE)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)

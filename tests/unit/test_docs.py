@@ -41,7 +41,7 @@ def test_the_readme_begins_with_two_commands() -> None:
 
 @pytest.mark.parametrize(("page", "line"), list(typed()))
 def test_a_command_in_the_docs_exists(page: str, line: str) -> None:
-    words = shlex.split(line)[1:]
+    words = shlex.split(line.split(" -- ")[0])[1:]
     path = next((tuple(words[:n]) for n in (2, 1) if tuple(words[:n]) in COMMANDS), None)
     assert path, f"{page}: there is no {line!r}"
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}

@@ -53,7 +53,7 @@ tasuki job submit --on local --name lr-0.1 --env WANDB_MODE=offline -- python tr
 tasuki job submit --on replicate --input prompt='a sash' --input steps=1000 --key sash-1""",
 )
 def submit(  # noqa: PLR0913 - what, where, under which name
-    command: Annotated[list[str] | None, typer.Argument(metavar="[--] CMD...", help="The command, for a machine.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="CMD...", help="The command, best behind `--`.")] = None,
     on: Annotated[
         str, typer.Option("--on", metavar="PROVIDER", help="Where: local, replicate.", autocompletion=complete_provider)
     ] = "local",
@@ -79,8 +79,8 @@ def submit(  # noqa: PLR0913 - what, where, under which name
 ) -> None:
     """Start a job, and print its id.
 
-    One of this machine outlives the terminal. Where two run already (providers.local.max_running) it waits for its turn: whoever
-    looks after the folder then starts it, a server or any of these commands.
+    One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
+    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an admin token.
     """
     from pathlib import Path
 
