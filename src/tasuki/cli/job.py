@@ -80,7 +80,8 @@ def submit(  # noqa: PLR0913 - what, where, under which name
     """Start a job, and print its id.
 
     One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
-    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an admin token.
+    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an
+    admin token.
     """
     from pathlib import Path
 

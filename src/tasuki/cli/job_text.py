@@ -35,7 +35,9 @@ def cells(job: "JobShown") -> list[Any]:
 
 def name_of(job: "JobShown") -> str:
     """What it is called, else what it runs, else what its provider calls it."""
-    return job.config_name or " ".join(map(str, job.metadata.get("command", ()))) or job.external_id or job.job_id
+    command, model = job.metadata.get("command"), job.metadata.get("model")
+    runs = " ".join(map(str, command)) if isinstance(command, list) else model
+    return str(job.config_name or runs or job.external_id or job.job_id)
 
 
 def duration(job: "JobShown") -> timedelta | None:

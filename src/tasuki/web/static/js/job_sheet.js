@@ -58,7 +58,7 @@ export function JobSheet({ id }) {
       <div class="status"><${State} status=${job.status} title=${job.raw_status} /><${Doubt} job=${job} /></div>
       <${Doing} job=${job} />
       <${Trouble} job=${job} />
-      ${command && html`<code class="command">${command.join(" ")}</code>`}
+      ${command?.join && html`<code class="command">${command.join(" ")}</code>`}
       <dl>${factsOf(job).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
     </div>
     <${JobLog} key=${`${id} ${job.attempt}`} id=${id} name=${nameOf(job)} />

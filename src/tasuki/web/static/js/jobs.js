@@ -55,7 +55,8 @@ export function jobOf(id) {
 }
 
 export function nameOf(job) {
-  return job.config_name || job.metadata.command?.join(" ") || job.external_id || job.job_id;
+  const { command, model } = job.metadata;
+  return String(job.config_name || command?.join?.(" ") || model || job.external_id || job.job_id);
 }
 
 /** How many seconds are left, if it goes on as it did; null where nobody can say. */

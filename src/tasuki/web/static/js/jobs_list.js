@@ -64,8 +64,13 @@ function Facts({ job }) {
     ${hardware && html`<span>${hardware}</span>`}
     ${attempt > 1 && html`<span>attempt ${attempt}</span>`}
     <code>${id}</code>
-    <time datetime=${job.created_at} title=${formatMoment(job.created * 1000)}>${formatAge(job.created * 1000, now.value)} ago</time>
+    <time datetime=${job.created_at} title=${formatMoment(job.created * 1000)}>${ageOf(job)}</time>
   </div>`;
+}
+
+function ageOf(job) {
+  const age = formatAge(job.created * 1000, now.value);
+  return age === "now" ? age : `${age} ago`;
 }
 
 /** What a job that does not run has to say. */
