@@ -6,6 +6,7 @@ Whoever takes these steps holds the job's lock. What is found between two steps,
 and may be tried again; a submission whose answer was lost is looked for in the provider's list and never submitted again by itself.
 """
 
+import asyncio
 import hashlib
 import os
 import secrets
@@ -31,6 +32,7 @@ __all__ = ["Submission", "Submitting"]
 SUBMITTING = "submitting"
 WAITING = "waiting for its turn"
 MOST_PAGES = 3
+WAIT_SECONDS = 0.05
 LOOK_US = 600_000_000
 SLACK_US = 300_000_000
 """By so much a provider's clock may differ from ours."""
@@ -65,20 +67,30 @@ class Submitting:
         provider = self.desk.provider(wanted.provider)
         if not self.desk.is_configured(wanted.provider):
             raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
+        if wanted.provider == "local" and not wanted.request.command:
+            raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
         id = secrets.token_hex(6)
         if wanted.key is not None:
             id = await self.claimed(wanted, wanted.key, id)
-            with suppress(NotFound):
-                return (await self.desk.ask(lambda questions: questions.job(id))).job
+        while True:
+            with self.held(id) as is_ours:
+                if is_ours:
+                    return await self.known(id) or await self.create(wanted, id)
+            await asyncio.sleep(WAIT_SECONDS)  # another submission with this key is at it
+
+    async def known(self, id: str) -> Job | None:
+        """The job, if it is on record."""
+        return (await self.desk.ask(lambda questions: questions.jobs([id]))).get(id)
+
+    async def create(self, wanted: Submission, id: str) -> Job:
+        """A new job. The caller holds it."""
         provider = await self.desk.identified(wanted.provider)
         self.keep(id, wanted.request)
-        now = self.desk.clock.now_us()
-        created = JobCreated(
-            time=now, job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
+        return await self.start(JobCreated(
+            time=self.desk.clock.now_us(), job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
             config_name=wanted.config_name, hardware_type=wanted.hardware_type or provider.hardware,
             command=wanted.request.command, metadata=wanted.metadata,
-        )  # fmt: skip
-        return await self.start(created, id)
+        ))  # fmt: skip
 
     async def claimed(self, wanted: Submission, key: str, id: str) -> str:
         """The job that a key stands for."""
@@ -97,19 +109,21 @@ class Submitting:
         again = Observation(
             time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING
         )
-        return await self.start(again, job.id)
+        with self.held(job.id) as is_ours:
+            if not is_ours:
+                raise Conflict(f"somebody else tries job {job.id} again in this moment")
+            return await self.start(again)
 
     # -- the steps
 
-    async def start(self, beginning: JobCreated | Observation, id: str) -> Job:
-        """Put the beginning on record and take the steps that follow; a job of this machine waits for its turn."""
-        with self.held(id):
-            await self.desk.record(beginning)
-            reach("jobs.created")
-            job = (await self.desk.ask(lambda questions: questions.job(id))).job
-            if job.provider == "local":
-                return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
-            return await self.go_on(job)
+    async def start(self, beginning: JobCreated | Observation) -> Job:
+        """Put the beginning on record and take the steps that follow; one of this machine waits. The caller holds the job."""
+        await self.desk.record(beginning)
+        reach("jobs.created")
+        job = (await self.desk.ask(lambda questions: questions.job(beginning.job))).job
+        if job.provider == "local":
+            return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
+        return await self.go_on(job)
 
     async def begin(self, job: Job) -> Job:
         """Start a job of this machine: its turn has come."""

@@ -12,7 +12,7 @@ from tasuki.settings import Polling, Settings
 
 __all__ = ["with_demo_jobs"]
 
-COMMAND = [sys.executable, "-m", "tasuki.testing.replicate", "--play", "--jobs", "5"]
+COMMAND = [sys.executable, "-c", "from tasuki.testing.replicate import main; main()", "--play", "--jobs", "5"]
 KEY = "r8_fake"
 POLL_SECONDS = 2.0
 

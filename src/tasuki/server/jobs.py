@@ -34,7 +34,7 @@ from tasuki.server.replicate import Receiver
 from tasuki.server.tokens import Principal, Scope
 from tasuki.store import JobsWanted
 
-__all__ = ["JOBS_API", "PROBLEMS", "body_of", "translated", "user_of"]
+__all__ = ["JOBS_API", "PROBLEMS", "Only", "Request_", "Submit", "body_of", "parsed", "translated"]
 
 PROBLEM = "application/problem+json"
 SHELL = ["/bin/sh", "-c"]

@@ -8,6 +8,7 @@ from litestar import Request, get
 from tasuki.records import Replicate
 from tasuki.server.gate import ANY_TOKEN, needs
 from tasuki.server.given import Bare, Ingest, Sync
+from tasuki.server.jobs import Only, Submit
 
 __all__ = ["openapi"]
 
@@ -16,6 +17,8 @@ BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "/api/v1/replicate": (Replicate,),
     "/api/v1/ingest": (Ingest, Bare),
     "/api/v1/sync": (Sync,),
+    "/api/cloud/jobs/submit": (Submit,),
+    "/api/cloud/jobs/sync": (Only,),
 }
 BINARY = {"/api/v1/replicate"}
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, NotFound, RequestRefused
+from tasuki.errors import NotFound, RequestRefused
 from tasuki.files import replace_file
 from tasuki.jobs.logs import LOG, job_folder
 from tasuki.jobs.provider import Page, Request, Sight
@@ -87,10 +87,8 @@ class Local:
         """Whoever asks is here."""
         return Validated(valid=True, user_info={"host": socket.gethostname()})
 
-    async def prepare(self, job: Job, request: Request, /) -> Request:
+    async def prepare(self, _: Job, request: Request, /) -> Request:
         """It is all here."""
-        if not request.command:
-            raise ConfigError(f"job {job.id} has no command", hint='{"command": ["python", "train.py"]}')
         return request
 
     async def submit(self, job: Job, request: Request) -> Sight:
