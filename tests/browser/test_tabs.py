@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
+from tasuki.server.tokens import Scope, open_tokens
 from tests.browser.conftest import Server, Trainer, Watched
 from tests.browser.test_live import wait_until_drawn
 
@@ -69,6 +70,39 @@ def test_when_the_tab_that_holds_the_stream_is_closed_another_goes_on_where_it_w
         wait_until_drawn(page, "loss", 7, 5)
     assert len(tabs.watched[1].series_asked()) == asked, "what came in between was replayed, not fetched anew"
     assert len(tabs.streams - {held}) == 1
+
+
+def test_without_locks_each_tab_has_a_stream_of_its_own(trainer: Trainer, tabs: Tabs) -> None:
+    trainer.start()
+    trainer.log(0, 5, loss=1)
+    tabs.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })")
+    pages = [tabs.open("#project=digits") for _ in range(2)]
+    for page in pages:
+        wait_until_drawn(page, "loss", 4, 10)
+    assert len(tabs.streams) == 2
+    trainer.log(5, loss=0.5)
+    for page in pages:
+        wait_until_drawn(page, "loss", 5, 3)
+
+
+def test_a_tab_with_a_project_that_is_not_theirs_takes_the_stream_from_no_other(
+    server: Server, trainer: Trainer, tabs: Tabs
+) -> None:
+    with open_tokens(server.folder) as tokens:
+        text = tokens.create(Scope.READ, "digits")
+    trainer.start()
+    trainer.log(0, 5, loss=1)
+    mine, other = tabs.context.new_page(), tabs.context.new_page()
+    mine.goto(f"{server.url}#project=digits")
+    mine.get_by_label("Token").fill(text)
+    mine.get_by_role("button", name="Log in").click()
+    wait_until_drawn(mine, "loss", 4, 10)
+    other.goto(f"{server.url}#project=vision")
+    expect(other.get_by_text("No project")).to_be_visible()
+    expect(mine.locator("#live")).to_have_text("offline")
+    expect(mine.locator("#live")).to_have_text("live", timeout=10_000)
+    trainer.log(5, loss=0.5)
+    wait_until_drawn(mine, "loss", 5, 3)
 
 
 def test_a_tab_that_is_silent_loses_the_stream_to_another(trainer: Trainer, tabs: Tabs) -> None:

@@ -70,7 +70,7 @@ export function JobLog({ id, name }) {
       clearTimeout(timer);
       flush("complete");
     });
-    source.addEventListener("error", () => show("offline"));
+    source.addEventListener("error", () => show(source.readyState === EventSource.CLOSED ? "can't be followed now" : "offline"));
     return () => {
       source.close();
       clearTimeout(timer);

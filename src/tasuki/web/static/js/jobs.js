@@ -163,8 +163,8 @@ const changed = new Set();
 function take(events) {
   let all = false;
   for (const { type, job_id: id, status } of events) {
-    if (type.startsWith("provider_")) all = true; // how good what is known of its jobs is
-    if (!type.startsWith("job_")) continue;
+    all ||= type.startsWith("provider_") || type === "job_deleted"; // another provider: how good what is known of its jobs is
+    if (!["job_status_changed", "job_updated"].includes(type)) continue;
     changed.add(id);
     const job = byId.get(id);
     if (job && status) byId.set(id, { ...job, status, is_active: ACTIVE.includes(status) }); // the rest follows
@@ -227,9 +227,17 @@ async function lookAtProgress() {
   progress.value = found;
 }
 
-/** Begin: while the page is open, fetch, listen, and ask anew. */
+let events = null;
+
+/** Listen, if we don't yet: what comes between an answer and the stream's beginning would be missed, so the stream comes first. */
+async function listen() {
+  if (events) return;
+  events = new Events("", { take, reset: load });
+  await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
+}
+
+/** Begin: while the page is open, listen, fetch, and ask anew. */
 export function followJobs() {
-  let events = null;
   effect(() => {
     if (page.value !== "jobs") {
       events?.close();
@@ -238,9 +246,8 @@ export function followJobs() {
     }
     view.state.value;
     view.provider.value;
-    events ??= new Events("", { take, reset: load });
     wanted.value = STEP;
-    load();
+    listen().then(load);
   });
   effect(() => {
     const id = view.job.value;
