@@ -227,7 +227,7 @@ def trainer(train: Callable[[], Trainer]) -> Trainer:
 
 
 @pytest.fixture
-def visit(visit_site: Callable[..., Watched], server: Server) -> Callable[..., Watched]:
+def visit(server: Server, visit_site: Callable[..., Watched]) -> Callable[..., Watched]:
     """Opens the page: `visit("#project=digits", dark=True)`; at the end nothing may have gone wrong on it."""
 
     def go(fragment: str = "", **how: Any) -> Watched:
