@@ -12,6 +12,7 @@ from benchmarks import (
     footprint,
     growth,
     ingest,
+    jobs,
     log_call,
     many_processes,
     note_to_server,
@@ -50,6 +51,7 @@ QUESTIONS = {
     "soak": soak.QUESTION,
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,
+    "jobs": jobs.QUESTION,
 }
 HERE = Path(__file__).parent
 RESULTS, PLOTS, README = HERE / "RESULTS.md", HERE / "plots", HERE.parent / "README.md"

@@ -12,7 +12,8 @@
     ├── IntegrityGap         something that was recorded is missing where it should be
     └── RemoteError
         ├── RemoteUnavailable  wait: it may come back
-        │   └── Throttled      wait: it takes no more for now
+        │   ├── Throttled      wait: it takes no more for now
+        │   └── Unreached      wait: nothing has arrived there
         └── RemoteRejected     give up, or fix what the message names
             ├── RemoteClosed     fix the key, the address or the version: until then it takes nothing
             └── RequestRefused   send less, or without what it does not take
@@ -109,6 +110,10 @@ class RemoteUnavailable(RemoteError):
 
 class Throttled(RemoteUnavailable):
     """The server is well, and takes no more of us until `after_seconds` have passed."""
+
+
+class Unreached(RemoteUnavailable):
+    """There was no connection: the server has certainly not heard of it."""
 
 
 class RemoteRejected(RemoteError):

@@ -39,7 +39,7 @@ class Restorable:
         self.server.start()
 
     def restore(self) -> None:
-        self.server.kill()
+        self.server.kill_all()
         shutil.rmtree(self.server.folder)
         shutil.copytree(self.copy, self.server.folder)
         self.server.start()

@@ -190,6 +190,7 @@ def test_10_what_was_deleted_stays_deleted(site: Site):
     site.fake.set(name, status="succeeded")
     site.refresh()
     site.call("DELETE", f"jobs/{id}")
+    assert not (site.server.folder / "jobs" / id).exists()
     assert site.sync()["synced"] == 0
     assert site.webhook(site.fake.things[name]).status_code == 200
     assert site.call("GET", f"jobs/{id}", 404)["error"] == "job_not_found"

@@ -112,7 +112,9 @@ def test_a_body_over_the_cap_is_413_and_an_unknown_field_400(tmp_path: Path):
     with site_at(tmp_path / "data") as site:
         big = site.server.client.post("/api/cloud/jobs/submit", content=b'{"command": "' + b"x" * (9 * 1024 * 1024) + b'"}')
         assert (big.status_code, big.json()["error"]) == (413, "too-large")
-        assert site.call("POST", "jobs/submit", 400, json={"comand": "id"})["error"] == "bad_request"
+        assert site.call("POST", "jobs/submit", 400, json={"commands": "id"})["error"] == "bad_request"
+        huge = site.submit("replicate", metadata={"n": 2**70}, inputs={"n": 2**70})
+        assert huge["metadata"]["n"] == 2.0**70
         assert site.call("POST", "jobs/submit", 404, params={"provider": "x"}, json={})["error"] == "provider_not_found"
 
 

@@ -50,6 +50,7 @@ OPERATIONS = {
     "/api/v1/notes": "GET",
     "/api/v1/projects": "GET",
     "/api/v1/purge": "POST",
+    "/api/v1/remotes": "GET",
     "/api/v1/replicate": "POST",
     "/api/v1/runs": "GET",
     "/api/v1/runs/{id}": "GET",
@@ -66,7 +67,7 @@ OPERATIONS = {
 
 WITH_PARAMETERS = {JOBS, f"{JOBS}/submit", f"{JOBS}/sync"}
 NOTHING_CAN_BE_WRONG = {path for path in OPERATIONS if not path.startswith("/api/v1") and path not in WITH_PARAMETERS}
-NOTHING_CAN_BE_WRONG |= {"/api/v1/meta", "/api/v1/session"}
+NOTHING_CAN_BE_WRONG |= {"/api/v1/meta", "/api/v1/remotes", "/api/v1/session"}
 
 
 # Not with the plugin of schemathesis: its fixtures do not work with pytest 9.

@@ -24,6 +24,7 @@ __all__ = ["Lease", "TaskManager", "get_task_manager", "polling_seconds", "start
 LEASE_FILE = "jobs.lock"
 HERE_SECONDS = 1.0
 TROUBLE_SECONDS = 5.0
+OFF_SECONDS = 5.0
 YOUNG_US = 600_000_000
 OLD_US = 3_600_000_000
 log = logging.getLogger("tasuki.jobs")
@@ -83,13 +84,10 @@ class TaskManager:
         self.jobs = self.given or Jobs(self.settings)
         every = polling_seconds(self.settings)
         log.info("job status polling: %s", "off" if every is None else f"every {every:g} s")
-        queue = self.settings.background.queue_processing
-        loops = [self.loop(self.look_here, lambda: asyncio.sleep(HERE_SECONDS)), self.loop(self.queue, self.next_in_queue)]
-        if every is not None:
-            loops.append(self.loop(self.poll, lambda: asyncio.sleep(every)))
-        if not queue.enabled:
+        if not self.settings.background.queue_processing.enabled:
             log.info("queue processing: off")
-        self.tasks = [asyncio.create_task(loop) for loop in loops]
+        steps = [(self.look_here, self.next_look), (self.queue, self.next_in_queue), (self.poll, self.next_poll)]
+        self.tasks = [asyncio.create_task(self.loop(step, pause)) for step, pause in steps]
 
     async def stop(self) -> None:
         """End, and wait until what is under way has stopped."""
@@ -128,6 +126,8 @@ class TaskManager:
 
     async def poll(self) -> None:
         """One round: look at active jobs; those that have long been queued not every time."""
+        if polling_seconds(self.settings) is None:
+            return
         self.rounds += 1
         reach("jobs.poll")
         done = await self.at.refresh("poller", is_due=self.is_due)
@@ -135,16 +135,24 @@ class TaskManager:
             log.warning("jobs: %s", error)
         await self.at.recover()
 
+    async def next_poll(self) -> None:
+        """Wait for the next round. How long may have changed: a webhook can be set up at any time."""
+        await asyncio.sleep(polling_seconds(self.settings) or OFF_SECONDS)
+
     def is_due(self, job: Job) -> bool:
-        """Whether a job is looked at in this round."""
+        """Whether a job is looked at in this round: in the first one all are."""
         age = self.at.clock.now_us() - job.created
         every = 1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < YOUNG_US else 2 if age < OLD_US else 4
-        return self.rounds % every == 0
+        return self.rounds == 1 or self.rounds % every == 0
 
     async def look_here(self) -> None:
         """Look at what runs on this machine, and keep the journal in order."""
         await self.at.look_here()
         await self.at.desk.in_thread(lambda: self.at.desk.book().tend())
+
+    async def next_look(self) -> None:
+        """Wait for the next look at this machine."""
+        await asyncio.sleep(HERE_SECONDS)
 
     async def queue(self) -> None:
         """Start what waits, and go on with what was cut short."""

@@ -1,7 +1,9 @@
 """What jobs have written: a file per attempt on our own disk, which only grows, and which is there when the provider's is gone."""
 
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +48,17 @@ class LogBook:
         """Add what is new in all that the provider has. It may have dropped the beginning, or everything."""
         path = self.path(job, attempt)
         data = text.encode()
-        kept = path.read_bytes() if path.exists() else b""
-        new = new_part(kept, data)
+        new = data if not path.exists() else rest(path, data)
         if new:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(new)
         return bool(new)
+
+    def remove(self, job: str) -> None:
+        """Everything of a job: what it has written, and what was to be run."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(job_folder(self.root, job))
 
     def text(self, job: Job) -> str:
         """All that it has written, in all attempts."""
@@ -96,6 +102,17 @@ def split_lines(text: str) -> Iterator[str]:
     """Lines, without their ends; each state of a bar is one."""
     parts = re.split(r"\r\n|\n|\r", text)
     yield from parts if parts[-1] else parts[:-1]
+
+
+def rest(path: Path, data: bytes) -> bytes:
+    """What is new in a provider's whole text; of what is kept, only the end is looked at where that is enough."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - OVERLAP))
+        if size <= len(data) and file.read() == data[max(0, size - OVERLAP) : size]:
+            return data[size:]
+        file.seek(0)
+        return new_part(file.read(), data)
 
 
 def new_part(kept: bytes, data: bytes) -> bytes:

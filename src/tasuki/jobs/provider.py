@@ -89,10 +89,12 @@ class Provider(Protocol):
 
 
 class Signing(Protocol):
-    """A provider that sends news of jobs, and signs it."""
+    """A provider that sends news of jobs, and signs it. `keys`: those that are known."""
 
-    async def webhook_keys(self, *, anew: bool) -> list[bytes]:
-        """The keys that it may sign with; `anew`: ask, whatever was known. RemoteUnavailable where they can't be had."""
+    keys: list[bytes]
+
+    async def webhook_keys(self) -> list[bytes]:
+        """Ask for the keys that it may sign with. RemoteUnavailable where they can't be had."""
         ...
 
     def sight(self, body: dict[str, Any]) -> Sight:

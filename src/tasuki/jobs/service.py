@@ -38,6 +38,7 @@ __all__ = ["Jobs", "LogEvent"]
 FRESH_SECONDS = 4.0
 """Logs that were got so recently are not got again for a look at the progress."""
 FOLLOW_SECONDS = 0.3
+MOST_REMEMBERED = 10_000
 FOLLOW_CLOUD_SECONDS = 3.0
 TOTALS = ("total_steps", "max_steps", "max_train_steps", "num_steps", "steps")
 """How a run's config says how many steps it will make; the first that is there counts."""
@@ -102,9 +103,13 @@ class Jobs:
 
     async def row(self, id: str, user: str | None = None) -> JobRow:
         """One job as it is kept."""
-        row = await self.desk.ask(lambda questions: questions.job(id))
+        missing = NotFound(f"there is no job {id!r}", hint="tasuki job list")
+        try:
+            row = await self.desk.ask(lambda questions: questions.job(id))
+        except NotFound as error:  # what it may mean of others' jobs is not for everybody
+            raise error if user is None else missing from error
         if user is not None and row.job.user_id != user:
-            raise NotFound(f"there is no job {id!r}", hint="tasuki job list")
+            raise missing
         return row
 
     def show(self, row: JobRow, degraded: Collection[str]) -> JobShown:
@@ -126,7 +131,7 @@ class Jobs:
         size = (job.attempt, self.desk.logs.size(job))
         before = self.said.get(job.id)
         if before is None or before[0] != size:
-            if len(self.said) > 10_000:
+            if len(self.said) > MOST_REMEMBERED:
                 self.said.clear()
             self.said[job.id] = before = (size, parse_progress(self.desk.logs.tail(job)))
         return before[1]
@@ -179,6 +184,8 @@ class Jobs:
             return
         now = self.clock.monotonic()
         if now - self.asked_at.get(job.id, -every_seconds) >= every_seconds:
+            if len(self.asked_at) > MOST_REMEMBERED:
+                self.asked_at.clear()
             self.asked_at[job.id] = now
             await self.watching.refresh_logs(job)
 
@@ -260,6 +267,7 @@ class Jobs:
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
         await self.desk.record(JobDeleted(time=self.clock.now_us(), job=job.id))
+        await asyncio.to_thread(self.desk.logs.remove, job.id)
 
     async def sync(self, only: str | None = None) -> SyncReport:
         """Look for jobs at all providers, or at one."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled, Unreached
 from tasuki.failpoints import reach
 from tasuki.files import replace_file
 from tasuki.jobs.desk import Desk
@@ -171,7 +171,7 @@ class Submitting:
         try:
             async with self.desk.asking(provider):
                 sight = await provider.submit(job, request)
-        except Throttled as error:
+        except (Throttled, Unreached) as error:
             return await self.put_off(job, error)
         except RemoteUnavailable:
             return await self.find_lost(provider, job)

@@ -58,9 +58,9 @@ def find_hole(view: View, end: int | None = None) -> Hole | None:
 
 
 def live_islands(view: View, end: int) -> Iterator[Island]:
-    """Runs of whole frames behind `end` in a plain file."""
+    """Runs of whole frames behind what is torn at `end` in a plain file. What is not torn any more has been written since."""
     rest = view.read(end, view.size - end)
-    start = 0
+    start = whole_frames(rest)
     while (at := find_frame(rest, start)) is not None:
         length = whole_frames(rest[at:])
         yield Island(end + at, rest[at : at + length])

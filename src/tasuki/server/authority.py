@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tasuki.records import START, Item
+from tasuki.records import JOBS, START, Item
 from tasuki.server.gate import forbidden
 from tasuki.server.readers import Readers
 from tasuki.server.tokens import Principal, Scope, Tokens
@@ -47,6 +47,8 @@ class Authority:
         """Why one item is not the principal's to send."""
         if not principal.may(Scope.LOG, item.project):
             return "the token is not for this project"
+        if item.project == JOBS and not principal.may(Scope.WRITE, item.project):
+            return "what is known of jobs is not for a `log` token to say"
         if not principal.may(Scope.WRITE, item.project) and owners.get(owned(item), principal.name) != principal.name:
             return "the run is another's: a `log` token touches only runs that its principal has created"
         return None

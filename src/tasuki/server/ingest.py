@@ -19,7 +19,7 @@ from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import Problem, Refusal
 from tasuki.server.tokens import Principal, Scope
 
-__all__ = ["INGEST"]
+__all__ = ["INGEST", "storable"]
 
 T = TypeVar("T")
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode

@@ -28,6 +28,7 @@ from tasuki.jobs import (
 from tasuki.jobs import Request as JobRequest
 from tasuki.server.events import Hub, client_address
 from tasuki.server.gate import forbidden, needs
+from tasuki.server.ingest import storable
 from tasuki.server.limits import MAX_JSON_BYTES
 from tasuki.server.problems import Problem, Refusal
 from tasuki.server.replicate import Receiver
@@ -194,7 +195,7 @@ async def submit(request: Request_, jobs: Jobs, receiver: Receiver, provider: Fr
         user=request.auth.name or None,
         config_name=wanted.config_name,
         hardware_type=wanted.hardware_type,
-        metadata=wanted.metadata,
+        metadata={key: storable(value) for key, value in wanted.metadata.items()},
         key=wanted.idempotency_key,
     )
     with translated("provider_not_found"):

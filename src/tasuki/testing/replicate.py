@@ -376,8 +376,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--play", action="store_true", help="jobs make progress by themselves")
     parser.add_argument("--jobs", type=int, default=0, help="how many there are at the start")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each answer takes")
     chosen = parser.parse_args()
-    with FakeReplicate(port=chosen.port) as fake:
+    with FakeReplicate(port=chosen.port, latency_seconds=chosen.latency) as fake:
         for _ in range(chosen.jobs):
             fake.add()
         sys.stdout.write(f"{fake.url}\n")

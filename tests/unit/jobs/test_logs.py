@@ -28,14 +28,14 @@ def test_lines_are_read_by_offset_across_attempts(tmp_path: Path):
     book = LogBook(tmp_path)
     assert book.keep(JOB.id, 1, "one\ntwo")
     assert not book.keep(JOB.id, 1, "one\n")
-    assert book.keep(JOB.id, 2, "thrée\nfo")
+    assert book.keep(JOB.id, 2, "thrée\nend")
     first = book.lines(JOB, 1, 0, is_over=True)
     assert first == (["one", "two"], 2, 0)
     second = book.lines(JOB, 2, 0, is_over=False)
     assert second == (["thrée"], 2, 7)
     assert book.lines(JOB, 2, 7, is_over=False) == ([], 2, 7)
-    assert book.lines(JOB, 2, 7, is_over=True) == (["fo"], 2, 9)
-    assert book.text(JOB) == "one\ntwothrée\nfo"
+    assert book.lines(JOB, 2, 7, is_over=True) == (["end"], 2, 10)
+    assert book.text(JOB) == "one\ntwothrée\nend"
 
 
 def test_every_kind_of_line_end_ends_a_line():

@@ -66,6 +66,11 @@ def test_odd_fields_are_passed_over():
     assert training.observation.metadata["kind"] == "training"
 
 
+@pytest.mark.parametrize("seconds", [10**400, True, "5", -(10**10)])
+def test_a_time_that_is_none_costs_nothing(seconds: object):
+    assert parse_sight(PREDICTION | {"metrics": {"predict_time": seconds}}).seconds in (None, 1.0)
+
+
 @pytest.mark.parametrize(
     ("headers", "text", "seconds"),
     [

@@ -96,6 +96,15 @@ def test_a_torn_tail_is_cut_and_is_no_hole(cut: int, tmp_path_factory: pytest.Te
     assert journals(folder) == [path]
 
 
+def test_what_is_written_between_two_looks_is_no_hole(tmp_path: Path):
+    path = write_journal(tmp_path, RECORDS)
+    with open_view(path) as view:
+        assert find_hole(view, sum(SIZES[:-2])) is None
+    path.write_bytes(path.read_bytes()[:-1])  # and more of it is on its way
+    with open_view(path) as view:
+        assert find_hole(view, sum(SIZES[:-3])) is None
+
+
 @given(data=st.data())
 def test_damage_anywhere_costs_only_the_frames_it_hit(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("damaged")

@@ -17,12 +17,18 @@ from tasuki.records import (
     Event,
     FlatMetrics,
     Heartbeat,
+    JobCreated,
+    JobDeleted,
+    JobFact,
+    JobStatus,
     Lesson,
     Lost,
     Manifest,
     MetaRule,
     Metrics,
     Note,
+    Observation,
+    ProviderHealth,
     RawMetrics,
     Record,
     RunDeleted,
@@ -52,6 +58,10 @@ ONE_OF_EACH = [
     Event(time=11, event_id="e", session=-1, name="n", data={"k": None}),
     MetaRule(time=12, event_id="e", more={"rule": "x"}),
     Manifest(time=13, event_id="e", more={"version": 3}),
+    JobCreated(time=14, job="j", provider="local", command=["python", "x.py"], metadata={"k": [1]}),
+    Observation(time=15, job="j", attempt=2, status=JobStatus.RUNNING, started=14, cost_usd=0.5, candidates=["a"]),
+    JobDeleted(time=16, job="j"),
+    ProviderHealth(time=17, provider="replicate", degraded=True, detail="500"),
 ]
 
 
@@ -69,7 +79,7 @@ def test_a_record_comes_back_as_it_was(record: Record):
 
 def test_every_kind_of_record_is_among_those_tried():
     kinds = {kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)}
-    assert kinds - {Record, Note} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics, RawMetrics}
+    assert kinds - {Record, Note, JobFact} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics, RawMetrics}
 
 
 @pytest.mark.parametrize("record", [*ONE_OF_EACH, Metrics(time=9, step=1, values={"a": 1.0})], ids=lambda r: type(r).__name__)

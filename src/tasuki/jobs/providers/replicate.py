@@ -15,7 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled
+from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
 from tasuki.jobs.prices import REPLICATE_PRICES
 from tasuki.jobs.provider import INLINE_BYTES, Page, Request, Sight
 from tasuki.jobs.shown import Validated
@@ -39,6 +39,7 @@ OTHERS = RateLimitItemPerMinute(3000)
 TIMEOUT_SECONDS = 10.0
 RESETS = re.compile(r"resets in ~?\s*(\d+(?:\.\d+)?)\s*s")
 LONGEST_PAUSE_SECONDS = 3600.0
+LONGEST_SECONDS = 1e9
 EVENTS = ["start", "logs", "completed"]
 
 
@@ -73,6 +74,8 @@ class Replicate:
 
     async def prepare(self, _: Job, request: Request) -> Request:
         """Large data URIs go up as files, and are replaced by their addresses."""
+        if request.env:
+            raise ConfigError("Replicate takes inputs, and no environment", hint='{"inputs": {...}}')
         inputs = dict(request.inputs)
         for name, value in inputs.items():
             if isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES:
@@ -121,11 +124,10 @@ class Replicate:
         """`POST …/cancel`."""
         return answered(await self.call("POST", f"{path_of(job)}/cancel"))
 
-    async def webhook_keys(self, *, anew: bool) -> list[bytes]:
+    async def webhook_keys(self) -> list[bytes]:
         """`GET /v1/webhooks/default/secret`; the one before is good for a while."""
-        if anew or not self.keys:
-            key = parse_key(str((await self.call("GET", "/v1/webhooks/default/secret")).get("key", "")))
-            self.keys = [key, *(one for one in self.keys if one != key)][:2]
+        key = parse_key(str((await self.call("GET", "/v1/webhooks/default/secret")).get("key", "")))
+        self.keys = [key, *(one for one in self.keys if one != key)][:2]
         return self.keys
 
     def sight(self, body: dict[str, Any]) -> Sight:
@@ -145,6 +147,8 @@ class Replicate:
             raise RemoteUnavailable(f"Replicate names a page at another address: {url[:200]}")
         try:
             answer = await self.client.request(method, url, json=json, files=files)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreached(f"Replicate can't be reached: {error}") from error
         except httpx.HTTPError as error:
             raise RemoteUnavailable(f"Replicate does not answer: {type(error).__name__} {error}".rstrip()) from error
         return content_of(answer)
@@ -227,7 +231,7 @@ def parse_sight(body: Mapping[str, Any]) -> Sight:
         observation,
         logs=logs if isinstance(logs, str) else None,
         created=parse_time(body.get("created_at")),
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+        seconds=float(seconds) if isinstance(seconds, (int, float)) and abs(seconds) < LONGEST_SECONDS else None,
         inputs=body["input"] if isinstance(body.get("input"), dict) else None,
     )
 
