@@ -73,15 +73,16 @@ def variable(name: str) -> str:
 def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
     """The latest ids that begin so; nothing where there is no store: a shell must not be told of trouble."""
     from tasuki.errors import TasukiError
-    from tasuki.sdk.jobs import FolderJobs, Listing
+    from tasuki.sdk.jobs import FolderJobs
     from tasuki.settings import load
+    from tasuki.store import JobsWanted
 
     try:
         settings = load(dir=ctx.params.get("dir"))
         if not settings.dir.is_dir():
             return []
         with FolderJobs(settings) as folder:
-            found = folder.list(Listing(limit=MOST)).jobs
+            found = folder.run(folder.jobs.listing(JobsWanted(), limit=MOST)).jobs  # as it is: a look starts what waits
     except (TasukiError, OSError):
         return []
     return [(job.job_id, f"{name_of(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
