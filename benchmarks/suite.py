@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    answers as one_command,
+)
+from benchmarks import (
     charts,
     disk,
     doctor,
@@ -22,6 +25,7 @@ from benchmarks import (
     soak,
     summaries,
     to_queryable,
+    watchers,
     with_relay,
     write_through,
 )
@@ -35,6 +39,7 @@ __all__ = ["run"]
 
 QUESTIONS = {
     "log_call": log_call.QUESTION,
+    "watchers": watchers.QUESTION,
     "with_relay": with_relay.QUESTION,
     "write_through": write_through.QUESTION,
     "note_to_server": note_to_server.QUESTION,
@@ -45,6 +50,7 @@ QUESTIONS = {
     "ingest": ingest.QUESTION,
     "reading": reading.QUESTION,
     "summaries": summaries.QUESTION,
+    "answers": one_command.QUESTION,
     "server": server.QUESTION,
     "sigkill": sigkill.QUESTION,
     "doctor": doctor.QUESTION,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasuki.sdk import init as init
     from tasuki.sdk import lesson as lesson
     from tasuki.sdk import log as log
+    from tasuki.sdk import save as save
     from tasuki.sdk import should_stop as should_stop
     from tasuki.sdk import watch as watch
     from tasuki.sdk.api import Api as Api
@@ -42,6 +43,7 @@ HOMES = {
     "init": "tasuki.sdk",
     "lesson": "tasuki.sdk",
     "log": "tasuki.sdk",
+    "save": "tasuki.sdk",
     "should_stop": "tasuki.sdk",
     "watch": "tasuki.sdk",
 }

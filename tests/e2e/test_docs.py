@@ -7,9 +7,12 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
+SHOWN = "exec|job|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
+COMMAND = re.compile(rf"^(tasuki (?:{SHOWN}).*?)(?:  #.*)?$", re.MULTILINE)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "answers", "notes", "quickstart", "runs"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/notes.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -20,7 +23,7 @@ def test_the_python_blocks_run_one_after_the_other_and_then_the_commands(
         assert blocks
         for block in blocks:
             python(tmp_path / "data", block)
-        commands = re.findall(r"^(tasuki (?:run|note|job|query|doctor|verify|sync|remote|token).*?)(?:  #.*)?$", text, re.MULTILINE)
+        commands = COMMAND.findall(text)
         assert commands
         for command in commands:
             done = in_a_shell(tmp_path / "data", command)

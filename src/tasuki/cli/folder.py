@@ -48,7 +48,7 @@ def checks_of(dir: str | None) -> list[Check]:
         settings = settings_for(dir)
         now = SYSTEM.now_us()
         remotes = [remote_check(queue, settings, now, is_alive(queue.standing.pid)) for queue in queues(settings)]
-        return store_checks(settings) + remotes
+        return store_checks(settings) + remotes + notify_checks(settings)
     except (TasukiError, OSError) as error:
         return broken(error)
 
@@ -63,6 +63,18 @@ def store_checks(settings: "Settings") -> list[Check]:
         except Conflict as error:
             return [Check("data folder", State.OK, str(settings.dir)), locked(error)]
     return checkup(condition, shutil.disk_usage(condition.journal_folder).free)
+
+
+def notify_checks(settings: "Settings") -> list[Check]:
+    """Whether somebody delivers the folder's alerts, where they are to be delivered."""
+    if not settings.notify:
+        return []
+    from tasuki.notify import is_delivering
+
+    found = f"to {', '.join(target.name for target in settings.notify)}"
+    if is_delivering(settings):
+        return [Check("alerts", State.OK, f"delivered {found}")]
+    return [Check("alerts", State.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
 
 
 def is_alive(pid: int) -> bool:

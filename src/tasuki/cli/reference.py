@@ -33,7 +33,7 @@ An error says what failed and, as a hint, what to type:
 
 ```
 error: project 'digits' has no run 'lr-0.2'
-hint: there are h4k2mnp7 (lr-0.01), x8c3vbn2 (lr-0.1)
+hint: there are x8c3vbn2 (lr-0.1), h4k2mnp7 (lr-0.01)
 ```
 
 | exit code | meaning |
@@ -50,7 +50,7 @@ hint: there are h4k2mnp7 (lr-0.01), x8c3vbn2 (lr-0.1)
 
 `tasuki doctor` alone says with 0, 1 or 2 that all is ok, something is degraded, something is broken.
 
-`tasuki --install-completion` sets up completion for your shell.
+`tasuki completion bash|zsh|fish` prints what your shell has to read to complete commands and names.
 """
 
 

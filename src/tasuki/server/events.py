@@ -14,9 +14,11 @@ from litestar.types import Scope as Connection
 
 from tasuki.records import JOBS
 from tasuki.server.gate import Gate, header, needs
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.problems import Refusal, send_problem
 from tasuki.server.readers import Readers
 from tasuki.server.tokens import Principal, Scope
+from tasuki.settings import Settings
 from tasuki.store import EVERYBODYS, Event, EventSpan, Questions, event_span, events_after
 
 __all__ = ["Hub", "Place", "event_stream"]
@@ -91,15 +93,14 @@ class Reader:
 
 
 class Hub:
-    """Reads the table of events once for all readers."""
+    """Reads the table of events once for all readers, and for the mailbox."""
 
-    def __init__(
-        self, readers: Readers, gate: Gate, boot_id: str, *, per_address: int = PER_ADDRESS, trusted: Collection[str] = ()
-    ) -> None:
-        self.per_address = per_address
-        self.trusted = trusted
+    def __init__(self, readers: Readers, gate: Gate, mailbox: Mailbox, boot_id: str, settings: Settings) -> None:
+        self.per_address = settings.events_per_address
+        self.trusted = settings.trusted_proxies
         self.readers = readers
         self.gate = gate
+        self.mailbox = mailbox
         self.boot_id = boot_id
         self.place = Place(0, 0)
         self.listening: set[Reader] = set()
@@ -139,10 +140,12 @@ class Hub:
             place, events = await self.readers.in_thread(self.readers.peek, self.news)
             if place.generation != self.place.generation or place.sequence < self.place.sequence:
                 self.place = place
+                self.mailbox.put(await self.readers.in_thread(self.readers.peek, lambda questions, _: questions.stops()))
                 for reader in self.listening:
                     reader.lose()
                 return
             for event in events:
+                self.mailbox.hear(event)
                 message = encoded(Place(place.generation, event.sequence), event.data)
                 for reader in self.listening:
                     reader.put(event, message)

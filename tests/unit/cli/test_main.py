@@ -31,8 +31,13 @@ def test_help_begins_with_examples(path: tuple[str, ...], capsys: pytest.Capture
 
 WRITES = {
     ("rebuild",),
+    ("completion",),
+    ("exec",),
+    ("export",),
     ("demo",),
     ("install",),
+    ("mcp",),
+    ("notify", "watch"),
     ("serve",),
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }

@@ -40,8 +40,8 @@ function address(path, words) {
   return url;
 }
 
-async function ask(path, words, accept, method = "GET") {
-  const answer = await fetch(address(path, words), { method, headers: { Accept: accept }, cache: "no-cache" }).catch(() => {
+async function ask(path, words, accept, more = {}) {
+  const answer = await fetch(address(path, words), { headers: { Accept: accept }, cache: "no-cache", ...more }).catch(() => {
     throw new ApiError("the server can't be reached", 0);
   });
   return checked(answer);
@@ -71,12 +71,18 @@ export function getCloud(path, words = {}) {
 
 /** Have something done about jobs. */
 export function postCloud(path) {
-  return turn(async () => (await ask(`cloud/${path}`, {}, JSON_TYPE, "POST")).json());
+  return turn(async () => (await ask(`cloud/${path}`, {}, JSON_TYPE, { method: "POST" })).json());
 }
 
 /** Where a job's lines come as they are written. */
 export function logStream(id) {
   return new EventSource(address(`cloud/jobs/${encodeURIComponent(id)}/logs/stream`, {}));
+}
+
+/** Tell the server something; a JSON answer. */
+export function post(path, words, content) {
+  const headers = { Accept: JSON_TYPE, "Content-Type": JSON_TYPE };
+  return turn(async () => (await ask(`v1/${path}`, words, JSON_TYPE, { method: "POST", headers, body: JSON.stringify(content) })).json());
 }
 
 /** All of a list, page by page: `take(page)` gets each as it comes and may answer false to stop. */

@@ -2,6 +2,7 @@
 import { locked } from "./api.js";
 import { ChartGrid } from "./chart_grid.js";
 import { Confirm } from "./confirm.js";
+import { FilesList } from "./files_list.js";
 import { html, signal } from "./html.js";
 import { Help } from "./help.js";
 import { Icon } from "./icons.js";
@@ -42,14 +43,14 @@ function NoProject({ name }) {
 function Tabs() {
   const current = page.value === "runs" ? view.tab.value : page.value;
   const open = (name) => {
-    const isPage = name === "notes" || name === "jobs";
+    const isPage = ["notes", "files", "jobs"].includes(name);
     openPage(isPage ? name : "runs");
     if (!isPage) view.tab.value = name;
   };
   const tab = (name, label) => html`<button type="button" aria-current=${current === name ? "page" : null} onClick=${() => open(name)}>
     <${Icon} name=${name} /><span>${label}</span>
   </button>`;
-  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}${tab("jobs", "Jobs")}</nav>`;
+  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}${tab("files", "Files")}${tab("jobs", "Jobs")}</nav>`;
 }
 
 function Main() {
@@ -60,6 +61,7 @@ function Main() {
   if (known && !known.length && !name) return html`<${Welcome} />`;
   if (known?.length && name && !known.some((project) => project.name === name)) return html`<${NoProject} name=${name} />`;
   if (page.value === "notes") return html`<main class="work notes-page"><h1 class="visually-hidden">${name}</h1><${NotesList} /></main>`;
+  if (page.value === "files") return html`<main class="work files-page"><h1 class="visually-hidden">${name}</h1><${FilesList} /></main>`;
   const both = !narrow.value;
   return html`<main class="work">
     <h1 class="visually-hidden">${name || "tasuki"}</h1>

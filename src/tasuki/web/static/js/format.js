@@ -42,6 +42,14 @@ export function formatStep(step) {
   return `${Number(rest.toPrecision(4))}${UNITS[unit]}`;
 }
 
+/** How many bytes. */
+export function formatSize(bytes) {
+  if (bytes < 1000) return plural(bytes, "byte");
+  let [rest, unit] = [bytes / 1000, 1];
+  while (rest >= 1000 && unit < UNITS.length - 1) [rest, unit] = [rest / 1000, unit + 1];
+  return `${Number(rest.toPrecision(3))} ${UNITS[unit]}B`;
+}
+
 /** How long ago: microseconds UTC against a Date.now(). */
 export function formatAge(micros, now) {
   const seconds = Math.max(0, now / 1000 - micros / 1e6);

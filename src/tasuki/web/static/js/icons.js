@@ -27,6 +27,8 @@ const PATHS = {
   event: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM8 4.8V8l2.4 1.6",
   meta_rule: "M8 1.8a4.4 4.4 0 0 0-2.4 8.1V12h4.8V9.9A4.4 4.4 0 0 0 8 1.8ZM6.3 14.3h3.4",
   manifest: "M3.5 2h6l3 3v9h-9ZM6 7.5h4M6 10.5h4",
+  files: "M2 4.5V13h12V4.5H8L6.5 2.5H2Z",
+  file: "M3.5 2h6l3 3v9h-9ZM9.5 2v3h3",
   notes: "M3 2.5h10v8l-3 3H3ZM5.5 6h5M5.5 9h3",
   runs: "M2 4h1M5.5 4H14M2 8h1M5.5 8H14M2 12h1M5.5 12H14",
   jobs: "M2.5 5.2h11v8h-11ZM5.8 5.2v-2h4.4v2M2.5 9h11",
@@ -54,8 +56,8 @@ export function Brand() {
 }
 
 /** How a run stands: icon, word and colour. */
-export function State({ status, title }) {
-  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${status}</span></span>`;
+export function State({ status, title, word }) {
+  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${word ?? status}</span></span>`;
 }
 
 /** A run's colour and dash, as its lines in the charts have them. */

@@ -11,7 +11,7 @@ const STORED = "tasuki.keys";
 export const keysOn = signal(true);
 
 export const KEYS = [
-  ["/", "Filter the runs, or search the notes"],
+  ["/", "Filter the runs, or search the notes or files"],
   ["j", "Next run"],
   ["k", "Previous run"],
   ["x", "Show the run in the charts, or not"],

@@ -1,6 +1,7 @@
 /** The page begins here. */
 import { App, helpOpen } from "./app.js";
 import { followCharts } from "./chart_data.js";
+import { followFiles } from "./files.js";
 import { effect, html, render } from "./html.js";
 import { followJobs } from "./jobs.js";
 import { followKeys } from "./keys.js";
@@ -21,6 +22,7 @@ followProject();
 followSelection();
 followCharts();
 followNotes();
+followFiles();
 followJobs();
 effect(() => {
   const shown = page.value === "jobs" ? "Jobs" : view.project.value;

@@ -1,5 +1,5 @@
 /** What the page knows of the project: runs, summaries, alerts. Fetched once, then kept by events. */
-import { get, getAll } from "./api.js";
+import { get, getAll, post } from "./api.js";
 import { Events } from "./events.js";
 import { formatCount, parseNumber, plural } from "./format.js";
 import { batch, computed, effect, signal } from "./html.js";
@@ -26,6 +26,8 @@ export const alerts = signal(new Map());
 export const remotes = signal([]);
 /** Another number whenever there may be other notes. */
 export const notesRevision = signal(0);
+/** Another number whenever there may be other files. */
+export const filesRevision = signal(0);
 
 const runsById = new Map();
 const runsRevision = signal(0);
@@ -66,9 +68,9 @@ let countsTimer = 0;
 // -- runs
 
 function keepRun(row) {
-  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost } = row;
+  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop } = row;
   const haystack = [name, id, group ?? "", notes ?? "", ...tags].join("\n").toLowerCase();
-  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, haystack });
+  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop, haystack });
 }
 
 /** Fetch the list, the newest first; `enough()` may end it early, else what it does not name is gone. */
@@ -138,6 +140,16 @@ async function refreshRun(id, mine) {
     if (mine === epoch) runsById.delete(id);
   }
   if (mine === epoch) runsRevision.value++;
+}
+
+/** Ask a run to stop. */
+export async function stopRun(run) {
+  try {
+    keepRun(await post(`runs/${encodeURIComponent(run.id)}/stop`, { project: view.project.peek() }, { by: "the page" }));
+    runsRevision.value++;
+  } catch (error) {
+    toast({ id: `stop-${run.id}`, level: "error", title: error.message, text: run.name });
+  }
 }
 
 // -- summaries
@@ -265,6 +277,7 @@ function take(batchOfEvents) {
       if (event.type === "run") changedRuns.add(event.run);
       if (event.type === "alert") alerted = true;
       if (event.type === "note") notesRevision.value++;
+      if (event.type === "file") filesRevision.value++;
       if (event.type === "points") takePoints(event);
     }
     summaries.revision.value++;
@@ -328,6 +341,7 @@ async function open(project) {
   await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
   if (mine !== epoch) return;
   notesRevision.value++;
+  filesRevision.value++;
   try {
     await Promise.all([loadRuns(mine), loadAlerts(mine), again && renewSummaries(mine)]);
     if (mine !== epoch) return;

@@ -11,6 +11,7 @@ import { openPage, openProject, view } from "./view.js";
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
 const TYPING_MS = 120;
 const RUNS = { label: "Filter runs", hint: "Filter runs: otter  tag:base  status:failed  loss.min<0.1" };
+const FILES = { label: "Search files", hint: "Search files: name, caption, run" };
 const NOTES = { label: "Search notes", hint: "Search notes: any text in them" };
 
 function ProjectChooser() {
@@ -31,7 +32,7 @@ function Search() {
   const box = useRef(null);
   const timer = useRef(0);
   const query = view.query.value;
-  const seeks = page.value === "notes" ? NOTES : RUNS;
+  const seeks = { notes: NOTES, files: FILES }[page.value] ?? RUNS;
   useEffect(() => {
     if (document.activeElement !== box.current) box.current.value = query;
   }, [query]);
@@ -51,7 +52,7 @@ function Search() {
 
 function Pages() {
   const link = (name, label) => html`<button type="button" class="quiet" aria-current=${page.value === name ? "page" : null} onClick=${() => openPage(name)}>${label}</button>`;
-  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}${link("jobs", "Jobs")}</nav>`;
+  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}${link("files", "Files")}${link("jobs", "Jobs")}</nav>`;
 }
 
 function SyncPill() {

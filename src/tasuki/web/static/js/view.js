@@ -15,7 +15,9 @@ export const view = {
   log: signal([]),
   /** Groups of charts that the reader has closed or opened: `system` is closed by itself. */
   folded: signal(["system"]),
-  /** "runs", "notes" or "jobs"; empty: runs, if the project has any. */
+  /** The id of the run whose files are in the list; empty: all. */
+  run: signal(""),
+  /** "runs", "notes", "files" or "jobs"; empty: runs, if the project has any. */
   page: signal(""),
   /** The kind of notes in the list; empty: all. */
   kind: signal(""),
@@ -27,7 +29,7 @@ export const view = {
   tab: signal("charts"),
 };
 
-const PAGES = ["runs", "notes", "jobs"];
+const PAGES = ["runs", "notes", "files", "jobs"];
 const KINDS = ["correction", "lesson", "event"];
 const STATES = ["pending", "uploading", "queued", "running", "completed", "failed", "cancelled"];
 const THEMES = ["auto", "light", "dark"];
@@ -55,6 +57,7 @@ function read(hash) {
     view.folded.value = list(words.get("folded")) ?? ["system"];
     view.page.value = PAGES.includes(words.get("page")) ? words.get("page") : "";
     view.kind.value = KINDS.includes(words.get("kind")) ? words.get("kind") : "";
+    view.run.value = words.get("run") ?? "";
     view.state.value = STATES.includes(words.get("state")) ? words.get("state") : "";
     view.provider.value = words.get("provider") ?? "";
     view.job.value = words.get("job") ?? "";
@@ -73,6 +76,7 @@ function written() {
   put("project", view.project.value);
   put("page", view.page.value);
   put("kind", view.kind.value);
+  put("run", view.run.value);
   put("state", view.state.value);
   put("provider", view.provider.value);
   put("job", view.job.value);
@@ -127,6 +131,7 @@ export function openProject(name) {
     view.columns.value = null;
     view.zoom.value = null;
     view.kind.value = "";
+    view.run.value = "";
     turnTo("");
   });
 }
