@@ -25,10 +25,13 @@ __all__ = [
     "captured_environment",
     "failpoints",
     "hermes_home",
+    "hugging_face_token",
     "job_environment",
     "load",
     "own_variable",
     "this_user",
+    "trackio_folder",
+    "with_environment",
 ]
 
 
@@ -404,6 +407,23 @@ def cache_folder() -> Path:
 def hermes_home() -> Path:
     """Where the agent Hermes keeps its configuration: `HERMES_HOME`, else `~/.hermes`."""
     return Path(os.environ.get("HERMES_HOME") or "~/.hermes").expanduser()
+
+
+def trackio_folder() -> Path:
+    """Where trackio keeps its files: `TRACKIO_DIR`, else below Hugging Face's own folder."""
+    named = os.environ.get("TRACKIO_DIR")
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    return Path(named or home / "trackio").expanduser().absolute()
+
+
+def hugging_face_token() -> str | None:
+    """`HF_TOKEN`; it is shown to Hugging Face, and to no other."""
+    return os.environ.get("HF_TOKEN") or None
+
+
+def with_environment(**more: str) -> dict[str, str]:
+    """This process's environment with some variables more, for a process that it starts."""
+    return os.environ | more
 
 
 def failpoints() -> str:

@@ -25,6 +25,7 @@ from tasuki.cli import (
     query,
     remote,
     run,
+    syncer,
     token,
     wait,
 )
@@ -51,8 +52,11 @@ app.add_typer(job.app, name="job")
 app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
+app.add_typer(syncer.volume, name="volume")
+app.add_typer(syncer.imports, name="import")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
+app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
