@@ -28,6 +28,7 @@ __all__ = [
     "hugging_face_token",
     "job_environment",
     "load",
+    "own_variable",
     "this_user",
     "trackio_folder",
     "with_environment",
@@ -452,6 +453,11 @@ def captured_environment() -> dict[str, Any]:
     }
     job = {"job": os.environ["TASUKI_JOB_ID"]} if os.environ.get("TASUKI_JOB_ID") else {}
     return {"host": socket.gethostname()} | job | ({"scheduler": scheduler} if scheduler else {})
+
+
+def own_variable(name: str) -> str | None:
+    """A variable of this environment that somebody has asked for by name."""
+    return os.environ.get(name)
 
 
 def job_environment(job: str, given: Mapping[str, str]) -> dict[str, str]:

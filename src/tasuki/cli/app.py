@@ -18,6 +18,7 @@ from tasuki.cli import (
     folder,
     gc,
     install,
+    job,
     mcp,
     note,
     notify,
@@ -47,6 +48,7 @@ app.add_typer(alert.app, name="alert")
 app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
 app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
 app.add_typer(note.app, name="note")
+app.add_typer(job.app, name="job")
 app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
