@@ -176,15 +176,19 @@ def print_job(schema: str, job: "JobShown", *, as_json: bool) -> None:
 def logs_command(
     id: Id,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
+    as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
     """Print what a job has written, in all its attempts.
 
-    A terminal gets it without what would steer it: colours, cursor moves.
+    A terminal gets it without what would steer it: colours, cursor moves. With --json and -f all of it is printed at the end.
     """
     shown = plain_line if on_terminal() else str
     with asking_jobs(dir, remote) as asked:
+        if as_json:
+            write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.lines(id, follow=follow))})
+            return
         for line in asked.lines(id, follow=follow):
             sys.stdout.write(f"{shown(line)}\n")
             if follow:
