@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from tasuki.records import AlertLevel as AlertLevel
     from tasuki.records import AlertReason as AlertReason
     from tasuki.records import Status as Status
+    from tasuki.relay.volume.destination import setup_volume as setup_volume
+    from tasuki.relay.volume.syncer import VolumeSyncer as VolumeSyncer
     from tasuki.sdk import Run as Run
     from tasuki.sdk import alert as alert
     from tasuki.sdk import correct as correct
@@ -35,6 +37,7 @@ HOMES = {
     "Run": "tasuki.sdk",
     "Status": "tasuki.records",
     "TasukiError": "tasuki.errors",
+    "VolumeSyncer": "tasuki.relay.volume.syncer",
     "alert": "tasuki.sdk",
     "config": "tasuki.sdk.start",
     "correct": "tasuki.sdk",
@@ -44,6 +47,7 @@ HOMES = {
     "lesson": "tasuki.sdk",
     "log": "tasuki.sdk",
     "save": "tasuki.sdk",
+    "setup_volume": "tasuki.relay.volume.destination",
     "should_stop": "tasuki.sdk",
     "watch": "tasuki.sdk",
 }

@@ -25,9 +25,13 @@ __all__ = [
     "captured_environment",
     "failpoints",
     "hermes_home",
+    "hugging_face_token",
     "job_environment",
     "load",
+    "own_variable",
     "this_user",
+    "trackio_folder",
+    "with_environment",
 ]
 
 
@@ -405,6 +409,23 @@ def hermes_home() -> Path:
     return Path(os.environ.get("HERMES_HOME") or "~/.hermes").expanduser()
 
 
+def trackio_folder() -> Path:
+    """Where trackio keeps its files: `TRACKIO_DIR`, else below Hugging Face's own folder."""
+    named = os.environ.get("TRACKIO_DIR")
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    return Path(named or home / "trackio").expanduser().absolute()
+
+
+def hugging_face_token() -> str | None:
+    """`HF_TOKEN`; it is shown to Hugging Face, and to no other."""
+    return os.environ.get("HF_TOKEN") or None
+
+
+def with_environment(**more: str) -> dict[str, str]:
+    """This process's environment with some variables more, for a process that it starts."""
+    return os.environ | more
+
+
 def failpoints() -> str:
     """Where this process is to fail on purpose (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
@@ -432,6 +453,11 @@ def captured_environment() -> dict[str, Any]:
     }
     job = {"job": os.environ["TASUKI_JOB_ID"]} if os.environ.get("TASUKI_JOB_ID") else {}
     return {"host": socket.gethostname()} | job | ({"scheduler": scheduler} if scheduler else {})
+
+
+def own_variable(name: str) -> str | None:
+    """A variable of this environment that somebody has asked for by name."""
+    return os.environ.get(name)
 
 
 def job_environment(job: str, given: Mapping[str, str]) -> dict[str, str]:

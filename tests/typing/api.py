@@ -86,6 +86,9 @@ def ask() -> None:
         run.untag("base")
         run.edit(name="best so far", notes="why")
         run.delete()
+    tasuki.setup_volume("/mnt/shared", remote="https://tasuki.example")
+    with tasuki.VolumeSyncer("/mnt/shared", reload=lambda: None, interval=30) as syncer:
+        assert_type(syncer.once(), bool)
     try:
         tasuki.Api().run("nope")
     except tasuki.TasukiError as error:

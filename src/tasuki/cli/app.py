@@ -18,12 +18,14 @@ from tasuki.cli import (
     folder,
     gc,
     install,
+    job,
     mcp,
     note,
     notify,
     query,
     remote,
     run,
+    syncer,
     token,
     wait,
 )
@@ -46,11 +48,15 @@ app.add_typer(alert.app, name="alert")
 app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
 app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
 app.add_typer(note.app, name="note")
+app.add_typer(job.app, name="job")
 app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
+app.add_typer(syncer.volume, name="volume")
+app.add_typer(syncer.imports, name="import")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
+app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_text", "write_tsv"]
 
 STYLES = {
-    **dict.fromkeys(("finished", "ok"), "green"),
+    **dict.fromkeys(("finished", "completed", "ok"), "green"),
     **dict.fromkeys(("running", "info"), "cyan"),
     **dict.fromkeys(("degraded", "warn"), "yellow"),
     **dict.fromkeys(("failed", "crashed", "broken", "error"), "red"),

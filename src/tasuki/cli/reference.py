@@ -73,10 +73,16 @@ def cli_page() -> str:
 def command_section(name: str, command: Any) -> str:
     """What the docs say of one command."""
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    words = " ".join(["tasuki", name, *(argument.metavar for argument in arguments), "[OPTIONS]"])
+    given = [argument.metavar for argument in arguments]
+    words = " ".join(["tasuki", name, *(["[OPTIONS]", *given] if takes_a_command(command) else [*given, "[OPTIONS]"])])
     rows = [parameter_row(parameter) for parameter in command.params if parameter.help and "--help" not in parameter.opts]
     table = "\n".join(["| | |", "|---|---|", *rows])
     return f"## tasuki {name}\n\n```\n{words}\n```\n\n{command.help}\n\n```sh\n{command.epilog}\n```\n\n{table}\n"
+
+
+def takes_a_command(command: Any) -> bool:
+    """Whether what comes behind its own options is another program's."""
+    return not command.context_settings.get("allow_interspersed_args", True)
 
 
 def parameter_row(parameter: Any) -> str:

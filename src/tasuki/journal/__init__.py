@@ -1,6 +1,6 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
-from tasuki.journal.alive import Verdict, judge, take_lock
+from tasuki.journal.alive import Verdict, judge, lock_file, take_lock
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.control import control_path, read_control, write_control
 from tasuki.journal.edit import append_edit
@@ -39,6 +39,7 @@ __all__ = [
     "find_hole",
     "folder_name",
     "judge",
+    "lock_file",
     "new_header",
     "open_view",
     "pid_start",

@@ -39,6 +39,9 @@ WRITES = {
     ("mcp",),
     ("notify", "watch"),
     ("serve",),
+    ("syncer",),
+    ("volume", "init"),
+    ("import", "trackio"),
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }
 

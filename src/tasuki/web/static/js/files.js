@@ -1,6 +1,7 @@
 /** The files of the project, or of one run: those that are asked for, and again whenever an event tells of new ones. */
 import { getAll } from "./api.js";
 import { batch, effect, signal } from "./html.js";
+import { page } from "./page.js";
 import { filesRevision, problem, projects } from "./project.js";
 import { view } from "./view.js";
 
@@ -15,11 +16,6 @@ const wanted = signal(PAGE);
 let asked = "";
 let timer = 0;
 let epoch = 0;
-
-/** Whether the files are what is shown. */
-export function showsFiles() {
-  return view.page.value === "files";
-}
 
 export function moreFiles() {
   wanted.value += PAGE;
@@ -55,7 +51,7 @@ export function followFiles() {
     const key = JSON.stringify([view.project.value, view.run.value, view.query.value]);
     filesRevision.value;
     wanted.value;
-    if (!view.project.value || !showsFiles()) return;
+    if (!view.project.value || page.value !== "files") return;
     if (!projects.value?.some((project) => project.name === view.project.value)) return;
     if (key !== asked) {
       batch(() => {

@@ -61,6 +61,29 @@ export function formatAge(micros, now) {
   return "";
 }
 
+/** How long something takes, in its two largest units. */
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${two(whole % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${two(minutes % 60)} min`;
+  return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
+}
+
+/** The same, where seconds beside minutes would claim too much. */
+export function formatRough(seconds) {
+  return seconds < 60 || seconds >= 3600 ? formatDuration(seconds) : `${Math.round(seconds / 60)} min`;
+}
+
+/** US dollars: cents, and of less than one its first digits. */
+export function formatCost(dollars) {
+  if (dollars === 0 || dollars >= 0.01) return `$${dollars.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  return `$${Number(dollars.toPrecision(2))}`;
+}
+
 /** The moment, as the reader's clock has it. */
 export function formatMoment(micros) {
   return new Date(micros / 1000).toLocaleString();

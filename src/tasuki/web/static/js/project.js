@@ -3,7 +3,8 @@ import { get, getAll, post } from "./api.js";
 import { Events } from "./events.js";
 import { formatCount, parseNumber, plural } from "./format.js";
 import { batch, computed, effect, signal } from "./html.js";
-import { openProject, view } from "./view.js";
+import { forgetToasts, toast } from "./toasts.js";
+import { view } from "./view.js";
 
 const PAGE = 1000;
 const POLL_MS = 5000;
@@ -21,7 +22,6 @@ export const total = signal(0);
 /** Whether the whole list of runs has come. */
 export const complete = signal(false);
 export const alerts = signal(new Map());
-export const toasts = signal([]);
 /** The servers that this folder's own records are sent to, as far as whoever looks may know of them. */
 export const remotes = signal([]);
 /** Another number whenever there may be other notes. */
@@ -148,7 +148,7 @@ export async function stopRun(run) {
     keepRun(await post(`runs/${encodeURIComponent(run.id)}/stop`, { project: view.project.peek() }, { by: "the page" }));
     runsRevision.value++;
   } catch (error) {
-    toast({ id: `stop-${run.id}`, level: "error", title: error.message, run_name: run.name, step: null });
+    toast({ id: `stop-${run.id}`, level: "error", title: error.message, text: run.name });
   }
 }
 
@@ -260,16 +260,11 @@ async function loadAlerts(mine, announce = false) {
   for (const alert of rows) byRun.set(alert.run, [...(byRun.get(alert.run) ?? []), alert]);
   const known = new Set([...alerts.peek().values()].flat().map((alert) => alert.id));
   alerts.value = byRun;
-  if (announce) rows.filter((alert) => !known.has(alert.id)).slice(-TOASTS).forEach(toast);
+  if (announce) rows.filter(({ id }) => !known.has(id)).slice(-TOASTS).map(toastOf).forEach(toast);
 }
 
-function toast(alert) {
-  toasts.value = [...toasts.value.filter((other) => other.id !== alert.id), alert].slice(-TOASTS);
-  setTimeout(() => dismiss(alert.id), 12_000);
-}
-
-export function dismiss(id) {
-  toasts.value = toasts.value.filter((other) => other.id !== id);
+function toastOf({ id, level, title, run_name, step }) {
+  return { id, level, title, text: step === null ? run_name : `${run_name} · step ${step}` };
 }
 
 // -- events
@@ -324,7 +319,7 @@ function forget() {
     total.value = 0;
     missing.value = 0;
     alerts.value = new Map();
-    toasts.value = [];
+    forgetToasts();
   });
 }
 
@@ -400,7 +395,7 @@ export function followProject() {
     const project = view.project.value;
     const known = projects.value ?? [];
     if (project) return;
-    if (known.length) openProject(known.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
+    if (known.length) view.project.value = known.reduce((a, b) => (b.updated > a.updated ? b : a)).name;
   });
   effect(() => {
     const project = view.project.value;
