@@ -44,7 +44,7 @@ soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the
 lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)
 	echo uv | $(LOCK) --no-annotate $(ARGS) --output-file requirements/uv.txt -
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
-	$(LOCK) $(ARGS) pyproject.toml --extra demo --extra hpc --group dev --constraint requirements/runtime.txt \
+	$(LOCK) $(ARGS) pyproject.toml --extra demo --extra hpc --extra mcp --extra notify --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@! grep --line-number :// requirements/*.txt || { echo "a lock file names a host" >&2; exit 1; }
 

@@ -9,7 +9,7 @@ from zlib import crc32
 from benchmarks.workload import METRICS, Kind, values
 from tasuki.records import FlatMetrics, Item, Record, RunStarted, RunStatus, Status, encode, frame, pack_item
 
-__all__ = ["PROJECT", "calls", "items", "names"]
+__all__ = ["BEGAN_US", "PROJECT", "calls", "items", "names"]
 
 PROJECT = "bench"
 ITEM_RECORDS = 4_000
@@ -31,9 +31,9 @@ def calls(steps: int, kind: Kind = Kind.FLOAT64) -> Iterator[dict[str, float]]:
     return (found[step % len(found)] for step in range(steps))
 
 
-def records(run: str, logged: Iterable[Mapping[str, float]]) -> Iterator[Record | FlatMetrics]:
+def records(run: str, logged: Iterable[Mapping[str, float]], began: int) -> Iterator[Record | FlatMetrics]:
     """A whole run."""
-    last = BEGAN_US
+    last = began
     yield RunStarted(time=last, attempt="one", name=run)
     for step, metrics in enumerate(logged):
         last += STEP_US
@@ -41,10 +41,10 @@ def records(run: str, logged: Iterable[Mapping[str, float]]) -> Iterator[Record 
     yield RunStatus(time=last + STEP_US, attempt="one", status=Status.FINISHED)
 
 
-def items(run: str, logged: Iterable[Mapping[str, float]], *, each: int = ITEM_RECORDS) -> Iterator[Item]:
+def items(run: str, logged: Iterable[Mapping[str, float]], *, each: int = ITEM_RECORDS, began: int = BEGAN_US) -> Iterator[Item]:
     """The items of a run's one stream, `each` records in one; the last says that the stream is complete."""
     writer, offset, crc = secrets.token_hex(16), 0, 0
-    left = records(run, logged)
+    left = records(run, logged, began)
     while batch := list(islice(left, each)):
         following = next(left, None)
         data = b"".join(frame(encode(record)) for record in batch)
@@ -54,5 +54,5 @@ def items(run: str, logged: Iterable[Mapping[str, float]], *, each: int = ITEM_R
 
 
 def names(n: int) -> list[str]:
-    """Names of metrics: those of the workload, numbered."""
-    return [f"{METRICS[place % len(METRICS)]}_{place}" for place in range(n)]
+    """Names of metrics: those of the workload; more of them are numbered."""
+    return [METRICS[place % len(METRICS)] + (f"_{place}" if place >= len(METRICS) else "") for place in range(n)]

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    answers as one_command,
+)
+from benchmarks import (
     charts,
     disk,
     doctor,
@@ -23,6 +26,8 @@ from benchmarks import (
     soak,
     summaries,
     to_queryable,
+    volume,
+    watchers,
     with_relay,
     write_through,
 )
@@ -36,6 +41,7 @@ __all__ = ["run"]
 
 QUESTIONS = {
     "log_call": log_call.QUESTION,
+    "watchers": watchers.QUESTION,
     "with_relay": with_relay.QUESTION,
     "write_through": write_through.QUESTION,
     "note_to_server": note_to_server.QUESTION,
@@ -46,9 +52,11 @@ QUESTIONS = {
     "ingest": ingest.QUESTION,
     "reading": reading.QUESTION,
     "summaries": summaries.QUESTION,
+    "answers": one_command.QUESTION,
     "server": server.QUESTION,
     "sigkill": sigkill.QUESTION,
     "doctor": doctor.QUESTION,
+    "volume": volume.QUESTION,
     "soak": soak.QUESTION,
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,

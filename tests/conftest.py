@@ -16,6 +16,10 @@ OURS = ("TASUKI_", "TRACKIO_", "GRADATA_", "SIMPLETUNER_", "HF_TOKEN", "REPLICAT
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a job in the background inherits it, and what tests start, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+QUIET = {"TASUKI_CAPTURE_GIT": "0", "TASUKI_SYSTEM_METRICS": "0"}
+"""A run that is under test records what the test says, and nothing by itself."""
+os.environ.update(QUIET)
+
 settings.register_profile("quick", max_examples=50, derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("soak" if SOAK else "quick")
@@ -25,7 +29,7 @@ settings.load_profile("soak" if SOAK else "quick")
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that the person who runs the tests has set for tasuki, here or in the processes that tests start."""
     for name in os.environ:
-        if name.startswith(OURS):
+        if name.startswith(OURS) and name not in QUIET:
             monkeypatch.delenv(name)
 
 
@@ -37,7 +41,7 @@ def no_open_runs() -> Iterator[None]:
         process = module.PROCESS
         for run in list(process.open_runs):
             run.finish()
-        process.current = None
+        process.current = process.watched = None
         process.pulse.stop()
         for relay in process.relays.values():
             relay.stop()

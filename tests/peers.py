@@ -1,13 +1,16 @@
 """Other trackers from PyPI, each in an environment of its own below `.bench/`, made when first asked for."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.peer import PeerMissing, peer
+from benchmarks.child import ROOT
+from benchmarks.machine import BENCH
+from benchmarks.peer import PeerMissing, peer, uv
 
-__all__ = ["peer_python"]
+__all__ = ["extra_python", "peer_python"]
 
 
 def peer_python(name: str) -> Path:
@@ -18,3 +21,20 @@ def peer_python(name: str) -> Path:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"{name} {error}")
+
+
+def extra_python(extra: str, *more: str) -> Path:
+    """The Python of an environment that has this checkout with one of its extras, and more, as a user would install it."""
+    place = BENCH / "-".join(["tasuki", extra, *(requirement.partition("=")[0] for requirement in more)])
+    python, stamp = place / "bin" / "python", place / "installed"
+    wanted = (ROOT / "pyproject.toml").read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        try:
+            uv("venv", "--quiet", "--clear", "--python", sys.executable, str(place))
+            uv("pip", "install", "--quiet", "--python", str(python), "--editable", f"{ROOT}[{extra}]", *more)
+        except PeerMissing as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"tasuki[{extra}] {error}")
+        stamp.write_text(wanted)
+    return python

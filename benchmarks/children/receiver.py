@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.adapters import size
 from benchmarks.child import job, tell
-from benchmarks.streams import PROJECT, calls, items, names
+from benchmarks.streams import BEGAN_US, PROJECT, calls, items, names
 from benchmarks.workload import METRICS, Kind
 from tasuki.records import Item, ReplyStatus
 from tasuki.settings import load
@@ -18,6 +18,8 @@ from tasuki.store import RAW_FILE, LocalStore, RawStore, open_local
 LIVE_RECORDS = 10
 LIVE_ROUND = 10
 COMMIT_ITEMS = 100
+SHORT_STEPS = 10
+GOLDEN = 0.618033988749895
 
 
 def store_all(raw: RawStore, batch: Sequence[Item]) -> None:
@@ -96,11 +98,12 @@ def live(work: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_items(work: dict[str, Any], number: int) -> Iterator[Item]:
-    """The items of one of many runs."""
-    if work["metrics"] == len(METRICS):
+    """The items of one of many runs: of a short one, which differs from all others, or of a long one."""
+    if work["steps"] > SHORT_STEPS:
         return items(f"run-{number:06}", calls(work["steps"]))
-    logged = [{name: number / (place + 1) for place, name in enumerate(names(work["metrics"]))}] * work["steps"]
-    return items(f"run-{number:06}", logged)
+    value = number * GOLDEN % 1
+    logged = [{name: value / (place + 1) for place, name in enumerate(names(work["metrics"]))}] * work["steps"]
+    return items(f"run-{number:06}", logged, began=BEGAN_US + number)
 
 
 def fill(work: dict[str, Any]) -> dict[str, Any]:

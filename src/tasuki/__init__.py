@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tasuki.records import AlertLevel as AlertLevel
     from tasuki.records import AlertReason as AlertReason
     from tasuki.records import Status as Status
+    from tasuki.relay.volume.destination import setup_volume as setup_volume
+    from tasuki.relay.volume.syncer import VolumeSyncer as VolumeSyncer
     from tasuki.sdk import Run as Run
     from tasuki.sdk import alert as alert
     from tasuki.sdk import correct as correct
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tasuki.sdk import init as init
     from tasuki.sdk import lesson as lesson
     from tasuki.sdk import log as log
+    from tasuki.sdk import save as save
     from tasuki.sdk import should_stop as should_stop
     from tasuki.sdk import watch as watch
     from tasuki.sdk.api import Api as Api
@@ -35,6 +38,7 @@ HOMES = {
     "Run": "tasuki.sdk",
     "Status": "tasuki.records",
     "TasukiError": "tasuki.errors",
+    "VolumeSyncer": "tasuki.relay.volume.syncer",
     "alert": "tasuki.sdk",
     "config": "tasuki.sdk.start",
     "correct": "tasuki.sdk",
@@ -43,6 +47,8 @@ HOMES = {
     "init": "tasuki.sdk",
     "lesson": "tasuki.sdk",
     "log": "tasuki.sdk",
+    "save": "tasuki.sdk",
+    "setup_volume": "tasuki.relay.volume.destination",
     "should_stop": "tasuki.sdk",
     "watch": "tasuki.sdk",
 }

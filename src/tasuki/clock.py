@@ -1,11 +1,13 @@
 """The only place that tells time: wall clocks in microseconds UTC, pauses in seconds."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 wall_ns = time.time_ns
 """Nanoseconds since 1970 UTC, as a bare builtin for the one path where a method call is too dear."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -46,3 +48,8 @@ SYSTEM = SystemClock()
 def datetime_from_us(us: int) -> datetime:
     """An aware datetime (UTC) from microseconds since 1970."""
     return datetime.fromtimestamp(us / 1_000_000, tz=UTC)
+
+
+def us_from_datetime(moment: datetime) -> int:
+    """Microseconds since 1970 from a datetime; one without a zone is local."""
+    return (moment.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)

@@ -1,6 +1,7 @@
 """The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
 
 import os
+import pwd
 import socket
 from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
@@ -12,6 +13,7 @@ import platformdirs
 
 from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
+from tasuki.targets import Target, targets_from
 
 __all__ = [
     "TABLE",
@@ -23,8 +25,13 @@ __all__ = [
     "captured_environment",
     "failpoints",
     "hermes_home",
+    "hugging_face_token",
     "job_environment",
     "load",
+    "own_variable",
+    "this_user",
+    "trackio_folder",
+    "with_environment",
 ]
 
 
@@ -71,6 +78,31 @@ TABLE = (
         "how long `tasuki gc` keeps the journals of a run that its server has",
     ),
     Setting(
+        "notify",
+        ("TASUKI_NOTIFY",),
+        "nobody",
+        "where alerts are delivered to: addresses, in the file each with `project` and `level` if need be (docs/alerts.md)",
+    ),
+    Setting(
+        "stalled_minutes",
+        ("TASUKI_STALLED_MINUTES",),
+        "10",
+        "how long a running run may log nothing before its server raises the alert `stalled`; 0: for ever",
+    ),
+    Setting(
+        "public_url",
+        ("TASUKI_PUBLIC_URL",),
+        "the address that is served",
+        "the address of the server's page for people, to which the links in alerts lead",
+    ),
+    Setting("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
+    Setting(
+        "system_metrics",
+        ("TASUKI_SYSTEM_METRICS",),
+        "15",
+        "seconds between samples of the machine's load, logged under `system/`; 0 or false for none",
+    ),
+    Setting(
         "background.job_status_polling.enabled",
         (),
         "true where no webhook is set up",
@@ -115,7 +147,8 @@ NEIGHBOURS_FILE = "simpletuner-enterprise.yaml"
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 P = TypeVar("P", bound=msgspec.Struct)
 TRUE = {"1", "true", "yes", "on"}
-LONGEST_DAYS = 36_500
+LARGEST_AMOUNT = 36_500
+LONGEST_INTERVAL_SECONDS = 86_400
 FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -187,6 +220,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     providers: Providers = Providers()
     events_per_address: int = 5
     trusted_proxies: frozenset[str] = frozenset()
+    notify: tuple[Target, ...] = ()
+    stalled_minutes: float = 10
+    public_url: str | None = None
+    capture_git: bool = True
+    system_metrics: float = 15
     origin: dict[str, str] = {}
 
     def key(self, remote: str) -> Key:
@@ -241,11 +279,16 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         remote=Remotes(values["dir"]).url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
-        retention_days=days(values.get("retention_days", 30), origin.get("retention_days", "")),
         background=part("background", Background, values, origin),
         providers=part("providers", Providers, values, origin),
         events_per_address=count(values.get("events_per_address", 5), origin.get("events_per_address", "")),
         trusted_proxies=listed(values.get("trusted_proxies") or ()),
+        retention_days=amount(values.get("retention_days", 30), origin.get("retention_days", ""), "days, like 30"),
+        notify=targets_from(values.get("notify"), origin.get("notify", "")),
+        stalled_minutes=amount(values.get("stalled_minutes", 10), origin.get("stalled_minutes", ""), "minutes, like 10"),
+        public_url=values.get("public_url"),
+        capture_git=truth(values.get("capture_git", True), origin.get("capture_git", "")),
+        system_metrics=interval(values.get("system_metrics", 15), origin.get("system_metrics", "")),
         origin=origin,
     )
 
@@ -292,14 +335,28 @@ def truth(value: object, origin: str) -> bool:
     raise ConfigError(f"{origin} is {value!r}", hint="type 1 or 0 (true/false, yes/no, on/off)")
 
 
-def days(value: object, origin: str) -> float:
-    """A number of days, not below zero."""
+def amount(value: object, origin: str, what: str) -> float:
+    """A number of something, not below zero."""
     try:
         found = float(str(value))
     except ValueError:
         found = -1.0
-    if not 0 <= found <= LONGEST_DAYS:
-        raise ConfigError(f"{origin} is {value!r}", hint="type a number of days, like 30")
+    if not 0 <= found <= LARGEST_AMOUNT:
+        raise ConfigError(f"{origin} is {value!r}", hint=f"type a number of {what}")
+    return found
+
+
+def interval(value: object, origin: str) -> float:
+    """Seconds between samples, at least one; 0 for none. Yes means as usual."""
+    text = str(value).strip().lower()
+    if text in FALSE or text in TRUE - {"1"}:
+        return 15.0 if text in TRUE else 0.0
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 1 <= found <= LONGEST_INTERVAL_SECONDS:
+        raise ConfigError(f"{origin} is {value!r}", hint="type a number of seconds, like 15, or 0 for none")
     return found
 
 
@@ -352,9 +409,35 @@ def hermes_home() -> Path:
     return Path(os.environ.get("HERMES_HOME") or "~/.hermes").expanduser()
 
 
+def trackio_folder() -> Path:
+    """Where trackio keeps its files: `TRACKIO_DIR`, else below Hugging Face's own folder."""
+    named = os.environ.get("TRACKIO_DIR")
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    return Path(named or home / "trackio").expanduser().absolute()
+
+
+def hugging_face_token() -> str | None:
+    """`HF_TOKEN`; it is shown to Hugging Face, and to no other."""
+    return os.environ.get("HF_TOKEN") or None
+
+
+def with_environment(**more: str) -> dict[str, str]:
+    """This process's environment with some variables more, for a process that it starts."""
+    return os.environ | more
+
+
 def failpoints() -> str:
     """Where this process is to fail on purpose (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
+
+
+def this_user() -> str:
+    """Who is at work here, as `user@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's users may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 SCHEDULER_PREFIXES = ("SLURM_", "PBS_")
@@ -370,6 +453,11 @@ def captured_environment() -> dict[str, Any]:
     }
     job = {"job": os.environ["TASUKI_JOB_ID"]} if os.environ.get("TASUKI_JOB_ID") else {}
     return {"host": socket.gethostname()} | job | ({"scheduler": scheduler} if scheduler else {})
+
+
+def own_variable(name: str) -> str | None:
+    """A variable of this environment that somebody has asked for by name."""
+    return os.environ.get(name)
 
 
 def job_environment(job: str, given: Mapping[str, str]) -> dict[str, str]:

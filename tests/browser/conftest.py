@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
 
+from tests.jobs import Site, site_at
+
 TRAINER = Path(__file__).with_name("trainer.py")
 SERVE = Path(__file__).with_name("serve.py")
 CHROMIUM_ARGUMENTS = [
@@ -198,6 +200,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server with jobs, and a Replicate beside it."""
+    with site_at(tmp_path / "data") as site:
+        yield site
+
+
+@pytest.fixture
 def train(server: Server) -> Iterator[Callable[[], Trainer]]:
     """Starts training processes that write into the server's folder."""
     started: list[Trainer] = []
@@ -218,17 +227,27 @@ def trainer(train: Callable[[], Trainer]) -> Trainer:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Watched]]:
+def visit(server: Server, visit_site: Callable[..., Watched]) -> Callable[..., Watched]:
     """Opens the page: `visit("#project=digits", dark=True)`; at the end nothing may have gone wrong on it."""
+
+    def go(fragment: str = "", **how: Any) -> Watched:
+        return visit_site(server.url + fragment, **how)
+
+    return go
+
+
+@pytest.fixture
+def visit_site(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """The same for a whole address."""
     opened: list[Watched] = []
     contexts = []
 
-    def go(fragment: str = "", *, dark: bool = False, size: dict[str, int] | None = None) -> Watched:
+    def go(url: str, *, dark: bool = False, size: dict[str, int] | None = None) -> Watched:
         context = browser.new_context(viewport=size or DESKTOP, color_scheme="dark" if dark else "light")
         contexts.append(context)
         context.set_default_timeout(15_000)
         opened.append(Watched(context.new_page()))
-        opened[-1].open(server.url + fragment)
+        opened[-1].open(url)
         return opened[-1]
 
     yield go

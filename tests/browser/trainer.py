@@ -3,10 +3,19 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import tasuki
+
+
+def log_that_it_was_stopped(run: tasuki.Run) -> None:
+    deadline = time.monotonic() + 5
+    while not run.should_stop() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if run.should_stop():
+        run.log({"stopped": 1})
 
 
 def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
@@ -18,9 +27,11 @@ def done(calls: Iterator[dict[str, Any]], folder: str) -> Iterator[str]:
             case "log":
                 for step in range(call["step"], call.get("until", call["step"] + 1)):
                     run.log({name: float(value) for name, value in call["values"].items()}, step=step)
+            case "stopped":
+                log_that_it_was_stopped(run)
             case "brain":
                 run = tasuki.Brain(**call)
-            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" as called:
+            case "alert" | "correct" | "end_session" | "event" | "finish" | "lesson" | "save" as called:
                 getattr(run, called)(**call)
             case "many":
                 os.fsync = lambda file: None  # thousands of runs wait for the disk otherwise, and none has to survive a power loss

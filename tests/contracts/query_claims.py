@@ -1,13 +1,17 @@
 """What every answerer of questions promises, over the same recorded folder."""
 
+import hashlib
 import math
+from pathlib import Path
 
 import pytest
 
 from tasuki.errors import NotFound
-from tasuki.records import NoteKind, Status
+from tasuki.records import AlertLevel, NoteKind, Status
 from tasuki.sdk import init
 from tasuki.store import Query, Top
+
+PNG = bytes.fromhex("89504e470d0a1a0a")
 
 
 def record(folder: str) -> dict[str, str]:
@@ -18,6 +22,13 @@ def record(folder: str) -> dict[str, str]:
             run.log({"train/loss": 1 / (step + 1), "train/acc": float("nan") if step == 3 else step / 10}, step=step)
         run.log({"eval": {"loss": 0.5}}, step=4)
         run.config["lr"] = 0.2
+        note, picture = Path(folder) / "note.txt", Path(folder) / "two.png"
+        note.write_text("Füße\r\n")
+        picture.write_bytes(PNG)
+        run.save(note, "notes/a.txt", step=3, caption="Füße")
+        run.save(picture)
+        note.write_text("the second")
+        run.save(note, "notes/a.txt")
         run.alert("flat", "for long", level="error", step=7, data={"window": 50, "worst": [1.5, None]})
         run.correct("thee cat", "The cat", category="TONE", severity="major", session=12, context={"of": ["Füße"]})
         run.lesson("lr above 1e-2 diverges on digits", confidence=0.8, category="lr")
@@ -146,6 +157,49 @@ class QueryClaims:
         assert (alert.step, alert.data) == (7, {"window": 50, "worst": [1.5, None]})
         assert query.alerts("digits", ids["failed"]) == []
 
+    def test_alerts_are_found_by_reason_level_and_time(self, query, ids):
+        (alert,) = query.alerts("digits")
+        assert query.alerts("digits", level=AlertLevel.WARN) == [alert]
+        assert query.alerts("digits", since=alert.time - 1) == [alert]
+        assert query.alerts("digits", since=alert.time) == []
+        assert query.alerts("digits", reason="nan") == []
+        with pytest.raises(NotFound):
+            query.alerts("digit")
+
+    def test_who_goes_on_from_an_alert_gets_those_behind_it(self, query, ids):
+        (alert,) = query.alerts("digits")
+        assert query.alerts("digits", since=alert.id) == []
+        for id in (f"{'0' * 32}:1", "nonsense", alert.id + "0"):
+            with pytest.raises(NotFound):
+                query.alerts("digits", since=id)
+
+    def test_several_runs_come_in_the_order_of_what_they_are_named_by(self, query, ids):
+        assert [row.id for row in query.named("digits", [ids["failed"][:6], ids["finished"]])] == [ids["failed"], ids["finished"]]
+        assert query.named("digits", []) == []
+        with pytest.raises(NotFound):
+            query.named("digits", [ids["failed"], "nobody"])
+
+    def test_an_overview_counts_runs_and_alerts_and_says_of_each_metric_where_its_extremes_are(self, query, ids):
+        found = query.overview("digits")
+        assert (found.runs, found.points, found.lost, found.notes) == (2, 23, 0, 4)
+        assert {status: n for status, n in found.statuses.items() if n} == {Status.FINISHED: 1, Status.FAILED: 1}
+        assert found.alerts == {"info": 0, "warn": 0, "error": 1}
+        assert found.created <= found.updated
+        ranges = {one.metric: one for one in found.metrics}
+        assert list(ranges) == ["eval/loss", "only", "train/acc", "train/loss"]
+        loss = ranges["train/loss"]
+        assert (loss.runs, loss.min, loss.min_run, loss.max, loss.max_run) == (2, 0.1, ids["finished"], math.inf, ids["failed"])
+        assert ranges["only"].min_run == ids["failed"]
+        with pytest.raises(NotFound):
+            query.overview("digit")
+
+    def test_a_history_by_pages_is_the_history(self, query, ids):
+        for metric in (None, "train/acc"):
+            pages = query.history_pages("digits", ids["finished"], metric)
+            assert repr([row for page in pages for row in page]) == repr(query.history("digits", ids["finished"], metric))
+        with pytest.raises(NotFound):
+            list(query.history_pages("digits", ids["finished"], "train/lost"))
+
     def test_notes_are_listed_by_time_each_once_and_those_that_conflict_are_marked(self, query, ids):
         rows = query.notes("digits")
         assert [(row.kind, row.run, row.conflict) for row in rows] == [
@@ -176,3 +230,14 @@ class QueryClaims:
         assert query.notes("Ångström/../x") == []
         with pytest.raises(NotFound, match="there are digits"):
             query.notes("digit")
+
+    def test_files_are_listed_in_the_order_they_came_and_the_latest_of_a_name_stands(self, query, ids):
+        note, picture = query.files("digits")
+        assert (note.name, note.step, note.caption, note.form, note.media_type) == ("notes/a.txt", 3, "Füße", "file", "text/plain")
+        assert (note.size, note.sha256) == (10, hashlib.sha256(b"the second").hexdigest())
+        assert (picture.name, picture.form, picture.media_type, picture.size) == ("two.png", "image", "image/png", 8)
+        assert (picture.run, picture.run_name) == (ids["finished"], "base")
+        assert query.files("digits", ids["finished"]) == [note, picture]
+        assert query.files("digits", ids["failed"]) == query.files("digits", "") == query.files("Ångström/../x") == []
+        with pytest.raises(NotFound, match="there are digits"):
+            query.files("digit")

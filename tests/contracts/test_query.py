@@ -7,9 +7,10 @@ import pytest
 from tasuki.journal import Folder, FolderSource
 from tasuki.records import Item, Replicated
 from tasuki.relay import Sender
-from tasuki.settings import load
-from tasuki.store import Query, open_local
+from tasuki.settings import Settings, load
+from tasuki.store import Ledger, Query, open_local
 from tasuki.testing import MemoryStore
+from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
 
 
@@ -37,12 +38,30 @@ class TestQuery(QueryClaims):
     @pytest.fixture(params=["folder", "memory"])
     def query(self, request, folder, ids) -> Iterator[Query]:
         settings = load(dir=folder)
-        query = open_local(settings) if request.param == "folder" else MemoryStore()
-        if request.param == "memory":
-            source = FolderSource(Folder(settings.journal_root))
-            sender = Sender(source, Direct(query))
-            while sender.once().items:
-                pass
-            source.close()
+        query = open_local(settings) if request.param == "folder" else in_memory(settings)
         yield query
         query.close()
+
+
+class TestEdits(EditClaims):
+    @pytest.fixture
+    def first(self, tmp_path) -> str:
+        return record_runs(str(tmp_path))
+
+    @pytest.fixture(params=["folder", "memory"])
+    def ledger(self, request, tmp_path, first) -> Iterator[Ledger]:
+        settings = load(dir=str(tmp_path))
+        ledger = open_local(settings) if request.param == "folder" else in_memory(settings)
+        yield ledger
+        ledger.close()
+
+
+def in_memory(settings: Settings) -> MemoryStore:
+    """All that a folder has, in memory."""
+    store = MemoryStore()
+    source = FolderSource(Folder(settings.journal_root))
+    sender = Sender(source, Direct(store))
+    while sender.once().items:
+        pass
+    source.close()
+    return store

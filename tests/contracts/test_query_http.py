@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import NotFound, RemoteUnavailable
-from tasuki.relay.remote import HttpQuery, open_query
+from tasuki.records import Change
+from tasuki.relay.door import open_query
+from tasuki.relay.remote import HttpQuery
 from tasuki.settings import load
-from tasuki.store import LocalStore, Query
+from tasuki.store import Ledger, LocalStore, Query
+from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
 from tests.servers import Server, serving
 
@@ -45,6 +48,33 @@ class TestQueryOverHttp(QueryClaims):
                 for run in local.runs(project):
                     assert query.run(project, run.id) == run
                     assert repr(query.history(project, run.id)) == repr(local.history(project, run.id))
+
+
+@pytest.fixture(scope="module")
+def edited_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("edited")) as server:
+        yield server
+
+
+class TestEditsOverHttp(EditClaims):
+    @pytest.fixture
+    def first(self, edited_server: Server, tmp_path: Path) -> str:
+        with HttpQuery(edited_server.url) as query:
+            for row in query.runs("edited") if "edited" in {row.name for row in query.projects()} else ():
+                query.delete("edited", row.id)
+        return record_runs(str(edited_server.folder))
+
+    @pytest.fixture
+    def ledger(self, edited_server: Server, first: str) -> Iterator[Ledger]:
+        with HttpQuery(edited_server.url) as query:
+            yield query
+
+    def test_an_edit_is_on_the_servers_disk_and_goes_with_the_run(self, ledger, first, edited_server):
+        ledger.edit("edited", first, Change(name="sealed"))
+        assert [stream["run"] for stream in edited_server.json("streams", project="edited")["streams"]].count(first) == 1
+        assert edited_server.client.post("/api/v1/purge", params={"project": "edited", "run": first}).json()["streams"] == 1
+        assert ledger.run("edited", first).name == "twin"
+        assert ledger.edit("edited", first, Change(name="again")).name == "again"
 
 
 class TestChoosing:

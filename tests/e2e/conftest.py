@@ -1,10 +1,11 @@
-"""A server over an empty folder."""
+"""A server over an empty folder; a folder or a server, for tests of what holds of both."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.targets import seeded_target, target, target_server  # noqa: F401 - fixtures
 from tests.servers import Server, serving
 
 

@@ -19,7 +19,8 @@ OURS = ("TASUKI_", "TRACKIO_", "GRADATA_")
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment of this process, with this data folder and no other setting."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(OURS) and name != "PYTHONDONTWRITEBYTECODE"}
-    return others | {"TASUKI_DIR": str(folder), "PYTHONPYCACHEPREFIX": COMPILED.name} | more
+    quiet = {"TASUKI_CAPTURE_GIT": "0", "TASUKI_SYSTEM_METRICS": "0"}
+    return others | quiet | {"TASUKI_DIR": str(folder), "PYTHONPYCACHEPREFIX": COMPILED.name} | more
 
 
 def tasuki(folder: Path, *arguments: str, text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:

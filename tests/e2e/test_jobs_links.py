@@ -24,8 +24,8 @@ from tests.servers import Server
 
 TRAINING = """
 import sys, time, pathlib, tasuki
-run = tasuki.init(project="digits", name="by-a-job")
-for step in run.progress(range(8)):
+run = tasuki.init(project="digits", name="by-a-job", config={"total_steps": 8})
+for step in range(8):
     run.log({"loss": 1 / (1 + step)}, step=step)
     print("step 1/100", flush=True)
     if step == 5:
@@ -149,6 +149,34 @@ def test_a_submission_without_an_answer_is_bound_if_there_is_one_like_it_and_els
         site.fake.heal()
         site.refresh()
         assert (site.job(job["job_id"])["sync_state"], len(site.fake.things)) == ("lost", 3)
+        assert site.call("POST", f"jobs/{job['job_id']}/cancel")["job"]["status"] == "cancelled"
+
+
+def test_what_was_found_while_it_was_submitted_is_one_job_and_not_two(tmp_path: Path):
+    with site_at(tmp_path / "data") as site:
+        site.submit(inputs={"a": 0})
+        site.fake.fail("POST /v1/predictions$", drop=True)
+        hidden = site.fake.fail("GET /v1/predictions$")
+        lost = site.submit(inputs={"a": 1})
+        assert (lost["status"], lost["external_id"]) == ("pending", None)
+        site.fake.faults.remove(hidden)
+        site.sync()  # finds it, or what goes on with it did before
+        eventually(lambda: site.job(lost["job_id"])["external_id"] is not None)
+        assert sorted(job["status"] for job in site.jobs()["jobs"]) == ["queued", "queued"]
+        assert site.jobs()["total"] == 2
+
+
+def test_a_provider_that_is_down_gets_what_is_submitted_when_it_is_up_again(tmp_path: Path):
+    with site_at(tmp_path / "data") as site:
+        site.submit(inputs={"first": 1})
+        site.fake.throttle("POST", seconds=1)
+        waiting = site.submit(inputs={"second": 2})["job_id"]
+        assert site.job(waiting)["raw_status"].startswith("put off")
+        gone = site.submit(inputs={"third": 3})["job_id"]
+        assert site.call("POST", f"jobs/{gone}/cancel")["job"]["status"] == "cancelled"
+        site.fake.heal()
+        site.until(waiting, "queued")
+        assert [thing["input"] for thing in site.fake.things.values()] == [{"first": 1}, {"second": 2}]
 
 
 def test_a_job_that_ignores_term_is_killed_with_all_it_has_started(tmp_path: Path):

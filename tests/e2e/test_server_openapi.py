@@ -45,24 +45,33 @@ OPERATIONS = {
     "/api/cloud/{name}/validate": "GET",
     "/api/webhooks/{provider}": "POST",
     "/api/v1/alerts": "GET",
+    "/api/v1/files": "GET",
+    "/api/v1/files/{sha256}": "GET",
     "/api/v1/ingest": "POST",
     "/api/v1/meta": "GET",
     "/api/v1/notes": "GET",
+    "/api/v1/overview": "GET",
     "/api/v1/projects": "GET",
     "/api/v1/purge": "POST",
     "/api/v1/remotes": "GET",
     "/api/v1/replicate": "POST",
     "/api/v1/runs": "GET",
     "/api/v1/runs/{id}": "GET",
+    "/api/v1/runs/{id}/files": "GET",
     "/api/v1/runs/{id}/history": "GET",
     "/api/v1/runs/{id}/metrics": "GET",
     "/api/v1/runs/{id}/points": "GET",
+    "/api/v1/runs/{id}/resume": "GET",
+    "/api/v1/runs/{id}/stop": "POST",
+    "/api/v1/runs/{id}/texts": "GET",
     "/api/v1/series": "GET",
     "/api/v1/session": "GET",
     "/api/v1/streams": "GET",
     "/api/v1/summaries": "GET",
     "/api/v1/sync": "POST",
 }
+CALLS = [*OPERATIONS.items(), ("/api/v1/runs/{id}", "PATCH"), ("/api/v1/runs/{id}", "DELETE")]
+CALLS += [(f"{JOBS}/{{id}}", "GET"), ("/api/cloud/providers/{name}/config", "GET")]
 
 
 WITH_PARAMETERS = {JOBS, f"{JOBS}/submit", f"{JOBS}/sync"}
@@ -72,11 +81,11 @@ NOTHING_CAN_BE_WRONG |= {"/api/v1/meta", "/api/v1/remotes", "/api/v1/session"}
 
 # Not with the plugin of schemathesis: its fixtures do not work with pytest 9.
 @pytest.mark.parametrize("mode", GenerationMode)
-@pytest.mark.parametrize("path", OPERATIONS)
-def test_no_request_is_a_server_error(server, described, path, mode):
+@pytest.mark.parametrize(("path", "method"), CALLS)
+def test_no_request_is_a_server_error(server, described, path, method, mode):
     if path in NOTHING_CAN_BE_WRONG and mode is GenerationMode.NEGATIVE:
         pytest.skip("it takes no parameters but texts: nothing about it can be wrong")
-    operation = described[path][OPERATIONS[path]]
+    operation = described[path][method]
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(suppress_health_check=list(HealthCheck))
@@ -103,10 +112,10 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, d
 
 
 @pytest.mark.parametrize("who", ["no", "read", "log"])
-@pytest.mark.parametrize("path", OPERATIONS)
-def test_no_request_with_a_small_token_or_none_is_a_server_error(closed, described, path, who):
+@pytest.mark.parametrize(("path", "method"), CALLS)
+def test_no_request_with_a_small_token_or_none_is_a_server_error(closed, described, path, method, who):
     server, texts = closed
-    operation = described[path][OPERATIONS[path]]
+    operation = described[path][method]
 
     @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
     @settings(suppress_health_check=list(HealthCheck), max_examples=15)

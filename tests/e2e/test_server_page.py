@@ -64,3 +64,12 @@ def test_nothing_inline_may_run(server):
         policy = server.client.get(path).headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'self'")
         assert "unsafe" not in policy
+
+
+def test_agents_are_told_what_there_is_and_every_address_in_it_answers(server):
+    told = server.client.get("/llms.txt")
+    assert (told.status_code, told.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    described = server.client.get("/openapi.json").json()["paths"]
+    named = re.findall(r"`GET (/[^?`]*)", told.text)
+    assert len(named) > 6
+    assert {path for path in named if path.startswith("/api/v1/")} <= set(described)

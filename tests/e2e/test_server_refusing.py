@@ -162,7 +162,7 @@ def test_a_port_that_is_taken_is_said(server, folder):
         ("series?project=p&run=r9&metric=loss", 404),
         ("series?project=p&metric=loss", 400),
         ("series?project=p&run=r&metric=loss&columns=0", 400),
-        ("alerts?project=p&since=x", 400),
+        ("alerts?project=p&since=x", 404),
         ("runs?project=p&after=x", 400),
     ],
 )

@@ -63,7 +63,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.mark.filterwarnings("ignore:.*Inferred dependency")
-def test_no_route_is_open_but_the_files_of_the_page(tmp_path, house):
+def test_no_route_is_open_but_the_files_of_the_page_and_what_is_signed(tmp_path, house):
     parts = Parts(load({}, dir=str(tmp_path)))
     app = application(parts, "127.0.0.1").app
     parts.tokens.close()
@@ -75,7 +75,8 @@ def test_no_route_is_open_but_the_files_of_the_page(tmp_path, house):
         for handler in handlers:
             for method in getattr(handler, "http_methods", {"GET"}) - {"OPTIONS"}:
                 said[method, route.path] = handler.opt.get(NEEDS)
-    assert {where for where, needed in said.items() if needed == NOTHING} == {("GET", "/"), ("GET", "/{path:path}")}
+    signed = ("POST", "/api/webhooks/{provider:str}")
+    assert {where for where, needed in said.items() if needed == NOTHING} == {("GET", "/"), ("GET", "/{path:path}"), signed}
     assert len(said) > 18
     for (method, path), needed in said.items():
         if needed != NOTHING:

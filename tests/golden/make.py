@@ -17,7 +17,7 @@ from tasuki.journal.seal import write_sealed
 from tasuki.records import JOBS, frame
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
-LIVE, SEALED, NOTES, JOBS_TOLD = (f"{number:032}" for number in (1, 2, 3, 4))
+LIVE, SEALED, NOTES, FILES, JOBS_TOLD = (f"{number:032}" for number in (1, 2, 3, 4, 5))
 RUN = "abcd2345"
 LONG = "x" * 300
 TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
@@ -64,6 +64,9 @@ LIVE_RECORDS: list[Fields] = [
     {"kind": "heartbeat", "time": BEGAN + 40},
     {"kind": "job.progress", "time": BEGAN + 50, "fields": ["of a later version", {"done": 0.5}]},
     {"kind": "lost", "time": BEGAN + 60, "n": 12, "since": BEGAN + 51, "until": BEGAN + 59},
+    {"kind": "run.progress", "time": BEGAN + 70, "attempt": "0123456789abcdef", "done": 40, "total": 100, "rate": 2.5},
+    {"kind": "run.text", "time": BEGAN + 72, "attempt": "0123456789abcdef", "name": "stdout", "text": "epoch 1 ✓\n"},
+    {"kind": "run.stop", "time": BEGAN + 75, "attempt": "0123456789abcdef", "reason": "diverges ✓", "by": "ada@node7"},
 ]  # fmt: skip
 SEALED_RECORDS: list[list[Fields]] = [  # one list a block
     [
@@ -88,7 +91,7 @@ CORRECTION: Fields = {
     "category": "TONE",
     "severity": "major",
     "description": "spelling",
-    "context": {"file": "a.md", "lines": [1, 2]},
+    "context": {"form": "a.md", "lines": [1, 2]},
     "more": {"created_at": "2027-01-15", "of a later client": None},
 }
 NOTES_RECORDS: list[Fields] = [
@@ -100,6 +103,16 @@ NOTES_RECORDS: list[Fields] = [
     {"kind": "event", "time": BEGAN + 5, "event_id": "c" * 32, "session": -1, "name": "saved", "data": [1, {"a": 2.5}], "more": {}},
     {"kind": "meta_rule", "time": BEGAN + 6, "event_id": "d" * 32, "session": None, "more": {"principle": "less is more"}},
     {"kind": "manifest", "time": BEGAN + 7, "event_id": "e" * 32, "session": None, "more": {"version": 3}},
+]  # fmt: skip
+FILES_RECORDS: list[Fields] = [
+    STARTED,
+    {"kind": "delivered", "time": BEGAN + 1, "ids": "0123456789abcdef" * 4, "system": 1},
+    {"kind": "file", "time": BEGAN + 2, "path": "7f.png", "key": "samples/ünï", "step": 3, "form": "image", "caption": "✓",
+     "sha256": None, "size": None, "media_type": None, "content": None},
+    {"kind": "file", "time": BEGAN + 3, "path": "7f.png", "key": None, "step": None, "form": None, "caption": None,
+     "sha256": "0f" * 32, "size": 2**40, "media_type": "image/png", "content": None},
+    {"kind": "file", "time": BEGAN + 4, "path": None, "key": "hist", "step": -1, "form": "histogram", "caption": None,
+     "sha256": "1f" * 32, "size": 300, "media_type": "application/json", "content": LONG},
 ]  # fmt: skip
 
 OBSERVED: Fields = {
@@ -162,6 +175,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     live = b"".join(map(framed, LIVE_RECORDS))
     (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encoded() + live + TORN)
+    (folder / f"{FILES}.tsk").write_bytes(header(FILES).encoded() + b"".join(map(framed, FILES_RECORDS)))
     (folder / f"{NOTES}.tsk").write_bytes(header(NOTES, "").encoded() + b"".join(map(framed, NOTES_RECORDS)))
     told = header(JOBS_TOLD, "", JOBS).encoded() + b"".join(map(framed, JOB_RECORDS))
     (folder / f"{JOBS_TOLD}.tsk").write_bytes(told)
@@ -171,6 +185,7 @@ def main(folder: Path) -> None:
     answers = [
         expected(LIVE, LIVE_RECORDS, sealed=False),
         expected(NOTES, NOTES_RECORDS, "", sealed=False),
+        expected(FILES, FILES_RECORDS, sealed=False),
         expected(JOBS_TOLD, JOB_RECORDS, "", JOBS, sealed=False),
         expected(SEALED, [fields for block in SEALED_RECORDS for fields in block], sealed=True),
     ]

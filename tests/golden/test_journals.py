@@ -18,7 +18,18 @@ from tasuki.journal import open_view, seal
 from tasuki.records import JobFact, JobStatus, Note, Record, Unknown, decode, encode, frames
 from tasuki.settings import load
 from tasuki.store import JobQuestions, JobsWanted, open_local
-from tests.golden.make import JOB_RECORDS, JOBS_TOLD, LIVE, LIVE_RECORDS, NOTES, NOTES_RECORDS, SEALED, SEALED_RECORDS, framed
+from tests.golden.make import (
+    FILES_RECORDS,
+    JOB_RECORDS,
+    JOBS_TOLD,
+    LIVE,
+    LIVE_RECORDS,
+    NOTES,
+    NOTES_RECORDS,
+    SEALED,
+    SEALED_RECORDS,
+    framed,
+)
 from tests.journals import records_of, write_journal
 
 HERE = Path(__file__).parent
@@ -114,7 +125,13 @@ def test_the_reader_has_at_most_100_lines_and_needs_no_tasuki(reader: Path):
 
 
 def test_todays_code_writes_what_the_format_page_says():
-    for fields in [*LIVE_RECORDS, *NOTES_RECORDS, *JOB_RECORDS, *(fields for block in SEALED_RECORDS for fields in block)]:
+    for fields in [
+        *LIVE_RECORDS,
+        *NOTES_RECORDS,
+        *FILES_RECORDS,
+        *JOB_RECORDS,
+        *(fields for block in SEALED_RECORDS for fields in block),
+    ]:
         ((_, payload),) = frames(framed(fields))
         record = decode(payload)
         if isinstance(record, Record):
@@ -188,7 +205,7 @@ def test_golden_notes_are_projected(tmp_path: Path):
 def test_golden_jobs_are_projected(tmp_path: Path):
     folder = tmp_path / "journal" / "golden"
     folder.mkdir(parents=True)
-    shutil.copy(HERE / f"0.3.0/{JOBS_TOLD}.tsk", folder)
+    shutil.copy(HERE / f"0.5.0/{JOBS_TOLD}.tsk", folder)
     with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
         (row,) = store.ask(lambda questions: JobQuestions(questions.db).page(JobsWanted()))
         assert (row.job.status, row.job.cost_usd, row.job.user_id) == (JobStatus.COMPLETED, 0.5, "anna")

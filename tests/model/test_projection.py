@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tasuki.journal import Stream
 from tasuki.records import NoteKind, frame
-from tasuki.store import Dump, Questions, blocks, catch_up, connect, dump, metrics
+from tasuki.store import Dump, Fate, Questions, blocks, catch_up, connect, dump, metrics
 from tasuki.store.project import Projection
 from tasuki.store.sql import immediate
 from tasuki.testing.memory import MemoryStore, Received
@@ -75,13 +75,27 @@ def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(wr
         store.received[WRITERS[0]].run = ""
     db = connect(":memory:")
     project_in_pieces(db, store, data)
-    questions = Questions(db, lambda *_: True)
+    questions = Questions(db, lambda *_: Fate.OVER)
     assert questions.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
         assert questions.notes(project) == store.notes(project)
         assert questions.notes(project, NoteKind.LESSON, since=3, search="É") == store.notes(
             project, NoteKind.LESSON, since=3, search="É"
         )
+
+
+@given(streams, st.booleans(), st.data())
+def test_what_is_said_of_files_does_not_depend_on_the_order_in_which_it_arrives(written, outside, data):
+    store = reference(written)
+    if outside:
+        store.received[WRITERS[0]].run = ""
+    db = connect(":memory:")
+    project_in_pieces(db, store, data)
+    questions = Questions(db, lambda *_: True)
+    assert questions.projects() == store.projects()
+    for project in {row.name for row in store.projects()}:
+        for run in (None, "", "r"):
+            assert questions.files(project, run) == store.files(project, run)
 
 
 @given(streams, st.data())

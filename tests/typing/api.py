@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_type
 
 import numpy as np
@@ -37,6 +38,12 @@ def record() -> None:
     tasuki.alert("x")
     tasuki.config["lr"] = 0.3
     assert_type(tasuki.correct("thee", "the", category="TYPO", severity="minor", context={"file": "a.md"})["event_id"], str)
+    tasuki.watch("x", max_value=20, spike_factor=3.0, fn=lambda value, step: value > step, level="error")
+    stop = tasuki.should_stop()
+    assert_type((bool(stop), stop.reason, stop.step, stop.by), tuple[bool, str | None, int | None, str | None])
+    with tasuki.init("digits", system_metrics=False) as run:
+        for step in run.progress(range(3)):
+            assert_type(step, int)
     tasuki.lesson("warm up longer", confidence=0.8)
     tasuki.event("restarted", {"after": 3})
     tasuki.finish()
@@ -62,12 +69,26 @@ def ask() -> None:
         assert_type(run.status, tasuki.Status)
         assert_type(run.status.is_final, bool)
         assert_type(run.final_metrics(), dict[str, float])
+        use(run.stop("diverges").stop)
         assert_type(run.series("train/loss").values, npt.NDArray[np.float64])
         settings: Mapping[str, object] = run.config
         for row in run.history(metric="train/loss"):
             use(row["step"], row["time"], row["metrics"]["train/loss"], settings)
-        for alert in api.alerts("digits", run=run.id, reason="patience"):
+        for alert in api.alerts("digits", run=run.id, reason="patience", level="warn", since="0" * 32 + ":1"):
             assert_type(alert.level, tasuki.AlertLevel)
+        first = api.best("val/acc", "digits", mode="max", top=1, by="max")[0]
+        assert_type(first.value, float)
+        found = api.compare([run.id, first.run.id], "digits", metrics=["val/acc"])
+        assert_type(found.summaries[run.id]["val/acc"].last, float | None)
+        assert_type(api.summary("digits").statuses[tasuki.Status.FAILED], int)
+        use(api.wait(run.id, until="val/acc>0.97", timeout=timedelta(hours=1)).outcome)
+        run.tag("good", "reported")
+        run.untag("base")
+        run.edit(name="best so far", notes="why")
+        run.delete()
+    tasuki.setup_volume("/mnt/shared", remote="https://tasuki.example")
+    with tasuki.VolumeSyncer("/mnt/shared", reload=lambda: None, interval=30) as syncer:
+        assert_type(syncer.once(), bool)
     try:
         tasuki.Api().run("nope")
     except tasuki.TasukiError as error:

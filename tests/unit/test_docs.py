@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.cli.reference import cli_page, commands, settings_table
+from tasuki.mcp.tools import Tools
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -41,7 +42,7 @@ def test_the_readme_begins_with_two_commands() -> None:
 
 @pytest.mark.parametrize(("page", "line"), list(typed()))
 def test_a_command_in_the_docs_exists(page: str, line: str) -> None:
-    words = shlex.split(line)[1:]
+    words = shlex.split(line.split(" -- ")[0])[1:]
     path = next((tuple(words[:n]) for n in (2, 1) if tuple(words[:n]) in COMMANDS), None)
     assert path, f"{page}: there is no {line!r}"
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
@@ -59,3 +60,21 @@ def test_every_test_that_the_durability_page_names_exists() -> None:
     assert len(named) > 15
     for path, name in named:
         assert f"def {name}(" in (ROOT / "tests" / path).read_text() if name else (ROOT / "tests" / path).exists(), (path, name)
+
+
+LLMS = ROOT / "src/tasuki/web/static/llms.txt"
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (tasuki .*)$", LLMS.read_text(), re.MULTILINE))
+def test_a_command_that_agents_are_told_of_exists(line: str) -> None:
+    words = shlex.split(line)[1:]
+    path = next((tuple(words[:n]) for n in (2, 1) if tuple(words[:n]) in COMMANDS), None)
+    assert path, f"there is no {line!r}"
+    options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_agents_are_told_of_every_tool() -> None:
+    named = re.search(r"on standard input and output: ([a-z_,\s]+)\.", LLMS.read_text())
+    assert named
+    assert re.findall(r"[a-z_]+", named[1]) == [tool.__name__ for tool in Tools(None, None).all()]

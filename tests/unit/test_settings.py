@@ -5,6 +5,7 @@ import pytest
 
 from tasuki.errors import ConfigError
 from tasuki.settings import TABLE, captured_environment, load
+from tasuki.targets import Target
 
 
 @pytest.fixture
@@ -53,16 +54,40 @@ def test_our_variable_wins_over_a_neighbours(tmp_path: Path):
     assert load(variables).project == "theirs"
 
 
+MEANT = {
+    "dir": Path,
+    "journal": Path,
+    "disable_write_through": bool,
+    "capture_git": bool,
+    "retention_days": float,
+    "system_metrics": float,
+    "events_per_address": int,
+    "background.job_status_polling.interval_seconds": float,
+    "stalled_minutes": float,
+    "notify": lambda value: (Target(url=value),),
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0", 0), ("false", 0), ("no", 0), ("1", 1), ("2.5", 2.5), ("true", 15), ("on", 15), ("", 15)]
+)
+def test_samples_of_the_machine_are_so_many_seconds_apart_or_none(value: str, seconds: float, tmp_path: Path):
+    assert load(environment(tmp_path, TASUKI_SYSTEM_METRICS=value)).system_metrics == seconds
+
+
+@pytest.mark.parametrize("value", ["0.5", "-1", "often", "1e9", "nan"])
+def test_an_interval_that_can_not_be_meant_is_said(value: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match=f"TASUKI_SYSTEM_METRICS is '{value}'"):
+        load(environment(tmp_path, TASUKI_SYSTEM_METRICS=value))
+
+
 @pytest.mark.parametrize(("variable", "key"), [(variable, setting.key) for setting in TABLE for variable in setting.variables])
 def test_every_variable_of_the_table_sets_its_key(variable: str, key: str, tmp_path: Path):
-    value = {"dir": str(tmp_path), "journal": str(tmp_path), "remote": "http://1"}.get(key, "7")
-    value = "1" if key.startswith("disable") else value
+    address = key in {"remote", "notify", "public_url"}
+    value = str(tmp_path) if key in {"dir", "journal"} else "http://1" if address else "1" if MEANT.get(key) is bool else "7"
     settings = load({"TASUKI_DIR": str(tmp_path / "data"), variable: value})
     assert settings.origin[key] == variable
-    numbers = {"retention_days", "events_per_address", "background.job_status_polling.interval_seconds"}
-    assert attrgetter(key)(settings) == (
-        Path(value) if key in {"dir", "journal"} else True if key.startswith("disable") else 7 if key in numbers else value
-    )
+    assert attrgetter(key)(settings) == MEANT.get(key, str)(value)
 
 
 def test_journals_elsewhere_keep_their_locks_in_the_data_folder(tmp_path: Path):
@@ -108,6 +133,16 @@ def test_an_unknown_key_is_refused_with_those_there_are(tmp_path: Path):
     (tmp_path / "tasuki.yaml").write_text("projekt: x\n")
     with pytest.raises(ConfigError, match=r"unknown keys: projekt .*project"):
         load(environment(tmp_path))
+
+
+def test_the_file_says_for_each_address_of_which_project_and_from_which_level_on(tmp_path: Path):
+    (tmp_path / "tasuki.yaml").write_text(
+        "notify:\n- https://hooks.example/a\n- url: slack://T/K/S\n  project: digits\n  level: error\nstalled_minutes: 0.5\n"
+    )
+    settings = load(environment(tmp_path))
+    assert settings.notify == (Target(url="https://hooks.example/a"), Target(url="slack://T/K/S", project="digits", level="error"))
+    assert settings.stalled_minutes == 0.5
+    assert load(environment(tmp_path, TASUKI_NOTIFY="json://b")).notify == (Target(url="json://b"),)
 
 
 def test_a_settings_file_that_can_not_be_read_is_an_error_that_says_so(tmp_path: Path):

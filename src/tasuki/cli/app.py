@@ -6,7 +6,30 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import calculations, demo, folder, gc, install, note, query, remote, run, token
+from tasuki.cli import (
+    alert,
+    answers,
+    calculations,
+    completion,
+    demo,
+    diff,
+    edit,
+    exec,
+    export,
+    folder,
+    gc,
+    install,
+    job,
+    mcp,
+    note,
+    notify,
+    query,
+    remote,
+    run,
+    syncer,
+    token,
+    wait,
+)
 from tasuki.cli.command import Examples
 from tasuki.cli.talk import errors_told
 
@@ -14,14 +37,32 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(run.app, name="run")
+run.app.command(cls=Examples, epilog=diff.EXAMPLES)(diff.diff)
+run.app.command(cls=Examples, epilog=wait.EXAMPLES)(wait.wait)
+run.app.command(cls=Examples, epilog=edit.TAG_EXAMPLES)(edit.tag)
+run.app.command(cls=Examples, epilog=edit.EDIT_EXAMPLES)(edit.edit)
+run.app.command(cls=Examples, epilog=edit.DELETE_EXAMPLES)(edit.delete)
+app.command(cls=Examples, epilog=answers.BEST_EXAMPLES)(answers.best)
+app.command(cls=Examples, epilog=answers.COMPARE_EXAMPLES)(answers.compare)
+app.command(cls=Examples, epilog=answers.SUMMARY_EXAMPLES)(answers.summary)
+app.add_typer(alert.app, name="alert")
+app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
+app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
 app.add_typer(note.app, name="note")
+app.add_typer(job.app, name="job")
+app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
 app.add_typer(calculations.app, name="hpc")
+app.add_typer(syncer.volume, name="volume")
+app.add_typer(syncer.imports, name="import")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
 app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
+app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
+app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
 app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
 app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)

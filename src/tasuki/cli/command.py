@@ -7,18 +7,53 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from tasuki.cli.completing import complete_metric, complete_project, complete_run
 from tasuki.cli.talk import say
 
 if TYPE_CHECKING:
     from tasuki.settings import Settings
-    from tasuki.store import LocalStore, Query
+    from tasuki.store import Ledger, LocalStore
 
-__all__ = ["AsJson", "Asked", "Dir", "Examples", "Project", "Remote", "asking", "local_store", "say_missing", "settings_for"]
+__all__ = [
+    "AsJson",
+    "Asked",
+    "Dir",
+    "Examples",
+    "Metrics",
+    "Project",
+    "Ref",
+    "Remote",
+    "Runs",
+    "asking",
+    "local_store",
+    "say_missing",
+    "settings_for",
+    "split",
+]
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
 Project = Annotated[
     str | None,
-    typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT, else the only one there is."),
+    typer.Option(
+        "--project",
+        metavar="NAME",
+        help="The project, else TASUKI_PROJECT, else the only one there is.",
+        autocompletion=complete_project,
+    ),
+]
+Ref = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.", autocompletion=complete_run
+    ),
+]
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RUN...", help="Ids, unique beginnings of them, or names no other has.", autocompletion=complete_run),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="NAME,...", help="Only these metrics.", autocompletion=complete_metric),
 ]
 Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help="Ask this server, not the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
@@ -42,8 +77,14 @@ class Examples(TyperCommand):
 class Asked(NamedTuple):
     """Whom a command asks, and about which project."""
 
-    query: "Query"
+    query: "Ledger"
     project: str
+
+
+def split(names: str | None) -> list[str] | None:
+    """Names that were given with commas between them; None if none were given."""
+    found = [name.strip() for name in (names or "").split(",") if name.strip()]
+    return list(dict.fromkeys(found)) or None
 
 
 def settings_for(dir: str | None, remote: str | None = None) -> "Settings":

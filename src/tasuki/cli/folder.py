@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from tasuki.cli.checkup import Check, State, broken, checkup, locked
 from tasuki.cli.command import AsJson, Dir, local_store, settings_for
 from tasuki.cli.output import Table, write
-from tasuki.cli.remotes import remote_check
+from tasuki.cli.remotes import remote_check, syncer_check
 from tasuki.cli.talk import say
 from tasuki.clock import SYSTEM
 from tasuki.errors import Conflict, IntegrityGap, TasukiError
@@ -43,12 +44,14 @@ def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
 def checks_of(dir: str | None) -> list[Check]:
     """What there is to say of the data folder; that it can't be read, if it can't."""
     from tasuki.relay import queues
+    from tasuki.relay.volume.report import reports
 
     try:
         settings = settings_for(dir)
         now = SYSTEM.now_us()
         remotes = [remote_check(queue, settings, now, is_alive(queue.standing.pid)) for queue in queues(settings)]
-        return store_checks(settings) + remotes
+        syncers = [syncer_check(report, now, is_alive(report.pid)) for report in reports(settings.dir)]
+        return store_checks(settings) + remotes + syncers + notify_checks(settings)
     except (TasukiError, OSError) as error:
         return broken(error)
 
@@ -62,7 +65,20 @@ def store_checks(settings: "Settings") -> list[Check]:
             condition = store.condition()
         except Conflict as error:
             return [Check("data folder", State.OK, str(settings.dir)), locked(error)]
-    return checkup(condition, shutil.disk_usage(condition.journal_folder).free)
+    journals = Path(condition.journal_folder)
+    return checkup(condition, shutil.disk_usage(journals if journals.exists() else settings.dir).free)
+
+
+def notify_checks(settings: "Settings") -> list[Check]:
+    """Whether somebody delivers the folder's alerts, where they are to be delivered."""
+    if not settings.notify:
+        return []
+    from tasuki.notify import is_delivering
+
+    found = f"to {', '.join(target.name for target in settings.notify)}"
+    if is_delivering(settings):
+        return [Check("alerts", State.OK, f"delivered {found}")]
+    return [Check("alerts", State.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
 
 
 def is_alive(pid: int) -> bool:

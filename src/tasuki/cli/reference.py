@@ -33,7 +33,7 @@ An error says what failed and, as a hint, what to type:
 
 ```
 error: project 'digits' has no run 'lr-0.2'
-hint: there are h4k2mnp7 (lr-0.01), x8c3vbn2 (lr-0.1)
+hint: there are x8c3vbn2 (lr-0.1), h4k2mnp7 (lr-0.01)
 ```
 
 | exit code | meaning |
@@ -50,7 +50,7 @@ hint: there are h4k2mnp7 (lr-0.01), x8c3vbn2 (lr-0.1)
 
 `tasuki doctor` alone says with 0, 1 or 2 that all is ok, something is degraded, something is broken.
 
-`tasuki --install-completion` sets up completion for your shell.
+`tasuki completion bash|zsh|fish` prints what your shell has to read to complete commands and names.
 """
 
 
@@ -73,10 +73,16 @@ def cli_page() -> str:
 def command_section(name: str, command: Any) -> str:
     """What the docs say of one command."""
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    words = " ".join(["tasuki", name, *(argument.metavar for argument in arguments), "[OPTIONS]"])
+    given = [argument.metavar for argument in arguments]
+    words = " ".join(["tasuki", name, *(["[OPTIONS]", *given] if takes_a_command(command) else [*given, "[OPTIONS]"])])
     rows = [parameter_row(parameter) for parameter in command.params if parameter.help and "--help" not in parameter.opts]
     table = "\n".join(["| | |", "|---|---|", *rows])
     return f"## tasuki {name}\n\n```\n{words}\n```\n\n{command.help}\n\n```sh\n{command.epilog}\n```\n\n{table}\n"
+
+
+def takes_a_command(command: Any) -> bool:
+    """Whether what comes behind its own options is another program's."""
+    return not command.context_settings.get("allow_interspersed_args", True)
 
 
 def parameter_row(parameter: Any) -> str:

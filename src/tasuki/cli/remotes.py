@@ -6,12 +6,14 @@ from tasuki.cli.checkup import Check, State
 
 if TYPE_CHECKING:
     from tasuki.relay import Queue
+    from tasuki.relay.volume.report import Report
     from tasuki.settings import Settings
 
-__all__ = ["remote_check"]
+__all__ = ["remote_check", "syncer_check"]
 
 MANY = 1000
 SILENT_SECONDS = 60
+LISTED = 5
 
 
 def remote_check(queue: "Queue", settings: "Settings", now_us: int, relay_process_is_alive: bool) -> Check:
@@ -56,6 +58,19 @@ def trouble(queue: "Queue", settings: "Settings", now_us: int, relay_process_is_
 def reason(error: str) -> str:
     """What kind of thing pauses a remote."""
     return "credentials" if any(f"answered {status}" in error for status in (401, 403)) else "address or version"
+
+
+def syncer_check(report: "Report", now_us: int, is_alive: bool) -> Check:
+    """One syncer's volume."""
+    parts = [f"to {report.destination}" if report.destination else "waits for a destination"]
+    parts.append(f"last round {ago(report.seen, now_us)}")
+    parts.append(f"last success {ago(report.last_success, now_us)}" if report.last_success else "no success yet")
+    parts += [f"{project!r}: {text}" if project else text for project, text in list(report.errors.items())[:LISTED]]
+    late = is_alive and now_us - report.seen > (report.interval_seconds + SILENT_SECONDS) * 1_000_000
+    parts += [f"process {report.pid} is silent"] if late else [] if is_alive else ["not running now"]
+    wrong = bool(report.errors) or late or not report.destination
+    hint = f"tasuki syncer --volume {report.volume}" if wrong else None
+    return Check(f"syncer {report.volume}", State.DEGRADED if wrong else State.OK, " · ".join(parts), hint)
 
 
 def ago(time_us: int | None, now_us: int) -> str:

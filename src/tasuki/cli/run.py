@@ -1,24 +1,40 @@
 """`tasuki run`: what runs there are, one of them, what it logged."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
-from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_tsv
+from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Ref, Remote, asking
+from tasuki.cli.completing import complete_metric
+from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_text, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
+from tasuki.errors import NotFound
 
 if TYPE_CHECKING:
-    from tasuki.records import AlertRow, HistoryRow, RunRow, Summary
+    from tasuki.records import AlertRow, FileRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
 
-__all__ = ["app", "history", "list_runs", "show"]
+__all__ = [
+    "alert_data",
+    "app",
+    "duration",
+    "facts_of",
+    "history",
+    "key_metrics",
+    "list_files",
+    "list_runs",
+    "number",
+    "output",
+    "run_data",
+    "show",
+    "stop",
+    "summary_data",
+]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, print what it logged.")
-Ref = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, wait for it, change it.")
 
 KEY_METRICS = 3
 ROWS_ON_TERMINAL = 50
@@ -58,10 +74,12 @@ def list_cells(run: "RunRow") -> list[Any]:
     return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), duration(run)]
 
 
-def key_metrics(runs: "Sequence[dict[str, float]] | Any") -> list[str]:
-    """The metrics that most runs have; of equals the first by name."""
-    counts = Counter(metric for metrics in runs for metric in metrics)
-    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:KEY_METRICS]
+def key_metrics(runs: "Iterable[Mapping[str, object]]", most: int = KEY_METRICS) -> list[str]:
+    """The metrics that most runs have, but for those of the machine; of equals the first by name."""
+    from tasuki.records import MACHINE
+
+    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith(MACHINE))
+    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:most]
 
 
 # -- show
@@ -123,7 +141,9 @@ def flat_table(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[
 def history_command(
     run: Ref,
     project: Project = None,
-    metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.")] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.", autocompletion=complete_metric)
+    ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
@@ -163,6 +183,96 @@ def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Ta
     return Table(["step", "time" if began is None else "after", *metrics], rows)
 
 
+# -- output
+
+
+@app.command("output", cls=Examples, epilog="tasuki run output solver\ntasuki run output m6u9 --name git.diff | git apply --stat")
+def output_command(
+    run: Ref,
+    project: Project = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="stdout, stderr or git.diff; else the first two.")
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Print what a run has kept as text: what its program printed under `tasuki exec`, or its uncommitted changes.
+
+    Of a run that was resumed: of all its attempts, in order.
+    """
+    with asking(dir, project, remote) as asked:
+        output(asked, run, name, as_json=as_json)
+
+
+def output(asked: Asked, ref: str, name: str | None, *, as_json: bool) -> None:
+    """Print the texts of a run. NotFound, saying which it has, where there is none of the name."""
+    run = asked.query.run(asked.project, ref)
+    texts = asked.query.texts(asked.project, run.id)
+    chosen = [text for text in texts if text.name in ({name} if name else {"stdout", "stderr"})]
+    if name and not chosen:
+        names = sorted({text.name for text in texts})
+        raise NotFound(f"run {ref!r} has kept no {name!r}", hint=f"there are {', '.join(names)}" if names else None)
+    if as_json:
+        rows = [{"name": text.name, "time": datetime_from_us(text.time), "text": text.text} for text in chosen]
+        write_json("run-output/1", {"project": asked.project, "run": run.id, "name": run.name, "texts": rows})
+    else:
+        write_text("".join(text.text for text in chosen))
+
+
+# -- stop
+
+
+@app.command("stop", cls=Examples, epilog="tasuki run stop lr-1.0 --reason diverges\ntasuki run stop m6u9 --remote team")
+def stop_command(
+    run: Ref,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; `should_stop()` tells it.")] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Ask a run to stop: its `should_stop()` is true within two seconds.
+
+    The request is on record, and waits for a run whose machine is offline. It is for the run's latest attempt: one that is resumed
+    later goes on. The first request stands. Exits with 4 if the run is over.
+    """
+    from tasuki.sdk.api import Api
+
+    with Api(remote, dir=dir) as api:
+        stop(api.run(run, api.chosen(project)).stop(reason), as_json=as_json)
+
+
+def stop(run: "RunRow", *, as_json: bool) -> None:
+    """Print a run that was asked to stop."""
+    if as_json:
+        write_json("run-stop/1", run_data(run))
+    elif run.stop is not None:
+        when = f"{datetime_from_us(run.stop.time):%Y-%m-%d %H:%M:%S}Z"
+        waits = "; it has been silent for a minute, and the request waits for it" if run.status.is_final else ""
+        say(f"asked: {run.name} ({run.id}), by {run.stop.by or 'somebody'} at {when}{waits}")
+
+
+# -- files
+
+
+@app.command("files", cls=Examples, epilog="tasuki run files lr-0.1\ntasuki run files lr-0.1 --json --remote team")
+def files_command(ref: Ref, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """List a run's files, and the values that were logged and are no numbers."""
+    with asking(dir, project, remote) as asked:
+        list_files(asked, ref, as_json=as_json)
+
+
+def list_files(asked: Asked, ref: str, *, as_json: bool) -> None:
+    """Print a run's files, in the order in which they came."""
+    run = asked.query.run(asked.project, ref)
+    files = asked.query.files(asked.project, run.id)
+    columns = ["name", "key", "step", "form", "size", "media_type", "sha256", "caption"]
+    table = Table(columns, [[getattr(file, column) for column in columns] for file in files], ["name", "caption"])
+    data = {"run": run.id, "files": [file_data(file) for file in files]}
+    write("run-files/1", data, table, as_json=as_json)
+
+
 # -- rows as data
 
 
@@ -190,7 +300,22 @@ def facts_of(run: "RunRow") -> dict[str, Any]:
         "points": run.points,
         "lost": run.lost,
         "environment": run.environment,
+        "stop": stop_data(run.stop),
+        "progress": progress_data(run.progress),
     }
+
+
+def stop_data(stop: "StopRow | None") -> dict[str, Any] | None:
+    """A request to stop as JSON has it."""
+    return None if stop is None else {"asked": datetime_from_us(stop.time), "reason": stop.reason, "by": stop.by}
+
+
+def progress_data(progress: "ProgressRow | None") -> dict[str, Any] | None:
+    """How far a run had come as JSON has it."""
+    if progress is None:
+        return None
+    facts = {"time": datetime_from_us(progress.time), "done": progress.done, "total": progress.total, "rate": progress.rate}
+    return facts | {"left": None if progress.left is None else timedelta(seconds=progress.left)}
 
 
 def summary_data(summary: "Summary") -> dict[str, Any]:
@@ -222,6 +347,22 @@ def alert_data(alert: "AlertRow") -> dict[str, Any]:
         "value": alert.value,
         "step": alert.step,
         "data": alert.data,
+    }
+
+
+def file_data(file: "FileRow") -> dict[str, Any]:
+    """A file as JSON has it."""
+    return {
+        "id": file.id,
+        "time": datetime_from_us(file.time),
+        "name": file.name,
+        "key": file.key,
+        "step": file.step,
+        "form": file.form,
+        "caption": file.caption,
+        "sha256": file.sha256,
+        "size": file.size,
+        "media_type": file.media_type,
     }
 
 

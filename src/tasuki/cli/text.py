@@ -81,9 +81,13 @@ def duration(value: timedelta) -> str:
 
 
 def cut(text: str) -> str:
-    """At most 40 characters, the last an ellipsis where there were more; nothing that moves the cursor."""
-    text = printable(text)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    """As wide as 40 letters at most, the last an ellipsis where there was more; nothing that moves the cursor or joins letters."""
+    text = "".join(character for character in printable(text) if not joins(character))
+    if len(text) <= LONGEST and text.isascii():
+        return text
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= LONGEST else f"{set_cell_size(text, LONGEST - 1).rstrip(' ')}…"
 
 
 def printable(text: str) -> str:
@@ -94,6 +98,11 @@ def printable(text: str) -> str:
 def steers(character: str) -> bool:
     """Whether a character does something to a terminal instead of being shown."""
     return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in STEERING
+
+
+def joins(character: str) -> bool:
+    """Whether a character has no width, but changes that of its neighbours: how much, no two terminals agree on."""
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 # -- for programs

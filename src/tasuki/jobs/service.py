@@ -242,8 +242,7 @@ class Jobs:
         """Tell its provider, which may not hear; then it is told again, later."""
         now = self.clock.now_us()
         if job.provider != "local" and job.external_id is None:
-            if job.id not in self.submitting.at_work:
-                await self.desk.observe(job, "cancel", JobStatus.CANCELLED, error_message="cancelled before it began", ended=now)
+            await self.submitting.give_up(job)
             return
         try:
             provider = await self.desk.identified(job.provider)
@@ -358,11 +357,13 @@ class Jobs:
 
 
 def exact(run: JobRun | None, parsed: float | None) -> float | None:
-    """How far it has come: by its run, where that says how many steps there are; else what was read from its logs."""
-    if run is None or run.last_step is None:
+    """How far it has come: as its run says, by its rounds or by steps of which it says how many there are; else as its logs say."""
+    if run is None:
         return parsed
-    total = next((total for key in TOTALS if (total := whole(run.config.get(key)))), None)
-    return parsed if total is None else round(min(100.0, max(0.0, 100 * (run.last_step + 1) / total)), 1)
+    percent, total = run.percent, next((total for key in TOTALS if (total := whole(run.config.get(key)))), None)
+    if percent is None and total is not None and run.last_step is not None:
+        percent = 100 * (run.last_step + 1) / total
+    return parsed if percent is None else round(min(100.0, max(0.0, percent)), 1)
 
 
 def whole(value: Any) -> int | None:

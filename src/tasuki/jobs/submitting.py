@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tasuki.jobs.provider import Provider, Request, Sight
 from tasuki.jobs.register import Claim
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation
+from tasuki.store import JobQuestions
 
 __all__ = ["Submission", "Submitting"]
 
@@ -130,8 +131,9 @@ class Submitting:
     async def begin(self, job: Job) -> Job:
         """Start a job of this machine: its turn has come."""
         with self.held(job.id) as is_ours:
-            if not is_ours:
-                return job
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is None or fresh.status.is_final or fresh.attempt != job.attempt:
+                return fresh or job
             provider = await self.desk.identified("local")
             request = self.request(job)
             try:
@@ -191,6 +193,15 @@ class Submitting:
         detail = f"the upload was interrupted, and nothing was submitted: {reason}"
         return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.desk.clock.now_us())
 
+    async def give_up(self, job: Job) -> None:
+        """A job that has no name at its provider is not to be submitted any more; while somebody is at it, that has to wait."""
+        with self.held(job.id) as is_ours:
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is not None and fresh.external_id is None:
+                reason = "cancelled; whether it runs is not known" if fresh.is_lost else "cancelled before it began"
+                now = self.desk.clock.now_us()
+                await self.desk.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
+
     async def bind(self, job: Job, sight: Sight) -> Job:
         """From now on it is known as what the job runs."""
         provider = self.desk.provider(job.provider)
@@ -216,8 +227,8 @@ class Submitting:
         except RemoteUnavailable:
             return job  # still on record as being submitted: it is looked for again
         names = {sight.observation.external_id or "" for sight in sights}
-        known = await self.desk.ask(lambda questions: questions.known(provider.name, job.account, names))
-        strangers = [sight for sight in sights if not is_ours(sight, known)]
+        taken = await self.desk.ask(lambda questions: submitted_here(questions, job, names))
+        strangers = [sight for sight in sights if sight.observation.external_id not in taken]
         found = [sight for sight in strangers if is_same(sight, job, request)]
         if len(found) == 1:
             return await self.bind(job, found[0])
@@ -238,7 +249,7 @@ class Submitting:
 
     def is_given_up(self, job: Job) -> bool:
         """Whether nobody looks any more for what was submitted: there are several, or after a while still none."""
-        return job.is_lost and (bool(job.candidates) or self.desk.clock.now_us() - job.created > LOOK_US)
+        return job.is_lost and (bool(job.candidates) or self.desk.clock.now_us() - job.updated > LOOK_US)
 
     async def recover_one(self, job: Job) -> None:
         """One job that has no name at its provider yet."""
@@ -246,8 +257,10 @@ class Submitting:
         if provider.account != job.account or self.desk.health(job.provider).wait_seconds:
             return
         with self.held(job.id) as is_ours:
-            if not is_ours:
-                return
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is None or fresh.status.is_final or fresh.external_id is not None:
+                return  # somebody else has been at it since we looked
+            job = fresh
             if job.raw_status == SUBMITTING:
                 await self.find_lost(provider, job)
             elif job.status is JobStatus.UPLOADING:
@@ -296,14 +309,16 @@ def is_large(request: Request) -> bool:
     )
 
 
-def is_ours(sight: Sight, known: dict[str, Any]) -> bool:
-    """Whether a job of the provider's is one that was submitted from here, with an answer."""
-    return sight.observation.external_id in known
+def submitted_here(questions: JobQuestions, job: Job, names: Collection[str]) -> set[str]:
+    """Which of a provider's names belong to jobs that were submitted from here; one that was found may be this one."""
+    known = questions.known(job.provider, job.account, names)
+    jobs = questions.jobs({one.job for one in known.values()})
+    return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
 
 
 def is_same(sight: Sight, job: Job, request: Request) -> bool:
     """Whether a job of the provider's may be the one that was submitted: by version, inputs and time."""
     version = job.metadata.get("version")
     same_version = version is None or sight.observation.metadata.get("version") == version
-    is_later = sight.created is None or sight.created >= job.created - SLACK_US
+    is_later = sight.created is None or sight.created >= job.updated - SLACK_US
     return same_version and is_later and sight.inputs == request.inputs

@@ -1,7 +1,9 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
-from tasuki.journal.alive import Verdict, judge, take_lock
+from tasuki.journal.alive import Verdict, judge, lock_file, take_lock
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
+from tasuki.journal.control import control_path, read_control, write_control
+from tasuki.journal.edit import append_edit
 from tasuki.journal.folder import Folder, Journal, Refused
 from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
 from tasuki.journal.names import folder_name, project_name, run_id
@@ -31,18 +33,23 @@ __all__ = [
     "Verdict",
     "View",
     "Writer",
+    "append_edit",
+    "control_path",
     "derived_writer",
     "find_hole",
     "folder_name",
     "judge",
+    "lock_file",
     "new_header",
     "open_view",
     "pid_start",
     "project_name",
+    "read_control",
     "read_header",
     "run_id",
     "seal",
     "sync_folder",
     "take_lock",
     "this_process",
+    "write_control",
 ]

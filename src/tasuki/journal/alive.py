@@ -40,10 +40,11 @@ os.register_at_fork(after_in_child=forget_in_child)
 
 
 class Verdict(Enum):
-    """What can be said of a journal's owner."""
+    """What can be said of a journal's owner. Silent is one of another machine from whom nothing has come for a minute."""
 
     ALIVE = "alive"
     DEAD = "dead"
+    SILENT = "silent"
     UNKNOWN = "unknown"
 
 

@@ -34,7 +34,7 @@ class Source(Protocol):
         ...
 
     def verdict(self, writer: str) -> Verdict:
-        """Whether the stream's owner may still write: alive, dead or unknown."""
+        """Whether the stream's owner may still write: alive, dead, silent or unknown."""
         ...
 
     def close(self) -> None:

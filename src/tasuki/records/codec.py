@@ -44,7 +44,12 @@ OTHERS = (
     | schema.RunUpdated
     | schema.RunStatus
     | schema.RunDeleted
+    | schema.StopRequested
+    | schema.RunProgress
+    | schema.RunText
     | schema.Alert
+    | schema.File
+    | schema.Delivered
     | schema.Heartbeat
     | schema.Lost
     | schema.Salvaged

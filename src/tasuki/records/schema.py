@@ -13,11 +13,14 @@ import msgspec
 
 __all__ = [
     "JOBS",
+    "MACHINE",
     "Alert",
     "AlertLevel",
     "AlertReason",
     "Correction",
+    "Delivered",
     "Event",
+    "File",
     "Heartbeat",
     "JobCreated",
     "JobDeleted",
@@ -34,12 +37,15 @@ __all__ = [
     "ProviderHealth",
     "Record",
     "RunDeleted",
+    "RunProgress",
     "RunStarted",
     "RunStatus",
+    "RunText",
     "RunUpdated",
     "Salvaged",
     "Severity",
     "Status",
+    "StopRequested",
     "Unknown",
 ]
 
@@ -49,6 +55,10 @@ JOBS = ".jobs"
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+
+
+MACHINE = "system/"
+"""How the names of metrics begin that are of the machine and not of the run: they are logged whether the run goes on or not."""
 
 
 class Status(StrEnum):
@@ -71,6 +81,12 @@ class AlertLevel(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
+
+    @property
+    def and_louder(self) -> list["AlertLevel"]:
+        """This level and those that are louder."""
+        levels = list(AlertLevel)
+        return levels[levels.index(self) :]
 
 
 class AlertReason(StrEnum):
@@ -183,6 +199,31 @@ class RunDeleted(Record, frozen=True, kw_only=True, tag="run.deleted"):
     """The run is to be forgotten; only a tombstone stays."""
 
 
+class StopRequested(Record, frozen=True, kw_only=True, tag="run.stop"):
+    """Somebody asks an attempt to end: the first request for an attempt stands. `by` is who, as they call themselves."""
+
+    attempt: str
+    reason: str | None = None
+    by: str | None = None
+
+
+class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
+    """How far a loop of an attempt has come: rounds done, of how many, and how many a second of late."""
+
+    attempt: str
+    done: Int64
+    total: Int64 | None = None
+    rate: float | None = None
+
+
+class RunText(Record, frozen=True, kw_only=True, tag="run.text"):
+    """A piece of text that an attempt keeps: of what its program printed (`stdout`, `stderr`), or its uncommitted changes."""
+
+    attempt: str
+    name: str
+    text: str
+
+
 class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
     """The values of one `log()` call: numbers by name, possibly nested. Keys that are no strings count as their text."""
 
@@ -201,6 +242,34 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     value: float | None = None
     step: int | None = None
     data: Mapping[str, Any] | None = None
+
+
+class File(Record, frozen=True, kw_only=True, tag="file"):
+    """A file, or a value that is no number. Its content is here if it is a short text, else in `blobs` under its sha256.
+
+    Of one `path` there may be several records: what the latest of them leaves out, an earlier one says. One without is alone.
+    `form` is what it is shown as: file, image, video, audio, html, object3d, table, histogram, markdown, trace, text or json.
+    """
+
+    path: str | None = None
+    key: str | None = None
+    step: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    form: str | None = None
+    caption: str | None = None
+    sha256: str | None = None
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    media_type: str | None = None
+    content: str | None = None
+
+
+class Delivered(Record, frozen=True, kw_only=True, tag="delivered"):
+    """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
+
+    `system`: how many rows of system metrics the stream has with them.
+    """
+
+    ids: str
+    system: int = 0
 
 
 class Heartbeat(Record, frozen=True, kw_only=True, tag="heartbeat"):

@@ -1,4 +1,4 @@
-"""What a question is answered with: the rows of a `Query`, on a folder and over HTTP alike. Times are microseconds UTC."""
+"""What a question is answered with, and a change made by: the same on a folder and over HTTP. Times are microseconds UTC."""
 
 import math
 from typing import Any
@@ -7,7 +7,23 @@ import msgspec
 
 from tasuki.records.schema import AlertLevel, NoteKind, Status
 
-__all__ = ["AlertRow", "HistoryRow", "NoteRow", "ProjectRow", "RunRow", "Summary", "json_number"]
+__all__ = [
+    "AlertRow",
+    "Change",
+    "FileRow",
+    "HistoryRow",
+    "MetricRange",
+    "NoteRow",
+    "Overview",
+    "ProgressRow",
+    "ProjectRow",
+    "RunRow",
+    "StopRow",
+    "Summary",
+    "TextRow",
+    "json_number",
+    "json_safe",
+]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +36,28 @@ class ProjectRow(View, frozen=True, kw_only=True):
     name: str
     runs: int
     updated: int
+
+
+class StopRow(View, frozen=True, kw_only=True):
+    """A request to stop an attempt: when it was made, why, and by whom."""
+
+    time: int
+    reason: str | None = None
+    by: str | None = None
+
+
+class ProgressRow(View, frozen=True, kw_only=True):
+    """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
+
+    time: int
+    done: int
+    total: int | None = None
+    rate: float | None = None
+
+    @property
+    def left(self) -> float | None:
+        """About how many seconds there were to go; None where that can't be told."""
+        return (self.total - self.done) / self.rate if self.total is not None and self.rate else None
 
 
 class RunRow(View, frozen=True, kw_only=True):
@@ -41,6 +79,9 @@ class RunRow(View, frozen=True, kw_only=True):
     ended: int | None = None
     points: int = 0
     lost: int = 0
+    attempt_id: str | None = None
+    stop: StopRow | None = None
+    progress: ProgressRow | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +99,35 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     min_step: int | None
     max: float | None
     max_step: int | None
+
+
+class MetricRange(View, frozen=True, kw_only=True):
+    """One metric over all runs of a project: how many have logged it, and the least and the greatest value with the run of each.
+
+    Of equals it is the run that was created first. All four are None where nothing but NaN was logged.
+    """
+
+    metric: str
+    runs: int
+    min: float | None
+    min_run: str | None
+    max: float | None
+    max_run: str | None
+
+
+class Overview(View, frozen=True, kw_only=True):
+    """A project at a glance. `statuses` and `alerts` count runs by status and alerts by level; `points` counts logged values."""
+
+    project: str
+    runs: int
+    statuses: dict[Status, int]
+    points: int
+    lost: int
+    created: int | None
+    updated: int | None
+    metrics: list[MetricRange]
+    alerts: dict[AlertLevel, int]
+    notes: int
 
 
 class HistoryRow(View, frozen=True, kw_only=True, gc=False):
@@ -86,6 +156,46 @@ class AlertRow(View, frozen=True, kw_only=True):
     data: Any = None
 
 
+class Change(View, frozen=True, kw_only=True):
+    """An edit of a run: what is None stays as it is; an empty text takes a group or notes away."""
+
+    name: str | None = None
+    group: str | None = None
+    notes: str | None = None
+    tags_added: list[str] = []
+    tags_removed: list[str] = []
+
+
+class TextRow(View, frozen=True, kw_only=True):
+    """A piece of text that a run keeps, and of which attempt (by its id) it is."""
+
+    attempt: str
+    name: str
+    time: int
+    text: str
+
+
+class FileRow(View, frozen=True, kw_only=True):
+    """A file of a run (of a project, where `run` is empty), or a value that is no number, as it was logged under `key` at `step`.
+
+    `sha256` names its content, and is None while that has not come. `name` is what it is saved as.
+    """
+
+    id: str
+    project: str
+    run: str
+    run_name: str
+    time: int
+    name: str
+    key: str | None = None
+    step: int | None = None
+    form: str = "file"
+    caption: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    media_type: str | None = None
+
+
 class NoteRow(View, frozen=True, kw_only=True):
     """A note: what all have in common, and all that was said (`draft`, `final`, `confidence`, `data`, ...) in `content`.
 
@@ -110,3 +220,15 @@ def json_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def json_safe(value: Any) -> Any:
+    """The same without floats that JSON can't hold."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else json_number(value)
+        case dict():
+            return {key: json_safe(inner) for key, inner in value.items()}
+        case list():
+            return [json_safe(inner) for inner in value]
+    return value

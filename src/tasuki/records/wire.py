@@ -14,6 +14,8 @@ __all__ = [
     "MAX_ITEM_BYTES",
     "Control",
     "Item",
+    "Known",
+    "Listening",
     "Replicate",
     "Replicated",
     "Reply",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 MAX_ITEMS = 10_000
+MAX_LISTENING = 1_000
 LONGEST_WAIT_SECONDS = 30
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
@@ -78,19 +81,36 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Position(self.offset, self.crc)
 
 
+class Listening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An attempt that a process makes, and wants to hear about."""
+
+    project: str
+    run: str
+    attempt: str
+
+
 class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A request: items to store; without any, it waits up to `wait_s` seconds for a control message."""
+    """A request: items to store; without any, it waits up to `wait_s` seconds for a word about what it is listening for."""
 
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+    listening: Annotated[list[Listening], msgspec.Meta(max_length=MAX_LISTENING)] = []
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that can be resumed: its id, and the step after the highest that it has logged."""
+
+    id: str
+    next_step: int
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What somebody wants of an attempt at a run."""
+    """What somebody wants of an attempt at a run: that it stops, why, and who they are."""
 
     run: str
     attempt: str
     stop: str
+    by: str | None = None
 
 
 class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,8 +6,9 @@ inside training processes and must not load them.
 
 from tasuki.relay.acks import Ack, FileAcks, acks_path
 from tasuki.relay.aside import Aside, FileAside, aside_path
-from tasuki.relay.control import Listener, control_path
+from tasuki.relay.control import Listener
 from tasuki.relay.kept import Kept, open_kept
+from tasuki.relay.known import known_run
 from tasuki.relay.outgoing import Outgoing
 from tasuki.relay.patience import Health, Patience
 from tasuki.relay.queue import Queue, queues
@@ -44,7 +45,7 @@ __all__ = [
     "Transport",
     "acks_path",
     "aside_path",
-    "control_path",
+    "known_run",
     "open_kept",
     "queue_views",
     "queues",

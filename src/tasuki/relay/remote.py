@@ -1,7 +1,7 @@
-"""Asking a server: the same questions as a folder's store answers, over HTTP; and whom to ask, decided once."""
+"""Asking a server: the same questions as a folder's store answers, the same changes, over HTTP."""
 
-from collections.abc import Collection, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -10,20 +10,32 @@ import msgspec
 import numpy as np
 
 from tasuki import __version__
-from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    FileRow,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    Summary,
+    TextRow,
+)
 from tasuki.relay.frame import FRAME, arrays_from, header_from
 from tasuki.relay.transport import Token, authorization, remote_url
-from tasuki.remotes import Remotes
-from tasuki.settings import Settings
-from tasuki.store import Query, Series, Top, best_of, open_local
+from tasuki.store import Series, Top, best_of, changed
 
-__all__ = ["HttpQuery", "open_query"]
+__all__ = ["HttpQuery"]
 
 PROTOCOL = "1"
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
 PAGE = 1000
 LARGE_PAGE = 100_000
+HISTORY_PAGE = 20_000
 NAMED_RUNS = 50
 JSON = "application/json"
 T = TypeVar("T")
@@ -63,6 +75,11 @@ class HttpQuery:
         """All projects, by name."""
         return list(self.rows("projects", "projects", ProjectRow, {}))
 
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        found: Overview = self.converted(self.ask("overview", {"project": project}), Overview)
+        return found
+
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         page = PAGE if limit is None else min(max(limit, 1), PAGE)
@@ -73,6 +90,11 @@ class HttpQuery:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         found: RunRow = self.converted(self.ask(f"runs/{segment(ref)}", {"project": project}), RunRow)
         return found
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        parts = [list(refs[start : start + NAMED_RUNS]) for start in range(0, len(refs), NAMED_RUNS)]
+        return [row for part in parts for row in self.rows("runs", "runs", RunRow, {"project": project, "ref": part})]
 
     def summaries(
         self,
@@ -96,8 +118,12 @@ class HttpQuery:
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
-        asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE} | ({} if metric is None else {"metric": metric})
-        return list(self.rows(f"runs/{segment(run)}/history", "history", HistoryRow, asked))
+        return list(chain.from_iterable(self.history_pages(project, run, metric)))
+
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same page by page."""
+        asked: dict[str, Any] = {"project": project, "limit": HISTORY_PAGE} | ({} if metric is None else {"metric": metric})
+        return self.pages(f"runs/{segment(run)}/history", "history", HistoryRow, asked)
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
@@ -111,10 +137,24 @@ class HttpQuery:
             raise self.not_tasuki(answer) from error
         return Series(steps.astype(np.int64), times.astype(np.int64), values.astype(np.float64))
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
-        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived there."""
+        wanted = {"run": run, "since": since, "reason": reason, "level": level}
+        asked = {"project": project, "limit": PAGE} | {name: value for name, value in wanted.items() if value is not None}
         return list(self.rows("alerts", "alerts", AlertRow, asked))
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if name is None else {"name": name})
+        return list(self.rows(f"runs/{segment(run)}/texts", "texts", TextRow, asked))
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -124,23 +164,58 @@ class HttpQuery:
         asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
         return list(self.rows("notes", "notes", NoteRow, asked))
 
+    # -- changes
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        changed(change)
+        found: RunRow = self.converted(self.tell("PATCH", project, run, msgspec.json.encode(change)), RunRow)
+        return found
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run: only a tombstone stays there. Returns it as it was."""
+        found: RunRow = self.converted(self.tell("DELETE", project, run), RunRow)
+        return found
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop."""
+        body = msgspec.json.encode({"reason": reason, "by": by})
+        found: RunRow = self.converted(self.tell("POST", project, ref, body, "/stop"), RunRow)
+        return found
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+        return list(self.rows("files", "files", FileRow, asked))
+
     # -- how
+
+    def tell(self, method: str, project: str, run: str, body: bytes | None = None, what: str = "") -> dict[str, Any]:
+        """The run that the server answers a change with."""
+        return self.object_in(self.send(method, f"runs/{segment(run)}{what}", {"project": project}, accept=JSON, body=body))
 
     def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
         """All rows of a list, page by page."""
+        return chain.from_iterable(self.pages(path, name, kind, asked))
+
+    def pages(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[list[T]]:
+        """The pages of a list."""
         missing, cursor = 0, None
         while True:
             page = self.ask(path, asked if cursor is None else asked | {"cursor": cursor})
             missing = max(missing, self.missing)
-            yield from self.converted(page.get(name), list[kind])  # type: ignore[valid-type]
+            yield self.converted(page.get(name), list[kind])  # type: ignore[valid-type]
             cursor = page.get("next")
             if not cursor:
                 self.missing = missing
                 return
 
     def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """A JSON object from the server; keeps how much is missing in it."""
-        answer = self.get(path, asked, accept=JSON)
+        """A JSON object from the server."""
+        return self.object_in(self.get(path, asked, accept=JSON))
+
+    def object_in(self, answer: httpx.Response) -> dict[str, Any]:
+        """The JSON object of an answer; keeps how much is missing in it."""
         try:
             found = msgspec.json.decode(answer.content, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -149,9 +224,14 @@ class HttpQuery:
         return found
 
     def get(self, path: str, asked: dict[str, Any], *, accept: str) -> httpx.Response:
+        """What a question is answered with."""
+        return self.send("GET", path, asked, accept=accept)
+
+    def send(self, method: str, path: str, asked: dict[str, Any], *, accept: str, body: bytes | None = None) -> httpx.Response:
         """An answer that is one of tasuki's, and no error."""
+        headers = {"Accept": accept} | authorization(self.token) | ({} if body is None else {"Content-Type": JSON})
         try:
-            answer = self.client.get(f"/api/v1/{path}", params=asked, headers={"Accept": accept} | authorization(self.token))
+            answer = self.client.request(method, f"/api/v1/{path}", params=asked, headers=headers, content=body)
         except httpx.TransportError as error:
             raise unreachable(self.url, error) from error
         if answer.status_code != httpx.codes.OK:
@@ -178,6 +258,8 @@ class HttpQuery:
             return self.not_tasuki(answer)
         if status == httpx.codes.NOT_FOUND:
             return NotFound(said.detail, hint=said.hint)
+        if status == httpx.codes.CONFLICT:
+            return Conflict(said.detail, hint=said.hint)
         if status >= 500 or status in (408, 425, 429):
             return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
         return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)
@@ -199,11 +281,3 @@ def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
     """The server can't be reached."""
     said = str(error) or type(error).__name__
     return RemoteUnavailable(f"{url} can't be reached: {said}", hint=f"what is wrong: tasuki remote test {url}")
-
-
-def open_query(target: str | None, settings: Settings) -> Query:
-    """Whatever answers questions: the folder of the settings, or the server of a name or an address."""
-    if target is None:
-        return open_local(settings)
-    url = Remotes(settings.dir).url(target)
-    return HttpQuery(url, settings.key(url))

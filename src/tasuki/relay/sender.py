@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
 from tasuki.journal import Source, Stream
-from tasuki.records import Item, Replicated, Reply, count_frames, frames
+from tasuki.records import Control, Item, Replicated, Reply, count_frames, frames
 from tasuki.relay.acks import Ack, FileAcks
 from tasuki.relay.aside import Aside, FileAside
 from tasuki.relay.route import Route, State
@@ -35,11 +35,12 @@ class Transport(Protocol):
 
 
 class Round(NamedTuple):
-    """One request's worth: items said, records newly acknowledged, and how long the receiver asks to be left alone."""
+    """One request's worth: items said, records newly acknowledged, how long the receiver asks to be left alone, what it wants."""
 
     items: int
     records: int
     next_after_ms: int = 0
+    control: Sequence[Control] = ()
 
 
 class Spoken(NamedTuple):
@@ -116,7 +117,7 @@ class Sender:
             return Round(len(spoken), 0)
         replies = {reply.writer: reply for reply in answer.items}
         records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
-        return Round(len(spoken), records, answer.next_after_ms)
+        return Round(len(spoken), records, answer.next_after_ms, answer.control)
 
     def say_less(self, spoken: list[Spoken], error: RequestRefused) -> None:
         """Halve what is said at once, down to the one frame or stream that is not taken; that is set aside with the reason.

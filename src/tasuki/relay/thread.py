@@ -131,6 +131,7 @@ class Relay:
                 reach("relay.round")
                 said = self.sender.once()
                 self.note_success(said, wanted)
+                self.listener.obey(said.control)
                 seconds = self.pace(said)
             except RemoteError as error:
                 seconds = self.back_off(error)

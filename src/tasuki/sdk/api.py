@@ -1,15 +1,20 @@
 """Asking from Python: `tasuki.Api()`, and which project is meant when none is named."""
 
 import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
+from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import AlertRow, RunRow, Status
-from tasuki.relay.remote import open_query
-from tasuki.settings import load
-from tasuki.store import Query, Series
+from tasuki.records import AlertLevel, AlertRow, Change, FileRow, Overview, RunRow, Status
+from tasuki.relay.door import open_query
+from tasuki.sdk.answers import Comparison, Ranked, best, compare, top_of
+from tasuki.sdk.waiting import STALLED_AFTER, Waited, parse_until, wait
+from tasuki.settings import load, this_user
+from tasuki.store import Ledger, Query, Series, Stoppable
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
 
@@ -24,12 +29,13 @@ class Closable(Protocol):
 
 
 class Api:
-    """Answers about what was recorded. It reads the local data folder; a `with` block, or `close()`, closes it.
+    """Answers about what was recorded, in the data folder or on a server; a `with` block, or `close()`, closes it.
 
+    `target`: the address of a server, or its name among `tasuki remote list`; one that can't be reached raises RemoteUnavailable.
     `dir`: the data folder (else TASUKI_DIR). `query`: something else to ask, already open.
     """
 
-    def __init__(self, target: str | None = None, *, dir: str | None = None, query: Query | None = None) -> None:
+    def __init__(self, target: str | None = None, *, dir: str | None = None, query: Ledger | None = None) -> None:
         settings = load(dir=dir)
         self.default_project = settings.project
         self.query = query or open_query(target, settings)
@@ -50,11 +56,57 @@ class Api:
         """One run, by its id, a unique beginning of it, or a name that no other run of the project has. NotFound, Conflict."""
         return ApiRun(self.query, self.query.run(self.chosen(project), ref))
 
-    def alerts(self, project: str | None = None, run: str | None = None, reason: str | None = None) -> list[AlertRow]:
-        """Alerts by time: of a project, or of one run of it (by id or name); with `reason` only those that carry it."""
+    def alerts(
+        self,
+        project: str | None = None,
+        run: str | None = None,
+        reason: str | None = None,
+        *,
+        level: str | None = None,
+        since: str | datetime | None = None,
+    ) -> list[AlertRow]:
+        """Alerts in the order in which they arrived: of a project, or of one run of it (by id or name).
+
+        `reason`: only those that carry it; `level`: only of this level or a louder one; `since`: only later than a time, or than
+        the alert of an id: who goes on from the last one they have seen misses none and gets none twice.
+        """
         chosen = self.chosen(project)
         run_id = self.query.run(chosen, run).id if run else None
-        return [row for row in self.query.alerts(chosen, run_id) if reason in (None, row.reason)]
+        if level is not None and level not in set(AlertLevel):
+            raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+        behind = us_from_datetime(since) if isinstance(since, datetime) else since
+        return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=None if level is None else AlertLevel(level))
+
+    def best(self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last") -> list[Ranked]:
+        """The best runs by a metric, the best first: each with `rank`, `run`, `value`, `step` and `summary`. NotFound.
+
+        `mode`: "min" if less is better, "max" if more is; `by`: the last value of each run, its least ("min") or greatest ("max").
+        """
+        return best(self.query, self.chosen(project), metric, top_of(top, mode, by))
+
+    def compare(self, runs: Sequence[str], project: str | None = None, *, metrics: Sequence[str] | None = None) -> Comparison:
+        """Runs side by side: `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. NotFound."""
+        return compare(self.query, self.chosen(project), runs, metrics)
+
+    def summary(self, project: str | None = None) -> Overview:
+        """A project at a glance: runs by status, the range of each metric, alerts by level. NotFound."""
+        return self.query.overview(self.chosen(project))
+
+    def wait(
+        self,
+        run: str,
+        project: str | None = None,
+        *,
+        until: str | None = None,
+        timeout: timedelta | None = None,
+        stalled_after: timedelta = STALLED_AFTER,
+    ) -> Waited:
+        """Wait until any value that a run has logged satisfies a condition like "val/acc>0.97"; without one, until it has finished.
+
+        `outcome` of what it returns is "true"; or "ended" (otherwise), "stalled" (nothing was logged for so long), "timeout".
+        """
+        condition = None if until is None else parse_until(until)
+        return wait(self.query, self.chosen(project), run, until=condition, timeout=timeout, stalled_after=stalled_after)
 
     def chosen(self, project: str | None) -> str:
         """The project that is meant."""
@@ -75,8 +127,12 @@ class Api:
 class ApiRun:
     """A run as it was when it was listed. `status`, metrics and alerts are asked for anew each time."""
 
-    def __init__(self, query: Query, row: RunRow) -> None:
+    def __init__(self, query: Ledger, row: RunRow) -> None:
         self.query = query
+        self.seen(row)
+
+    def seen(self, row: RunRow) -> None:
+        """The run as it is now known."""
         self.row = row
         self.id = row.id
         self.name = row.name
@@ -116,8 +172,39 @@ class ApiRun:
         return self.query.series(self.project, self.id, metric)
 
     def alerts(self) -> list[AlertRow]:
-        """The run's alerts, by time."""
+        """The run's alerts, in the order in which they arrived."""
         return self.query.alerts(self.project, self.id)
+
+    # -- changes
+
+    def edit(self, *, name: str | None = None, group: str | None = None, notes: str | None = None) -> None:
+        """Change the run's name, group or notes, for everybody; what is None stays. It is on record when this returns."""
+        self.seen(self.query.edit(self.project, self.id, Change(name=name, group=group, notes=notes)))
+
+    def tag(self, *tags: str) -> None:
+        """Add tags."""
+        self.seen(self.query.edit(self.project, self.id, Change(tags_added=list(tags))))
+
+    def untag(self, *tags: str) -> None:
+        """Take tags away."""
+        self.seen(self.query.edit(self.project, self.id, Change(tags_removed=list(tags))))
+
+    def delete(self) -> None:
+        """Forget the run, for everybody: it is in no answer any more, and does not come back."""
+        self.query.delete(self.project, self.id)
+
+    def stop(self, reason: str | None = None) -> RunRow:
+        """Ask the run's latest attempt to stop: its `should_stop()` is true within two seconds, or when it is heard of again.
+
+        Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
+        """
+        if not isinstance(self.query, Stoppable):
+            raise ConfigError("this can only be asked, not told")
+        return self.query.stop(self.project, self.id, reason, this_user())
+
+    def files(self) -> list[FileRow]:
+        """The run's files, and the values that were logged and are no numbers, in the order in which they came."""
+        return self.query.files(self.project, self.id)
 
 
 def chosen_project(query: Query, given: str | None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import Folder, Pulse
-from tasuki.records import Status
+from tasuki.records import Control, Listening, Status
 from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, Sent, open_kept
 from tasuki.sdk.values import text_of_error
 from tasuki.settings import Settings, load
@@ -29,6 +29,7 @@ __all__ = ["FINISH_DRAIN_SECONDS", "PROCESS"]
 FINISH_DRAIN_SECONDS = 5.0
 EXIT_DRAIN_SECONDS = 1.5
 CLOSE_SECONDS = 0.2
+LAST_NOTES_SECONDS = 0.1
 log = logging.getLogger("tasuki.sdk")
 
 
@@ -70,14 +71,25 @@ class Process:
         """From now on what was written for a remote is sent, and what will be."""
         relay = self.relays.get((settings.dir, remote))
         if relay is None:
-            relay = self.relays[settings.dir, remote] = new_relay(settings, remote)
+            relay = self.relays[settings.dir, remote] = self.new_relay(settings, remote)
             for path in self.paths.get((settings.dir, remote), ()):
                 relay.source.add(path)
         relay.start()
         return relay
 
     def watch(self) -> None:
-        """Once a second: obey the switch as it is now, in the environment or the settings file, and revive dead relays."""
+        """Once a second: look at the machine, and after the relays."""
+        self.sample()
+        self.watch_relays()
+
+    def sample(self) -> None:
+        """Log how busy the machine is, for each run at its own interval."""
+        for run in list(self.open_runs):
+            if run.sampler is not None and not run.finished and (found := run.sampler.sample()):
+                run.note_load(found)
+
+    def watch_relays(self) -> None:
+        """Obey the switch as it is now, in the environment or the settings file, and revive dead relays."""
         for (folder, remote), settings in list(self.remotes.items()):
             try:
                 is_off = load(dir=str(folder)).disable_write_through
@@ -94,6 +106,30 @@ class Process:
             elif relay is not None:
                 relay.watch()
 
+    def new_relay(self, settings: Settings, remote: str) -> Relay:
+        """The relay from a data folder to a remote."""
+        with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
+            socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
+        key = settings.key(remote)
+
+        def runs() -> list[Listening]:
+            mine = [run for run in list(self.open_runs) if (run.settings.dir, run.settings.remote) == (settings.dir, remote)]
+            return [run.listening() for run in mine]
+
+        return Relay(
+            Outgoing(Folder(settings.journal_root, settings.lock_root), remote),
+            HttpTransport(remote, token=key),
+            open_kept(settings.dir, remote),
+            listener=Listener(remote, settings.dir, key, runs=runs, told=self.told),
+            key=key,
+        )
+
+    def told(self, control: Control) -> None:
+        """A server wants something of an attempt that is made here."""
+        for run in list(self.open_runs):
+            if (run.id, run.started.attempt) == (control.run, control.attempt):
+                run.stop_signal.obey(control)
+
     def drain(self, settings: Settings, deadline: float) -> Sent:
         """Wait until what was recorded is acknowledged, or the time (of the clock's `monotonic`) has come."""
         relay = self.relays.get((settings.dir, settings.remote or ""))
@@ -103,7 +139,7 @@ class Process:
         """The same where nothing is sent by itself: send these files, and what dead processes left, until the deadline."""
         if not settings.remote or not settings.disable_write_through:
             return self.drain(settings, deadline)
-        relay = new_relay(settings, settings.remote)
+        relay = self.new_relay(settings, settings.remote)
         for path in paths:
             relay.source.add(path)
         relay.start()
@@ -139,6 +175,8 @@ class Process:
         self.open_runs.remove(run)
         if self.current is run:
             self.current = None
+        if self.watched is run:
+            self.watched = None
 
     def here(self) -> "Run":
         """The current run. ConfigError if there is none."""
@@ -162,6 +200,8 @@ class Process:
     def at_exit(self) -> None:
         """The interpreter ends, and some runs are open: they failed."""
         error = getattr(sys, "last_value", None)
+        for run in list(self.open_runs):
+            run.take_last_notes(LAST_NOTES_SECONDS)
         self.fail_all(text_of_error(error) if error else "the interpreter ended without finish()")
         self.pulse.stop()
         for relay in self.relays.values():
@@ -181,21 +221,6 @@ class Process:
         deadline = SYSTEM.monotonic() + EXIT_DRAIN_SECONDS
         for relay in self.relays.values():
             relay.wait(deadline)
-
-
-def new_relay(settings: Settings, remote: str) -> Relay:
-    """The relay from a data folder to a remote."""
-    with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
-        socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
-    source = Outgoing(Folder(settings.journal_root, settings.lock_root), remote)
-    key = settings.key(remote)
-    return Relay(
-        source,
-        HttpTransport(remote, token=key),
-        open_kept(settings.dir, remote),
-        listener=Listener(remote, settings.dir, key),
-        key=key,
-    )
 
 
 PROCESS = Process()

@@ -1,8 +1,10 @@
 """A run as the process that makes it sees it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import fsum
-from operator import length_hint
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -11,23 +13,29 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, wall_ns
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import Appender, Folder
+from tasuki.journal import Appender, Folder, control_path
 from tasuki.records import (
     MAX_PAYLOAD_BYTES,
     Alert,
     AlertLevel,
     Heartbeat,
+    Listening,
+    RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Status,
     encode,
     encode_metrics,
     encode_parts,
 )
-from tasuki.relay import Sent, control_path
+from tasuki.relay import Sent
+from tasuki.sdk.capture import Sampler
+from tasuki.sdk.files import file_record
 from tasuki.sdk.notes import Notebook, TakesNotes
 from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
+from tasuki.sdk.progress import Loop
 from tasuki.sdk.run_config import Config
 from tasuki.sdk.stop import Stop, StopSignal
 from tasuki.sdk.values import LARGEST_INT, as_config, numbers, text_of_error, text_or_none, whole_step
@@ -38,6 +46,7 @@ from tasuki.settings import Settings
 __all__ = ["Run"]
 
 T = TypeVar("T")
+NOTES_SECONDS = 0.3
 ODD_VALUES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, Warning)
 """What encoding odd values may raise (the slow way then names them), and a LookupError for a size that has no packer."""
 
@@ -57,6 +66,9 @@ class Run(TakesNotes):
         self.owned = False
         self.warned: set[tuple[str, str]] = set()
         self.watchers: Watchers | None = None
+        self.note_taker: threading.Thread | None = None
+        self.in_progress = False
+        self.sampler: Sampler | None = None
         self.stop_signal = StopSignal(control_path(settings.dir, id, started.attempt))
         folder = Folder(settings.journal_root, settings.lock_root)
         self.appender = Appender(
@@ -81,6 +93,8 @@ class Run(TakesNotes):
         self.appender.opening = lambda: [encode(self.started)]
         self.appender.open()
         self.owned = True
+        if self.settings.system_metrics:
+            self.sampler = Sampler(self.settings.dir, self.settings.system_metrics)
         PROCESS.began(self)
 
     # -- what is recorded
@@ -122,8 +136,9 @@ class Run(TakesNotes):
                     appender.settle(written, len(frame))
         if durable:
             appender.sync()
-        if self.watchers is not None:
-            self.heed(self.watchers.see(metrics, step))
+        watchers = self.watchers
+        if watchers is not None and not metrics.keys().isdisjoint(watchers.names):
+            self.heed(watchers.see(metrics, step))
 
     def alert(  # noqa: PLR0913 - the parts of an alert
         self,
@@ -158,6 +173,31 @@ class Run(TakesNotes):
             )
         )
 
+    def progress(self, rounds: Iterable[T], total: int | None = None) -> Iterable[T]:
+        """The same rounds; meanwhile how many are done, of how many, and how fast is on record, and in sight on a terminal.
+
+        `total`: how many there are, where they can't say so themselves. Of loops within loops the outermost counts.
+        """
+        if self.in_progress:
+            return rounds
+        return Loop(rounds, self.note_progress, busy=self.set_in_progress, total=total)
+
+    def keep(self, name: str, text: str) -> None:
+        """Keep a piece of text, such as what a program has printed: pieces of one name follow one another."""
+        self.append(encode(RunText(time=SYSTEM.now_us(), attempt=self.started.attempt, name=name, text=text_of(text))))
+
+    def save(
+        self, path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None
+    ) -> None:
+        """Keep a file as it is now, under `name` (else its path). Saved again under that name, the later one is shown.
+
+        Its content is on this machine's disk when this returns. A text of at most 64 KiB goes to the server with the run;
+        of anything else the server knows name, size and sha256. ConfigError for what is no file, or can't be read.
+        """
+        usable = None if step is None else self.usable_step(step)
+        now = SYSTEM.now_us()
+        self.append(encode(file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
+
     # -- watching
 
     def watch(self, metric: str, **rules: Any) -> None:
@@ -190,13 +230,6 @@ class Run(TakesNotes):
         """Where notes about this run go."""
         return self.noting
 
-    def progress(self, steps: Iterable[T], total: int | None = None) -> Iterator[T]:
-        """Go through steps, having said how many there are: `total_steps` in the config, which says how far the run has come."""
-        total = length_hint(steps) if total is None else total
-        if total:
-            self.config["total_steps"] = total
-        yield from steps
-
     def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> Sent:
         """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.
 
@@ -208,6 +241,7 @@ class Run(TakesNotes):
             raise ConfigError(f"a run can't be finished as {status!r}", hint="finished or failed")
         deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
         if not self.finished:
+            self.take_last_notes()
             self.say_status(Status(status), reason)
             self.finished = True
             self.appender.close()
@@ -234,6 +268,34 @@ class Run(TakesNotes):
         """This process has a new journal file."""
         PROCESS.writes(self.settings, path)
 
+    def take_last_notes(self, seconds: float = NOTES_SECONDS) -> None:
+        """Wait a moment for what is still being looked up."""
+        if self.note_taker is not None and self.owned:
+            self.note_taker.join(seconds)
+
+    def set_in_progress(self, is_so: bool) -> None:
+        """A loop has begun, or ended."""
+        self.in_progress = is_so
+
+    def note_progress(self, done: int, total: int | None, rate: float | None) -> None:
+        """Put on record how far a loop has come. It may end after its run has."""
+        if not self.finished:
+            count = RunProgress(time=SYSTEM.now_us(), attempt=self.started.attempt, done=done, total=total, rate=rate)
+            self.append(encode(count))
+
+    def note_diff(self, diff: str) -> None:
+        """Keep the uncommitted changes, if they are known in time."""
+        if not self.finished:
+            self.keep("git.diff", diff)
+
+    def note_load(self, sample: Mapping[str, float]) -> None:
+        """Log how busy the machine is, at the step that the run has come to."""
+        self.append(encode_metrics(SYSTEM.now_us(), max(self.next_step - 1, 0), sample))
+
+    def listening(self) -> Listening:
+        """How a server calls this attempt."""
+        return Listening(project=self.project, run=self.id, attempt=self.started.attempt)
+
     def beat(self) -> None:
         """Say that the process lives."""
         self.append(encode(Heartbeat(time=SYSTEM.now_us())))
@@ -246,6 +308,8 @@ class Run(TakesNotes):
         record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=text_or_none(reason))
         self.appender.append_important(encode(record))
         PROCESS.ended(self)
+        with suppress(OSError):
+            self.stop_signal.path.unlink(missing_ok=True)
 
     def record_config(self, changed: dict[str, Any]) -> None:
         """Put changed config keys on record."""

@@ -1,28 +1,25 @@
 """Starting a run, and the functions that mean the current one."""
 
-import platform
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from os import PathLike
 from typing import Any
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import BadRecord, ConfigError, Conflict, NotFound, warn_user
-from tasuki.journal import Folder, Journal, project_name, run_id
-from tasuki.records import AlertLevel, Metrics, RunStarted, Status, decode, frames
+from tasuki.errors import ConfigError, warn_user
+from tasuki.journal import project_name
+from tasuki.records import AlertLevel, RunStarted, Status
 from tasuki.relay import Sent, remote_url
+from tasuki.sdk.capture import checkout_here, environment_of, keep_diff
 from tasuki.sdk.notes import Noted
 from tasuki.sdk.process import PROCESS
+from tasuki.sdk.resume import chosen_run
 from tasuki.sdk.run import Run
 from tasuki.sdk.stop import Stop
 from tasuki.sdk.values import as_config, jsonable, text, text_or_none
-from tasuki.settings import captured_environment, load
+from tasuki.settings import load
 
-__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "should_stop", "watch"]
-
-ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-RESUME = ("never", "allow", "must")
+__all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "save", "should_stop", "watch"]
 
 
 def init(  # noqa: PLR0913 - the shape that users of trackers know
@@ -39,30 +36,32 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     journal: str | None = None,
     remote: str | None = None,
     token: str | None = None,
+    system_metrics: float | bool | None = None,
     **unknown: Any,
 ) -> Run:
     """Start a run and make it the current one; an earlier one that is still open is finished first.
 
     `project`: any text (else TASUKI_PROJECT). `name`: any text, need not be unique. `config`: a dict, an argparse namespace, a
     dataclass, a msgspec struct or a pydantic model. `id`: 1 to 64 letters, digits, `._-`; with `resume="allow"` or `"must"` a
-    new attempt at the run of that id. `dir`: the data folder (else TASUKI_DIR); `journal`: puts the journals elsewhere (else
-    TASUKI_JOURNAL). `remote`: the address of a server, or its name (else TASUKI_REMOTE), to which everything is sent as it is
-    recorded, with `token` (else TASUKI_TOKEN, else the file credentials) as the key; a server that is down, slow or wrong never
-    holds the run up.
+    new attempt at the run of that id, which may be in the folder or on the server (`"must"`: the beginning of an id will do).
+    `dir`: the data folder (else TASUKI_DIR); `journal`: puts the journals elsewhere (else TASUKI_JOURNAL). `remote`: the address
+    of a server, or its name (else TASUKI_REMOTE), to which everything is sent as it is recorded, with `token` (else TASUKI_TOKEN,
+    else the file credentials) as the key; a server that is down, slow or wrong never holds the run up. `system_metrics`: seconds
+    between samples of the machine's load, which are logged under `system/`; False for none (else TASUKI_SYSTEM_METRICS, else 15).
 
     Raises ConfigError for a bad argument, Conflict for an id that exists, NotFound for one that must exist and does not,
-    JournalError when the folder can't be written.
+    JournalError when the folder can't be written, RemoteError where only the server can know of the run, and can't be asked.
     """
     if unknown:
         warn_user(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning)
-    settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token)
+    settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token, system_metrics=system_metrics)
     if settings.remote:
         remote_url(settings.remote)
     if settings.project is None:
         raise ConfigError("no project is named", hint='tasuki.init(project="digits"), or export TASUKI_PROJECT=digits')
     project = project_name(settings.project)
-    folder = Folder(settings.journal_root, settings.lock_root)
-    chosen, next_step = chosen_id(folder, project, id, resume)
+    chosen = chosen_run(settings, project, id, resume)
+    checkout = checkout_here() if settings.capture_git else None
     started = RunStarted(
         time=SYSTEM.now_us(),
         attempt=secrets.token_hex(8),
@@ -71,42 +70,14 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
         notes=text_or_none(notes),
         tags=[text(tag) for tag in ([tags] if isinstance(tags, str) else tags)],
         config=as_config(config),
-        environment=jsonable(captured_environment() | {"python": platform.python_version(), "argv": sys.argv}),
+        environment=jsonable(environment_of(checkout)),
     )
-    run = Run(settings, project, chosen, started, next_step=next_step)
+    run = Run(settings, project, chosen.id, started, next_step=chosen.next_step)
     run.begin()
+    if checkout is not None:
+        run.note_taker = keep_diff(checkout, run.note_diff)
     PROCESS.made_current(run)
     return run
-
-
-def chosen_id(folder: Folder, project: str, given: str | None, resume: str) -> tuple[str, int]:
-    """The run's id, checked against what the folder has, and the step after the highest that it has logged."""
-    if resume not in RESUME:
-        raise ConfigError(f"there is no resume={resume!r}", hint=f"one of {', '.join(RESUME)}")
-    if given is None:
-        if resume == "must":
-            raise ConfigError('resume="must" needs an id', hint='tasuki.init(id="abc", resume="must")')
-        return "".join(secrets.choice(ID_ALPHABET) for _ in range(8)), 0
-    chosen = run_id(given)
-    journals = [journal for journal in folder.journals(project=project) if journal.header.run == chosen]
-    if journals and resume == "never":
-        raise Conflict(f"project {project!r} has a run {chosen!r}", hint='resume="allow" makes a new attempt at it')
-    if not journals and resume == "must":
-        raise NotFound(f"project {project!r} has no run {chosen!r}", hint='resume="allow" starts it')
-    return chosen, max((highest_step(folder, journal) for journal in journals), default=-1) + 1
-
-
-def highest_step(folder: Folder, journal: Journal) -> int:
-    """The highest step that a journal has; -1 if none. A record that can't be read is skipped."""
-    highest = -1
-    with folder.view(journal) as view:
-        for piece in view.pieces():
-            for _, payload in frames(piece):
-                with suppress(BadRecord):
-                    record = decode(payload)
-                    if isinstance(record, Metrics):
-                        highest = max(highest, record.step)
-    return highest
 
 
 def log(metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = False) -> None:
@@ -191,6 +162,11 @@ def lesson(text: str, confidence: float | None = None, category: str | None = No
 def event(name: str, data: Mapping[str, Any] | None = None) -> Noted:
     """`Run.event` of the current run. ConfigError if there is none."""
     return PROCESS.here().event(name, data)
+
+
+def save(path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None) -> None:
+    """`Run.save` of the current run. ConfigError if there is none."""
+    PROCESS.here().save(path, name, step=step, caption=caption)
 
 
 def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:

@@ -1,31 +1,28 @@
 """Whether a run should stop: because a watcher said so, or because somebody outside asked for it."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import read_control
 from tasuki.records import Control
 
 __all__ = ["Stop", "StopSignal"]
 
 LOOK_SECONDS = 1.0
-log = logging.getLogger("tasuki.sdk")
-decode = msgspec.json.Decoder(Control).decode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stop:
-    """The answer of `should_stop()`: true if the run should stop. `source`: watcher or control; `reason`: an `AlertReason`, or the
-    text of who asked; `metric` and `step` of what a watcher saw.
+    """The answer of `should_stop()`: true if the run should stop. `source`: watcher or control; `reason`: an `AlertReason`, or what
+    the one who asked has said; `metric` and `step` of what a watcher saw; `by`: who asked from outside.
     """
 
     source: str | None = None
     reason: str | None = None
     metric: str | None = None
     step: int | None = None
+    by: str | None = None
 
     def __bool__(self) -> bool:
         return self.source is not None
@@ -59,11 +56,10 @@ class StopSignal:
 
     def look(self) -> None:
         """See whether somebody outside has asked for it."""
-        try:
-            control = decode(self.path.read_bytes())
-        except FileNotFoundError:
-            return
-        except (OSError, msgspec.DecodeError) as error:
-            log.warning("the request in %s can't be read: %s", self.path, error)
-            return
-        self.set(Stop(source="control", reason=control.stop))
+        control = read_control(self.path)
+        if control is not None:
+            self.obey(control)
+
+    def obey(self, control: Control) -> None:
+        """Somebody outside asks for it."""
+        self.set(Stop(source="control", reason=control.stop or None, by=control.by))

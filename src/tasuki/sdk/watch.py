@@ -15,6 +15,9 @@ __all__ = ["Finding", "Watcher", "Watchers"]
 
 MISSING = object()
 NOTHING: Set[str] = frozenset()
+OUTLAST_INFINITY: Set[str] = frozenset({AlertReason.SPIKE.value})
+OUTLAST_NAN: Set[str] = OUTLAST_INFINITY | {AlertReason.MAX_VALUE.value, AlertReason.MIN_VALUE.value}
+"""Excursions that a NaN, or an infinity that is taken for one, does not end: the value is not back."""
 Rule = Callable[[float, int], Any]
 
 
@@ -90,22 +93,29 @@ class Watcher:
 
     def see(self, value: float, step: int) -> list[Finding]:
         """What there is to say about the next value."""
-        found = []
-        if not math.isfinite(value):
+        found: list[Finding] = []
+        outlasting = NOTHING
+        if math.isfinite(value):
+            found += self.see_limits(value, step)
+            if self.spike_factor is not None:
+                found += self.see_spike(value, step, self.spike_factor)
+        elif self.nan or math.isnan(value):
+            outlasting = OUTLAST_NAN
             if self.nan:
                 found.append(self.finding(AlertReason.NAN, value, step, f"{self.metric} is {value}", stop=True))
         else:
-            found += self.see_finite(value, step)
+            outlasting = OUTLAST_INFINITY
+            found += self.see_limits(value, step)
         if self.patience is not None and self.is_stagnant(value):
             title = f"{self.metric} has not improved for {self.patience} reports"
             data = {"best": self.best, "patience": self.patience, "min_delta": self.min_delta}
             found.append(self.finding(AlertReason.PATIENCE, value, step, title, stop=True, data=data))
         if self.fn is not None:
             found += self.ask(self.fn, value, step)
-        return self.fresh(found)
+        return self.fresh(found, outlasting)
 
-    def see_finite(self, value: float, step: int) -> list[Finding]:
-        """The rules on a number's size; it is then one of the recent values."""
+    def see_limits(self, value: float, step: int) -> list[Finding]:
+        """The rules on a number's size."""
         found = []
         if self.max_value is not None and value > self.max_value:
             title = f"{self.metric} is {value:g}, above {self.max_value:g}"
@@ -114,14 +124,18 @@ class Watcher:
         if self.min_value is not None and value < self.min_value:
             title = f"{self.metric} is {value:g}, below {self.min_value:g}"
             found.append(self.finding(AlertReason.MIN_VALUE, value, step, title, data={"min_value": self.min_value}))
-        if self.spike_factor is not None:
-            if len(self.recent) == self.window:
-                average = math.fsum(self.recent) / self.window
-                if average and abs(value - average) > (self.spike_factor - 1) * abs(average):
-                    title = f"{self.metric} is {value:g} after an average of {average:g}"
-                    data = {"average": average, "spike_factor": self.spike_factor, "window": self.window}
-                    found.append(self.finding(AlertReason.SPIKE, value, step, title, data=data))
-            self.recent.append(value)
+        return found
+
+    def see_spike(self, value: float, step: int, factor: float) -> list[Finding]:
+        """The rule on how far a number is from those before; it is then one of them."""
+        found = []
+        if len(self.recent) == self.window:
+            average = math.fsum(self.recent) / self.window
+            if average and abs(value - average) > (factor - 1) * abs(average):
+                title = f"{self.metric} is {value:g} after an average of {average:g}"
+                data = {"average": average, "spike_factor": factor, "window": self.window}
+                found.append(self.finding(AlertReason.SPIKE, value, step, title, data=data))
+        self.recent.append(value)
         return found
 
     def is_stagnant(self, value: float) -> bool:
@@ -170,14 +184,17 @@ class Watcher:
         """What one of our own rules has seen."""
         return Finding(reason, self.metric, value, step, title, self.level, stop, None, data)
 
-    def fresh(self, found: list[Finding]) -> list[Finding]:
-        """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title."""
+    def fresh(self, found: list[Finding], outlasting: Set[str]) -> list[Finding]:
+        """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title.
+
+        `outlasting`: what a value like this one does not end, if it was so before.
+        """
         if not found:
-            self.active = NOTHING
+            self.active = self.active & outlasting if self.active else NOTHING
             return found
         keys = [finding.title if finding.reason is AlertReason.CUSTOM else finding.reason.value for finding in found]
         fresh = [finding for key, finding in zip(keys, found, strict=True) if key not in self.active]
-        self.active = set(keys)
+        self.active = set(keys) | (self.active & outlasting)
         return fresh
 
 
@@ -186,12 +203,16 @@ class Watchers:
 
     def __init__(self) -> None:
         self.by_metric: dict[str, list[Watcher]] = {}
+        self.names: Set[str] = NOTHING
+        """What a call has if it has a metric that is watched: its name, or the beginning of it that nested values have."""
         self.lock = threading.RLock()
 
     def add(self, watcher: Watcher) -> None:
         """One more; several may watch one metric."""
         with self.lock:
             self.by_metric = self.by_metric | {watcher.metric: [*self.by_metric.get(watcher.metric, []), watcher]}
+            parts = watcher.metric.split("/")
+            self.names = self.names | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
     def see(self, metrics: Mapping[str, Any], step: int) -> list[Finding]:
         """What there is to say about the values of one call."""

@@ -1,31 +1,32 @@
 """What the server answers with: lists of rows, charts, and how they are written as JSON."""
 
-import math
-from typing import Any
-
 import msgspec
 
-from tasuki.records import AlertRow, HistoryRow, NoteRow, ProjectRow, RunRow, Summary, json_number
+from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_safe
 
 __all__ = [
     "AlertList",
     "Chart",
     "ChartRun",
+    "FileList",
     "HistoryList",
     "Ingested",
     "Meta",
     "MetricList",
     "NoteList",
     "NoteResult",
+    "OverviewAnswer",
     "PointsAnswer",
     "ProjectList",
     "Purged",
+    "RunAnswer",
     "RunList",
     "SeriesAnswer",
     "StreamList",
     "StreamRow",
     "SummaryList",
     "SyncedNotes",
+    "TextList",
     "encoded",
 ]
 
@@ -65,6 +66,12 @@ class RunAnswer(RunRow, frozen=True, kw_only=True):
     missing: int
 
 
+class OverviewAnswer(Overview, frozen=True, kw_only=True):
+    """A project at a glance."""
+
+    missing: int
+
+
 class MetricList(Listing, frozen=True, kw_only=True):
     """The metrics of a run."""
 
@@ -87,6 +94,18 @@ class AlertList(Listing, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
+
+
+class TextList(Listing, frozen=True, kw_only=True):
+    """What a run has kept as text."""
+
+    texts: list[TextRow]
+
+
+class FileList(Listing, frozen=True, kw_only=True):
+    """Files."""
+
+    files: list[FileRow]
 
 
 class NoteList(Listing, frozen=True, kw_only=True):
@@ -191,16 +210,4 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 
 def encoded(answer: msgspec.Struct) -> bytes:
     """The answer as JSON: NaN and infinities as the strings that stand for them."""
-    return msgspec.json.encode(plain(msgspec.to_builtins(answer)))
-
-
-def plain(value: Any) -> Any:
-    """The same without floats that JSON can't hold."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else json_number(value)
-        case dict():
-            return {key: plain(inner) for key, inner in value.items()}
-        case list():
-            return [plain(inner) for inner in value]
-    return value
+    return msgspec.json.encode(json_safe(msgspec.to_builtins(answer)))

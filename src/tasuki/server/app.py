@@ -17,17 +17,21 @@ from litestar.types import ASGIApp
 from tasuki import __version__
 from tasuki.files import write_once
 from tasuki.jobs import Jobs, TaskManager
+from tasuki.notify import Deliveries
 from tasuki.server.answers import Meta
 from tasuki.server.asking import provide_asking
 from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.door import LOOPBACK, SPOKEN, Door
+from tasuki.server.editing import EDITING
 from tasuki.server.events import Hub, event_stream
+from tasuki.server.files import FILES
 from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
 from tasuki.server.ingest import INGEST
 from tasuki.server.jobs import JOBS_API
 from tasuki.server.keeper import Keeper
 from tasuki.server.limits import MAX_BODY_BYTES, Window
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.openapi import openapi
 from tasuki.server.own_journal import OwnJournal
 from tasuki.server.problems import problem_response
@@ -38,9 +42,12 @@ from tasuki.server.remotes import REMOTES, Outgoing
 from tasuki.server.replicate import Receiver, replicate
 from tasuki.server.series import SERIES
 from tasuki.server.session import SESSION
+from tasuki.server.stalls import Stalls
 from tasuki.server.static import STATIC
+from tasuki.server.stopping import STOPPING
 from tasuki.server.streams import STREAMS
 from tasuki.server.tokens import open_tokens
+from tasuki.server.trackio import TRACKIO, Streams, Uploads
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
@@ -65,17 +72,21 @@ class Parts:
         self.keeper = Keeper(settings, self.moved)
         self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
         self.readers = Readers(settings, self.keeper)
-        self.receiver = Receiver(self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id)
+        self.receiver = Receiver(
+            self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id, Mailbox(settings.dir)
+        )
         self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
+        self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
+        self.trackio_uploads = Uploads(settings.dir)
         self.brain_requests = Window(600, 60)
         self.outgoing = Outgoing(folder=settings.dir)
         self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(
-            self.watcher, self.gate, self.meta.boot_id, per_address=settings.events_per_address, trusted=settings.trusted_proxies
-        )
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
         self.jobs = Jobs(settings, changed=self.moved)
         self.tasks = TaskManager(settings, self.jobs)
         self.log_streams: Counter[str] = Counter()
+        self.deliveries = Deliveries(settings, projects=False)
+        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
     def moved(self) -> None:
         """The projection has moved."""
@@ -91,7 +102,8 @@ class Parts:
         """From start to stop."""
         self.committer.start()
         await self.hub.look()
-        tasks = [asyncio.create_task(self.keeper.run()), asyncio.create_task(self.hub.run())]
+        tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
+        self.deliveries.start()
         await self.tasks.start()
         try:
             yield
@@ -103,6 +115,7 @@ class Parts:
                     await task
             await self.tasks.stop()
             await self.jobs.close()
+            await asyncio.to_thread(self.deliveries.stop)
             await self.committer.stop()
             for readers in (self.readers, self.watcher):
                 await asyncio.to_thread(readers.close)
@@ -136,11 +149,15 @@ def application(parts: Parts, host: str) -> ASGIApp:
             meta,
             openapi,
             *QUESTIONS,
+            *FILES,
             *SERIES,
             *STREAMS,
             *SESSION,
             *REMOTES,
             *INGEST,
+            *EDITING,
+            *STOPPING,
+            *TRACKIO,
             replicate,
             event_stream,
             *JOBS_API,
@@ -154,6 +171,8 @@ def application(parts: Parts, host: str) -> ASGIApp:
             "readers": given(parts.readers),
             "receiver": given(parts.receiver),
             "own_journal": given(parts.own_journal),
+            "streams": given(parts.trackio_streams),
+            "uploads": given(parts.trackio_uploads),
             "brain_requests": given(parts.brain_requests),
             "jobs": given(parts.jobs),
             "hub": given(parts.hub),

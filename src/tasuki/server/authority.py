@@ -43,6 +43,13 @@ class Authority:
             raise forbidden(principal, Scope.WRITE, items[0].project)
         return found
 
+    async def permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
+        """Whether each item would be the principal's to send."""
+        if not principal.token or not items:
+            return [True] * len(items)
+        owners = await self.owners(principal, [item for item in items if principal.may(Scope.LOG, item.project)])
+        return [self.objection(principal, item, owners) is None for item in items]
+
     def objection(self, principal: Principal, item: Item, owners: dict[Owned, str]) -> str | None:
         """Why one item is not the principal's to send."""
         if not principal.may(Scope.LOG, item.project):

@@ -14,9 +14,11 @@ from litestar.types import Scope as Connection
 
 from tasuki.records import JOBS
 from tasuki.server.gate import Gate, header, needs
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.problems import Refusal, send_problem
 from tasuki.server.readers import Readers
 from tasuki.server.tokens import Principal, Scope
+from tasuki.settings import Settings
 from tasuki.store import EVERYBODYS, Event, EventSpan, Questions, event_span, events_after
 
 __all__ = ["Hub", "Place", "event_stream"]
@@ -49,22 +51,23 @@ def parse_place(text: str) -> Place | None:
 
 
 class Reader:
-    """One who listens, to one project or to all that they may read: what is still to be sent to them."""
+    """One who listens, to some projects or to all that they may read: what is still to be sent to them."""
 
-    def __init__(self, principal: Principal, project: str | None) -> None:
+    def __init__(self, principal: Principal, projects: frozenset[str]) -> None:
         self.principal = principal
-        self.project = project
+        self.projects = projects
         self.ended = False
         self.waiting: deque[bytes] = deque()
         self.lost = False
         self.news = asyncio.Event()
 
     def wants(self, event: Event) -> bool:
-        """Whether an event is for them: of a job, only its user and admins are told, unless they listen to one project."""
+        """Whether an event is for them: of a job, which is of no project, its user and admins are told."""
         if event.project == JOBS:
             is_theirs = event.user in (EVERYBODYS, self.principal.name) or self.principal.may(Scope.ADMIN)
-            return self.project is None and is_theirs and self.principal.may(Scope.READ)
-        return self.project in (None, event.project) and self.principal.may(Scope.READ, event.project)
+            return is_theirs and self.principal.may(Scope.READ)
+        asked_for = not self.projects or event.project in self.projects
+        return asked_for and self.principal.may(Scope.READ, event.project)
 
     def put(self, event: Event, message: bytes) -> None:
         """One more; when there are too many, all are dropped, and what follows too, until the reader has been told."""
@@ -90,15 +93,14 @@ class Reader:
 
 
 class Hub:
-    """Reads the table of events once for all readers."""
+    """Reads the table of events once for all readers, and for the mailbox."""
 
-    def __init__(
-        self, readers: Readers, gate: Gate, boot_id: str, *, per_address: int = PER_ADDRESS, trusted: Collection[str] = ()
-    ) -> None:
-        self.per_address = per_address
-        self.trusted = trusted
+    def __init__(self, readers: Readers, gate: Gate, mailbox: Mailbox, boot_id: str, settings: Settings) -> None:
+        self.per_address = settings.events_per_address
+        self.trusted = settings.trusted_proxies
         self.readers = readers
         self.gate = gate
+        self.mailbox = mailbox
         self.boot_id = boot_id
         self.place = Place(0, 0)
         self.listening: set[Reader] = set()
@@ -138,10 +140,12 @@ class Hub:
             place, events = await self.readers.in_thread(self.readers.peek, self.news)
             if place.generation != self.place.generation or place.sequence < self.place.sequence:
                 self.place = place
+                self.mailbox.put(await self.readers.in_thread(self.readers.peek, lambda questions, _: questions.stops()))
                 for reader in self.listening:
                     reader.lose()
                 return
             for event in events:
+                self.mailbox.hear(event)
                 message = encoded(Place(place.generation, event.sequence), event.data)
                 for reader in self.listening:
                     reader.put(event, message)
@@ -216,7 +220,8 @@ class EventStream:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self.reader.news.wait()
         except TimeoutError:
-            await self.send(named("heartbeat", None))
+            # all up to the hub's place has been sent, or was not for this reader: it need not be replayed
+            await self.send(named("heartbeat", None if self.reader.news.is_set() else self.hub.place))
             return
         self.reader.news.clear()
         if self.reader.lost:
@@ -242,8 +247,8 @@ async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
         detail = f"{address} has {hub.per_address} event streams open"
         await send_problem(send, Refusal(429, detail, error="too-many-connections", wait=RETRY_SECONDS))
         return
-    project, since = asked_for(scope)
-    reader = Reader(scope["auth"], project)
+    projects, since = asked_for(scope)
+    reader = Reader(scope["auth"], projects)
     stream = EventStream(hub, reader, send)
     hub.addresses[address] += 1
     hub.listening.add(reader)
@@ -266,12 +271,12 @@ def client_address(scope: Any, trusted: Collection[str]) -> str:
     return address
 
 
-def asked_for(scope: Connection) -> tuple[str | None, Place | None]:
-    """Which project, and since which event: `Last-Event-ID` is a header, or a parameter for those who can't set one."""
+def asked_for(scope: Connection) -> tuple[frozenset[str], Place | None]:
+    """Which projects, and since which event: `Last-Event-ID` is a header, or a parameter for those who can't set one."""
     query = parse_qs(scope["query_string"].decode("latin-1"))
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     last = headers.get(b"last-event-id") or query.get("last_event_id", [""])[0]
-    return query.get("project", [None])[0], parse_place(last) if last else None
+    return frozenset(query.get("project", [])), parse_place(last) if last else None
 
 
 async def until_gone(stream: Coroutine[None, None, None], receive: Receive) -> None:

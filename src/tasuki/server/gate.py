@@ -23,6 +23,8 @@ ANY_TOKEN = "any token"
 NOTHING = "nothing"
 NEEDS = "needs"
 BEARER = "bearer "
+WRITE_TOKEN = b"x-trackio-write-token"
+"""Where trackio's client shows its token."""
 
 
 def needs(what: Scope | str) -> dict[str, Any]:
@@ -48,7 +50,7 @@ class Gate:
         try:
             if self.is_open:
                 return EVERYBODY
-            token = bearer(scope) or self.cookie_token(scope)
+            token = bearer(scope) or header(scope, WRITE_TOKEN).strip() or self.cookie_token(scope)
             return self.tokens.principal(token) if token else None
         except apsw.Error as error:
             raise Refusal(503, "the server's tokens can't be read", hint="its log has more") from error

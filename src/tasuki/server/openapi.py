@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 
-from tasuki.records import Replicate
+from tasuki.records import Change, Replicate
 from tasuki.server.gate import ANY_TOKEN, needs
 from tasuki.server.given import Bare, Ingest, Sync
 from tasuki.server.jobs import Only, Submit
+from tasuki.server.stopping import Asked
 
 __all__ = ["openapi"]
 
@@ -19,7 +20,12 @@ BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "/api/v1/sync": (Sync,),
     "/api/cloud/jobs/submit": (Submit,),
     "/api/cloud/jobs/sync": (Only,),
+    "/api/v1/runs/{id}/stop": (Asked,),
+    "/api/v1/runs/{id}": (Change,),
 }
+METHODS = {"/api/v1/runs/{id}": "patch"}
+"""Of those that are no POST."""
+OPTIONAL = {"/api/v1/runs/{id}/stop"}
 BINARY = {"/api/v1/replicate"}
 
 
@@ -33,5 +39,5 @@ async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
         schema = references[0] if len(references) == 1 else {"anyOf": list(references)}
         types = ["application/json", *(["application/msgpack"] if path in BINARY else [])]
         content = {kind: {"schema": schema} for kind in types}
-        described["paths"][path]["post"]["requestBody"] = {"required": True, "content": content}
+        described["paths"][path][METHODS.get(path, "post")]["requestBody"] = {"required": path not in OPTIONAL, "content": content}
     return described

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from tasuki.server.authority import Authority
 from tasuki.server.committer import Committer
 from tasuki.server.gate import needs
 from tasuki.server.limits import MAX_BODY_BYTES, MAX_JSON_BYTES, PACE_MS, Bodies, Pace
+from tasuki.server.mailbox import Mailbox
 from tasuki.server.problems import Problem, Refusal
 from tasuki.server.tokens import Principal, Scope
 
-__all__ = ["Mailbox", "Receiver", "replicate"]
+__all__ = ["Receiver", "of_run", "replicate"]
 
 WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
@@ -29,48 +29,37 @@ JSON = "application/json"
 SMALL_BYTES = 256 * 1024
 
 
-class Mailbox:
-    """Words for the processes that make runs. Nobody writes any yet: stop requests will."""
-
-    def __init__(self) -> None:
-        self.closing = asyncio.Event()
-
-    async def wait(self, seconds: float) -> list[Control]:
-        """The words that are there; else those that come within the time, or before the server stops."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.closing.wait()
-        return []
-
-    def close(self) -> None:
-        """Let all go who wait."""
-        self.closing.set()
-
-
 class Receiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str) -> None:
+    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str, mailbox: Mailbox) -> None:
         self.committer = committer
         self.authority = authority
         self.raw_path = raw_path
         self.boot_id = boot_id
         self.bodies = Bodies()
         self.pace = Pace()
-        self.mailbox = Mailbox()
+        self.mailbox = mailbox
 
     async def answer(self, request: Replicate, principal: Principal) -> Replicated:
-        """Store the items; without any, wait."""
+        """Store the items; without any, wait for a word about what is listened for."""
         if not request.items:
-            control = await self.mailbox.wait(request.wait_s)
-            return Replicated(items=[], boot_id=self.boot_id, control=control)
+            return Replicated(items=[], boot_id=self.boot_id, control=await self.words(request, principal))
         objections = await self.authority.objections(principal, request.items)
         flaws = [flaw(item) or objection for item, objection in zip(request.items, objections, strict=True)]
         sound = [item for item, wrong in zip(request.items, flaws, strict=True) if wrong is None]
         replies = iter(await self.committer.append(sound) if sound else [])
         judged = zip(request.items, flaws, strict=True)
         answers = [next(replies) if wrong is None else rejected(item, wrong) for item, wrong in judged]
-        return Replicated(items=answers, boot_id=self.boot_id)
+        words = self.mailbox.about({(item.project, item.run) for item in sound})
+        return Replicated(items=answers, boot_id=self.boot_id, control=words)
+
+    async def words(self, request: Replicate, principal: Principal) -> list[Control]:
+        """What is wanted of the attempts that are listened for: said to those alone who may send to the run."""
+        attempts = {(one.project, one.run, one.attempt) for one in request.listening}
+        found = await self.mailbox.wait(attempts, request.wait_s)
+        permitted = await self.authority.permitted(principal, [of_run(project, run) for project, run, _ in found])
+        return [word for word, may_hear in zip(found.values(), permitted, strict=True) if may_hear]
 
 
 @post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=needs(Scope.LOG), responses={
@@ -89,7 +78,7 @@ async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Resp
         after_ms = receiver.pace.spend(principal.name, len(body)) if principal.token else PACE_MS
         asked = await parsed(body, binary=binary)
         answer = await receiver.answer(asked, principal)
-    answer = msgspec.structs.replace(answer, next_after_ms=after_ms)
+    answer = msgspec.structs.replace(answer, next_after_ms=after_ms if asked.items else 0)
     accepted = request.headers.get("accept", "")
     if MSGPACK in accepted or (binary and JSON not in accepted):
         return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)
@@ -108,6 +97,11 @@ async def parsed(body: bytes, *, binary: bool) -> Replicate:
 
 decode_msgpack = msgspec.msgpack.Decoder(Replicate).decode
 decode_json = msgspec.json.Decoder(Replicate).decode
+
+
+def of_run(project: str, run: str) -> Item:
+    """An item that tells nothing of a run."""
+    return Item(project=project, run=run, writer="0" * 32, offset=START.offset, crc=START.crc)
 
 
 def flaw(item: Item) -> str | None:

@@ -75,8 +75,9 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
-        shown = f"[{host}]" if ":" in host else host
-        (say or say_on_stderr)(f"tasuki serves {settings.dir} at http://{shown}:{bound}/ (Ctrl-C stops it)")
+        address = f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
+        parts.deliveries.link = settings.public_url or address
+        (say or say_on_stderr)(f"tasuki serves {settings.dir} at {address} (Ctrl-C stops it)")
         Server(config, parts).run(sockets=[listener])
 
 

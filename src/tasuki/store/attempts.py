@@ -1,4 +1,4 @@
-"""What records say about a run but its points: its fields, config, tags, attempts and their ends."""
+"""What records say about a run but its points: its fields, config, tags, attempts, how far they came, who asked for their end."""
 
 import json
 from collections.abc import Iterable
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from tasuki.records import RunStarted, RunStatus, RunUpdated
+from tasuki.records import RunProgress, RunStarted, RunStatus, RunText, RunUpdated, StopRequested
 from tasuki.store.sql import rows
 
-__all__ = ["Place", "run_started", "run_status", "run_updated", "to_json"]
+__all__ = ["Place", "run_progress", "run_started", "run_status", "run_stop", "run_text", "run_updated", "to_json"]
 
 
 class Place(NamedTuple):
@@ -37,6 +37,7 @@ def run_started(db: apsw.Connection, run: int, place: Place, record: RunStarted)
             (run, job, place.clock, place.writer),
         )
     db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
+    db.execute("UPDATE summary SET born = ?1 WHERE run = ?2 AND settled AND born > ?1", (place.clock, run))
     set_fields(db, run, place, record, record.config)
     set_tags(db, run, place, added=record.tags, removed=())
 
@@ -97,6 +98,32 @@ def run_status(db: apsw.Connection, run: int, place: Place, record: RunStatus) -
             " OR (excluded.status_clock, excluded.status_writer) < (status_clock, status_writer)",
             (run, record.attempt, record.status, record.reason, place.clock, place.writer),
         )
+
+
+def run_stop(db: apsw.Connection, run: int, place: Place, record: StopRequested) -> None:
+    """The first request for an attempt stands."""
+    db.execute(
+        "INSERT INTO run_stop VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
+        " reason = excluded.reason, asked_by = excluded.asked_by, clock = excluded.clock, writer = excluded.writer"
+        " WHERE (excluded.clock, excluded.writer) < (clock, writer)",
+        (run, record.attempt, record.reason, record.by, place.clock, place.writer),
+    )
+
+
+def run_progress(db: apsw.Connection, run: int, place: Place, record: RunProgress) -> None:
+    """The latest counts."""
+    db.execute(
+        "INSERT INTO run_progress VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
+        " done = excluded.done, total = excluded.total, rate = excluded.rate, clock = excluded.clock, writer = excluded.writer"
+        " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
+        (run, record.attempt, record.done, record.total, record.rate, place.clock, place.writer),
+    )
+
+
+def run_text(db: apsw.Connection, run: int, place: Place, record: RunText) -> None:
+    """One more piece."""
+    row = (run, record.attempt, record.name, place.clock, place.writer, place.offset, record.text)
+    db.execute("INSERT INTO run_text VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def to_json(value: Any) -> str:

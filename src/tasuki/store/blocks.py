@@ -8,9 +8,9 @@ import apsw
 from tasuki.store.chunk import axis_points, column_from_bytes, column_to_bytes, pack_axis
 from tasuki.store.outline import pack_outline
 from tasuki.store.points import Column, Line, Order, Points, pieces
-from tasuki.store.sql import one
+from tasuki.store.sql import one, rows
 
-__all__ = ["BLOCK_RECORDS", "block_parts", "overlapped", "read_block", "remove_blocks", "store_blocks"]
+__all__ = ["BLOCK_RECORDS", "block_parts", "blocks_behind", "overlapped", "read_block", "remove_blocks", "store_blocks"]
 
 BLOCK_RECORDS = 4096
 
@@ -56,11 +56,14 @@ def outline(points: Points, column: Column) -> bytes | None:
     return pack_outline(Line(points.steps if whole else points.steps[column.rows], column.values))
 
 
-def read_block(db: apsw.Connection, block: int) -> Points:
-    """A whole block."""
+def read_block(db: apsw.Connection, block: int, metric: str | None = None) -> Points:
+    """A block, with all columns or with one."""
     (axis,) = one(db, "SELECT axis FROM block WHERE id = ?", (block,))
     points = axis_points(axis)
-    chunks = db.execute("SELECT name, data FROM chunk JOIN metric ON metric.id = chunk.metric WHERE block = ?", (block,))
+    chunks = db.execute(
+        "SELECT name, data FROM chunk JOIN metric ON metric.id = chunk.metric WHERE block = ?1 AND (?2 IS NULL OR name = ?2)",
+        (block, metric),
+    )
     points.columns = {name: column_from_bytes(data) for name, data in chunks}
     return points
 
@@ -69,6 +72,18 @@ def remove_blocks(db: apsw.Connection, blocks: Sequence[int]) -> None:
     """Forget blocks and their chunks."""
     for table, key in (("chunk", "block"), ("block", "id")):
         db.executemany(f"DELETE FROM {table} WHERE {key} = ?", ((block,) for block in blocks))
+
+
+def blocks_behind(db: apsw.Connection, run: int, place: Order | None, metric: str | None) -> Iterator[Points]:
+    """The blocks of a run that have records behind a place, in order, with all columns or with one; each read when asked for."""
+    found = rows(
+        db,
+        "SELECT id FROM block WHERE run = ?1 AND (?2 IS NULL OR (last_step, last_clock, last_writer) > (?2, ?3, ?4))"
+        " ORDER BY last_step, last_clock, last_writer",
+        (run, *(place or (None, None, None))),
+    )
+    for (block,) in found:
+        yield read_block(db, block, metric)
 
 
 def block_parts(db: apsw.Connection, run: int, metric: str | None) -> Iterator[Points]:

@@ -21,6 +21,9 @@ RUN_TABLES = {
     "attempts": "SELECT attempt, clock, writer, environment, status, reason, status_clock, status_writer FROM run_attempt"
     " WHERE run = ? ORDER BY attempt",
     "attempt_writers": "SELECT attempt, writer FROM attempt_writer WHERE run = ? ORDER BY attempt, writer",
+    "stops": "SELECT attempt, reason, asked_by, clock, writer FROM run_stop WHERE run = ? ORDER BY attempt",
+    "progress": "SELECT attempt, done, total, rate, clock, writer FROM run_progress WHERE run = ? ORDER BY attempt",
+    "texts": 'SELECT writer, "offset", clock, attempt, name, text FROM run_text WHERE run = ? ORDER BY writer, "offset"',
     "alerts": 'SELECT writer, "offset", clock, time, level, title, text, reason, metric, value, step, data FROM alert'
     ' WHERE run = ? ORDER BY writer, "offset"',
     "jobs": "SELECT job, clock, writer FROM run_job WHERE run = ? ORDER BY job",
@@ -36,6 +39,8 @@ WRITER_TABLES = {
     ' ORDER BY u.writer, u."offset"',
     "notes": 'SELECT n.writer, n."offset", n.clock, n.time, kind, event_id, digest, session, category, text, content FROM note n'
     ' JOIN writer w ON w.id = n.writer WHERE w.project = ? AND w.run = ? ORDER BY n.writer, n."offset"',
+    "files": 'SELECT f.writer, f."offset", f.clock, f.time, path, key, step, form, caption, sha256, size, media_type, content'
+    ' FROM file f JOIN writer w ON w.id = f.writer WHERE w.project = ? AND w.run = ? ORDER BY f.writer, f."offset"',
     "holes": 'SELECT h.writer, h."offset", saved_as, place FROM hole h JOIN writer ON id = saved_as WHERE project = ? AND run = ?'
     " ORDER BY saved_as, place",
     "job_records": 'SELECT j.writer, j."offset", j.clock, j.job, j.data FROM job_record j JOIN writer ON id = j.writer'

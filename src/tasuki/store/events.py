@@ -9,7 +9,20 @@ import msgspec
 import numpy as np
 
 from tasuki.journal import Stream
-from tasuki.records import JOBS, Alert, Lost, Note, RunDeleted, RunStarted, RunStatus, RunUpdated, json_number
+from tasuki.records import (
+    JOBS,
+    Alert,
+    File,
+    Lost,
+    Note,
+    RunDeleted,
+    RunProgress,
+    RunStarted,
+    RunStatus,
+    RunUpdated,
+    StopRequested,
+    json_number,
+)
 from tasuki.store.points import Points
 from tasuki.store.sql import one, rows
 
@@ -19,7 +32,7 @@ KEPT_EVENTS = 20_000
 EVERYBODYS = "*"
 """The user of an event that is about no job of anybody's."""
 DELTA_VALUES = 200
-OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, Lost)
+OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, Lost)
 
 
 class Event(NamedTuple):
@@ -48,17 +61,20 @@ class Events:
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str, str, int], str] = {}
-        self.notes: Counter[tuple[str, str]] = Counter()
+        self.counted: Counter[tuple[str, str, str]] = Counter()
 
     def tell(self, stream: Stream, offset: int, record: object) -> None:
         """A record changed a run, or is an alert. A run that changed many times has changed once."""
         if isinstance(record, OF_RUN):
             self.tell_run(stream.project, stream.run)
+        elif isinstance(record, StopRequested):
+            self.tell_run(stream.project, stream.run)
+            self.add("stop", stream, {"attempt": record.attempt, "reason": record.reason, "by": record.by})
         elif isinstance(record, Alert):
             alert = {"id": f"{stream.writer}:{offset}", "level": record.level, "title": record.title}
             self.add("alert", stream, alert)
-        elif isinstance(record, Note):
-            self.notes[stream.project, stream.run] += 1
+        elif isinstance(record, Note | File):
+            self.counted[stream.project, stream.run, "note" if isinstance(record, Note) else "file"] += 1
 
     def tell_run(self, project: str, run: str) -> None:
         """A run began, changed, ended or went."""
@@ -79,18 +95,18 @@ class Events:
 
     def write(self, db: apsw.Connection) -> None:
         """Into the table, inside the transaction; the oldest go."""
-        if self.found or self.notes:
+        if self.found or self.counted:
             db.executemany("INSERT INTO event (project, run, type, data) VALUES (?, ?, ?, ?)", self.table_rows())
             db.execute("DELETE FROM event WHERE sequence <= ?", (db.last_insert_rowid() - KEPT_EVENTS,))
             self.found.clear()
-            self.notes.clear()
+            self.counted.clear()
 
     def table_rows(self) -> Iterator[tuple[str, str, str, str]]:
         """A row per event."""
         for (project, run, kind, _), content in self.found.items():
             yield project, run, kind, content
-        for (project, run), n in self.notes.items():
-            yield project, run, "note", json({"type": "note", "project": project, "run": run, "n": n})
+        for (project, run, kind), n in self.counted.items():
+            yield project, run, kind, json({"type": kind, "project": project, "run": run, "n": n})
 
 
 def json(content: dict[str, Any]) -> str:

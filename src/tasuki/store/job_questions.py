@@ -22,7 +22,10 @@ FROM job WHERE (?1 IS NULL OR (provider = '{LOCAL}') = ?1) AND (?2 IS NULL OR st
     AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR user_id = ?4) AND NOT {SHADOWED}
 """
 RUNS = """
-SELECT run_job.job, run.project, run.id, run.config, (SELECT max(last_step) FROM summary WHERE summary.run = run.key)
+SELECT run_job.job, run.project, run.id, run.config,
+    (SELECT max(last_step) FROM summary JOIN metric ON metric.id = summary.metric
+        WHERE summary.run = run.key AND metric.name NOT LIKE 'system/%'),
+    (SELECT 100.0 * done / total FROM run_progress WHERE run = run.key AND total > 0 ORDER BY clock DESC, writer DESC LIMIT 1)
 FROM run_job JOIN run ON run.key = run_job.run WHERE run_job.job IN (SELECT value FROM json_each(?))
 ORDER BY run_job.clock, run_job.writer
 """
@@ -43,12 +46,13 @@ class JobsWanted(NamedTuple):
 
 
 class JobRun(NamedTuple):
-    """The run that a job makes, its config, and the highest step that it has logged."""
+    """The run that a job makes, its config, the highest step that it has logged, and what share of its rounds it says are done."""
 
     project: str
     id: str
     config: dict[str, Any]
     last_step: int | None
+    percent: float | None
 
 
 class JobRow(NamedTuple):
@@ -156,5 +160,5 @@ class JobQuestions:
     def with_runs(self, jobs: Sequence[Job]) -> list[JobRow]:
         """The jobs, each with its latest run."""
         found = rows(self.db, RUNS, (json.dumps([job.id for job in jobs]),))
-        runs = {job: JobRun(project, id, json.loads(config or "{}"), last) for job, project, id, config, last in found}
+        runs = {job: JobRun(project, id, json.loads(config or "{}"), *far) for job, project, id, config, *far in found}
         return [JobRow(job, runs.get(job.id)) for job in jobs]

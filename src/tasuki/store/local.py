@@ -1,7 +1,7 @@
 """The store of a data folder: a `Query` that first brings the projection to where the journals are."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
@@ -12,20 +12,38 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, Conflict, StoreDamaged
-from tasuki.journal import Folder, Source, Verdict
-from tasuki.records import AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Summary
+from tasuki.journal import Folder, Source, Verdict, append_edit, write_control
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    Control,
+    FileRow,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    StopRequested,
+    StopRow,
+    Summary,
+    TextRow,
+)
 from tasuki.settings import Settings
 from tasuki.store.audit import VerifyReport, verify
 from tasuki.store.catchup import Caught, catch_up
 from tasuki.store.condition import Condition, condition
+from tasuki.store.edits import Edit, changed, deleted, later
 from tasuki.store.generation import LOCK_SECONDS, Generations, connect
 from tasuki.store.place import database_folder
 from tasuki.store.project import Projection
 from tasuki.store.protocols import Series, Top
-from tasuki.store.questions import Questions
-from tasuki.store.raw import RAW_FILE, RawStore
+from tasuki.store.questions import Began, Fate, Questions
+from tasuki.store.raw import RAW_FILE, SILENT_US, RawStore
 from tasuki.store.source import open_source
 from tasuki.store.sql import immediate, rows
+from tasuki.store.statements import SETTLED_ALERTS
 
 __all__ = ["Arrival", "LocalStore", "RebuildReport", "open_local"]
 
@@ -33,8 +51,8 @@ READER_WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 HURRIED_SECONDS = 0.05
 """How long it waits after it has waited in vain: a command asks several questions."""
-SILENT_US = 60_000_000
 SQL_SECONDS = 10.0
+PAGE_RECORDS = 10_000
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
 P = ParamSpec("P")
@@ -73,7 +91,7 @@ class LocalStore:
         self.arrive = arrive or self.project
         self.folder = Folder(settings.journal_root, settings.lock_root)
         self.generations = Generations(database_folder(settings.dir))
-        self.source = open_source(self.folder, self.generations.folder / RAW_FILE)
+        self.source = open_source(self.folder, self.generations.folder / RAW_FILE, clock)
         self.missing = 0
         self.path: Path | None = None
         self.db: apsw.Connection | None = None
@@ -97,6 +115,10 @@ class LocalStore:
         """All projects, by name."""
         return self.ask(Questions.projects)
 
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        return self.ask(Questions.overview, project)
+
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         return self.ask(Questions.runs, project, limit=limit, newest_first=newest_first)
@@ -104,6 +126,10 @@ class LocalStore:
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         return self.ask(Questions.run, project, ref)
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        return self.ask(Questions.named, project, refs)
 
     def summaries(
         self,
@@ -120,19 +146,72 @@ class LocalStore:
         """What was logged, by (step, time)."""
         return self.ask(Questions.history, project, run, metric)
 
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same page by page, each in a read transaction of its own."""
+        behind, more = None, True
+        while more:
+            page = self.ask(Questions.history_page, project, run, metric, limit=PAGE_RECORDS, behind=behind)
+            behind, more = page.end, page.more
+            yield page.rows
+
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
         return self.ask(Questions.series, project, run, metric)
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
-        return self.ask(Questions.alerts, project, run)
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived."""
+        return self.ask(Questions.alerts, project, run, since=since, reason=reason, level=level)
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        return self.ask(Questions.texts, project, run, name)
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
         """A project's notes, by time."""
         return self.ask(Questions.notes, project, kind, since=since, search=search)
+
+    # -- changes
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        row = self.append(project, run, changed(change))
+        return self.run(project, row.id)
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run: only a tombstone stays. Returns it as it was."""
+        return self.append(project, run, deleted())
+
+    def append(self, project: str, run: str, edit: Edit) -> RunRow:
+        """Record an edit of a run; returns the run as it was."""
+        row = self.run(project, run)
+        append_edit(self.folder, project, row.id, edit(later(row, self.clock)))
+        return row
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop: on record, and in a file that its process looks at once a second."""
+        row = self.ask(Questions.going_on, project, ref)
+        attempt = row.attempt_id or ""
+        if row.stop is None:
+            request = StopRequested(time=later(row, self.clock), attempt=attempt, reason=reason, by=by)
+            append_edit(self.folder, project, row.id, request)
+            row = self.run(project, row.id)
+        asked = row.stop or StopRow(time=0, reason=reason, by=by)
+        write_control(self.settings.dir, Control(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
+        return row
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        return self.ask(Questions.files, project, run)
 
     # -- care
 
@@ -156,6 +235,8 @@ class LocalStore:
             db = connect(path)
             try:
                 caught = catch_up(db, self.source, clock=self.clock, progress=progress)
+                with immediate(db):
+                    db.execute(SETTLED_ALERTS)
             finally:
                 db.close()
             self.generations.promote(path)
@@ -187,7 +268,7 @@ class LocalStore:
 
         def answer() -> T:
             self.missing = self.arrive(self.connection(), self.source)
-            return self.reading(lambda db: question(Questions(db, self.is_over), *args, **kwargs))
+            return self.reading(lambda db: question(Questions(db, self.fate), *args, **kwargs))
 
         return self.repairing(answer)
 
@@ -268,13 +349,16 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def is_over(self, writers: list[tuple[str, bool]], updated: int) -> bool:
-        """Whether all streams of an attempt have ended: complete, or dead, or of a host that has been silent for a minute."""
-        silent = self.clock.now_us() - updated > SILENT_US
-        return all(
-            sealed or (verdict := self.source.verdict(writer)) is Verdict.DEAD or (verdict is Verdict.UNKNOWN and silent)
-            for writer, sealed in writers
-        )
+    def fate(self, streams: list[Began], silent_us: int) -> Fate:
+        """What became of an attempt that began in these streams: it has the fate of the one that goes on longest."""
+        return min((self.fate_of(stream, silent_us) for stream in streams), default=Fate.OVER)
+
+    def fate_of(self, stream: Began, silent_us: int) -> Fate:
+        """Complete or dead is over. Where nothing is known of the owner, or he may be silent longer, the latest record must do."""
+        verdict = Verdict.DEAD if stream.complete else self.source.verdict(stream.writer)
+        if verdict is Verdict.UNKNOWN or (verdict is Verdict.SILENT and silent_us > SILENT_US):
+            verdict = Verdict.SILENT if self.clock.now_us() - stream.clock > silent_us else Verdict.ALIVE
+        return {Verdict.ALIVE: Fate.GOING_ON, Verdict.SILENT: Fate.SILENT}.get(verdict, Fate.OVER)
 
 
 def select(path: str, statement: str, limit_rows: int, views: Mapping[str, View]) -> tuple[list[str], list[tuple[object, ...]]]:

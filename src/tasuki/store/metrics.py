@@ -6,21 +6,35 @@ from itertools import chain
 import apsw
 import numpy as np
 
-from tasuki.store.blocks import block_parts, overlapped, read_block, remove_blocks, store_blocks
+from tasuki.store.blocks import block_parts, blocks_behind, overlapped, read_block, remove_blocks, store_blocks
 from tasuki.store.chunk import axis_times, column_from_bytes, pack_points, unpack_points
-from tasuki.store.points import Points
+from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series
 from tasuki.store.settled import settle_summaries
 from tasuki.store.sql import one, rows
+from tasuki.store.statements import LAST
 from tasuki.store.summary import MERGE_SUMMARY, summaries
 
-__all__ = ["FOLD_RECORDS", "Tail", "read_points", "read_series", "remove", "tail_points"]
+__all__ = ["FOLD_RECORDS", "Tail", "count_records", "read_page", "read_points", "read_series", "remove", "tail_points"]
 
 FOLD_RECORDS = 2048
 SERIES_CHUNKS = """
 SELECT axis, data, last_step, points FROM block JOIN chunk ON chunk.block = block.id
 WHERE block.run = ?1 AND chunk.metric = (SELECT id FROM metric WHERE name = ?2)
 ORDER BY last_step, last_clock, last_writer
+"""
+
+RECORDS = """
+SELECT (SELECT coalesce(sum(records), 0) FROM block WHERE run = ?1) + (SELECT coalesce(sum(records), 0) FROM tail WHERE run = ?1)
+"""
+RECORDS_WITH = """
+SELECT coalesce(sum(points), 0) FROM block JOIN chunk ON chunk.block = block.id
+WHERE block.run = ?1 AND chunk.metric = (SELECT id FROM metric WHERE name = ?2)
+"""
+SETTLE = f"""
+UPDATE summary SET settled = 1, (project, born) = (
+    SELECT project.id, coalesce(created, {LAST}) FROM run JOIN project ON project.name = run.project WHERE key = ?1
+) WHERE run = ?1 AND NOT settled
 """
 
 
@@ -64,7 +78,8 @@ class Tail:
     def settle(self, run: int) -> None:
         """Nothing more is expected of a run soon: make blocks of its tail, and put its summaries in order."""
         self.fold(run)
-        self.db.execute("UPDATE summary SET settled = 1 WHERE run = ? AND NOT settled", (run,))
+        self.db.execute("INSERT INTO project (name) SELECT project FROM run WHERE key = ? ON CONFLICT DO NOTHING", (run,))
+        self.db.execute(SETTLE, (run,))
         if self.db.changes():
             settle_summaries(self.db, run)
 
@@ -111,6 +126,38 @@ def read_points(db: apsw.Connection, run: int, metric: str | None = None) -> Poi
             points.columns = {metric: column}
             parts.append(points)
     return Points.merge(parts) if parts else None
+
+
+def read_page(db: apsw.Connection, run: int, metric: str | None, limit: int, behind: Order | None) -> Points | None:
+    """The first records behind a place, `limit` of them and, if there are more, at least one; None if there is none.
+
+    Only the blocks that they are in are read. With `metric` only the records that have it, and only that column.
+    """
+    parts = list(cut_off(tail_points(db, run), metric, behind))
+    found = 0
+    for part in cut_off(blocks_behind(db, run, behind, metric), metric, behind):
+        parts.append(part)
+        found += len(part)
+        if found > limit:
+            break
+    return Points.merge(parts) if parts else None
+
+
+def cut_off(parts: Iterable[Points], metric: str | None, behind: Order | None) -> Iterator[Points]:
+    """What is asked for of some points."""
+    for points in parts:
+        if metric is None or metric in points.columns:
+            chosen = points if metric is None else points.having(metric)
+            if len(rest := chosen if behind is None else chosen.in_order().behind(behind)):
+                yield rest
+
+
+def count_records(db: apsw.Connection, run: int, metric: str | None) -> int:
+    """How many records of a run have a metric, or any."""
+    if metric is None:
+        return int(one(db, RECORDS, (run,))[0])
+    in_tail = (len(points.columns[metric].rows) for points in tail_points(db, run) if metric in points.columns)
+    return int(one(db, RECORDS_WITH, (run, metric))[0]) + sum(in_tail)
 
 
 def read_series(db: apsw.Connection, run: int, metric: str) -> Series | None:

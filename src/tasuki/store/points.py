@@ -1,5 +1,6 @@
 """Logged values as columns: what is projected, folded and answered in one piece."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -73,6 +74,16 @@ class Points:
                 columns[metric] = Column(rows[low:high] - start, values[low:high])
         cut = slice(start, stop)
         return Points(self.steps[cut], self.clocks[cut], self.lags[cut], self.writers[cut], self.names, columns)
+
+    def behind(self, place: Order) -> "Points":
+        """The records behind a place."""
+        return self.part(bisect_right(range(len(self)), place, key=self.order), len(self))
+
+    def having(self, metric: str) -> "Points":
+        """The records that have a metric, and that column alone."""
+        rows, values = self.columns[metric]
+        columns = {metric: Column(np.arange(len(rows)), values)}
+        return Points(self.steps[rows], self.clocks[rows], self.lags[rows], self.writers[rows], self.names, columns)
 
     @classmethod
     def merge(cls, parts: Sequence["Points"]) -> "Points":

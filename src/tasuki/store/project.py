@@ -5,9 +5,11 @@ IMMEDIATE and moves it together with the rows, so nothing is projected twice. Th
 interleaved: every rule is a maximum, a minimum, a sum or a set over (step, clock, writer).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import apsw
 from zlib_ng.zlib_ng import crc32
@@ -17,6 +19,7 @@ from tasuki.journal import Stream
 from tasuki.records import (
     JOBS,
     Alert,
+    File,
     FlatMetrics,
     JobFact,
     Lost,
@@ -25,17 +28,20 @@ from tasuki.records import (
     Position,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
+    StopRequested,
     Unknown,
     content_of,
     digest_of,
     text_of_note,
 )
 from tasuki.store import metrics
-from tasuki.store.attempts import Place, run_started, run_status, run_updated, to_json
+from tasuki.store.attempts import Place, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
 from tasuki.store.batch import LARGEST_INT, flat_numbers, read_batch
 from tasuki.store.events import Events
 from tasuki.store.jobs import JobRows
@@ -45,6 +51,9 @@ from tasuki.store.sql import one, rows
 __all__ = ["Projection"]
 
 SMALLEST_INT = -(2**63)
+
+
+ANYWHERE = (Note, File, JobFact)
 
 
 class Progress(NamedTuple):
@@ -66,6 +75,10 @@ SELECT project, run.id, run.key, tail_records FROM json_each(?) asked
 JOIN run ON project = json_extract(asked.value, '$[0]') AND run.id = json_extract(asked.value, '$[1]')
 """
 """A run that was deleted has no row."""
+ADD_ALERT = """
+INSERT INTO alert (clock, writer, "offset", run, time, level, title, text, reason, metric, value, step, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 @dataclass(slots=True)
@@ -89,6 +102,7 @@ class Projection:
         self.places: dict[str, Progress] = {}
         self.moved: dict[str, Stream] = {}
         self.runs: dict[tuple[str, str], RunState | None] = {}
+        self.alerts: list[tuple[Any, ...]] = []
 
     def expect(self, streams: Sequence[Stream]) -> None:
         """Look up what is kept of many streams and their runs at once."""
@@ -120,10 +134,8 @@ class Projection:
                 continue
             place = Place(stream.writer, before.offset + offset, clock)
             self.events.tell(stream, place.offset, record)
-            if isinstance(record, Note):
-                self.note(stream, place, record)
-            elif isinstance(record, JobFact):
-                self.job(stream, place, record)
+            if isinstance(record, ANYWHERE):
+                self.apply_anywhere(stream, place, record)
             elif run is None:
                 self.apply_outside(place, record)
             elif isinstance(record, RunDeleted):
@@ -136,6 +148,16 @@ class Projection:
         end = Position(before.offset + len(data), crc32(data, before.crc))
         self.move(stream, Progress(*end, batch.clock, before.records + batch.records, before.sealed))
 
+    def apply_anywhere(self, stream: Stream, place: Place, record: Note | File | JobFact) -> None:
+        """Make the rows of a record that may be in a run, or in none."""
+        match record:
+            case Note():
+                self.note(stream, place, record)
+            case File():
+                self.file(stream, place, record)
+            case _:
+                self.job(stream, place, record)
+
     def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
         """Make a record's rows; metrics that were nested come back flat."""
         match record:
@@ -147,6 +169,12 @@ class Projection:
                 run_updated(self.db, run, place, record)
             case RunStatus():
                 run_status(self.db, run, place, record)
+            case StopRequested():
+                run_stop(self.db, run, place, record)
+            case RunText():
+                run_text(self.db, run, place, record)
+            case RunProgress():
+                run_progress(self.db, run, place, record)
             case Alert():
                 self.alert(run, place, record)
             case Lost():
@@ -183,9 +211,11 @@ class Projection:
             "UPDATE run SET points = points + ?, tail_records = ?, updated = max(coalesce(updated, 0), ?) WHERE key = ?",
             [(run.points, run.tail_records, run.clock, run.key) for run in self.runs.values() if run is not None],
         )
+        self.db.executemany(ADD_ALERT, sorted(self.alerts, key=itemgetter(0, 1, 2)))
         self.tail.write()
         self.jobs.write()
         self.events.write(self.db)
+        self.alerts.clear()
         self.moved.clear()
         self.runs.clear()
 
@@ -244,10 +274,21 @@ class Projection:
     def erase(self, stream: Stream, run: int) -> None:
         """Remove all rows of a run but how far its streams are projected."""
         metrics.remove(self.db, run)
-        for table in ("run_field", "run_tag", "run_attempt", "attempt_writer", "alert", "run_job"):
+        for table in (
+            "run_field",
+            "run_tag",
+            "run_attempt",
+            "attempt_writer",
+            "run_stop",
+            "run_progress",
+            "run_text",
+            "alert",
+            "run_job",
+        ):
             self.db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
         of_run = "IN (SELECT ? UNION ALL SELECT id FROM writer WHERE project = ? AND run = ?)"
-        for table, column in (("rejected", "writer"), ("unknown", "writer"), ("note", "writer"), ("hole", "saved_as")):
+        tables = [(table, "writer") for table in ("rejected", "unknown", "note", "file")]
+        for table, column in (*tables, ("hole", "saved_as")):
             self.db.execute(f"DELETE FROM {table} WHERE {column} {of_run}", (stream.writer, stream.project, stream.run))
         self.jobs.forget(stream.writer)
         self.db.execute("DELETE FROM run WHERE key = ?", (run,))
@@ -265,13 +306,13 @@ class Projection:
         return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
 
     def alert(self, run: int, place: Place, record: Alert) -> None:
-        """Something to look at."""
-        self.db.execute(
-            "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """Something to look at; those of one transaction arrive by time. SQLite would make NULL of NaN, which is not the same."""
+        value = "nan" if record.value is not None and math.isnan(record.value) else record.value
+        self.alerts.append(
             (
-                run, place.writer, place.offset, place.clock, record.time, record.level, record.title, record.text, record.reason,
-                record.metric, record.value, record.step, None if record.data is None else to_json(record.data),
-            ),
+                place.clock, place.writer, place.offset, run, record.time, record.level, record.title, record.text, record.reason,
+                record.metric, value, record.step, None if record.data is None else to_json(record.data),
+            )
         )  # fmt: skip
 
     def note(self, stream: Stream, place: Place, record: Note) -> None:
@@ -299,6 +340,16 @@ class Projection:
             self.jobs.add(place, record)
         except TypeError as error:  # keys that JSON has no form for
             self.reject(place, f"a job that is no JSON: {error}")
+
+    def file(self, stream: Stream, place: Place, record: File) -> None:
+        """What a record says of a file: what all of them say together is for those who ask."""
+        self.db.execute(
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                stream.project, stream.run, place.clock, place.writer, place.offset, record.time, record.path, record.key,
+                record.step, record.form, record.caption, record.sha256, record.size, record.media_type, record.content,
+            ),
+        )  # fmt: skip
 
     def reject(self, place: Place, reason: str) -> None:
         """List a record that can't be projected."""

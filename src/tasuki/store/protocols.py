@@ -1,14 +1,30 @@
-"""The two seams of the store: where streams are received, and what answers questions."""
+"""The seams of the store: where streams are received, what answers questions, what takes changes."""
 
-from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.records import AlertRow, HistoryRow, Item, NoteKind, NoteRow, Position, ProjectRow, Reply, RunRow, Summary
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    FileRow,
+    HistoryRow,
+    Item,
+    NoteKind,
+    NoteRow,
+    Overview,
+    Position,
+    ProjectRow,
+    Reply,
+    RunRow,
+    Summary,
+    TextRow,
+)
 
-__all__ = ["Query", "Series", "Store", "Top"]
+__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Series", "Stoppable", "Store", "Top", "WordQuery"]
 
 
 class Series(NamedTuple):
@@ -46,8 +62,8 @@ class Store(Protocol):
         ...
 
 
-class Query(Protocol):
-    """Answers. A project or run that is not there raises NotFound, which names those that are."""
+class ProjectQuery(Protocol):
+    """Answers about projects. One that is not there raises NotFound, which names those nearest to it."""
 
     @property
     def missing(self) -> int:
@@ -58,12 +74,62 @@ class Query(Protocol):
         """All projects, by name."""
         ...
 
+    def overview(self, project: str) -> Overview:
+        """A project at a glance: how many runs of each status, the range of each metric, how many alerts of each level."""
+        ...
+
+
+class WordQuery(Protocol):
+    """Answers that are no numbers: what runs, people and agents have said, and what they keep."""
+
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run (by id), in the order in which they arrived; those of one moment by time.
+
+        Only those later than a time (microseconds UTC), or that arrived after the alert of an id (NotFound if it is none of the
+        project's): who goes on from the last one they have seen misses none and gets none twice. Only those with a reason, or of
+        a level or a louder one.
+        """
+        ...
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """The texts of a run, piece by piece in the order in which they came; only those of a name, if one is given."""
+        ...
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes by time, once each; those that conflict with one that came first are marked.
+
+        Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
+        """
+        ...
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project, or of one run (by id; "" for those that are in none), in the order in which they came."""
+        ...
+
+
+class RunQuery(Protocol):
+    """Answers about runs. A run, or a metric, that is not there raises NotFound, which names those nearest to it."""
+
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
         ...
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        ...
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
         ...
 
     def summaries(
@@ -84,19 +150,45 @@ class Query(Protocol):
         """What was logged, by (step, time); with `metric` only the calls that logged it, and only its value."""
         ...
 
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same page by page, however much it is. What is logged meanwhile, behind the last page, is in it."""
+        ...
+
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points. NotFound for a metric that the run has not logged."""
         ...
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run (by id), by time."""
+
+class Query(ProjectQuery, RunQuery, WordQuery, Protocol):
+    """All answers."""
+
+
+class Editor(Protocol):
+    """Changes what is known of runs. Each change is a record of its run, on the disk when the call returns.
+
+    It is later than all that was known of the run by then, and whoever asks afterwards sees it. NotFound if there is no such run.
+    """
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run (by whatever `run` finds it by); returns it as it is then."""
         ...
 
-    def notes(
-        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
-    ) -> list[NoteRow]:
-        """A project's notes by time, once each; those that conflict with one that came first are marked.
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run (by id): only a tombstone stays. Returns it as it was."""
+        ...
 
-        Only those of a kind, later than `since` (microseconds UTC), or in whose texts `search` is found, whatever its case.
+
+class Ledger(Query, Editor, Protocol):
+    """What answers, and takes changes."""
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """Takes requests to stop."""
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop; returns the run, whose `stop` is the first request that was made of it.
+
+        The request is durable, and is heard even if the run's machine is offline now. NotFound; Conflict for a run that is over.
         """
         ...

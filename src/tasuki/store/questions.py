@@ -1,43 +1,86 @@
 """The answer to each question: one body, used by whoever has a connection inside a read transaction."""
 
 import json
-from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import apsw
 import msgspec
 
-from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, AlertRow, HistoryRow, NoteKind, NoteRow, ProjectRow, RunRow, Status, Summary
+from tasuki.errors import Conflict, NotFound
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    FileRow,
+    HistoryRow,
+    MetricRange,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProgressRow,
+    ProjectRow,
+    RunRow,
+    Status,
+    StopRow,
+    Summary,
+    TextRow,
+)
+from tasuki.store.files import CONTENT, FILES, FileContent, file_rows
 from tasuki.store.history import HistoryPage, history_rows
-from tasuki.store.metrics import read_points, read_series
+from tasuki.store.metrics import count_records, read_page, read_points, read_series
+from tasuki.store.nearest import there_are
 from tasuki.store.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
 from tasuki.store.points import Order, Points
 from tasuki.store.protocols import Series, Top
+from tasuki.store.raw import SILENT_US
 from tasuki.store.settled import Settled
 from tasuki.store.sketch import Sketch, read_sketch
 from tasuki.store.sql import one, rows
 from tasuki.store.statements import (
+    ALERT_LEVELS,
     ALERTS,
+    ARRIVAL,
+    BEGUN,
     BEST,
     LAST,
+    NAMED,
+    NAMES,
     NEWEST_FIRST,
+    NOTE_COUNT,
     OLDEST_FIRST,
     PROJECT,
     PROJECTS,
+    RANGES,
+    RUNS_OF_IDS,
     SETTLED,
     SETTLED_OF,
+    STATUSES,
+    STOPS,
     SUMMARIES,
     SUMMARIES_OF,
     SUMMARIES_OF_RUN,
+    TEXTS,
 )
 
-__all__ = ["Behind", "Questions", "RunsPage", "best_of"]
+__all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 
+QUIET_US = 600_000_000
+"""A process of ours says every half minute that it lives; another tracker's says nothing between two logs, nor at its end."""
 Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
+
+
+class StopWord(NamedTuple):
+    """A request to stop, and the attempt that it is for."""
+
+    project: str
+    run: str
+    attempt: str
+    reason: str | None
+    by: str | None
 
 
 class RunsPage(NamedTuple):
@@ -47,12 +90,28 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class Questions:
-    """Answers from one connection. `is_over(writers, updated)` says whether an attempt without an end has ended all the same."""
+class Began(NamedTuple):
+    """A stream in which an attempt says that it began: whether it is complete, and the clock of its latest record."""
 
-    def __init__(self, db: apsw.Connection, is_over: Callable[[list[tuple[str, bool]], int], bool]) -> None:
+    writer: str
+    complete: bool
+    clock: int
+
+
+class Fate(IntEnum):
+    """What became of an attempt that has no end on record: it goes on, or is silent (it may be heard again), or is over."""
+
+    GOING_ON = 0
+    SILENT = 1
+    OVER = 2
+
+
+class Questions:
+    """Answers from one connection. `fate(streams, silent_us)`: what became of an attempt of which no end is on record."""
+
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began], int], Fate]) -> None:
         self.db = db
-        self.is_over = is_over
+        self.fate = fate
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
@@ -64,7 +123,7 @@ class Questions:
 
     def runs_page(self, project: str, *, limit: int, behind: Behind | None = None, newest_first: bool = False) -> RunsPage:
         """At most `limit` runs behind those of an earlier page; a negative limit is none."""
-        found = rows(self.db, NEWEST_FIRST if newest_first else OLDEST_FIRST, (project, *(behind or (None, None)), limit, None))
+        found = rows(self.db, NEWEST_FIRST if newest_first else OLDEST_FIRST, (project, *(behind or (None, None)), limit))
         if not found:
             self.check_project(project)
         places = [(LAST if row[7] is None else row[7], row[1]) for row in found[-1:]]
@@ -78,10 +137,30 @@ class Questions:
         """NotFound, naming those there are, for a project that is not there."""
         if one(self.db, PROJECT, (project,)) is None:
             names = [row.name for row in self.projects()]
-            raise NotFound(
-                f"there is no project {project!r}",
-                hint=f"there are {', '.join(names)}" if names else "nothing is recorded yet",
-            )
+            hint = there_are(project, names) if names else "nothing is recorded yet"
+            raise NotFound(f"there is no project {project!r}", hint=hint)
+
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        self.check_project(project)
+        found = rows(self.db, STATUSES, (project,))
+        statuses = Counter(self.status(*row[:4]) for row in found)
+        levels = dict(rows(self.db, ALERT_LEVELS, (project,)))
+        return Overview(
+            project=project,
+            runs=len(found),
+            statuses={status: statuses[status] for status in Status},
+            points=sum(row[4] for row in found),
+            lost=sum(row[5] for row in found),
+            created=min((row[6] for row in found if row[6] is not None), default=None),
+            updated=max((row[7] for row in found if row[7] is not None), default=None),
+            metrics=[
+                MetricRange(metric=metric, runs=runs, min=low, min_run=low_run, max=high, max_run=high_run)
+                for metric, runs, low, low_run, high, high_run in rows(self.db, RANGES, (project,))
+            ],
+            alerts={level: levels.get(level, 0) for level in AlertLevel},
+            notes=one(self.db, NOTE_COUNT, (project,))[0],
+        )
 
     def knows(self, project: str, run: str) -> bool:
         """Whether anything of a run is projected, a tombstone included."""
@@ -105,19 +184,24 @@ class Questions:
             reason,
             ended,
             number,
+            *more,
         ) = row
-        if status is None:
-            status = Status.CRASHED if attempt and self.is_over(self.writers(key, attempt), updated) else Status.RUNNING
+        stop, progress = more[:3], more[3:]
+        known = {} if environment is None else from_json(environment)
+        concluded = self.status(key, attempt, status, known.get("tracker"))
+        if status is None and concluded is Status.FINISHED:
+            quiet = QUIET_US // 60_000_000
+            reason = f"{known['tracker']} does not say how a run ends: nothing has come for {quiet} minutes"
         return RunRow(
             project=project,
             id=id,
             name=name or id,
-            status=Status(status),
+            status=concluded,
             group=group,
             notes=notes,
             tags=[] if tags is None else from_json(tags),
             config={} if config is None else from_json(config),
-            environment={} if environment is None else from_json(environment),
+            environment=known,
             attempt=max(number, 1),
             reason=reason,
             created=created or updated or 0,
@@ -125,33 +209,75 @@ class Questions:
             ended=ended,
             points=points,
             lost=lost,
-        )
+            attempt_id=attempt,
+            stop=None if stop[0] is None else StopRow(time=stop[0], reason=stop[1], by=stop[2]),
+            progress=None if progress[0] is None else ProgressRow(
+                time=progress[0], done=progress[1], total=progress[2], rate=progress[3]
+            ),
+        )  # fmt: skip
 
-    def writers(self, run: int, attempt: str) -> list[tuple[str, bool]]:
-        """The streams in which an attempt says that it began, and whether they are complete."""
-        return rows(
+    def status(self, run: int, attempt: str | None, recorded: str | None, tracker: str | None = None) -> Status:
+        """What is known of an attempt: how it ended, or whether it still runs. Another tracker's may end without a word."""
+        if recorded is not None:
+            return Status(recorded)
+        silent_us = SILENT_US if tracker is None else QUIET_US
+        if not attempt or self.fate(self.writers(run, attempt), silent_us) is Fate.GOING_ON:
+            return Status.RUNNING
+        return Status.CRASHED if tracker is None else Status.FINISHED
+
+    def writers(self, run: int, attempt: str) -> list[Began]:
+        """The streams in which an attempt says that it began."""
+        found = rows(
             self.db,
-            "SELECT a.writer, coalesce(w.sealed, 0) FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer"
-            " WHERE a.run = ? AND a.attempt = ?",
+            "SELECT a.writer, coalesce(w.sealed, 0), coalesce(w.clock, 0)"
+            " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
         )
+        return [Began(*row) for row in found]
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
-        if row := one(self.db, OLDEST_FIRST, (project, None, None, 1, ref)):
-            return self.run_row(project, *row)
-        all_runs = self.runs(project)
-        for found in (
-            [row for row in all_runs if row.name == ref],
-            [row for row in all_runs if ref and row.id.startswith(ref)],
-        ):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                ids = ", ".join(row.id for row in found[:10])
-                raise NotFound(f"project {project!r} has {len(found)} runs that {ref!r} may mean", hint=f"say which: {ids}")
-        near = ", ".join(f"{row.id} ({row.name})" for row in all_runs[-10:])
-        raise NotFound(f"project {project!r} has no run {ref!r}", hint=f"there are {near}")
+        if found := self.runs_of(project, [ref]):
+            return found[ref]
+        self.check_project(project)
+        for statement in (NAMED, BEGUN) if ref else ():
+            ids = [id for (id,) in rows(self.db, statement, (project, ref))]
+            if len(ids) == 1:
+                return self.run(project, ids[0])
+            if ids:
+                hint = f"say which: {', '.join(ids[:10])}" + (", ..." if len(ids) > 10 else "")
+                raise NotFound(f"project {project!r} has {len(ids)} runs that {ref!r} may mean", hint=hint)
+        raise self.no_run(project, ref)
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        found = self.runs_of(project, refs)
+        return [found[ref] if ref in found else self.run(project, ref) for ref in refs]
+
+    def runs_of(self, project: str, ids: Sequence[str]) -> dict[str, RunRow]:
+        """The runs that have one of these ids, by id."""
+        found = (self.run_row(project, *row) for row in rows(self.db, RUNS_OF_IDS, (project, json.dumps(list(ids)))))
+        return {row.id: row for row in found}
+
+    def no_run(self, project: str, ref: str) -> NotFound:
+        """What says that there is no such run, and which are near."""
+        names = [id if name == id else f"{id} ({name})" for id, name in rows(self.db, NAMES, (project,))]
+        return NotFound(f"project {project!r} has no run {ref!r}", hint=there_are(ref, names) if names else "it has none yet")
+
+    def going_on(self, project: str, ref: str) -> RunRow:
+        """A run that can be asked to stop: it goes on, or may be heard again. Conflict for one that is over."""
+        row = self.run(project, ref)
+        if row.attempt_id and row.status is Status.CRASHED:
+            streams = self.writers(self.key(project, row.id), row.attempt_id)
+            if self.fate(streams, SILENT_US) is Fate.SILENT:
+                return row
+        if row.status.is_final or row.attempt_id is None:
+            raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
+        return row
+
+    def stops(self) -> list[StopWord]:
+        """The requests to stop that may not have been heard yet: those for attempts without an end on record."""
+        return [StopWord(*row) for row in self.db.execute(STOPS)]
 
     def projected(self, writer: str) -> int:
         """How many bytes of a stream are projected."""
@@ -203,10 +329,12 @@ class Questions:
         id = one(self.db, "SELECT id FROM metric WHERE name = ?", (metric,))
         if id is None:
             return []
-        nth, least, settled, live = BEST[top.mode, top.by]
-        bound = one(self.db, nth, (project, *id, top.n - 1))
-        found = rows(self.db, settled, (project, *id, least if bound is None else bound[0]))
-        found += rows(self.db, live, (project, *id))
+        statements = BEST[top.mode, top.by]
+        nth = one(self.db, statements.nth, (project, *id, top.n - 1))
+        bound = statements.least if nth is None else nth[0]
+        found = rows(self.db, statements.better, (project, *id, bound))
+        found += rows(self.db, statements.equal, (project, *id, bound, top.n))
+        found += rows(self.db, statements.live, (project, *id))
         found.sort(key=lambda row: row[:2])
         return best_of([Summary(*row[1:]) for row in found], top)
 
@@ -217,17 +345,15 @@ class Questions:
 
     def history_page(self, project: str, run: str, metric: str | None, *, limit: int, behind: Order | None = None) -> HistoryPage:
         """At most `limit` rows behind those of an earlier page."""
-        points = self.points(project, run, metric)
+        key = self.key(project, run)
+        total = count_records(self.db, key, metric)
+        if metric is not None and not total:
+            raise self.no_metric(project, run, metric)
+        points = read_page(self.db, key, metric, limit, behind)
         if points is None:
-            return HistoryPage([], None, 0)
-        start = 0 if behind is None else bisect_right(range(len(points)), behind, key=points.order)
-        stop = min(start + limit, len(points))
-        return HistoryPage(
-            history_rows(points.part(start, stop)),
-            points.order(stop - 1) if stop > start else None,
-            len(points),
-            stop < len(points),
-        )
+            return HistoryPage([], None, total)
+        stop = min(limit, len(points))
+        return HistoryPage(history_rows(points.part(0, stop)), points.order(stop - 1), total, stop < len(points))
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
@@ -250,7 +376,7 @@ class Questions:
     def no_metric(self, project: str, run: str, metric: str) -> NotFound:
         """What says that a run has not logged a metric, and which it has."""
         names = [summary.metric for summary in self.summaries(project, [self.id(project, run)])]
-        return NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names[:20]) or 'none yet'}")
+        return NotFound(f"run {run!r} has no metric {metric!r}", hint=there_are(metric, names) if names else "it has none yet")
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -273,18 +399,58 @@ class Questions:
         """The digests of the notes that stand, by those of the event ids that are known."""
         return dict(rows(self.db, STANDING, (project, json.dumps(list(event_ids)))))
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text, piece by piece, in the order in which it came."""
+        found = self.db.execute(TEXTS, (self.key(project, run), name, name))
+        return [TextRow(attempt=attempt, name=kept, time=time, text=text) for attempt, kept, time, text in found]
+
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived."""
+        self.check_project(project)
+        time, arrival = (None, self.arrival(project, since)) if isinstance(since, str) else (since, None)
+        levels = None if level is None else json.dumps(level.and_louder)
         return [
             AlertRow(
                 id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
-                title=title, text=text, reason=reason, metric=metric, value=value, step=step,
+                title=title, text=text, reason=reason, metric=metric,
+                value=None if value is None else float(value), step=step,
                 data=None if data is None else from_json(data),
             )
             for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(
-                ALERTS, (project, run)
+                ALERTS, (project, run, time, arrival, reason, levels)
             )
         ]  # fmt: skip
+
+    def arrival(self, project: str, alert: str) -> int:
+        """When an alert arrived, as a number. NotFound if it is none of the project's."""
+        writer, _, offset = alert.rpartition(":")
+        row = one(self.db, ARRIVAL, (project, writer, int(offset))) if offset.isascii() and offset.isdigit() else None
+        if row is None:
+            raise NotFound(
+                f"project {project!r} has no alert {alert!r}",
+                hint="it may have gone with its run: begin anew",
+            )
+        return int(row[0])
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        self.check_project(project)
+        return file_rows(project, rows(self.db, FILES, (project, run)))
+
+    def file_content(self, project: str, run: str, sha256: str) -> FileContent:
+        """What a run has under a sha256. NotFound for what it has not."""
+        row = one(self.db, CONTENT, (project, run, sha256))
+        if row is None:
+            raise NotFound(f"run {run!r} has no file {sha256!r}")
+        return FileContent(*row)
 
 
 def from_json(text: str) -> Any:

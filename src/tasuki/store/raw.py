@@ -14,18 +14,21 @@ from typing import NamedTuple
 import apsw
 from zlib_ng.zlib_ng import crc32
 
+from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError
 from tasuki.failpoints import reach
 from tasuki.journal import Stream, Verdict
 from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, stored_frames, unpack_item
 from tasuki.store.sql import immediate, one, rows
 
-__all__ = ["RAW_FILE", "RawStore"]
+__all__ = ["RAW_FILE", "SILENT_US", "RawStore"]
 
 log = logging.getLogger("tasuki.store")
 
 SCHEMA = 1
 RAW_FILE = "raw.db"
+SILENT_US = 60_000_000
+"""A heartbeat comes every 30 seconds; one that is 30 seconds late means that something is wrong."""
 APPLICATION_ID = 0x7461_7277
 TABLES = """
 CREATE TABLE IF NOT EXISTS writer (
@@ -42,6 +45,8 @@ CREATE TABLE IF NOT EXISTS item (
 """
 
 
+RECEIVED = "CREATE TABLE IF NOT EXISTS received (writer TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID"
+"""When something of a stream last came, by this machine's clock: an earlier version's file has no such table, and needs none."""
 FROM_OFFSET = """
 SELECT "offset", data FROM item WHERE writer = ?1 AND "offset" + size > ?2
     AND "offset" >= (SELECT coalesce(max("offset"), 0) FROM item WHERE writer = ?1 AND "offset" <= ?2)
@@ -76,8 +81,9 @@ VACUUMED_PAGES = 1000
 class RawStore:
     """Streams in one SQLite file. Not to be shared by threads. Items are packed until one holds `packed_bytes` of frames."""
 
-    def __init__(self, path: Path | str, *, packed_bytes: int = PACKED_BYTES) -> None:
+    def __init__(self, path: Path | str, *, packed_bytes: int = PACKED_BYTES, clock: Clock = SYSTEM) -> None:
         self.packed_bytes = packed_bytes
+        self.clock = clock
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(60_000)
         self.packed = NOWHERE
@@ -87,7 +93,7 @@ class RawStore:
                 self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
             raise DataError(f"{path} is not a raw store of schema {SCHEMA}")
-        self.db.execute(ENDED)
+        self.db.execute(f"{RECEIVED}; {ENDED}")
 
     def close(self) -> None:
         """Close the file."""
@@ -134,6 +140,7 @@ class RawStore:
         )
         if data:
             self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (item.writer, *item.position, len(data), item.data))
+            self.db.execute("INSERT OR REPLACE INTO received VALUES (?, ?)", (item.writer, self.clock.now_us()))
             reach("server.within_batch")
         return reply(item, ReplyStatus.STORED, end, sealed=sealed or item.sealed)
 
@@ -158,6 +165,7 @@ class RawStore:
             writers = rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ? AND NOT purged", (project, run))
             for (writer,) in writers:
                 self.db.execute("DELETE FROM item WHERE writer = ?", (writer,))
+                self.db.execute("DELETE FROM received WHERE writer = ?", (writer,))
                 self.db.execute("UPDATE writer SET purged = 1 WHERE id = ?", (writer,))
         return len(writers)
 
@@ -251,9 +259,14 @@ class RawStore:
         return position, hashed.hexdigest()
 
     def verdict(self, writer: str) -> Verdict:
-        """A stream that is sealed is over; of others nothing is known here."""
-        row = one(self.db, "SELECT sealed FROM writer WHERE id = ?", (writer,))
-        return Verdict.DEAD if row and row[0] else Verdict.UNKNOWN
+        """Sealed is over; an owner is alive or silent by when something last came here, whatever their own clock says."""
+        row = one(self.db, "SELECT sealed, time FROM writer LEFT JOIN received ON writer = id WHERE id = ?", (writer,))
+        if row is None or row == (0, None):
+            return Verdict.UNKNOWN
+        sealed, time = row
+        if sealed:
+            return Verdict.DEAD
+        return Verdict.SILENT if self.clock.now_us() - time > SILENT_US else Verdict.ALIVE
 
     def crc_at(self, writer: str, offset: int) -> int | None:
         """The rolling crc of the bytes before `offset`; None if there are fewer, or it is damaged there."""

@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA", "TABLES"]
 
-SCHEMA = 8
+SCHEMA = 12
 
 TABLES = """
 CREATE TABLE writer (
@@ -35,13 +35,27 @@ CREATE TABLE attempt_writer (
     run INTEGER NOT NULL, attempt TEXT NOT NULL, writer TEXT NOT NULL,
     PRIMARY KEY (run, attempt, writer)
 ) WITHOUT ROWID;
+CREATE TABLE run_stop (  -- the first request for an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, reason TEXT, asked_by TEXT, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+CREATE TABLE run_progress (  -- the latest of an attempt
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, done INTEGER NOT NULL, total INTEGER, rate REAL, clock INTEGER NOT NULL,
+    writer TEXT NOT NULL, PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+CREATE TABLE run_text (
+    run INTEGER NOT NULL, attempt TEXT NOT NULL, name TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL,
+    "offset" INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX run_text_place ON run_text (run, clock, writer, "offset");
 CREATE TABLE tombstone (project TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (project, run)) WITHOUT ROWID;
 
 CREATE TABLE alert (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT,  -- no number comes again: who goes on behind one misses none that came later
     run INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL, clock INTEGER NOT NULL, time INTEGER NOT NULL,
     level TEXT NOT NULL, title TEXT NOT NULL, text TEXT, reason TEXT, metric TEXT, value REAL, step INTEGER, data TEXT,
-    PRIMARY KEY (writer, "offset")
-) WITHOUT ROWID;
+    UNIQUE (writer, "offset")
+);
 CREATE INDEX alert_run ON alert (run, clock, writer);
 
 CREATE TABLE note (  -- every one recorded; the first of an event_id stands, equal ones are the same, others conflict
@@ -85,6 +99,15 @@ CREATE TABLE run_job (  -- the job that a run says it is made by
     run INTEGER NOT NULL, job TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, PRIMARY KEY (run, job)
 ) WITHOUT ROWID;
 CREATE INDEX run_job_job ON run_job (job);
+CREATE TABLE file (  -- every record of one: those of a path together say what is known of it; a file in no run has an empty one
+    project TEXT NOT NULL, run TEXT NOT NULL, clock INTEGER NOT NULL, writer TEXT NOT NULL, "offset" INTEGER NOT NULL,
+    time INTEGER NOT NULL, path TEXT, key TEXT, step INTEGER, form TEXT, caption TEXT, sha256 TEXT, size INTEGER, media_type TEXT,
+    content TEXT,
+    PRIMARY KEY (writer, "offset")
+);
+CREATE INDEX file_place ON file (project, run, clock, writer, "offset");
+CREATE INDEX file_content ON file (project, run, sha256);
+CREATE INDEX file_alone ON file (project, clock) WHERE run = '';
 
 CREATE TABLE hole (
     writer TEXT NOT NULL, "offset" INTEGER NOT NULL, saved_as TEXT NOT NULL, place INTEGER NOT NULL,  -- of the record that says so
@@ -95,6 +118,7 @@ CREATE TABLE rejected (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, reason T
 CREATE TABLE unknown (writer TEXT NOT NULL, "offset" INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (writer, "offset"))
     WITHOUT ROWID;
 
+CREATE TABLE project (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);  -- those that have a settled run
 CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE tail (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, records INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE INDEX tail_run ON tail (run);
@@ -115,11 +139,12 @@ CREATE TABLE summary (
     min REAL, min_step INTEGER, min_clock INTEGER, min_writer TEXT,
     max REAL, max_step INTEGER, max_clock INTEGER, max_writer TEXT,
     settled INTEGER NOT NULL DEFAULT 0,  -- nothing has come since a stream of the run has ended: only such rows are in order
+    project INTEGER, born INTEGER,  -- whose runs a settled row is in order among; of equals the first created
     PRIMARY KEY (run, metric)
 ) WITHOUT ROWID;
-CREATE INDEX summary_last ON summary (metric, last) WHERE settled;
-CREATE INDEX summary_min ON summary (metric, min) WHERE settled;
-CREATE INDEX summary_max ON summary (metric, max) WHERE settled;
+CREATE INDEX summary_last ON summary (project, metric, last, born) WHERE settled;
+CREATE INDEX summary_min ON summary (project, metric, min, born) WHERE settled;
+CREATE INDEX summary_max ON summary (project, metric, max, born) WHERE settled;
 CREATE INDEX summary_live ON summary (metric) WHERE NOT settled;
 CREATE TABLE settled (run INTEGER PRIMARY KEY, data BLOB NOT NULL);  -- all summaries of a run that is settled, in one piece
 

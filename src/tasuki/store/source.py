@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from tasuki.clock import SYSTEM, Clock
 from tasuki.journal import Folder, FolderSource, Source, Stream, Verdict
 from tasuki.store.raw import RawStore
 
@@ -44,7 +45,7 @@ class UnionSource:
             source.close()
 
 
-def open_source(folder: Folder, raw: Path) -> FolderSource | UnionSource:
+def open_source(folder: Folder, raw: Path, clock: Clock = SYSTEM) -> FolderSource | UnionSource:
     """A folder's journals, and the raw store of a server where there is one."""
     journals = FolderSource(folder)
-    return UnionSource([journals, RawStore(raw)]) if raw.exists() else journals
+    return UnionSource([journals, RawStore(raw, clock=clock)]) if raw.exists() else journals

@@ -1,37 +1,70 @@
-"""The SQL behind the questions: runs in order, summaries, the best of them, alerts."""
+"""The SQL behind the questions: runs in order and by name, summaries, the best of them, whole projects, alerts."""
 
 import math
 from typing import NamedTuple
 
 __all__ = [
     "ALERTS",
+    "ALERT_LEVELS",
+    "ARRIVAL",
+    "BEGUN",
     "BEST",
     "LAST",
+    "NAMED",
+    "NAMES",
     "NEWEST_FIRST",
+    "NOTE_COUNT",
     "OLDEST_FIRST",
     "PROJECT",
     "PROJECTS",
+    "RANGES",
+    "RUNS_OF_IDS",
     "SETTLED",
+    "SETTLED_ALERTS",
     "SETTLED_OF",
+    "STATUSES",
+    "STOPS",
     "SUMMARIES",
     "SUMMARIES_OF",
     "SUMMARIES_OF_RUN",
+    "TEXTS",
 ]
 
 RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
-    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL)
-FROM (SELECT *, coalesce(created, {last}) AS born FROM run
-    WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3)) AND (?5 IS NULL OR id = ?5)
-    ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4) run
-LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = (
-    SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1)
+    (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
+    s.clock, s.reason, s.asked_by, p.clock, p.done, p.total, p.rate
+FROM ({runs}) run
+LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({latest})
+LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
+LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
 ORDER BY born {direction}, run.id {direction}
 """
 LAST = 2**63 - 1
-OLDEST_FIRST = RUNS.format(last=LAST, behind=">", direction="ASC")
-NEWEST_FIRST = RUNS.format(last=LAST, behind="<", direction="DESC")
+LATEST_ATTEMPT = (
+    "SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1"
+)
+PAGE = """
+SELECT *, coalesce(created, {last}) AS born FROM run
+WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3))
+ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4
+"""
+OF_IDS = """
+SELECT run.*, coalesce(created, {last}) AS born FROM (SELECT DISTINCT value FROM json_each(?2)) asked
+CROSS JOIN run ON run.project = ?1 AND run.id = asked.value
+"""
+
+
+def runs_statement(runs: str, behind: str, direction: str) -> str:
+    """The statement for some runs, in an order."""
+    chosen = runs.format(last=LAST, behind=behind, direction=direction)
+    return RUNS.format(runs=chosen, latest=LATEST_ATTEMPT, direction=direction)
+
+
+OLDEST_FIRST = runs_statement(PAGE, ">", "ASC")
+NEWEST_FIRST = runs_statement(PAGE, "<", "DESC")
+RUNS_OF_IDS = runs_statement(OF_IDS, "", "ASC")
 COLUMNS = "run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step"
 FOUND_METRICS = "(?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))"
 SUMMARIES = f"""
@@ -59,37 +92,91 @@ WHERE run.key = ? ORDER BY metric.name
 JOINED = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
 
 
+OF_PROJECT = "summary.project = (SELECT id FROM project WHERE name = ?1)"
+
+
 class Best(NamedTuple):
-    """How the best runs are found: the n-th value in order, what stands for it if there are fewer, and the rows up to it."""
+    """How the best runs are found: the n-th value in order, what stands for it if there are fewer, rows before it, rows with it."""
 
     nth: str
     least: float
-    settled: str
+    better: str
+    equal: str
     live: str
 
 
 def best_statements(mode: str, by: str) -> Best:
     """The statements for one order."""
-    direction, up_to, least = ("ASC", "<=", math.inf) if mode == "min" else ("DESC", ">=", -math.inf)
-    of = f"run.project = ?1 AND summary.metric = ?2 AND {by} IS NOT NULL"
-    every = f"SELECT coalesce(run.created, {LAST}), {COLUMNS} FROM {JOINED} WHERE {of}"
+    direction, before, least = ("ASC", "<", math.inf) if mode == "min" else ("DESC", ">", -math.inf)
+    settled = f"settled AND {OF_PROJECT} AND summary.metric = ?2"
+    every = f"SELECT coalesce(run.created, {LAST}), {COLUMNS} FROM {JOINED} WHERE"
     return Best(
-        f"SELECT {by} FROM {JOINED} WHERE {of} AND settled ORDER BY {by} {direction} LIMIT 1 OFFSET ?3",
+        f"SELECT {by} FROM summary WHERE {settled} AND {by} IS NOT NULL ORDER BY {by} {direction} LIMIT 1 OFFSET ?3",
         least,
-        f"{every} AND settled AND {by} {up_to} ?3",
-        f"{every} AND NOT settled",
+        f"{every} {settled} AND {by} {before} ?3",
+        f"{every} {settled} AND {by} = ?3 ORDER BY born, run.id LIMIT ?4",
+        f"{every} NOT settled AND run.project = ?1 AND summary.metric = ?2 AND {by} IS NOT NULL",
     )
+
+
+def of_value(side: str, value: str) -> str:
+    """The run with an extreme value of a metric; of several the one that was created first."""
+    runs = f"""SELECT run.id, coalesce(run.created, {LAST}) AS created FROM summary CROSS JOIN run ON run.key = summary.run
+        WHERE summary.metric = found.metric AND {side} = found.{value} AND"""
+    return f"""SELECT id FROM (
+        SELECT * FROM ({runs} settled AND {OF_PROJECT} ORDER BY born, run.id LIMIT 1)
+        UNION ALL {runs} NOT settled AND run.project = ?1 ORDER BY created, id LIMIT 1)"""
 
 
 BEST = {(mode, by): best_statements(mode, by) for mode in ("min", "max") for by in ("last", "min", "max")}
 ALERTS = """
 SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
-FROM alert JOIN run ON run.key = alert.run WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2) ORDER BY clock, writer, "offset"
+FROM run JOIN alert ON alert.run = run.key WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2)
+    AND (?3 IS NULL OR time > ?3) AND (?4 IS NULL OR arrival > ?4) AND (?5 IS NULL OR reason = ?5)
+    AND (?6 IS NULL OR level IN (SELECT value FROM json_each(?6)))
+ORDER BY arrival
+"""
+ARRIVAL = 'SELECT arrival FROM alert JOIN run ON run.key = alert.run WHERE project = ? AND writer = ? AND "offset" = ?'
+SETTLED_ALERTS = """
+UPDATE alert SET arrival = -n FROM (SELECT arrival AS was, row_number() OVER (ORDER BY clock, writer, "offset") AS n FROM alert)
+WHERE was = arrival;
+UPDATE alert SET arrival = -arrival;
+"""
+"""Alerts that have all arrived at once, in a store that was built anew, have arrived by time."""
+STATUSES = f"""
+SELECT run.key, a.attempt, a.status, a.environment ->> '$.tracker', run.points, run.lost, run.created, run.updated
+FROM run LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({LATEST_ATTEMPT}) WHERE run.project = ?
+"""
+RANGES = f"""
+WITH found AS MATERIALIZED (
+    SELECT summary.metric, count(*) AS runs, min(min) AS low, max(max) AS high
+    FROM run CROSS JOIN summary ON summary.run = run.key WHERE run.project = ?1 GROUP BY summary.metric
+)
+SELECT name, runs, low, ({of_value("min", "low")}), high, ({of_value("max", "high")})
+FROM found JOIN metric ON metric.id = found.metric ORDER BY name
+"""
+ALERT_LEVELS = "SELECT level, count(*) FROM run JOIN alert ON alert.run = run.key WHERE run.project = ? GROUP BY level"
+NOTE_COUNT = "SELECT count(*) FROM (SELECT DISTINCT event_id FROM note WHERE project = ?)"
+NAMED = f"SELECT id FROM run WHERE project = ?1 AND name = ?2 ORDER BY coalesce(created, {LAST}), id"
+BEGUN = f"""
+SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {LAST}), id
+"""
+NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
+STOPS = """
+SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
+LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
+"""
+TEXTS = """
+SELECT attempt, name, clock, text FROM run_text WHERE run = ? AND (? IS NULL OR name = ?) ORDER BY clock, writer, "offset"
 """
 PROJECTS = """
 SELECT project, sum(runs), max(updated) FROM (
     SELECT project, 1 AS runs, coalesce(updated, 0) AS updated FROM run
     UNION ALL SELECT project, 0, max(clock) FROM note GROUP BY project
+    UNION ALL SELECT project, 0, max(clock) FROM file WHERE run = '' GROUP BY project
 ) GROUP BY project ORDER BY project
 """
-PROJECT = "SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)"
+PROJECT = """
+SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)
+    OR EXISTS (SELECT 1 FROM file WHERE project = ?1 AND run = '')
+"""

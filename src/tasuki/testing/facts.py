@@ -9,14 +9,18 @@ import numpy as np
 from tasuki.errors import BadRecord
 from tasuki.records import (
     Alert,
+    File,
     JobFact,
     Lost,
     Metrics,
     Note,
     Record,
+    RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
+    StopRequested,
     Unknown,
     content_of,
     digest_of,
@@ -78,6 +82,17 @@ class Facts:
             if isinstance(record, Note)
         ]  # fmt: skip
 
+    def files(self) -> list[tuple[Any, ...]]:
+        """What is said of files, by stream and offset."""
+        return [
+            (
+                writer, offset, clock, record.time, record.path, record.key, record.step, record.form, record.caption,
+                record.sha256, record.size, record.media_type, record.content,
+            )
+            for writer, offset, clock, record in self.records
+            if isinstance(record, File)
+        ]  # fmt: skip
+
     def dump(self) -> dict[str, Any]:
         """The run's part of a dump, but for its streams."""
         calls = self.calls()
@@ -99,6 +114,8 @@ class Facts:
             "fields": [(name, *row) for name, row in sorted(fields.items())],
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],
             **self.attempts(),
+            **self.requests(),
+            "texts": self.texts(),
             "alerts": self.alerts(),
             "jobs": self.jobs(),
             "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
@@ -146,12 +163,35 @@ class Facts:
             rows.append((attempt, *start, status, reason, ended, by))
         return {"attempts": rows, "attempt_writers": sorted(writers)}
 
+    def requests(self) -> dict[str, Any]:
+        """The first request to stop of each attempt, and its latest progress."""
+        stops: dict[str, tuple[Any, ...]] = {}
+        progress: dict[str, tuple[Any, ...]] = {}
+        for writer, _, clock, record in sorted(self.records, key=lambda placed: (placed[2], placed[0])):
+            if isinstance(record, StopRequested):
+                stops.setdefault(record.attempt, (record.reason, record.by, clock, writer))
+            elif isinstance(record, RunProgress):
+                progress[record.attempt] = (record.done, record.total, record.rate, clock, writer)
+        return {
+            name: [(attempt, *row) for attempt, row in sorted(found.items())]
+            for name, found in (("stops", stops), ("progress", progress))
+        }
+
+    def texts(self) -> list[tuple[Any, ...]]:
+        """Texts by stream and offset."""
+        return [
+            (writer, offset, clock, record.attempt, record.name, record.text)
+            for writer, offset, clock, record in self.records
+            if isinstance(record, RunText)
+        ]
+
     def alerts(self) -> list[tuple[Any, ...]]:
         """Alerts by stream and offset."""
         return [
             (
                 writer, offset, clock, record.time, record.level, record.title, record.text, record.reason, record.metric,
-                record.value, record.step, None if record.data is None else text(record.data),
+                "nan" if record.value is not None and math.isnan(record.value) else record.value, record.step,
+                None if record.data is None else text(record.data),
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Alert)

@@ -4,24 +4,34 @@ It receives streams (`Store`), can be projected from (`Source`) and answers (`Qu
 """
 
 import json
+import secrets
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from zlib_ng.zlib_ng import crc32
 
+from tasuki.clock import SYSTEM
 from tasuki.errors import BadRecord, DataError, NotFound
 from tasuki.journal import Stream, Verdict
 from tasuki.records import (
     JOBS,
     START,
     Alert,
+    AlertLevel,
     AlertRow,
+    Change,
+    FileRow,
     HistoryRow,
     Item,
+    MetricRange,
     NoteKind,
     NoteRow,
+    Overview,
     Position,
+    ProgressRow,
     ProjectRow,
     Record,
     Reply,
@@ -30,14 +40,18 @@ from tasuki.records import (
     RunRow,
     Salvaged,
     Status,
+    StopRow,
     Summary,
+    TextRow,
     Unknown,
     decode,
+    encode,
+    frame,
     frames,
     unpack_item,
     words_in,
 )
-from tasuki.store import Dump, Series, Top
+from tasuki.store import Dump, Edit, Series, Top, changed, deleted, later
 from tasuki.testing.facts import Facts, Placed
 from tasuki.testing.job_facts import JobFacts
 
@@ -126,6 +140,26 @@ class MemoryStore:
             kept.data, kept.purged = b"", True
         return len(found)
 
+    # -- an Editor
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        row = self.run(project, run)
+        self.add_edit(row, changed(change))
+        return self.run(project, row.id)
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run. Returns it as it was."""
+        row = self.run(project, run)
+        self.add_edit(row, deleted())
+        return row
+
+    def add_edit(self, row: RunRow, edit: Edit) -> None:
+        """A stream of the run with one record."""
+        stream = Received(row.project, row.id)
+        stream.data, stream.sealed = frame(encode(edit(later(row, SYSTEM)))), True
+        self.received[secrets.token_hex(16)] = stream
+
     # -- a Source
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
@@ -177,7 +211,15 @@ class MemoryStore:
             if (kept.project, kept.run) == (project, run) and not kept.purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
                 streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {"streams": streams, "rejected": [], "unknown": [], "holes": [], "notes": [], "job_records": []}
+        found: dict[str, Any] = {
+            "streams": streams,
+            "rejected": [],
+            "unknown": [],
+            "holes": [],
+            "notes": [],
+            "files": [],
+            "job_records": [],
+        }
         if (project, run) == (JOBS, ""):
             found |= JobFacts(records).dump()
         if any(isinstance(record, RunDeleted) for *_, record in records):
@@ -187,6 +229,7 @@ class MemoryStore:
         found |= {
             "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
             "notes": facts.notes(),
+            "files": facts.files(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
             "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
         }
@@ -197,9 +240,9 @@ class MemoryStore:
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
         found: dict[str, list[tuple[int, int]]] = {}
-        for (project, _), dumped in self.dump().items():
+        for (project, run), dumped in self.dump().items():
             rows = [(1, dumped["row"][6] or 0)] if "row" in dumped else []
-            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"]]
+            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"] + ([] if run else dumped["files"])]
             if rows:
                 found.setdefault(project, []).extend(rows)
         return [
@@ -221,6 +264,7 @@ class MemoryStore:
         name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
         attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
         attempt = (attempts or dumped["attempts"] or [None])[-1]
+        id = attempt[0] if attempt else None
         status, reason, ended, environment = Status.RUNNING, None, None, "{}"
         if attempt:
             environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
@@ -244,6 +288,16 @@ class MemoryStore:
             ended=ended,
             points=points,
             lost=lost,
+            attempt_id=id,
+            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in dumped["stops"] if key == id), None),
+            progress=next(
+                (
+                    ProgressRow(time=time, done=done, total=total, rate=rate)
+                    for key, done, total, rate, time, _ in dumped["progress"]
+                    if key == id
+                ),
+                None,
+            ),
         )
 
     def run(self, project: str, ref: str) -> RunRow:
@@ -254,6 +308,31 @@ class MemoryStore:
         if len(found) == 1:
             return found[0]
         raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        return [self.run(project, ref) for ref in refs]
+
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        runs = self.runs(project)
+        summaries = self.summaries(project)
+        alerts = Counter(alert.level for alert in self.alerts(project))
+        statuses = Counter(row.status for row in runs)
+        return Overview(
+            project=project,
+            runs=len(runs),
+            statuses={status: statuses[status] for status in Status},
+            points=sum(row.points for row in runs),
+            lost=sum(row.lost for row in runs),
+            created=min((row.created for row in runs), default=None),
+            updated=max((row.updated for row in runs), default=None),
+            metrics=[
+                metric_range([row for row in summaries if row.metric == name]) for name in sorted({row.metric for row in summaries})
+            ],
+            alerts={level: alerts[level] for level in AlertLevel},
+            notes=len({note.event_id for note in self.notes(project)}),
+        )
 
     def summaries(
         self,
@@ -302,19 +381,54 @@ class MemoryStore:
             np.array([row.metrics[metric] for row in rows], np.float64),
         )
 
-    def alerts(self, project: str, run: str | None = None) -> list[AlertRow]:
-        """The alerts of a project or of one run, by time."""
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same row by row."""
+        for row in self.history(project, run, metric):
+            yield [row]
+
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run. Here they have all arrived at once, so they are in order by time."""
         found = []
         for row in self.runs(project):
             for writer, offset, clock, record in self.records(project, row.id):
-                if isinstance(record, Alert) and run in (None, row.id):
+                if isinstance(record, Alert):
                     data = None if record.data is None else dict(record.data)
                     found.append((clock, writer, offset, AlertRow(
                         id=f"{writer}:{offset}", project=project, run=row.id, run_name=row.name, time=record.time,
                         level=record.level, title=record.title, text=record.text, reason=record.reason, metric=record.metric,
                         value=record.value, step=record.step, data=data,
                     )))  # fmt: skip
-        return [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+        alerts = [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
+        if isinstance(since, str):
+            ids = [alert.id for alert in alerts]
+            if since not in ids:
+                raise NotFound(f"project {project!r} has no alert {since!r}")
+            alerts = alerts[ids.index(since) + 1 :]
+        return [
+            alert
+            for alert in alerts
+            if run in (None, alert.run)
+            and (not isinstance(since, int) or alert.time > since)
+            and reason in (None, alert.reason)
+            and (level is None or alert.level in level.and_louder)
+        ]
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        dumped = self.dump_run(project, self.run(project, run).id)
+        return [
+            TextRow(attempt=attempt, name=kept, time=time, text=text)
+            for writer, offset, time, attempt, kept, text in sorted(dumped["texts"], key=lambda row: (row[2], row[0], row[1]))
+            if name in (None, kept)
+        ]
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
@@ -344,6 +458,44 @@ class MemoryStore:
             and (since is None or row.time > since)
             and (not search or search.casefold() in words_in(row.content))
         ]
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        names = {row.id: row.name for row in self.runs(project)}
+        told: dict[str, list[tuple[Any, ...]]] = {}
+        for clock, writer, offset, name, said in sorted(
+            (clock, writer, offset, name, said)
+            for (of, name), dumped in self.dump().items()
+            if of == project and run in (None, name)
+            for writer, offset, clock, *said in dumped["files"]
+        ):
+            place = f"{writer}:{offset}"
+            told.setdefault(f"{name}/{said[1]}" if said[1] else place, []).append((place, clock, name, said))
+        found = []
+        for records in told.values():
+            (place, _, name, first), (_, _, _, last) = records[0], records[-1]
+            row = {"id": place, "project": project, "run": name, "run_name": names.get(name, name), "time": last[0]}
+            row["name"] = first[1] or first[2] or "file"
+            for number, field in enumerate(("key", "step", "form", "caption", "sha256", "size", "media_type"), 2):
+                values = [said[number] for *_, said in records if said[number] is not None]
+                row |= {field: values[-1]} if values else {}
+            found.append(FileRow(**row))
+        return found
+
+
+def metric_range(found: list[Summary]) -> MetricRange:
+    """One metric over all runs; `found` is in the order in which they were created."""
+    numbers = [row for row in found if row.min is not None]
+    low: Summary | None = min(numbers, key=attrgetter("min"), default=None)
+    high: Summary | None = max(numbers, key=attrgetter("max"), default=None)
+    return MetricRange(
+        metric=found[0].metric,
+        runs=len(found),
+        min=low.min if low else None,
+        min_run=low.run if low else None,
+        max=high.max if high else None,
+        max_run=high.run if high else None,
+    )
 
 
 def read(payload: bytes) -> Record | Unknown | BadRecord:

@@ -31,9 +31,19 @@ def test_help_begins_with_examples(path: tuple[str, ...], capsys: pytest.Capture
 
 WRITES = {
     ("rebuild",),
+    ("completion",),
+    ("exec",),
+    ("export",),
     ("demo",),
     ("install",),
+    ("mcp",),
+    ("notify", "watch"),
     ("serve",),
+    ("syncer",),
+    ("volume", "init"),
+    ("import", "trackio"),
+    *(("hpc", verb) for verb in ("add", "remove", "login", "logout", "submit", "logs", "cancel", "retry", "fetch")),
+    ("hpc", "sync"),  # what it prints is JSON
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }
 

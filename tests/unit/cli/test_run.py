@@ -4,9 +4,9 @@ import math
 import pytest
 
 from tasuki.cli.command import Asked
-from tasuki.cli.run import history, key_metrics, list_runs, show
+from tasuki.cli.run import history, key_metrics, list_files, list_runs, show
 from tasuki.errors import NotFound
-from tasuki.records import Alert, AlertLevel, Status
+from tasuki.records import Alert, AlertLevel, File, Status
 from tasuki.testing import MemoryStore
 from tests.unit.recorded import BEGAN, add_run
 
@@ -101,3 +101,17 @@ def test_history_of_a_metric_has_no_other_metric(asked: Asked, capsys: pytest.Ca
 def test_a_run_that_is_not_there_is_an_error(asked: Asked, command: object) -> None:
     with pytest.raises(NotFound):
         command(asked, "nope", as_json=True)  # type: ignore[operator]
+
+
+def test_files_are_listed_in_a_pipe_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    store = MemoryStore()
+    file = File(time=BEGAN + 5, path="net.yaml", step=3, sha256="0" * 64, size=9, media_type="text/plain", caption="a\tb")
+    add_run(store, "abc1", [{"x": 1.0}], name="lr-0.1", more=[file], status=Status.FINISHED)
+    list_files(Asked(store, "digits"), "lr-0.1", as_json=False)
+    assert lines(capsys) == [
+        ["name", "key", "step", "form", "size", "media_type", "sha256", "caption"],
+        ["net.yaml", "", "3", "file", "9", "text/plain", "0" * 64, "a\\tb"],
+    ]
+    list_files(Asked(store, "digits"), "lr-0.1", as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["run"], document["files"][0]["caption"]) == ("tasuki/run-files/1", "abc1", "a\tb")

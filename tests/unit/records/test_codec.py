@@ -14,7 +14,9 @@ from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
+    Delivered,
     Event,
+    File,
     FlatMetrics,
     Heartbeat,
     JobCreated,
@@ -32,11 +34,14 @@ from tasuki.records import (
     RawMetrics,
     Record,
     RunDeleted,
+    RunProgress,
     RunStarted,
     RunStatus,
+    RunText,
     RunUpdated,
     Salvaged,
     Status,
+    StopRequested,
     Unknown,
     decode,
     encode,
@@ -45,6 +50,9 @@ from tasuki.records import (
 )
 
 ONE_OF_EACH = [
+    StopRequested(time=1, attempt="a", reason="diverges", by="ada@node7"),
+    RunText(time=1, attempt="a", name="stdout", text="é\n"),
+    RunProgress(time=1, attempt="a", done=3, total=10, rate=1.5),
     RunStarted(time=1, attempt="a", name="n", group="g", notes="é", tags=["t"], config={"lr": 0.1, "deep": {"x": [1, None]}}),
     RunUpdated(time=2, name="n2", config={"lr": 0.2}, tags_added=["x"], tags_removed=["t"]),
     RunStatus(time=3, attempt="a", status=Status.FAILED, reason="boom"),
@@ -62,6 +70,10 @@ ONE_OF_EACH = [
     Observation(time=15, job="j", attempt=2, status=JobStatus.RUNNING, started=14, cost_usd=0.5, candidates=["a"]),
     JobDeleted(time=16, job="j"),
     ProviderHealth(time=17, provider="replicate", degraded=True, detail="500"),
+    File(
+        time=14, path="a/b.png", key="samples", step=3, form="image", caption="é", sha256="0" * 64, size=5, media_type="image/png"
+    ),
+    Delivered(time=15, ids="0f" * 16, system=2),
 ]
 
 

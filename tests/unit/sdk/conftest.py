@@ -1,23 +1,15 @@
 """What the run under test has put into its journals."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import tasuki
 from tasuki.records import Metrics, Record
-from tasuki.sdk.process import PROCESS
 from tests.journals import journals, records_of
 
 Recorded = Callable[..., list[Record]]
-
-
-@pytest.fixture(autouse=True)
-def no_watchers() -> Iterator[None]:
-    """The watchers of one test are not there in the next."""
-    yield
-    PROCESS.watched = None
 
 
 @pytest.fixture

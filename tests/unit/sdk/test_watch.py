@@ -29,6 +29,14 @@ def fired(values: Sequence[Any], **rules: Any) -> list[tuple[int, str]]:
         ({}, [1, NAN, NAN, 1, INF, -INF, 0, -INF], [(1, "nan"), (4, "nan"), (7, "nan")]),
         ({"nan": False, "max_value": 2}, [2, 2.1, 9, NAN, 2, 3], [(1, "max_value"), (5, "max_value")]),
         ({"max_value": 2}, [INF], [(0, "nan")]),
+        ({"nan": False, "max_value": 2}, [INF, 3, 1, -INF], [(0, "max_value")]),
+        ({"nan": False, "min_value": 2}, [3, -INF, INF, 1], [(1, "min_value"), (3, "min_value")]),
+        ({"max_value": 2}, [3, NAN, 3, 1, 3], [(0, "max_value"), (1, "nan"), (4, "max_value")]),
+        ({"max_value": 2, "min_value": 0}, [3, -1, 3], [(0, "max_value"), (1, "min_value"), (2, "max_value")]),
+        ({"spike_factor": 2.0, "window": 1}, [1, 5, NAN, 50], [(1, "spike"), (2, "nan")]),
+        ({"patience": 2, "max_value": 9}, [1, 10, 10, 10], [(1, "max_value"), (2, "patience")]),
+        ({"window": 3, "spike_factor": 3.0}, [1, 1, 1, 3, 3.0001], []),
+        ({"window": 3, "spike_factor": 3.0}, [1, 1, 1, 3.0001], [(3, "spike")]),
         ({"min_value": 0}, [0, -0.1, -5, 0, -1], [(1, "min_value"), (4, "min_value")]),
         ({"spike_factor": 3.0, "window": 2}, [1, 1, 3, 1, 1, 3.1], [(5, "spike")]),
         ({"spike_factor": 3.0, "window": 2}, [1, 1, -1.1], [(2, "spike")]),
@@ -63,7 +71,7 @@ def test_a_spike_is_what_its_formula_says(values: list[float], window: int, fact
         spike = spike and abs(value - average) > (factor - 1) * abs(average)
         if spike and not before:
             expected.append((step, "spike"))
-        before = spike
+        before = spike if math.isfinite(value) else before
     assert fired(values, nan=False, spike_factor=factor, window=window) == expected
 
 

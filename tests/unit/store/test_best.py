@@ -50,3 +50,30 @@ def test_what_comes_after_a_run_has_ended_counts():
     (best,) = Questions(db, lambda *_: True).summaries("p", metrics=["loss"], top=Top(1))
     assert (best.run, best.last) == ("run-1", 0.5)
     db.close()
+
+
+def test_of_equals_a_run_comes_first_that_turns_out_to_be_older():
+    db, store = connect(":memory:"), MemoryStore()
+    for number in range(3):
+        stream = store.received[f"{number:032x}"] = Received("p", f"run-{number}")
+        stream.data = frame(encode(RunStarted(time=10 + number, attempt="a"))) + frame(encode_metrics(20, 0, {"loss": 1.0}))
+        stream.sealed = True
+    catch_up(db, store)
+    store.received["f" * 32] = Received("p", "run-2")
+    store.received["f" * 32].data = frame(encode(RunStarted(time=5, attempt="earlier")))
+    catch_up(db, store)
+    questions = Questions(db, lambda *_: True)
+    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=Top(3))] == ["run-2", "run-0", "run-1"]
+    db.close()
+
+
+def test_runs_of_other_projects_are_not_among_them():
+    db, store = connect(":memory:"), received([([1.0], True), ([2.0], True)])
+    other = Received("q", "run-0")
+    other.data, other.sealed = frame(encode_metrics(20, 20, {"loss": 0.5})), True
+    store.received["e" * 32] = other
+    catch_up(db, store)
+    questions = Questions(db, lambda *_: True)
+    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=Top(1))] == ["run-0"]
+    assert [best.last for best in questions.summaries("q", metrics=["loss"], top=Top(1))] == [0.5]
+    db.close()

@@ -9,10 +9,11 @@ from tasuki.journal import Folder
 from tasuki.records import Heartbeat, RunStarted, Status, encode, frame
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import connect, dump, open_local
+from tasuki.store import Fate, Questions, catch_up, connect, dump, open_local
 from tasuki.store.generation import Generations
 from tasuki.store.schema import SCHEMA
 from tasuki.testing import FakeClock
+from tests.unit.store.sent import Sent
 
 
 @pytest.fixture
@@ -171,3 +172,16 @@ def test_the_condition_counts_what_there_is(store):
     found = store.condition()
     assert (found.projects, found.runs, found.journals, found.sealed, found.alive, found.dead) == (1, 1, 1, 1, 0, 0)
     assert (found.holes, found.damaged, found.refused, found.missing_records) == ([], [], [], 0)
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(9, Status.RUNNING), (11, Status.FINISHED)])
+def test_a_run_of_another_tracker_that_has_fallen_silent_is_taken_for_finished(minutes, status):
+    clock, source, db = FakeClock(), Sent(), connect(":memory:")
+    source.send([RunStarted(time=clock.now_us(), attempt="one", environment={"tracker": "trackio"})])
+    catch_up(db, source)
+    clock.sleep(60 * minutes)
+    silent = {True: Fate.SILENT, False: Fate.GOING_ON}
+    questions = Questions(db, lambda streams, silent_us: silent[clock.now_us() - streams[0].clock > silent_us])
+    row = questions.run("p", "r")
+    assert row.status is status
+    assert (row.reason or "").startswith("trackio does not say") is (status is Status.FINISHED)

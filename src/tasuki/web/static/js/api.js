@@ -2,6 +2,7 @@
 import { parseFrame } from "./frame.js";
 import { signal } from "./html.js";
 
+const JSON_TYPE = "application/json";
 const FRAME = "application/x-tasuki-frame";
 const AT_ONCE = 4; // of a browser's six connections to a host: one is the event stream's, one stays free
 
@@ -30,7 +31,7 @@ async function turn(work) {
 }
 
 function address(path, words) {
-  const url = new URL(`api/v1/${path}`, document.baseURI);
+  const url = new URL(`api/${path}`, document.baseURI);
   for (const [name, value] of Object.entries(words)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== null && one !== undefined) url.searchParams.append(name, one);
@@ -39,8 +40,8 @@ function address(path, words) {
   return url;
 }
 
-async function ask(path, words, accept) {
-  const answer = await fetch(address(path, words), { headers: { Accept: accept }, cache: "no-cache" }).catch(() => {
+async function ask(path, words, accept, more = {}) {
+  const answer = await fetch(address(path, words), { headers: { Accept: accept }, cache: "no-cache", ...more }).catch(() => {
     throw new ApiError("the server can't be reached", 0);
   });
   return checked(answer);
@@ -55,12 +56,33 @@ async function checked(answer) {
 
 /** Show the server a token, which the browser then keeps. */
 export async function logIn(token) {
-  await checked(await fetch(address("session", {}), { method: "POST", headers: { Authorization: `Bearer ${token}` } }));
+  await checked(await fetch(address("v1/session", {}), { method: "POST", headers: { Authorization: `Bearer ${token}` } }));
 }
 
 /** A JSON answer. */
 export function get(path, words = {}) {
-  return turn(async () => (await ask(path, words, "application/json")).json());
+  return turn(async () => (await ask(`v1/${path}`, words, JSON_TYPE)).json());
+}
+
+/** A JSON answer about jobs. */
+export function getCloud(path, words = {}) {
+  return turn(async () => (await ask(`cloud/${path}`, words, JSON_TYPE)).json());
+}
+
+/** Have something done about jobs. */
+export function postCloud(path) {
+  return turn(async () => (await ask(`cloud/${path}`, {}, JSON_TYPE, { method: "POST" })).json());
+}
+
+/** Where a job's lines come as they are written. */
+export function logStream(id) {
+  return new EventSource(address(`cloud/jobs/${encodeURIComponent(id)}/logs/stream`, {}));
+}
+
+/** Tell the server something; a JSON answer. */
+export function post(path, words, content) {
+  const headers = { Accept: JSON_TYPE, "Content-Type": JSON_TYPE };
+  return turn(async () => (await ask(`v1/${path}`, words, JSON_TYPE, { method: "POST", headers, body: JSON.stringify(content) })).json());
 }
 
 /** All of a list, page by page: `take(page)` gets each as it comes and may answer false to stop. */
@@ -76,5 +98,5 @@ export async function getAll(path, words, take) {
 /** One metric of some runs as columns of min, max, last and NaN; `zoom` is [from, to] or null. */
 export function getSeries({ project, metric, runs, columns, zoom }) {
   const words = { project, metric, run: runs, columns, from_step: zoom?.[0], to_step: zoom?.[1] };
-  return turn(async () => parseFrame(await (await ask("series", words, FRAME)).arrayBuffer())[0]);
+  return turn(async () => parseFrame(await (await ask("v1/series", words, FRAME)).arrayBuffer())[0]);
 }

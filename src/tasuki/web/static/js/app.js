@@ -1,14 +1,18 @@
 /** The page. */
-import { ChartGrid } from "./chart_grid.js";
 import { locked } from "./api.js";
+import { ChartGrid } from "./chart_grid.js";
+import { Confirm } from "./confirm.js";
+import { FilesList } from "./files_list.js";
 import { html, signal } from "./html.js";
 import { Help } from "./help.js";
 import { Icon } from "./icons.js";
-import { showsNotes } from "./notes.js";
-import { NotesList } from "./notes_list.js";
+import { JobsPage } from "./jobs_list.js";
 import { Login } from "./login.js";
-import { dismiss, problem, projects, toasts } from "./project.js";
+import { NotesList } from "./notes_list.js";
+import { page } from "./page.js";
+import { problem, projects } from "./project.js";
 import { narrow, RunsTable } from "./runs_table.js";
+import { Toasts } from "./toasts.js";
 import { TopBar } from "./top_bar.js";
 import { openPage, openProject, view } from "./view.js";
 
@@ -37,24 +41,27 @@ function NoProject({ name }) {
 }
 
 function Tabs() {
-  const current = showsNotes() ? "notes" : view.tab.value;
+  const current = page.value === "runs" ? view.tab.value : page.value;
   const open = (name) => {
-    openPage(name === "notes" ? "notes" : "runs");
-    if (name !== "notes") view.tab.value = name;
+    const isPage = ["notes", "files", "jobs"].includes(name);
+    openPage(isPage ? name : "runs");
+    if (!isPage) view.tab.value = name;
   };
   const tab = (name, label) => html`<button type="button" aria-current=${current === name ? "page" : null} onClick=${() => open(name)}>
     <${Icon} name=${name} /><span>${label}</span>
   </button>`;
-  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}</nav>`;
+  return html`<nav class="tabs" aria-label="Views">${tab("runs", "Runs")}${tab("charts", "Charts")}${tab("notes", "Notes")}${tab("files", "Files")}${tab("jobs", "Jobs")}</nav>`;
 }
 
 function Main() {
   if (locked.value) return html`<${Login} />`;
+  if (page.value === "jobs") return html`<${JobsPage} />`;
   const known = projects.value;
   const name = view.project.value;
   if (known && !known.length && !name) return html`<${Welcome} />`;
   if (known?.length && name && !known.some((project) => project.name === name)) return html`<${NoProject} name=${name} />`;
-  if (showsNotes()) return html`<main class="work notes-page"><h1 class="visually-hidden">${name}</h1><${NotesList} /></main>`;
+  if (page.value === "notes") return html`<main class="work notes-page"><h1 class="visually-hidden">${name}</h1><${NotesList} /></main>`;
+  if (page.value === "files") return html`<main class="work files-page"><h1 class="visually-hidden">${name}</h1><${FilesList} /></main>`;
   const both = !narrow.value;
   return html`<main class="work">
     <h1 class="visually-hidden">${name || "tasuki"}</h1>
@@ -63,23 +70,12 @@ function Main() {
   </main>`;
 }
 
-function Toasts() {
-  return html`<div class="toasts" role="status" aria-live="polite">
-    ${toasts.value.map(
-      (alert) => html`<div key=${alert.id} class=${`toast ${alert.level}`}>
-        <${Icon} name="alert" />
-        <div><b>${alert.title}</b><div class="muted">${alert.run_name}${alert.step === null ? "" : ` · step ${alert.step}`}</div></div>
-        <button type="button" class="quiet square" onClick=${() => dismiss(alert.id)} aria-label="Dismiss"><${Icon} name="close" /></button>
-      </div>`,
-    )}
-  </div>`;
-}
-
 export function App() {
   return html`<${TopBar} help=${() => (helpOpen.value = true)} />
     ${problem.value && !locked.value && html`<p class="problem" role="alert"><${Icon} name="alert" /><span>${problem.value}. Trying again…</span></p>`}
     <${Main} />
-    ${narrow.value && html`<${Tabs} />`}
+    ${narrow.value && !locked.value && html`<${Tabs} />`}
     <${Toasts} />
+    <${Confirm} />
     <${Help} open=${helpOpen} />`;
 }

@@ -42,6 +42,14 @@ export function formatStep(step) {
   return `${Number(rest.toPrecision(4))}${UNITS[unit]}`;
 }
 
+/** How many bytes. */
+export function formatSize(bytes) {
+  if (bytes < 1000) return plural(bytes, "byte");
+  let [rest, unit] = [bytes / 1000, 1];
+  while (rest >= 1000 && unit < UNITS.length - 1) [rest, unit] = [rest / 1000, unit + 1];
+  return `${Number(rest.toPrecision(3))} ${UNITS[unit]}B`;
+}
+
 /** How long ago: microseconds UTC against a Date.now(). */
 export function formatAge(micros, now) {
   const seconds = Math.max(0, now / 1000 - micros / 1e6);
@@ -51,6 +59,29 @@ export function formatAge(micros, now) {
     if (seconds >= size) return `${Math.floor(seconds / size)} ${word}`;
   }
   return "";
+}
+
+/** How long something takes, in its two largest units. */
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${two(whole % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${two(minutes % 60)} min`;
+  return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
+}
+
+/** The same, where seconds beside minutes would claim too much. */
+export function formatRough(seconds) {
+  return seconds < 60 || seconds >= 3600 ? formatDuration(seconds) : `${Math.round(seconds / 60)} min`;
+}
+
+/** US dollars: cents, and of less than one its first digits. */
+export function formatCost(dollars) {
+  if (dollars === 0 || dollars >= 0.01) return `$${dollars.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  return `$${Number(dollars.toPrecision(2))}`;
 }
 
 /** The moment, as the reader's clock has it. */

@@ -6,6 +6,11 @@ const PATHS = {
   finished: "M3 8.5 6.5 12 13 4.5",
   failed: "M4 4l8 8M12 4l-8 8",
   crashed: "M9 1.8 3.5 9H8l-1 5.2L12.5 7H8Z",
+  pending: "M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2ZM5.4 8h.1M8 8h.1M10.5 8h.1",
+  uploading: "M8 10.5V3M4.8 6.2 8 3l3.2 3.2M3 13.2h10",
+  queued: "M4.2 2.2h7.6M4.2 13.8h7.6M5 2.2c0 4 6 4.2 6 8.6v3M11 2.2c0 4-6 4.2-6 8.6v3",
+  completed: "M3 8.5 6.5 12 13 4.5",
+  cancelled: "M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2ZM4 4l8 8",
   alert: "M8 2 1.8 13.2h12.4ZM8 6.4v3.2M8 11.3v.4",
   flag: "M4 14.5V1.8M4 2.5h8l-2.6 3L12 8.5H4",
   search: "M7 2.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9ZM10.4 10.4 14 14",
@@ -22,8 +27,17 @@ const PATHS = {
   event: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM8 4.8V8l2.4 1.6",
   meta_rule: "M8 1.8a4.4 4.4 0 0 0-2.4 8.1V12h4.8V9.9A4.4 4.4 0 0 0 8 1.8ZM6.3 14.3h3.4",
   manifest: "M3.5 2h6l3 3v9h-9ZM6 7.5h4M6 10.5h4",
+  files: "M2 4.5V13h12V4.5H8L6.5 2.5H2Z",
+  file: "M3.5 2h6l3 3v9h-9ZM9.5 2v3h3",
   notes: "M3 2.5h10v8l-3 3H3ZM5.5 6h5M5.5 9h3",
   runs: "M2 4h1M5.5 4H14M2 8h1M5.5 8H14M2 12h1M5.5 12H14",
+  jobs: "M2.5 5.2h11v8h-11ZM5.8 5.2v-2h4.4v2M2.5 9h11",
+  sync: "M13.5 6.5A5.8 5.8 0 0 0 3.1 5M2.8 2.4v2.9h2.9M2.5 9.5A5.8 5.8 0 0 0 12.9 11M13.2 13.6v-2.9h-2.9",
+  lines: "M2.5 4h11M2.5 8h7M2.5 12h9",
+  stop: "M4 4h8v8H4Z",
+  retry: "M13 8a5 5 0 1 1-1.5-3.6L13 6M13 2.6V6H9.6",
+  back: "M9.5 3.5 5 8l4.5 4.5M5 8h8.5",
+  link: "M6.5 3H3v10h10V9.5M9.5 2.5h4v4M13.5 2.5 7.5 8.5",
   charts: "M2 2v12h12M4.5 10.5l3-3.5 2.5 2L14 4",
 };
 
@@ -42,8 +56,8 @@ export function Brand() {
 }
 
 /** How a run stands: icon, word and colour. */
-export function State({ status, title }) {
-  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${status}</span></span>`;
+export function State({ status, title, word }) {
+  return html`<span class=${`state ${status}`} title=${title}><${Icon} name=${status} /><span class="word">${word ?? status}</span></span>`;
 }
 
 /** A run's colour and dash, as its lines in the charts have them. */

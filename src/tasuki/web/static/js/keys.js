@@ -1,7 +1,7 @@
 /** Keys of one letter, which the reader can switch off (WCAG 2.1.4). */
 import { toggleLog } from "./chart_grid.js";
 import { signal } from "./html.js";
-import { showsNotes } from "./notes.js";
+import { page } from "./page.js";
 import { cursor, moveCursor } from "./runs_table.js";
 import { toggleRun } from "./selection.js";
 import { view } from "./view.js";
@@ -11,7 +11,7 @@ const STORED = "tasuki.keys";
 export const keysOn = signal(true);
 
 export const KEYS = [
-  ["/", "Filter the runs, or search the notes"],
+  ["/", "Filter the runs, or search the notes or files"],
   ["j", "Next run"],
   ["k", "Previous run"],
   ["x", "Show the run in the charts, or not"],
@@ -42,8 +42,8 @@ export function followKeys(help) {
   }
   const actions = {
     "/": () => {
-      if (!showsNotes()) view.tab.value = "runs";
-      document.getElementById("search").focus();
+      if (page.peek() === "runs") view.tab.value = "runs";
+      document.getElementById("search")?.focus();
     },
     "?": help,
     j: () => moveCursor(1),
@@ -54,6 +54,7 @@ export function followKeys(help) {
   };
   addEventListener("keydown", (event) => {
     const action = actions[event.key];
+    if (page.peek() === "jobs" && event.key !== "?") return;
     if (!action || !keysOn.peek() || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     event.preventDefault();
     action();

@@ -1,9 +1,12 @@
 /** The page begins here. */
 import { App, helpOpen } from "./app.js";
 import { followCharts } from "./chart_data.js";
+import { followFiles } from "./files.js";
 import { effect, html, render } from "./html.js";
+import { followJobs } from "./jobs.js";
 import { followKeys } from "./keys.js";
 import { followNotes } from "./notes.js";
+import { page } from "./page.js";
 import { watchColours } from "./palette.js";
 import { followProject } from "./project.js";
 import { followScreen } from "./runs_table.js";
@@ -19,6 +22,9 @@ followProject();
 followSelection();
 followCharts();
 followNotes();
+followFiles();
+followJobs();
 effect(() => {
-  document.title = view.project.value ? `${view.project.value} · tasuki` : "tasuki";
+  const shown = page.value === "jobs" ? "Jobs" : view.project.value;
+  document.title = shown ? `${shown} · tasuki` : "tasuki";
 });

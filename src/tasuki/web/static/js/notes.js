@@ -1,6 +1,7 @@
 /** The notes of the project: the newest of those that are asked for, fetched again whenever there are new ones. */
 import { getAll } from "./api.js";
 import { batch, effect, signal } from "./html.js";
+import { page } from "./page.js";
 import { notesRevision, problem, projects } from "./project.js";
 import { view } from "./view.js";
 
@@ -16,12 +17,6 @@ let asked = "";
 let timer = 0;
 let epoch = 0;
 
-/** Whether the notes are what is shown: chosen, or because the project has nothing else. */
-export function showsNotes() {
-  if (view.page.value) return view.page.value === "notes";
-  return projects.value?.find((project) => project.name === view.project.value)?.runs === 0;
-}
-
 export function moreNotes() {
   wanted.value += PAGE;
 }
@@ -31,10 +26,10 @@ async function load() {
   const words = { brain: view.project.peek(), kind: view.kind.peek() || null, search: view.query.peek() || null };
   const rows = [];
   try {
-    await getAll("notes", { ...words, order: "-created", limit: PAGE }, (page) => {
+    await getAll("notes", { ...words, order: "-created", limit: PAGE }, ({ notes: some, total }) => {
       if (mine !== epoch) return false;
-      rows.push(...page.notes);
-      totalNotes.value = page.total;
+      rows.push(...some);
+      totalNotes.value = total;
       return rows.length < wanted.peek();
     });
   } catch (error) {
@@ -50,7 +45,7 @@ export function followNotes() {
     const key = JSON.stringify([view.project.value, view.kind.value, view.query.value]);
     notesRevision.value;
     wanted.value;
-    if (!view.project.value || !showsNotes()) return;
+    if (!view.project.value || page.value !== "notes") return;
     if (!projects.value?.some((project) => project.name === view.project.value)) return;
     if (key !== asked) {
       batch(() => {

@@ -1,9 +1,10 @@
 /** What the page knows of the project: runs, summaries, alerts. Fetched once, then kept by events. */
-import { get, getAll } from "./api.js";
+import { get, getAll, post } from "./api.js";
 import { Events } from "./events.js";
 import { formatCount, parseNumber, plural } from "./format.js";
 import { batch, computed, effect, signal } from "./html.js";
-import { openProject, view } from "./view.js";
+import { forgetToasts, toast } from "./toasts.js";
+import { view } from "./view.js";
 
 const PAGE = 1000;
 const POLL_MS = 5000;
@@ -21,11 +22,12 @@ export const total = signal(0);
 /** Whether the whole list of runs has come. */
 export const complete = signal(false);
 export const alerts = signal(new Map());
-export const toasts = signal([]);
 /** The servers that this folder's own records are sent to, as far as whoever looks may know of them. */
 export const remotes = signal([]);
 /** Another number whenever there may be other notes. */
 export const notesRevision = signal(0);
+/** Another number whenever there may be other files. */
+export const filesRevision = signal(0);
 
 const runsById = new Map();
 const runsRevision = signal(0);
@@ -66,9 +68,9 @@ let countsTimer = 0;
 // -- runs
 
 function keepRun(row) {
-  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost } = row;
+  const { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop } = row;
   const haystack = [name, id, group ?? "", notes ?? "", ...tags].join("\n").toLowerCase();
-  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, haystack });
+  runsById.set(id, { id, name, status, group, notes, tags, reason, created, updated, ended, points: n, lost, stop, haystack });
 }
 
 /** Fetch the list, the newest first; `enough()` may end it early, else what it does not name is gone. */
@@ -138,6 +140,16 @@ async function refreshRun(id, mine) {
     if (mine === epoch) runsById.delete(id);
   }
   if (mine === epoch) runsRevision.value++;
+}
+
+/** Ask a run to stop. */
+export async function stopRun(run) {
+  try {
+    keepRun(await post(`runs/${encodeURIComponent(run.id)}/stop`, { project: view.project.peek() }, { by: "the page" }));
+    runsRevision.value++;
+  } catch (error) {
+    toast({ id: `stop-${run.id}`, level: "error", title: error.message, text: run.name });
+  }
 }
 
 // -- summaries
@@ -248,16 +260,11 @@ async function loadAlerts(mine, announce = false) {
   for (const alert of rows) byRun.set(alert.run, [...(byRun.get(alert.run) ?? []), alert]);
   const known = new Set([...alerts.peek().values()].flat().map((alert) => alert.id));
   alerts.value = byRun;
-  if (announce) rows.filter((alert) => !known.has(alert.id)).slice(-TOASTS).forEach(toast);
+  if (announce) rows.filter(({ id }) => !known.has(id)).slice(-TOASTS).map(toastOf).forEach(toast);
 }
 
-function toast(alert) {
-  toasts.value = [...toasts.value.filter((other) => other.id !== alert.id), alert].slice(-TOASTS);
-  setTimeout(() => dismiss(alert.id), 12_000);
-}
-
-export function dismiss(id) {
-  toasts.value = toasts.value.filter((other) => other.id !== id);
+function toastOf({ id, level, title, run_name, step }) {
+  return { id, level, title, text: step === null ? run_name : `${run_name} · step ${step}` };
 }
 
 // -- events
@@ -270,6 +277,7 @@ function take(batchOfEvents) {
       if (event.type === "run") changedRuns.add(event.run);
       if (event.type === "alert") alerted = true;
       if (event.type === "note") notesRevision.value++;
+      if (event.type === "file") filesRevision.value++;
       if (event.type === "points") takePoints(event);
     }
     summaries.revision.value++;
@@ -311,7 +319,7 @@ function forget() {
     total.value = 0;
     missing.value = 0;
     alerts.value = new Map();
-    toasts.value = [];
+    forgetToasts();
   });
 }
 
@@ -333,6 +341,7 @@ async function open(project) {
   await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
   if (mine !== epoch) return;
   notesRevision.value++;
+  filesRevision.value++;
   try {
     await Promise.all([loadRuns(mine), loadAlerts(mine), again && renewSummaries(mine)]);
     if (mine !== epoch) return;
@@ -386,7 +395,7 @@ export function followProject() {
     const project = view.project.value;
     const known = projects.value ?? [];
     if (project) return;
-    if (known.length) openProject(known.reduce((a, b) => (b.updated > a.updated ? b : a)).name);
+    if (known.length) view.project.value = known.reduce((a, b) => (b.updated > a.updated ? b : a)).name;
   });
   effect(() => {
     const project = view.project.value;

@@ -3,7 +3,7 @@ import { formatAge, formatCount, formatMoment, formatValue, plural } from "./for
 import { effect, html, signal, useEffect, useLayoutEffect, useRef, useSignal } from "./html.js";
 import { Icon, Mark, State } from "./icons.js";
 import { DASHES } from "./palette.js";
-import { alerts, complete, summaries, total, wantMetrics } from "./project.js";
+import { alerts, complete, runs, stopRun, summaries, total, wantMetrics } from "./project.js";
 import { byName, columns, listed, marks, metricNames, MOST, shownIds, toggleRun } from "./selection.js";
 import { toggled, view } from "./view.js";
 
@@ -78,6 +78,23 @@ function ColumnsMenu() {
   </details>`;
 }
 
+/** For the run under the cursor: one click asks whether it is meant, the next asks the run. */
+function StopButton() {
+  runs.revision.value;
+  const sure = useSignal(null);
+  const run = runs.byId.get(cursor.value);
+  if (run?.status !== "running") return null;
+  if (run.stop) return html`<span class="muted" title=${asked(run.stop)}>asked to stop</span>`;
+  const meant = sure.value === run.id;
+  const ask = () => (meant ? stopRun(run) : (sure.value = run.id));
+  return html`<button type="button" class=${meant ? "danger" : "quiet"} onClick=${ask} onBlur=${() => (sure.value = null)}
+    title=${`Ask ${run.name} to stop: its should_stop() is true then`}>${meant ? `Stop ${run.name}?` : "Stop"}</button>`;
+}
+
+function asked(stop) {
+  return [`asked to stop by ${stop.by ?? "somebody"}, ${formatMoment(stop.time)}`, stop.reason].filter(Boolean).join(": ");
+}
+
 function TableBar() {
   const rows = listed.value.length;
   const of = total.value;
@@ -88,6 +105,7 @@ function TableBar() {
     <h2>${rows === of ? plural(of, "run") : `${formatCount(rows)} of ${plural(of, "run")}`}</h2>
     <span class="muted">${shown} in charts${!chosen && shown ? " (newest)" : ""}</span>
     <span class="spring"></span>
+    <${StopButton} />
     ${chosen && html`<button type="button" class="quiet" onClick=${() => (view.chosen.value = null)}>Newest</button>`}
     <button type="button" class="quiet" onClick=${all} title=${`Show the listed runs in the charts, ${MOST} at most`}>All</button>
     ${chosen && shown > 0 && html`<button type="button" class="quiet" onClick=${() => (view.chosen.value = [])}>None</button>`}
@@ -120,7 +138,7 @@ function Row({ run, index }) {
       <${Mark} mark=${mark} dashes=${DASHES} />
     </div>
     <div role="gridcell" class="cell title"><${RunName} run=${run} /></div>
-    <div role="gridcell" class="cell"><${State} status=${run.status} title=${run.reason} /></div>
+    <div role="gridcell" class="cell"><${State} status=${run.status} title=${run.reason ?? (run.stop ? asked(run.stop) : null)} word=${run.status === "running" && run.stop ? "stopping" : null} /></div>
     ${columns.value.map((metric) => {
       const value = of?.get(metric)?.last;
       return html`<div role="gridcell" key=${metric} class=${`cell number ${value === undefined ? "muted" : Number.isNaN(value) ? "bad" : ""}`}>

@@ -1,15 +1,17 @@
-/** The bar on top: project, search, how the stream and the records stand, theme, help. */
-import { stream } from "./events.js";
+/** The bar on top: project, pages, search, how the stream and the records stand, theme, help. */
+import { locked } from "./api.js";
 import { html, useEffect, useRef } from "./html.js";
 import { Brand, Icon } from "./icons.js";
-import { showsNotes } from "./notes.js";
+import { page } from "./page.js";
 import { completeness, projects } from "./project.js";
 import { narrow } from "./runs_table.js";
+import { stream } from "./stream.js";
 import { openPage, openProject, view } from "./view.js";
 
 const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
 const TYPING_MS = 120;
 const RUNS = { label: "Filter runs", hint: "Filter runs: otter  tag:base  status:failed  loss.min<0.1" };
+const FILES = { label: "Search files", hint: "Search files: name, caption, run" };
 const NOTES = { label: "Search notes", hint: "Search notes: any text in them" };
 
 function ProjectChooser() {
@@ -30,7 +32,7 @@ function Search() {
   const box = useRef(null);
   const timer = useRef(0);
   const query = view.query.value;
-  const seeks = showsNotes() ? NOTES : RUNS;
+  const seeks = { notes: NOTES, files: FILES }[page.value] ?? RUNS;
   useEffect(() => {
     if (document.activeElement !== box.current) box.current.value = query;
   }, [query]);
@@ -49,9 +51,8 @@ function Search() {
 }
 
 function Pages() {
-  const current = showsNotes() ? "notes" : "runs";
-  const link = (name, label) => html`<button type="button" class="quiet" aria-current=${current === name ? "page" : null} onClick=${() => openPage(name)}>${label}</button>`;
-  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}</nav>`;
+  const link = (name, label) => html`<button type="button" class="quiet" aria-current=${page.value === name ? "page" : null} onClick=${() => openPage(name)}>${label}</button>`;
+  return html`<nav class="pages" aria-label="Pages">${link("runs", "Runs")}${link("notes", "Notes")}${link("files", "Files")}${link("jobs", "Jobs")}</nav>`;
 }
 
 function SyncPill() {
@@ -66,9 +67,9 @@ export function TopBar({ help }) {
   return html`<header class="top">
     <span class="home" title="tasuki"><${Brand} /><span class="visually-hidden">tasuki</span></span>
     <${ProjectChooser} />
-    ${view.project.value && !narrow.value && html`<${Pages} />`}
-    ${view.project.value ? html`<${Search} />` : html`<span class="spring"></span>`}
-    ${view.project.value && html`<span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${stream.value}</span></span>`}
+    ${!narrow.value && !locked.value && html`<${Pages} />`}
+    ${view.project.value && page.value !== "jobs" ? html`<${Search} />` : html`<span class="spring"></span>`}
+    ${(view.project.value || page.value === "jobs") && html`<span class=${`live ${stream.value}`} id="live" role="status"><i aria-hidden="true"></i><span>${stream.value}</span></span>`}
     ${view.project.value && html`<${SyncPill} />`}
     <button type="button" class="quiet square" id="theme" onClick=${() => (view.theme.value = NEXT_THEME[theme])}
       aria-label=${`Theme: ${theme}. Switch to ${NEXT_THEME[theme]}`} title=${`Theme: ${theme}`}><${Icon} name=${theme} /></button>

@@ -15,16 +15,23 @@ export const view = {
   log: signal([]),
   /** Groups of charts that the reader has closed or opened: `system` is closed by itself. */
   folded: signal(["system"]),
-  /** "runs" or "notes"; empty: runs, if the project has any. */
+  /** The id of the run whose files are in the list; empty: all. */
+  run: signal(""),
+  /** "runs", "notes", "files" or "jobs"; empty: runs, if the project has any. */
   page: signal(""),
   /** The kind of notes in the list; empty: all. */
   kind: signal(""),
+  /** The status of the jobs in the list, their provider; empty: all. The job that is looked at. */
+  state: signal(""),
+  provider: signal(""),
+  job: signal(""),
   theme: signal("auto"),
   tab: signal("charts"),
 };
 
-const PAGES = ["runs", "notes"];
+const PAGES = ["runs", "notes", "files", "jobs"];
 const KINDS = ["correction", "lesson", "event"];
+const STATES = ["pending", "uploading", "queued", "running", "completed", "failed", "cancelled"];
 const THEMES = ["auto", "light", "dark"];
 const list = (text) => (text === null ? null : text.split(",").filter(Boolean).map(decodeURIComponent));
 const text = (items) => items.map((item) => item.replace(/[%,]/g, encodeURIComponent)).join(",");
@@ -50,6 +57,10 @@ function read(hash) {
     view.folded.value = list(words.get("folded")) ?? ["system"];
     view.page.value = PAGES.includes(words.get("page")) ? words.get("page") : "";
     view.kind.value = KINDS.includes(words.get("kind")) ? words.get("kind") : "";
+    view.run.value = words.get("run") ?? "";
+    view.state.value = STATES.includes(words.get("state")) ? words.get("state") : "";
+    view.provider.value = words.get("provider") ?? "";
+    view.job.value = words.get("job") ?? "";
     view.theme.value = THEMES.includes(theme) ? theme : "auto";
     view.tab.value = words.get("tab") === "runs" ? "runs" : "charts";
   });
@@ -65,6 +76,10 @@ function written() {
   put("project", view.project.value);
   put("page", view.page.value);
   put("kind", view.kind.value);
+  put("run", view.run.value);
+  put("state", view.state.value);
+  put("provider", view.provider.value);
+  put("job", view.job.value);
   put("q", view.query.value);
   if (view.chosen.value) words.set("runs", text(view.chosen.value));
   put("sort", sort === "-created" ? "" : sort);
@@ -115,16 +130,19 @@ export function openProject(name) {
     view.chosen.value = null;
     view.columns.value = null;
     view.zoom.value = null;
-    view.query.value = "";
-    view.page.value = "";
     view.kind.value = "";
+    view.run.value = "";
+    turnTo("");
   });
 }
 
-/** Another page of the project: what was searched on this one means nothing there. */
+/** Another page. */
 export function openPage(name) {
-  batch(() => {
-    if (view.page.value !== name) view.query.value = "";
-    view.page.value = name;
-  });
+  if (view.page.value !== name) batch(() => turnTo(name));
+}
+
+/** What was searched on the page before, or looked at, means nothing on the next one. */
+function turnTo(name) {
+  for (const part of ["query", "state", "provider", "job"]) view[part].value = "";
+  view.page.value = name;
 }

@@ -4,9 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tasuki.journal import control_path, write_control
 from tasuki.records import Control
-from tasuki.relay import control_path
-from tasuki.relay.control import write_control
 
 
 def test_a_message_lies_where_the_run_looks_for_it(tmp_path: Path):

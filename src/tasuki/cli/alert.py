@@ -1,0 +1,77 @@
+"""`tasuki alert list`: what watchers and programs wanted looked at."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
+from tasuki.cli.completing import complete_run
+from tasuki.cli.output import Table, write
+from tasuki.cli.run import alert_data
+from tasuki.cli.typed import parse_since
+from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.errors import ConfigError
+
+__all__ = ["app", "list_alerts"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List alerts.")
+EXAMPLES = """\
+tasuki alert list
+tasuki alert list --reason nan --level error --json
+tasuki alert list --since 10min
+tasuki alert list --since 6d0f1c52b4a94e1f8a2b3c4d5e6f7081:1234"""
+COLUMNS = ["id", "time", "level", "run", "name", "title", "reason", "metric", "value", "step", "data"]
+
+
+@app.command("list", cls=Examples, epilog=EXAMPLES)
+def list_command(  # noqa: PLR0913 - one option per filter
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Only those of this run.", autocompletion=complete_run)
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="REASON", help="Only these: nan, max_value, min_value, spike, patience, custom, stalled."),
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", metavar="LEVEL", help="Only this level or louder: info, warn, error.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME|ID", help="Only later than a time (or so long ago), or than the alert of an id."),
+    ] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """List alerts in the order in which they arrived, those of one moment by time.
+
+    Go on from the last one with `--since` and its id (`cursor` in JSON): none is missed, none comes twice, however late it arrives.
+    """
+    with asking(dir, project, remote) as asked:
+        list_alerts(asked, run, {"reason": reason, "level": level, "since": since}, as_json=as_json)
+
+
+def list_alerts(asked: Asked, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
+    """Print the alerts that are meant."""
+    from tasuki.records import AlertLevel
+
+    level, since = wanted["level"], wanted["since"]
+    if level is not None and level not in set(AlertLevel):
+        raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+    behind = None if since is None else parse_since(since, SYSTEM.now_us())
+    run = None if ref is None else asked.query.run(asked.project, ref).id
+    found = asked.query.alerts(
+        asked.project, run, since=behind, reason=wanted["reason"], level=None if level is None else AlertLevel(level)
+    )
+    rows: list[list[Any]] = [
+        [
+            row.id, datetime_from_us(row.time), row.level, row.run, row.run_name, row.title, row.reason, row.metric, row.value,
+            row.step, row.data,
+        ]
+        for row in found
+    ]  # fmt: skip
+    cursor = found[-1].id if found else behind if isinstance(behind, str) else None
+    alerts = [{"run": row.run, "run_name": row.run_name} | alert_data(row) for row in found]
+    data = {"project": asked.project, "alerts": alerts, "cursor": cursor}
+    write("alert-list/1", data, Table(COLUMNS, rows, ["id", "title"]), as_json=as_json)

@@ -1,0 +1,42 @@
+"""`tasuki exec`: any program as a run: what it prints, how long it takes, how it ends."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tasuki.cli.command import Dir
+from tasuki.errors import ConfigError
+
+__all__ = ["EXAMPLES", "execute"]
+
+EXAMPLES = "tasuki exec -- ./solver input.dat\ntasuki exec --project cfd --name coarse -- mpirun -n 4 ./solver --mesh coarse"
+
+
+def execute(  # noqa: PLR0913 - each is an option
+    command: Annotated[list[str], typer.Argument(metavar="CMD...", help="The program and its arguments, best behind `--`.")],
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The run's name, else the program's.")] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="The run's group.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TEXT", help="A tag; may be given again.")] = None,
+    dir: Dir = None,
+    remote: Annotated[
+        str | None, typer.Option("--remote", metavar="NAME|URL", help="Send what is recorded there, else to TASUKI_REMOTE.")
+    ] = None,
+) -> None:
+    """Run a program as a run, and exit as it does.
+
+    What it prints is passed on as it comes, and kept: `tasuki run output RUN`. Signals are passed on to it. The run has failed if
+    the program's exit code is not 0. A request to stop the run is passed on as SIGTERM.
+    """
+    from tasuki.sdk.exec import Program, exit_code
+    from tasuki.sdk.redact import redacted_arguments
+    from tasuki.sdk.start import init
+
+    program = Program.find(command)
+    if program is None:
+        raise ConfigError(f"there is no program {command[0]!r}", hint="is it on the PATH? else give its path: ./solver")
+    config = {"command": redacted_arguments(command)}
+    run = init(project, name or program.name, group=group, tags=tag or (), config=config, dir=dir, remote=remote)
+    status = program.run(run)
+    sys.exit(exit_code(status))

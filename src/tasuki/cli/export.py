@@ -1,0 +1,160 @@
+"""`tasuki export`: every call of every run, as CSV or as JSON lines, page by page however long the runs are."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
+
+import typer
+
+from tasuki.cli.command import Dir, Metrics, Project, Remote, Runs, asking, split
+from tasuki.cli.folder import progress_bar
+from tasuki.cli.note import note_data
+from tasuki.cli.run import alert_data, run_data
+from tasuki.cli.text import iso, plain
+from tasuki.clock import datetime_from_us
+from tasuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tasuki.records import HistoryRow, RunRow
+    from tasuki.store import Query
+
+__all__ = ["EXAMPLES", "export", "write_csv", "write_jsonl"]
+
+EXAMPLES = """\
+tasuki export csv --output digits.csv
+tasuki export jsonl | gzip > digits.jsonl.gz
+tasuki export csv lr-0.1 lr-0.01 --metrics train/loss,val/acc"""
+SCHEMA = "tasuki/export/1"
+
+
+class Chosen(NamedTuple):
+    """What is exported: these runs of a project, and of what they logged these metrics, or all."""
+
+    project: str
+    runs: Sequence["RunRow"]
+    metrics: Sequence[str] | None
+
+
+def export(  # noqa: PLR0913 - what of which runs, and where to
+    form: Annotated[str, typer.Argument(metavar="csv|jsonl", help="csv: metrics alone; jsonl: all that is known of the runs.")],
+    runs: Runs = None,
+    metrics: Metrics = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")] = "-",
+    project: Project = None,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Write what runs have logged, a line per call of `log()`, in full precision.
+
+    csv: the run's id and name, step, time, and a column per metric. jsonl: objects with a `type`: `export`, and for each run `run`,
+    its `metrics` by call and each `alert`; at last each `note` of the project. Without names all runs, the oldest first. A file
+    appears when it is whole.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"there is no format {form!r}", hint=f"one of {', '.join(FORMATS)}")
+    with asking(dir, project, remote) as asked:
+        query = asked.query
+        rows = query.named(asked.project, runs) if runs else query.runs(asked.project)
+        chosen = Chosen(asked.project, rows, split(metrics))
+        check_metrics(query, chosen)
+        with opened(output) as out, progress_bar("exporting") as told:
+            FORMATS[form](query, chosen, out, told)
+
+
+def check_metrics(query: "Query", chosen: Chosen) -> None:
+    """NotFound for a metric that none of the runs has."""
+    from tasuki.errors import NotFound
+    from tasuki.store import there_are
+
+    names = logged(query, chosen) if chosen.metrics else []
+    for metric in chosen.metrics or ():
+        if metric not in names:
+            hint = there_are(metric, names) if names else "they have logged nothing"
+            raise NotFound(f"none of these runs has a metric {metric!r}", hint=hint)
+
+
+@contextmanager
+def opened(output: str) -> Iterator[TextIO]:
+    """Where to write: a file appears by its name when all of it is there."""
+    if output == "-":
+        yield sys.stdout
+        return
+    path = Path(output)
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def write_csv(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int], None]) -> None:
+    """A header, then a line per call; a metric that was not logged is an empty cell."""
+    columns = list(chosen.metrics) if chosen.metrics is not None else logged(query, chosen)
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(["run", "name", "step", "time", *columns])
+    done = 0
+    for run in chosen.runs:
+        for page in pages_of(query, chosen, run):
+            for call in page:
+                values = (call.metrics.get(column) for column in columns)
+                cells = ("" if value is None else plain(value) for value in values)
+                lines.writerow([run.id, run.name, call.step, iso(datetime_from_us(call.time)), *cells])
+            done += len(page)
+            told(done)
+
+
+def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int], None]) -> None:
+    """One JSON object per line."""
+
+    def line(kind: str, content: dict[str, Any]) -> None:
+        out.write(json.dumps({"type": kind} | plain(content), ensure_ascii=out is sys.stdout, allow_nan=False) + "\n")
+
+    line("export", {"schema": SCHEMA, "project": chosen.project})
+    done = 0
+    for run in chosen.runs:
+        line("run", run_data(run))
+        for page in pages_of(query, chosen, run):
+            for call in page:
+                when = datetime_from_us(call.time)
+                line("metrics", {"run": run.id, "step": call.step, "time": when, "metrics": call.metrics})
+            done += len(page)
+            told(done)
+    ids = {run.id for run in chosen.runs}
+    for alert in query.alerts(chosen.project):
+        if alert.run in ids:
+            line("alert", {"run": alert.run} | alert_data(alert))
+    for note in query.notes(chosen.project):
+        if not note.run or note.run in ids:
+            line("note", note_data(note))
+
+
+FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
+
+
+def pages_of(query: "Query", chosen: Chosen, run: "RunRow") -> Iterator[list["HistoryRow"]]:
+    """What a run has logged, page by page: every call, or those with one of the chosen metrics, and these alone."""
+    for page in query.history_pages(chosen.project, run.id):
+        yield page if chosen.metrics is None else list(narrowed(page, set(chosen.metrics)))
+
+
+def narrowed(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["HistoryRow"]:
+    """The calls that logged one of these metrics, with these alone."""
+    from msgspec.structs import replace
+
+    for call in page:
+        if kept := {name: value for name, value in call.metrics.items() if name in metrics}:
+            yield replace(call, metrics=kept)
+
+
+def logged(query: "Query", chosen: Chosen) -> list[str]:
+    """The metrics of the runs, sorted."""
+    summaries = query.summaries(chosen.project, [run.id for run in chosen.runs])
+    return sorted({summary.metric for summary in summaries})

@@ -1,0 +1,325 @@
+"""`tasuki job`: executions elsewhere, started, watched and ended."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasuki.cli.command import AsJson, Dir, Examples, Remote, settings_for
+from tasuki.cli.job_given import complete_job, complete_provider, complete_status, environment_from, inputs_from, pairs_from
+from tasuki.cli.job_text import job_data, job_table, jobs_table, plain_line
+from tasuki.cli.output import Table, on_terminal, write, write_json
+from tasuki.cli.talk import say
+from tasuki.cli.typed import parse_duration
+from tasuki.errors import ConfigError, RemoteUnavailable
+
+if TYPE_CHECKING:
+    from tasuki.jobs import JobShown
+    from tasuki.sdk.jobs import FolderJobs, RemoteJobs
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Start jobs, here or elsewhere, watch them and end them.")
+Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or unique beginnings of them.", autocompletion=complete_job)]
+NOT_TRUE = 7
+LIST_EXAMPLES = """\
+tasuki job list
+tasuki job list --active --sync
+tasuki job list --status failed --json"""
+LATEST = 50
+
+
+@contextmanager
+def asking_jobs(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
+    """Whom to ask, open for the block."""
+    from tasuki.sdk.jobs import open_jobs
+
+    with open_jobs(remote, settings_for(dir)) as asked:
+        yield asked
+
+
+# -- starting
+
+
+@app.command(
+    cls=Examples,
+    context_settings={"allow_interspersed_args": False},
+    epilog="""\
+tasuki job submit --on local -- python train.py --lr 0.1
+tasuki job submit --on local --name lr-0.1 --env WANDB_MODE=offline -- python train.py
+tasuki job submit --on replicate --input prompt='a sash' --input steps=1000 --key sash-1""",
+)
+def submit(  # noqa: PLR0913 - what, where, under which name
+    command: Annotated[list[str] | None, typer.Argument(metavar="CMD...", help="The command, best behind `--`.")] = None,
+    on: Annotated[
+        str, typer.Option("--on", metavar="PROVIDER", help="Where: local, replicate.", autocompletion=complete_provider)
+    ] = "local",
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What to call it.")] = None,
+    hardware: Annotated[str | None, typer.Option("--hardware", metavar="NAME", help="What it is to run on.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=VALUE", help="An input, for a model: JSON or text; @FILE sends a file. May repeat."),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME[=VALUE]", help="A variable; without a value, ours. May repeat."),
+    ] = None,
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Something to remember of it. May repeat.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="TEXT", help="Submitted again with the same key, it is the same job.")
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Start a job, and print its id.
+
+    One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
+    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an
+    admin token.
+    """
+    from pathlib import Path
+
+    from tasuki.jobs import Request as JobRequest
+    from tasuki.jobs import Submission
+
+    if on == "local" and not command:
+        raise ConfigError("there is no command to run", hint="tasuki job submit --on local -- python train.py")
+    request = JobRequest(
+        command=command or [],
+        inputs=inputs_from(inputs or []),
+        env=environment_from(env or []),
+        cwd=str(Path.cwd()) if on == "local" and remote is None else None,
+    )
+    wanted = Submission(
+        provider=on, request=request, config_name=name, hardware_type=hardware, metadata=pairs_from(meta or [], "--meta"), key=key
+    )
+    with asking_jobs(dir, remote) as asked:
+        job = asked.submit(wanted)
+    if as_json:
+        write_json("job-submit/1", {"job": job_data(job)})
+    else:
+        typer.echo(job.job_id)
+    said = f": {job.error_message or job.raw_status}" if job.status in {"failed", "queued"} and job.raw_status else ""
+    say(f"{job.job_id} is {job.status}{said}; tasuki job logs {job.job_id} -f")
+    if job.status == "failed":
+        raise typer.Exit(1)
+
+
+# -- asking
+
+
+@app.command("list", cls=Examples, epilog=LIST_EXAMPLES)
+def list_command(  # noqa: PLR0913 - which of them
+    active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
+    look: Annotated[bool, typer.Option("--sync", help="Have their providers say first how active ones are.")] = False,
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_status),
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="Only those of one provider.", autocompletion=complete_provider)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The most jobs: the latest.")] = LATEST,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """List jobs, the latest last; with --active all that are not over.
+
+    A time, a cost or a progress that is not known is left out. `sync_state` says whether what is shown is fresh.
+    """
+    from tasuki.jobs import JobStatus
+    from tasuki.sdk.jobs import Listing
+
+    wanted = statuses_from(status or [], [one.value for one in JobStatus if one.is_active] if active else [])
+    with asking_jobs(dir, remote) as asked:
+        found = asked.list(Listing(statuses=wanted, provider=provider, limit=None if active else limit, look=look))
+    jobs = found.jobs[::-1]
+    write("job-list/1", {"jobs": [job_data(job) for job in jobs], "total": found.total}, jobs_table(jobs), as_json=as_json)
+    if found.total > len(jobs):
+        say(f"note: the latest {len(jobs):,} of {found.total:,} jobs; --limit {found.total} lists all")
+
+
+def statuses_from(named: list[str], active: list[str]) -> tuple[str, ...]:
+    """The states that are meant. ConfigError for what is none."""
+    from tasuki.jobs import JobStatus
+
+    for status in named:
+        if status not in set(JobStatus):
+            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(JobStatus)}")
+    chosen = [status for status in named or active if not active or status in active]
+    if named and not chosen:
+        raise ConfigError(f"no active job is {' or '.join(named)}", hint="leave out --active")
+    return tuple(chosen)
+
+
+@app.command("show", cls=Examples, epilog="tasuki job show 3f9c\ntasuki job show 3f9c --json")
+def show_command(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """Show all that is known of a job."""
+    with asking_jobs(dir, remote) as asked:
+        job = asked.get(id)
+    print_job("job-show/1", job, as_json=as_json)
+
+
+def print_job(schema: str, job: "JobShown", *, as_json: bool) -> None:
+    """One job."""
+    write(schema, {"job": job_data(job)}, job_table(job, only_known=on_terminal()), as_json=as_json)
+
+
+@app.command("logs", cls=Examples, epilog="tasuki job logs 3f9c | tail\ntasuki job logs 3f9c -f")
+def logs_command(
+    id: Id,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Print what a job has written, in all its attempts.
+
+    A terminal gets it without what would steer it: colours, cursor moves. With --json and -f all of it is printed at the end.
+    """
+    shown = plain_line if on_terminal() else str
+    with asking_jobs(dir, remote) as asked:
+        if as_json:
+            write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.lines(id, follow=follow))})
+            return
+        for line in asked.lines(id, follow=follow):
+            sys.stdout.write(f"{shown(line)}\n")
+            if follow:
+                sys.stdout.flush()
+        if follow:
+            job = asked.get(id)
+            say(f"{job.job_id} is {job.status}")
+
+
+@app.command(cls=Examples, epilog="tasuki job wait 3f9c\ntasuki job wait 3f9c --timeout 2h && python evaluate.py")
+def wait(
+    id: Id,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="DURATION", help="No longer than this: 90s, 10min, 2h.")
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Wait until a job is over.
+
+    Exits with 0 when it has completed, with 1 when it has failed or was cancelled, and with 7 when the time is over.
+    """
+    from tasuki.sdk.jobs import wait_for
+
+    limit = None if timeout is None else parse_duration(timeout)
+    with asking_jobs(dir, remote) as asked:
+        job = wait_for(asked, id, limit)
+    print_job("job-wait/1", job, as_json=as_json)
+    if job.is_active:
+        say(f"the time is over: {job.job_id} is {job.status}")
+        raise typer.Exit(NOT_TRUE)
+    if job.status != "completed":
+        say(f"{job.job_id} is {job.status}" + (f": {job.error_message}" if job.error_message not in (None, job.status) else ""))
+        raise typer.Exit(1)
+
+
+@app.command(cls=Examples, epilog="tasuki job cost\ntasuki job cost --json")
+def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """What all jobs have cost, by provider, in USD.
+
+    Of jobs that are not over, what they have cost so far is not among it.
+    """
+    with asking_jobs(dir, remote) as asked:
+        found = asked.metrics()
+    data: dict[str, Any] = {
+        "cost_usd": found.cost_usd,
+        "by_provider": found.cost_by_provider,
+        "jobs": found.total,
+        "by_status": found.by_status,
+    }
+    rows = [*sorted(found.cost_by_provider.items()), ("all", found.cost_usd)]
+    write("job-cost/1", data, Table(["provider", "cost_usd"], rows), as_json=as_json)
+
+
+# -- doing
+
+
+@app.command("sync", cls=Examples, epilog="tasuki job sync\ntasuki job sync --provider replicate")
+def sync_command(
+    provider: Annotated[
+        str | None, typer.Option("--provider", metavar="NAME", help="Only at this one.", autocompletion=complete_provider)
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Look through the lists of all providers: jobs that were submitted elsewhere come to be known.
+
+    Exits with 5 if one of them can't be asked; what the others said is kept.
+    """
+    with asking_jobs(dir, remote) as asked:
+        found = asked.sync(provider)
+    data = {"synced": found.synced, "updated": found.updated, "message": found.message, "errors": found.errors}
+    table = Table(["synced", "updated", "message"], [[found.synced, found.updated, found.message]], ["message"])
+    write("job-sync/1", data, table, as_json=as_json)
+    if found.errors:
+        raise RemoteUnavailable("; ".join(found.errors))
+
+
+@app.command(cls=Examples, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
+def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """End jobs. One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
+
+    Waits for the end of those of this machine. Exits with 4 for one that is over already.
+    """
+    from datetime import timedelta
+
+    from tasuki.jobs import JobType
+    from tasuki.sdk.jobs import Act, wait_for
+
+    patience = timedelta(seconds=settings_for(dir).providers.local.kill_seconds + 5)
+    with asking_jobs(dir, remote) as asked:
+        jobs = [asked.act(id, Act.CANCEL) for id in ids]
+        jobs = [wait_for(asked, job.job_id, patience) if job.job_type is JobType.LOCAL else job for job in jobs]
+    write("job-cancel/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki job retry 3f9c")
+def retry(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+    """Try a job again that is over: the same job, a new attempt. Exits with 4 for one that is not over."""
+    from tasuki.sdk.jobs import Act
+
+    with asking_jobs(dir, remote) as asked:
+        job = asked.act(id, Act.RETRY)
+    write("job-retry/1", {"job": job_data(job)}, jobs_table([job]), as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
+def delete(
+    ids: Ids,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Forget jobs that are over. They are not found again by a sync. Exits with 4 for one that is not over."""
+    from tasuki.sdk.jobs import Act
+
+    with asking_jobs(dir, remote) as asked:
+        jobs = [asked.get(id) for id in ids]
+        if not yes:
+            confirm(jobs)
+        jobs = [asked.act(job.job_id, Act.DELETE) for job in jobs]
+    write("job-delete/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
+
+
+def confirm(jobs: "list[JobShown]") -> None:
+    """Ask the person at the terminal. ConfigError where nobody can be asked; Abort for a no."""
+    what = ", ".join(job.config_name or job.job_id for job in jobs)
+    if not sys.stdin.isatty():
+        raise ConfigError(f"nobody can be asked whether {what} may go", hint="--yes deletes without asking")
+    say(f"{len(jobs)} jobs: {what}")
+    typer.confirm("delete for good?", abort=True, err=True)

@@ -1,0 +1,65 @@
+"""`tasuki notify`: alerts, delivered where the settings say."""
+
+import signal
+from typing import TYPE_CHECKING
+
+import typer
+
+from tasuki.cli.command import AsJson, Dir, Examples, settings_for
+from tasuki.cli.output import Table, write
+from tasuki.cli.talk import say
+from tasuki.errors import ConfigError, RemoteUnavailable
+
+if TYPE_CHECKING:
+    from tasuki.settings import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Deliver alerts to webhooks and chat services.")
+
+
+@app.command("test", cls=Examples, epilog="tasuki notify test")
+def send_a_test(as_json: AsJson = False, dir: Dir = None) -> None:
+    """Send a test message to every address of `notify` in the settings, now.
+
+    Exits with 5 if one of them did not take it.
+    """
+    from tasuki.notify import send_test
+
+    found = send_test(settings_with_targets(dir))
+    columns = ["target", "project", "level", "found"]
+    rows = [[one.target, one.project or "all", one.level, one.said or "delivered"] for one in found]
+    data = {
+        "targets": [{"target": one.target, "project": one.project, "level": one.level, "error": one.said or None} for one in found]
+    }
+    write("notify-test/1", data, Table(columns, rows, ["found"]), as_json=as_json)
+    if failed := [one for one in found if one.said]:
+        raise RemoteUnavailable(f"{len(failed)} of {len(found)} did not take it: {failed[0].said}", hint="docs/alerts.md")
+
+
+@app.command("watch", cls=Examples, epilog="tasuki notify watch")
+def watch(dir: Dir = None) -> None:
+    """Deliver a data folder's alerts as they are made, until Ctrl-C.
+
+    For a folder without a server: `tasuki serve` delivers by itself. What could not be delivered is delivered after the next start.
+    """
+    from tasuki.notify import Deliveries
+
+    settings = settings_with_targets(dir)
+    deliveries = Deliveries(settings, projects=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: deliveries.stopping.set())
+    say(f"delivering the alerts of {settings.dir} to {', '.join(target.name for target in settings.notify)} (Ctrl-C stops it)")
+    deliveries.watch()
+    deliveries.stop()
+
+
+def settings_with_targets(dir: str | None) -> "Settings":
+    """The settings in force. ConfigError where they name no address."""
+    settings = settings_for(dir)
+    if not settings.notify:
+        raise ConfigError(
+            "the settings name nobody to deliver alerts to",
+            hint=f"notify: [{{url: 'https://hooks.example/x'}}] in {settings.dir / 'tasuki.yaml'}, or TASUKI_NOTIFY",
+        )
+    return settings

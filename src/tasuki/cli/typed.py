@@ -1,0 +1,40 @@
+"""What people type: durations, and moments."""
+
+import re
+from datetime import datetime, timedelta
+
+from tasuki.clock import us_from_datetime
+from tasuki.errors import ConfigError
+
+__all__ = ["parse_duration", "parse_since"]
+
+UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+LONGEST = timedelta(days=3650)
+ALERT_ID = re.compile(r"[0-9a-f]{32}:\d{1,18}")
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration like 90s, 10min, 1h30m or 2d; a bare number is seconds. ConfigError for anything else."""
+    seconds, end = 0.0, 0
+    while end < len(text) and (part := PART.match(text, end)) and (part[2].lower() or "s") in UNITS:
+        seconds += float(part[1]) * UNITS[part[2].lower() or "s"]
+        end = part.end()
+    if not text.strip() or text[end:].strip() or seconds > LONGEST.total_seconds():
+        raise ConfigError(f"{text!r} is no duration", hint="90s, 10min, 1h30m, 2d")
+    return timedelta(seconds=seconds)
+
+
+def parse_since(text: str, now_us: int) -> int | str:
+    """An alert's id as it is; a moment (ISO 8601, else how long ago) as microseconds UTC. ConfigError for anything else."""
+    if ALERT_ID.fullmatch(text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return now_us - parse_duration(text.removesuffix("ago")) // timedelta(microseconds=1)
+        except ConfigError:
+            hint = "the id of an alert, a time like 2026-11-24T18:30 (local, or with Z), or how long ago: 10min"
+            raise ConfigError(f"{text!r} is no alert and no time", hint=hint) from None
+    return us_from_datetime(moment)

@@ -1,0 +1,108 @@
+"""A volume's syncer as a Modal function: it runs beside the sandboxes that write to the volume, and has the secret that they lack.
+
+    app = modal.App("training")
+    syncer = tasuki.integrations.modal.syncer(app, "experiments")
+    with app.run():
+        syncer.spawn()                                   # before the sandbox starts
+        modal.Sandbox.create(..., volumes={TRACKIO: modal.Volume.from_name("experiments")})
+
+Modal's own documentation of what is used: modal.com/docs/guide/volumes (reload, and that no file may be open then), /guide/secrets.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError
+from tasuki.relay.volume.syncer import VolumeSyncer
+
+__all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "Syncer", "rounds", "sync_volume", "syncer"]
+
+MOUNT = "/volume"
+TRACKIO = "/root/.cache/huggingface/trackio"
+"""Where trackio writes in a sandbox, if it is told nothing: mount the volume there, and an unchanged script is synced."""
+SECRET = "hf-secret"
+PYTHON = "3.11"
+REQUIREMENT = "tasuki[trackio]"
+TIMEOUT_SECONDS = 3600
+LAST_SECONDS = 60.0
+"""So long before Modal ends the function it makes its last round by itself."""
+
+
+class Syncer(NamedTuple):
+    """A syncer that can be started."""
+
+    function: Any
+    volume: str
+    interval: float
+    seconds: float
+
+    def spawn(self) -> Any:
+        """Start it, and don't wait; returns Modal's call, whose `cancel()` ends it."""
+        return self.function.spawn(self.volume, self.interval, self.seconds)
+
+
+def syncer(
+    app: Any,
+    volume: str,
+    *,
+    interval: float = 30.0,
+    secret: str = SECRET,
+    timeout: int = TIMEOUT_SECONDS,
+    requirement: str = REQUIREMENT,
+) -> Syncer:
+    """The function, added to a Modal app: a slim image of Python 3.11 with `tasuki[trackio]` alone, the secret, the volume.
+
+    `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and
+    TASUKI_TOKEN. Else the volume itself says where to: `tasuki.setup_volume()` in the sandbox. ConfigError without modal.
+    """
+    modal = imported()
+    function = app.function(
+        image=modal.Image.debian_slim(python_version=PYTHON).pip_install(requirement),
+        secrets=[modal.Secret.from_name(secret)],
+        volumes={MOUNT: modal.Volume.from_name(volume, create_if_missing=True)},
+        timeout=timeout,
+        max_containers=1,
+        include_source=False,
+    )(sync_volume)
+    return Syncer(function, volume, interval, max(timeout - LAST_SECONDS, interval))
+
+
+def sync_volume(volume: str, interval: float, seconds: float) -> int:
+    """What the function does, in Modal's container: rounds until its time is over; returns how many records have arrived."""
+    reload = imported().Volume.from_name(volume).reload
+    return rounds(MOUNT, reload=reload, interval=interval, seconds=seconds)
+
+
+def rounds(
+    dir: str,
+    *,
+    reload: Callable[[], object],
+    interval: float,
+    seconds: float,
+    clock: Clock = SYSTEM,
+    **how: Any,
+) -> int:
+    """Rounds over a volume, each after `reload()`, for so long, and one more at the end; returns how many records have arrived."""
+    said = how.pop("say", tell)
+    until = clock.monotonic() + seconds
+    with VolumeSyncer(dir, reload=reload, interval=interval, say=said, clock=clock, **how) as made:
+        made.once()
+        while clock.monotonic() < until:
+            clock.sleep(min(interval, max(until - clock.monotonic(), 0)))
+            made.once()
+        return made.report.records
+
+
+def tell(line: str) -> None:
+    """A line for Modal's log of the function, which is its standard output."""
+    print(line, flush=True)  # noqa: T201 - there is no other log
+
+
+def imported() -> Any:
+    """The package. ConfigError if it is not installed."""
+    try:
+        import modal
+    except ImportError as error:
+        raise ConfigError("Modal's package is needed", hint="pip install modal") from error
+    return modal

@@ -1,0 +1,117 @@
+"""What a target is told: one alert, or how many were held back. docs/alerts.md has these bodies."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from tasuki.clock import datetime_from_us
+from tasuki.records import AlertLevel, AlertRow, json_safe
+
+__all__ = ["Message", "message_of_alert", "message_of_held", "message_of_test"]
+
+LONGEST_TITLE = 500
+LONGEST_TEXT = 4000
+LARGEST_DATA_BYTES = 20_000
+LISTED = 20
+
+
+class Message(NamedTuple):
+    """One message. `id` is the same however often it is sent; `body` is what a webhook gets, the rest what services get."""
+
+    id: str
+    level: AlertLevel
+    title: str
+    text: str
+    body: dict[str, Any]
+
+
+def message_of_alert(row: AlertRow, link: str | None) -> Message:
+    """One alert."""
+    title = f"{row.project} · {row.run_name}: {cut(row.title, LONGEST_TITLE)}"
+    seen = [f"{row.metric} is {row.value:g}" if row.metric is not None and row.value is not None else None]
+    seen += [None if row.step is None else f"step {row.step}"]
+    address = run_link(link, row.project, row.run)
+    text = "\n".join(filter(None, [cut(row.text or "", LONGEST_TEXT), " at ".join(filter(None, seen)), address]))
+    body = {
+        "schema": "tasuki/alert/1",
+        "id": row.id,
+        "text": f"[{row.level}] {title}",
+        "project": row.project,
+        "run": {"id": row.run, "name": row.run_name},
+        "alert": alert_body(row),
+        "link": address,
+    }
+    return Message(row.id, row.level, f"[{row.level}] {title}", text or title, json_safe(body))
+
+
+def alert_body(row: AlertRow) -> dict[str, Any]:
+    """An alert's fields; what would make a message too large is cut."""
+    return {
+        "id": row.id,
+        "time": moment(row.time),
+        "level": row.level,
+        "title": cut(row.title, LONGEST_TITLE),
+        "text": None if row.text is None else cut(row.text, LONGEST_TEXT),
+        "reason": row.reason,
+        "metric": row.metric,
+        "value": row.value,
+        "step": row.step,
+        "data": bounded(json_safe(row.data)),
+    }
+
+
+def message_of_held(rows: Sequence[AlertRow], link: str | None) -> Message:
+    """Several alerts in one: how many of each level and run, and the first of them."""
+    levels = Counter(row.level.value for row in rows)
+    runs = Counter((row.project, row.run, row.run_name) for row in rows)
+    level = max((row.level for row in rows), key=list(AlertLevel).index)
+    title = f"{len(rows)} more alerts: {', '.join(f'{n} {level}' for level, n in levels.most_common())}"
+    lines = [f"{n} × {project} · {name}" for (project, _, name), n in runs.most_common(LISTED)]
+    lines += [f"and {len(runs) - LISTED} more runs"] if len(runs) > LISTED else []
+    body = {
+        "schema": "tasuki/alerts-held/1",
+        "id": f"{rows[0].id}+{rows[-1].id}",
+        "text": f"[{level}] {title}",
+        "n": len(rows),
+        "levels": dict(levels),
+        "runs": [
+            {"project": project, "id": run, "name": name, "alerts": n} for (project, run, name), n in runs.most_common(LISTED)
+        ],
+        "alerts": [
+            {"project": row.project, "run": {"id": row.run, "name": row.run_name}, "alert": alert_body(row) | {"data": None}}
+            for row in rows[:LISTED]
+        ],
+        "link": link,
+    }
+    return Message(str(body["id"]), level, f"[{level}] {title}", "\n".join([*lines, *([link] if link else [])]), json_safe(body))
+
+
+def message_of_test(time: int, link: str | None) -> Message:
+    """What `tasuki notify test` sends."""
+    title = "A test: alerts are delivered here"
+    body = {"schema": "tasuki/alert-test/1", "id": f"test:{time}", "text": title, "time": moment(time), "link": link}
+    return Message(f"test:{time}", AlertLevel.INFO, title, "Sent by tasuki notify test.", body)
+
+
+def run_link(link: str | None, project: str, run: str) -> str | None:
+    """The page of a run."""
+    return link and f"{link.rstrip('/')}/#project={quote(project, safe='')}&runs={quote(run, safe='')}"
+
+
+def moment(time: int) -> str:
+    """ISO 8601, UTC."""
+    return datetime_from_us(time).isoformat().replace("+00:00", "Z")
+
+
+def cut(text: str, longest: int) -> str:
+    """A text, cut with an ellipsis if it is too long."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def bounded(data: Any) -> Any:
+    """Data, or, if there is too much, how much."""
+    size = len(msgspec.json.encode(data))
+    return data if size <= LARGEST_DATA_BYTES else {"left_out_bytes": size}

@@ -1,0 +1,123 @@
+"""The tables of a trackio database, of every released schema (0.0.x to 0.43): rows in the order in which they were committed.
+
+A row's id only grows, and whoever commits holds the database's write lock, so a later state never has a new row with an id below
+the highest of an earlier one. Columns came one after the other: `log_id` by 0.17, alerts by 0.19, `run_id` with 0.24 (until then a
+run was its name). No released version has `data` in alerts or a table `run_status`; where they are, they are read.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+import apsw
+
+__all__ = [
+    "ALERTS",
+    "CONFIGS",
+    "LOGGED",
+    "METRICS",
+    "STATUSES",
+    "SYSTEM_METRICS",
+    "First",
+    "Row",
+    "first_of",
+    "firsts_of",
+    "has_id",
+    "high_water",
+    "is_migrated",
+    "rows_after",
+]
+
+METRICS, SYSTEM_METRICS, ALERTS, CONFIGS, STATUSES = "metrics", "system_metrics", "alerts", "configs", "run_status"
+LOGGED = (METRICS, SYSTEM_METRICS, ALERTS)
+"""The tables whose rows only ever become more."""
+WANTED = {
+    METRICS: ("timestamp", "step", "metrics", "log_id"),
+    SYSTEM_METRICS: ("timestamp", "metrics", "log_id"),
+    ALERTS: ("timestamp", "step", "title", "text", "level", "alert_id", "data"),
+    CONFIGS: ("created_at", "config"),
+    STATUSES: ("timestamp", "updated_at", "status", "reason"),
+}
+Value = str | bytes | int | float | None
+MIGRATES = 2
+"""The `user_version` of a schema that may have been made of an older one."""
+
+
+class Row(NamedTuple):
+    """A row: its id, its run (the `run_id`, else the name) and that one's name, and the columns that there are, by name."""
+
+    id: int
+    run: str
+    name: str
+    columns: dict[str, Value]
+
+
+class First(NamedTuple):
+    """The first row of a run in a table: its id, its time stamp, and the run's name."""
+
+    id: int
+    timestamp: str
+    name: str
+
+
+def columns_of(db: apsw.Connection, table: str) -> set[str]:
+    """The columns of a table; none if there is no such table."""
+    return {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+
+
+def high_water(db: apsw.Connection, table: str) -> int:
+    """The highest id that a table has given out, that of a row that is gone included."""
+    if "id" not in columns_of(db, table):
+        return 0
+    ((highest,),) = db.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
+    given = (
+        list(db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))) if columns_of(db, "sqlite_sequence") else []
+    )
+    return max(int(highest), *(int(seq) for (seq,) in given), 0)
+
+
+def is_migrated(db: apsw.Connection) -> bool:
+    """Whether runs that have ids now may have been known by their names alone."""
+    return int(db.pragma("user_version")) >= MIGRATES
+
+
+def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[Row]:
+    """The rows of a table behind an id, in the order of their ids; none where there is no such table."""
+    there = columns_of(db, table)
+    wanted = [name for name in WANTED[table] if name in there]
+    if not {"id", "run_name", *wanted[:1]} <= there or not wanted:
+        return
+    selected = ", ".join(["id", key_of(there), "run_name", *wanted])
+    for id, key, name, *values in db.execute(f"SELECT {selected} FROM {table} WHERE id > ? ORDER BY id", (after,)):
+        yield Row(id, str(key), str(name), dict(zip(wanted, values, strict=True)))
+
+
+def first_of(db: apsw.Connection, table: str, run: str | None = None) -> First | None:
+    """The first row of a table, or of one run in it; None if there is none."""
+    there = columns_of(db, table)
+    if not {"id", "run_name", "timestamp"} <= there:
+        return None
+    key = key_of(there)
+    statement = f"SELECT id, timestamp, run_name FROM {table} WHERE ?1 IS NULL OR {key} = ?1 ORDER BY id LIMIT 1"
+    found = list(db.execute(statement, (run,)))
+    return First(int(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
+
+
+def firsts_of(db: apsw.Connection, table: str) -> dict[str, First]:
+    """The first row of each run in a table, by run."""
+    there = columns_of(db, table)
+    if not {"id", "run_name", "timestamp"} <= there:
+        return {}
+    key = key_of(there)
+    found = db.execute(f"SELECT {key}, min(id), timestamp, run_name FROM {table} GROUP BY {key}")
+    return {str(run): First(int(id), str(timestamp), str(name)) for run, id, timestamp, name in found}
+
+
+def key_of(columns: Collection[str]) -> str:
+    """By what a table tells runs apart."""
+    return "coalesce(run_id, run_name)" if "run_id" in columns else "run_name"
+
+
+def has_id(db: apsw.Connection, table: str, id: str) -> bool:
+    """Whether a table has the row of a `log_id` or `alert_id`."""
+    column = "alert_id" if table == ALERTS else "log_id"
+    return column in columns_of(db, table) and bool(list(db.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (id,))))

@@ -1,0 +1,120 @@
+"""A derived stream: what some rows of a foreign database make, as long as it has not been delivered."""
+
+import tempfile
+from bisect import bisect_right
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.errors import DataError
+from tasuki.journal import Stream
+from tasuki.records import MAX_PAYLOAD_BYTES, whole_frames
+
+__all__ = ["Gone", "Spool", "Track"]
+
+BUFFERED_BYTES = 64 * 1024
+LONGEST_FRAME_BYTES = MAX_PAYLOAD_BYTES + 8
+
+
+class Gone(DataError):
+    """Bytes that were let go after they had been delivered are asked for again: the stream has to be made anew."""
+
+
+class Spool:
+    """Room on the disk for the bytes of streams, in one file without a name."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the spool
+        self.end = 0
+
+    def put(self, data: bytes) -> int:
+        """Keep bytes; returns where."""
+        place = self.end
+        self.file.seek(place)
+        self.file.write(data)
+        self.end += len(data)
+        return place
+
+    def get(self, place: int, size: int) -> bytes:
+        """Bytes that were kept."""
+        self.file.seek(place)
+        return self.file.read(size)
+
+    def close(self) -> None:
+        """Give the room back."""
+        self.file.close()
+
+
+class Extent(NamedTuple):
+    """A piece of a stream: its offset there, where in which spool it lies, and how long it is."""
+
+    offset: int
+    spool: Spool
+    place: int
+    size: int
+
+
+class Track:
+    """One stream as it grows. `base`: the offset from which on its bytes are still here."""
+
+    def __init__(self, project: str, run: str, writer: str, *, sealed: bool = False) -> None:
+        self.project = project
+        self.run = run
+        self.writer = writer
+        self.sealed = sealed
+        self.size = self.base = 0
+        self.rows = 0
+        self.extents: list[Extent] = []
+        self.buffer = bytearray()
+
+    @property
+    def stream(self) -> Stream:
+        """As a sender sees it."""
+        return Stream(self.writer, self.project, self.run, self.size, self.sealed)
+
+    def add(self, frame: bytes, spool: Spool) -> None:
+        """One more frame; of one that is too long to be sent there is nothing."""
+        frame = frame if len(frame) <= LONGEST_FRAME_BYTES else b""
+        self.buffer += frame
+        self.size += len(frame)
+        self.rows += 1
+        if len(self.buffer) >= BUFFERED_BYTES:
+            self.flush(spool)
+
+    def flush(self, spool: Spool) -> None:
+        """Put what is buffered where it takes no memory."""
+        if self.buffer:
+            data = bytes(self.buffer)
+            self.extents.append(Extent(self.size - len(data), spool, spool.put(data), len(data)))
+            self.buffer.clear()
+
+    def let_go(self) -> None:
+        """The bytes have been delivered."""
+        self.extents.clear()
+        self.buffer.clear()
+        self.base = self.size
+
+    def read(self, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`, at least one if it is there. Gone for what was let go."""
+        data = self.bytes_from(offset, limit_bytes)
+        end = whole_frames(data)
+        if end == 0 and data:
+            data = self.bytes_from(offset, LONGEST_FRAME_BYTES)
+            end = whole_frames(data)
+        return data[:end]
+
+    def bytes_from(self, offset: int, limit_bytes: int) -> bytes:
+        """Bytes from `offset`, as many as there are."""
+        if offset < self.base:
+            raise Gone(f"stream {self.writer} is asked for from {offset} on, and begins at {self.base} here")
+        parts, left = [], limit_bytes
+        first = max(bisect_right(self.extents, offset, key=lambda extent: extent.offset) - 1, 0)
+        for extent in self.extents[first:]:
+            skipped = max(offset - extent.offset, 0)
+            if skipped < extent.size and left > 0:
+                parts.append(extent.spool.get(extent.place + skipped, min(extent.size - skipped, left)))
+                left -= len(parts[-1])
+        buffered = self.size - len(self.buffer)
+        if left > 0 and offset < self.size:
+            parts.append(bytes(self.buffer[max(offset - buffered, 0) :][:left]))
+        return b"".join(parts)

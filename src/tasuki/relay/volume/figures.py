@@ -1,0 +1,52 @@
+"""A page of text for Prometheus, by the standard library: eight figures need no client of their own."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tasuki.errors import ConfigError
+
+__all__ = ["serving"]
+
+HERE = "127.0.0.1"
+LAST_PORT = 65_535
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@contextmanager
+def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | None]:
+    """Serve the figures at `[HOST:]PORT` for the block; yields the address, None without one.
+
+    ConfigError for what is no place, OSError if the port is taken.
+    """
+    if place is None:
+        yield None
+        return
+    host, _, port = place.rpartition(":")
+    if not port.isdigit() or int(port) > LAST_PORT:
+        raise ConfigError(f"{place!r} is no place to serve figures at", hint="a port, like 9100, or 0.0.0.0:9100")
+
+    class Page(BaseHTTPRequestHandler):
+        """Says the same to every question."""
+
+        def do_GET(self) -> None:
+            """The figures."""
+            body = figures().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", TEXT)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nobody wants to know."""
+
+    with ThreadingHTTPServer((host or HERE, int(port)), Page) as server:
+        thread = threading.Thread(target=server.serve_forever, name="tasuki-figures", daemon=True)
+        thread.start()
+        try:
+            yield f"http://{host or HERE}:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            thread.join()

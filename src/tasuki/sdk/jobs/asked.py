@@ -1,0 +1,89 @@
+"""What can be asked of jobs, wherever they are kept, and done with them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import RemoteUnavailable
+from tasuki.jobs import JobList, JobMetrics, JobShown, JobType, Submission, SyncReport
+
+__all__ = ["Act", "JobsAsked", "Listing", "wait_for"]
+
+PAUSE_SECONDS = 0.5
+LOOK_SECONDS = 10.0
+AWAY_SECONDS = 60.0
+
+
+class Act(StrEnum):
+    """What can be done with a job that is there."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    DELETE = "delete"
+
+
+class Listing(NamedTuple):
+    """Which jobs are listed: in which states, of which provider; the newest `limit` of them, or all. `look`: at them first."""
+
+    statuses: tuple[str, ...] = ()
+    provider: str | None = None
+    limit: int | None = None
+    look: bool = False
+
+
+class JobsAsked(Protocol):
+    """Jobs of one place. NotFound for a job that is not there, Conflict for what can't be done with one in its state."""
+
+    def list(self, wanted: Listing) -> JobList:
+        """Some jobs, the newest first, and how many there are that match."""
+        ...
+
+    def get(self, id: str, *, look: bool = False) -> JobShown:
+        """One job, by its id or a unique beginning of it; with `look` its provider is asked first."""
+        ...
+
+    def submit(self, wanted: Submission) -> JobShown:
+        """Start a job. With a key, the second submission is answered with the job of the first."""
+        ...
+
+    def act(self, id: str, what: Act) -> JobShown:
+        """Do something with a job; it as it is then."""
+        ...
+
+    def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
+        """What it has written, line by line; with `follow` until it is over."""
+        ...
+
+    def metrics(self) -> JobMetrics:
+        """Counts by status, and costs."""
+        ...
+
+    def sync(self, provider: str | None = None) -> SyncReport:
+        """Look for jobs at all providers, or at one."""
+        ...
+
+
+def wait_for(asked: JobsAsked, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobShown:
+    """Wait until a job is over, no longer than a while; the job as it is then.
+
+    Its provider is asked every 10 s. A server that has answered once may be away for a minute.
+    """
+    job = asked.get(id)
+    began = looked = answered = clock.monotonic()
+    while job.is_active:
+        now = clock.monotonic()
+        if timeout is not None and now - began >= timeout.total_seconds():
+            break
+        left = PAUSE_SECONDS if timeout is None else min(PAUSE_SECONDS, began + timeout.total_seconds() - now)
+        clock.sleep(max(left, 0.01))
+        look = job.job_type is JobType.CLOUD and now - looked >= LOOK_SECONDS
+        looked = now if look else looked
+        try:
+            job = asked.get(job.job_id, look=look)
+            answered = clock.monotonic()
+        except RemoteUnavailable:
+            if clock.monotonic() - answered > AWAY_SECONDS:
+                raise
+    return job

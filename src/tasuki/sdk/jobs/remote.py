@@ -1,0 +1,155 @@
+"""The jobs of a server, over HTTP: what is asked is what the page asks."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
+from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, JobShown, Submission, SyncReport
+from tasuki.relay.remote import HttpQuery, segment, unreachable
+from tasuki.relay.transport import authorization
+from tasuki.sdk.jobs.asked import Act, Listing
+
+__all__ = ["RemoteJobs"]
+
+PAGE = 500
+AGAIN_SECONDS = 2.0
+MOST_BREAKS = 30
+EVENT_STREAM = "text/event-stream"
+
+
+class RemoteJobs:
+    """Of one server."""
+
+    def __init__(self, query: HttpQuery) -> None:
+        self.query = query
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.query.close()
+
+    def list(self, wanted: Listing) -> JobList:
+        """See JobsAsked."""
+        filters = {"status": ",".join(wanted.statuses), "provider": wanted.provider, "sync_active": "true" if wanted.look else None}
+        asked: dict[str, Any] = {name: value for name, value in filters.items() if value}
+        found: JobList = JobList(jobs=[], total=0)
+        while True:
+            left = PAGE if wanted.limit is None else min(PAGE, wanted.limit - len(found.jobs))
+            page: JobList = self.ask("GET", "jobs", JobList, params=asked | {"limit": max(left, 1), "offset": len(found.jobs)})
+            found = JobList(jobs=[*found.jobs, *page.jobs][: wanted.limit], total=page.total)
+            if len(page.jobs) < left or len(found.jobs) == wanted.limit:
+                return found
+            asked.pop("sync_active", None)
+
+    def get(self, id: str, *, look: bool = False) -> JobShown:
+        """See JobsAsked."""
+        if look:
+            self.list(Listing(limit=1, look=True))
+        return self.job("GET", f"jobs/{segment(id)}")
+
+    def submit(self, wanted: Submission) -> JobShown:
+        """See JobsAsked. What is run is run where the server is: this folder and this environment mean nothing there."""
+        request = wanted.request
+        body: dict[str, Any] = {
+            "config_name": wanted.config_name,
+            "command": request.command,
+            "inputs": request.inputs,
+            "env": request.env,
+            "hardware_type": wanted.hardware_type,
+            "metadata": wanted.metadata,
+            "idempotency_key": wanted.key,
+        }
+        given = {name: value for name, value in body.items() if value}
+        return self.job("POST", "jobs/submit", params={"provider": wanted.provider}, content=msgspec.json.encode(given))
+
+    def act(self, id: str, what: Act) -> JobShown:
+        """See JobsAsked."""
+        if what is Act.DELETE:
+            return self.job("DELETE", f"jobs/{segment(id)}")
+        return self.job("POST", f"jobs/{segment(id)}/{what}")
+
+    def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
+        """See JobsAsked. A stream that breaks off is taken up again where it was."""
+        if not follow:
+            logs: JobLogs = self.ask("GET", f"jobs/{segment(id)}/logs", JobLogs)
+            yield from logs.logs.splitlines()
+            return
+        place, breaks = "", 0
+        while True:
+            try:
+                for message in self.messages(f"/api/cloud/jobs/{segment(id)}/logs/stream", place):
+                    place, breaks = message.get("id", place), 0
+                    if message.get("event") == "done":
+                        return
+                    yield message.get("data", "")
+            except RemoteUnavailable:
+                if breaks >= MOST_BREAKS or not place:
+                    raise
+            breaks += 1
+            SYSTEM.sleep(AGAIN_SECONDS)
+
+    def messages(self, path: str, place: str) -> Iterator[dict[str, str]]:
+        """Server-sent events, each by its fields."""
+        headers = {"Accept": EVENT_STREAM, "Last-Event-ID": place} | authorization(self.query.token)
+        try:
+            with self.query.client.stream("GET", path, headers=headers) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    raise self.refusal(answer)
+                fields: dict[str, str] = {}
+                for line in answer.iter_lines():
+                    name, _, value = line.partition(": ")
+                    if name:
+                        fields[name] = value
+                    elif "data" in fields:
+                        yield fields
+                        fields = {}
+        except httpx.TransportError as error:
+            raise unreachable(self.query.url, error) from error
+
+    def metrics(self) -> JobMetrics:
+        """See JobsAsked."""
+        found: JobMetrics = self.ask("GET", "metrics", JobMetrics)
+        return found
+
+    def sync(self, provider: str | None = None) -> SyncReport:
+        """See JobsAsked."""
+        found: SyncReport = self.ask(
+            "POST", "jobs/sync", SyncReport, content=b"" if provider is None else msgspec.json.encode({"provider": provider})
+        )
+        return found
+
+    # -- how
+
+    def job(self, method: str, path: str, **how: Any) -> JobShown:
+        """The job that a request is answered with."""
+        found: JobAnswer = self.ask(method, path, JobAnswer, **how)
+        return found.job
+
+    def ask(self, method: str, path: str, kind: Any, **how: Any) -> Any:
+        """What a request is answered with."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json"} | authorization(self.query.token)
+        try:
+            answer = self.query.client.request(method, f"/api/cloud/{path}", headers=headers, **how)
+        except httpx.TransportError as error:
+            raise unreachable(self.query.url, error) from error
+        if not answer.is_success:
+            raise self.refusal(answer)
+        try:
+            found = msgspec.json.decode(answer.content)
+        except msgspec.DecodeError as error:
+            raise self.query.not_tasuki(answer) from error
+        return self.query.converted(found, kind)
+
+    def refusal(self, answer: httpx.Response) -> Exception:
+        """The error that an answer stands for."""
+        error = self.query.refusal(answer)
+        kinds: dict[int, type[Conflict | ConfigError]] = {httpx.codes.CONFLICT: Conflict, httpx.codes.BAD_REQUEST: ConfigError}
+        kind = kinds.get(answer.status_code)
+        return error if kind is None else kind(getattr(error, "message", ""), hint=getattr(error, "hint", None))

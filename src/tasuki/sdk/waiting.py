@@ -1,0 +1,162 @@
+"""Waiting for a run: until a condition on a metric is true, until it has ended, or until nothing more comes of it."""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
+from tasuki.records import MACHINE, RunRow, Status, Summary
+from tasuki.store import Query, there_are
+
+__all__ = ["STALLED_AFTER", "Outcome", "Until", "Waited", "parse_until", "wait"]
+
+STALLED_AFTER = timedelta(minutes=10)
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 2.0
+OUTAGE_SECONDS = 60.0
+"""So long a server that has answered may be away."""
+COMPARISON = re.compile(r"\s*(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*")
+
+
+class Until(NamedTuple):
+    """A condition: true as soon as any value that was logged satisfies it."""
+
+    metric: str
+    sign: str
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.metric}{self.sign}{self.limit:g}"
+
+    def reached(self, summary: Summary) -> tuple[float, int] | None:
+        """The extreme value that satisfies it, and its step; None if none does."""
+        value, step = (summary.min, summary.min_step) if self.sign[0] == "<" else (summary.max, summary.max_step)
+        if value is None or step is None:
+            return None
+        passes = {"<": value < self.limit, "<=": value <= self.limit, ">": value > self.limit, ">=": value >= self.limit}
+        return (value, step) if passes[self.sign] else None
+
+
+class Outcome(StrEnum):
+    """How a wait ended."""
+
+    TRUE = "true"
+    ENDED = "ended"
+    STALLED = "stalled"
+    TIMEOUT = "timeout"
+
+
+class Waited(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of waiting: the run as it was last seen, and the value that made the condition true."""
+
+    outcome: Outcome
+    run: RunRow
+    value: float | None = None
+    step: int | None = None
+    seconds: float
+
+
+def parse_until(text: str) -> Until:
+    """A condition as it is typed: a metric, one of < <= > >=, a number. ConfigError for anything else."""
+    hint = "a metric, one of < <= > >=, a number: 'val/acc>0.97'"
+    match = COMPARISON.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"{text!r} is no condition", hint=hint)
+    try:
+        limit = float(match["limit"])
+    except ValueError:
+        raise ConfigError(f"{match['limit']!r} is no number", hint=hint) from None
+    if limit != limit:
+        raise ConfigError("nothing is less or more than NaN", hint=hint)
+    return Until(match["metric"], match["sign"], limit)
+
+
+def wait(  # noqa: PLR0913 - whom, which, until when
+    query: Query,
+    project: str,
+    ref: str,
+    *,
+    until: Until | None = None,
+    timeout: timedelta | None = None,
+    stalled_after: timedelta = STALLED_AFTER,
+    clock: Clock = SYSTEM,
+) -> Waited:
+    """Wait until the condition is true, or, without one, until the run has ended well.
+
+    It ends otherwise when the run has ended, when it has logged nothing for as long as `stalled_after` while this watched, and when
+    the time is over. NotFound if there is no such run; RemoteUnavailable if a server can't be reached at first, or for a minute.
+    """
+    began = quiet_since = clock.monotonic()
+    seen, pause = look(query, project, ref, until), FIRST_PAUSE_SECONDS
+    logged, came = seen.logged, how_far(query, seen.run)
+    while True:
+        now = clock.monotonic()
+        if seen.logged != logged:
+            before, logged, came = came, seen.logged, how_far(query, seen.run)
+            quiet_since = quiet_since if came == before else now
+        outcome = outcome_of(seen, until, stalled=now - quiet_since >= stalled_after.total_seconds())
+        left = None if timeout is None else timeout.total_seconds() - (now - began)
+        if outcome is None and left is not None and left <= 0:
+            outcome = Outcome.TIMEOUT
+        if outcome is not None:
+            value, step = seen.reached or (None, None)
+            return Waited(outcome=outcome, run=seen.run, value=value, step=step, seconds=now - began)
+        clock.sleep(pause if left is None else min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+        seen = look_again(query, seen.run, until, clock)
+
+
+class Seen(NamedTuple):
+    """A run, and the value that satisfies the condition, if one does."""
+
+    run: RunRow
+    reached: tuple[float, int] | None
+
+    @property
+    def logged(self) -> tuple[int, int]:
+        """How much is on record: values, and rounds of its loop."""
+        return self.run.points, self.run.progress.done if self.run.progress else 0
+
+
+def how_far(query: Query, run: RunRow) -> tuple[int, int]:
+    """How far the run has come: values that it has logged, those of the machine left out, and rounds of its loop."""
+    values = sum(row.n for row in query.summaries(run.project, [run.id]) if not row.metric.startswith(MACHINE))
+    return values, run.progress.done if run.progress else 0
+
+
+def look(query: Query, project: str, ref: str, until: Until | None) -> Seen:
+    """The run as it is now. NotFound for one that has ended without ever logging the metric."""
+    run = query.run(project, ref)
+    if until is None:
+        return Seen(run, None)
+    found = query.summaries(project, [run.id], [until.metric])
+    if not found and run.status.is_final:
+        names = [summary.metric for summary in query.summaries(project, [run.id])]
+        hint = there_are(until.metric, names) if names else "it has logged nothing"
+        raise NotFound(f"run {run.id!r} ({run.name}) has no metric {until.metric!r}", hint=hint)
+    return Seen(run, until.reached(found[0]) if found else None)
+
+
+def look_again(query: Query, run: RunRow, until: Until | None, clock: Clock) -> Seen:
+    """The same, of a server that may be away for a while."""
+    deadline = clock.monotonic() + OUTAGE_SECONDS
+    while True:
+        try:
+            return look(query, run.project, run.id, until)
+        except RemoteUnavailable:
+            if clock.monotonic() >= deadline:
+                raise
+            clock.sleep(LONGEST_PAUSE_SECONDS)
+
+
+def outcome_of(seen: Seen, until: Until | None, *, stalled: bool) -> Outcome | None:
+    """How a wait ends now; None if it goes on."""
+    if seen.reached is not None or (until is None and seen.run.status is Status.FINISHED):
+        return Outcome.TRUE
+    if seen.run.status.is_final:
+        return Outcome.ENDED
+    return Outcome.STALLED if stalled else None

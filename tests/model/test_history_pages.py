@@ -1,0 +1,49 @@
+"""A history read by pages is the whole history, whatever lies in blocks and what in the tail."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasuki.records import HistoryRow, RunStarted, encode, encode_metrics, frame
+from tasuki.store import Questions, blocks, catch_up, connect, metrics
+from tasuki.testing import MemoryStore
+from tasuki.testing.memory import Received
+
+calls = st.lists(
+    st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from(["loss", "acc"]), st.sampled_from([0.0, 1.5]), min_size=1)),
+    min_size=1,
+    max_size=20,
+)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_RECORDS", 4)
+    monkeypatch.setattr(metrics, "FOLD_RECORDS", 6)
+
+
+def pages(questions: Questions, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
+    behind, more = None, True
+    while more:
+        page = questions.history_page("p", "r", metric, limit=limit, behind=behind)
+        behind, more = page.end, page.more
+        assert len(page.rows) == limit or not more
+        assert page.total == len(questions.history("p", "r", metric))
+        yield page.rows
+
+
+@given(st.lists(calls, min_size=1, max_size=3), st.integers(1, 7), st.sampled_from([None, "loss"]))
+def test_pages_are_the_whole(written, limit, metric):
+    store, db = MemoryStore(), connect(":memory:")
+    for number, one in enumerate(written):
+        stream = Received("p", "r")
+        records = [encode(RunStarted(time=number, attempt="a"))]
+        records += [encode_metrics(number + time, step, values) for time, (step, values) in enumerate([*one, (3, {"loss": 2.0})])]
+        stream.data = b"".join(map(frame, records))
+        store.received[f"{number:032x}"] = stream
+        catch_up(db, store)
+    questions = Questions(db, lambda *_: 0)
+    assert [row for page in pages(questions, metric, limit) for row in page] == store.history("p", "r", metric)
+    db.close()
