@@ -47,9 +47,10 @@ def far_away(cluster: Cluster, folder: Path, round_trip_seconds: float) -> Itera
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_node = await asyncio.open_connection(HOST, cluster.ssh_port)
         writers.extend((writer, to_node[1]))
-        await asyncio.gather(
-            delayed(reader, to_node[1], round_trip_seconds / 2), delayed(to_node[0], writer, round_trip_seconds / 2)
-        )
+        with suppress(asyncio.CancelledError):  # the block has ended
+            await asyncio.gather(
+                delayed(reader, to_node[1], round_trip_seconds / 2), delayed(to_node[0], writer, round_trip_seconds / 2)
+            )
 
     async def serve() -> None:
         async with await asyncio.start_server(accepted, HOST, port):
