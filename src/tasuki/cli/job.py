@@ -176,6 +176,7 @@ def print_job(schema: str, job: "JobShown", *, as_json: bool) -> None:
 def logs_command(
     id: Id,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
+    as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
@@ -185,6 +186,10 @@ def logs_command(
     """
     shown = plain_line if on_terminal() else str
     with asking_jobs(dir, remote) as asked:
+        if as_json:
+            job = asked.get(id)
+            write_json("job-logs/1", {"job_id": job.job_id, "status": job.status, "lines": list(asked.lines(id, follow=follow))})
+            return
         for line in asked.lines(id, follow=follow):
             sys.stdout.write(f"{shown(line)}\n")
             if follow:
