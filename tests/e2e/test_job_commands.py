@@ -91,6 +91,7 @@ def test_what_is_over_can_be_retried_and_deleted_and_what_is_not_can_not(place: 
     assert place.json("retry", id)["job"]["attempt"] == 2
     place.job("cancel", id)
     assert len(place.job("logs", id).splitlines()) >= 3
+    assert json.loads(place.job("logs", id, "--json"))["lines"] == place.job("logs", id).splitlines()
     place.job("delete", id, "--yes")
     place.job("show", id, code=3)
 

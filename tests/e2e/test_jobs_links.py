@@ -24,8 +24,8 @@ from tests.servers import Server
 
 TRAINING = """
 import sys, time, pathlib, tasuki
-run = tasuki.init(project="digits", name="by-a-job")
-for step in run.progress(range(8)):
+run = tasuki.init(project="digits", name="by-a-job", config={"total_steps": 8})
+for step in range(8):
     run.log({"loss": 1 / (1 + step)}, step=step)
     print("step 1/100", flush=True)
     if step == 5:

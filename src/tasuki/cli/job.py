@@ -182,13 +182,12 @@ def logs_command(
 ) -> None:
     """Print what a job has written, in all its attempts.
 
-    A terminal gets it without what would steer it: colours, cursor moves.
+    A terminal gets it without what would steer it: colours, cursor moves. With --json and -f all of it is printed at the end.
     """
     shown = plain_line if on_terminal() else str
     with asking_jobs(dir, remote) as asked:
         if as_json:
-            job = asked.get(id)
-            write_json("job-logs/1", {"job_id": job.job_id, "status": job.status, "lines": list(asked.lines(id, follow=follow))})
+            write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.lines(id, follow=follow))})
             return
         for line in asked.lines(id, follow=follow):
             sys.stdout.write(f"{shown(line)}\n")

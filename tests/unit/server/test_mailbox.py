@@ -49,7 +49,7 @@ def test_a_later_attempt_and_another_project_hear_nothing(tmp_path: Path):
 
 def test_an_event_of_the_projection_is_heard(tmp_path: Path):
     mailbox = Mailbox(tmp_path)
-    mailbox.hear(Event(1, "p", '{"type":"stop","project":"p","run":"r7","attempt":"a","reason":"diverges","by":"ada"}'))
-    mailbox.hear(Event(2, "p", '{"type":"run","project":"p","run":"r7"}'))
+    mailbox.hear(Event(1, "p", "r7", '{"type":"stop","project":"p","run":"r7","attempt":"a","reason":"diverges","by":"ada"}'))
+    mailbox.hear(Event(2, "p", "r7", '{"type":"run","project":"p","run":"r7"}'))
     assert mailbox.about([("p", "r7")]) == [CONTROL]
     assert read_control(control_path(tmp_path, "r7", "a")) == CONTROL, "a run that is made here finds it, too"
