@@ -64,6 +64,7 @@ def test_a_job_is_submitted_followed_and_shown(place: Place) -> None:
     id = place.submit(COUNT, "--name", "a name\twith a tab", "--meta", "note=7")
     assert re.fullmatch(r"[0-9a-f]{12}", id)
     assert place.job("logs", id[:8], "-f").splitlines() == ["step 1/3", "step 2/3", "step 3/3"]
+    assert place.json("logs", id)["lines"] == ["step 1/3", "step 2/3", "step 3/3"]
     job = place.json("wait", id, "--timeout", "1h")["job"]
     assert (job["job_id"], job["status"], job["provider"], job["metadata"]["note"]) == (id, "completed", "local", 7)
     header, *rows = [line.split("\t") for line in place.job("list").splitlines()]

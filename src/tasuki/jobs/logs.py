@@ -1,5 +1,6 @@
 """What jobs have written: a file per attempt on our own disk, which only grows, and which is there when the provider's is gone."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class LogBook:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.prefix = f"{root}/jobs/"
 
     def path(self, job: str, attempt: int) -> Path:
         """The file of an attempt."""
@@ -76,10 +78,12 @@ class LogBook:
             return ""
 
     def size(self, job: Job) -> int:
-        """How many bytes the latest attempt has written."""
+        """How many bytes the latest attempt has written. It is asked for each job of a list: no `Path` is made."""
+        if not ID.fullmatch(job.id):
+            return 0
         try:
-            return self.path(job.id, job.attempt).stat().st_size
-        except (FileNotFoundError, NotFound):
+            return os.stat(f"{self.prefix}{job.id}/{job.attempt}/{LOG}").st_size  # noqa: PTH116 - twice as fast as a `Path`
+        except FileNotFoundError:
             return 0
 
     def lines(self, job: Job, attempt: int, offset: int, *, is_over: bool) -> Piece:

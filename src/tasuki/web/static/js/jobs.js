@@ -269,8 +269,9 @@ export async function syncJobs() {
     await load();
   } catch (error) {
     tell("The jobs could not be synced", error);
+  } finally {
+    syncing.value = false;
   }
-  syncing.value = false;
 }
 
 function tell(title, error) {
