@@ -1,8 +1,11 @@
 # A fresh machine needs python3.11 (with pip and venv), make and git. `make` alone says what there is.
 
 # The browser group drives Debian's Chromium, which draws text in DejaVu; strace counts the writes of one log() call; gcc builds
-# the library that refuses locks.
-SYSTEM_PACKAGES := chromium faketime fonts-dejavu-core gcc libc6-dev strace
+# the library that refuses locks. The cluster group has an sshd with two factors, Slurm with PBS commands, a calculation to run there
+# and the shells of other systems.
+SYSTEM_PACKAGES := chromium faketime fonts-dejavu-core gcc libc6-dev strace \
+	openssh-client openssh-server libpam-google-authenticator oathtool munge slurmctld slurmd slurm-client \
+	slurm-wlm-basic-plugins slurm-wlm-torque elk-lapw busybox shellcheck
 
 BIN := .venv/bin
 VENV := .venv/installed
@@ -34,14 +37,14 @@ bench: $(VENV) ## run every benchmark, beside all peers (ARGS="--only server")
 bench-quick: $(VENV) ## run the benchmarks that take seconds, beside trackio
 	$(BIN)/python -m benchmarks.quick $(ARGS)
 
-soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the chaos tests for a long time
+soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the chaos tests and those of the agent for a long time
 	$(BIN)/python -m tests.schedule
-	TASUKI_SOAK=1 $(BIN)/python -m pytest --timeout=0 tests/chaos $(ARGS)
+	TASUKI_SOAK=1 $(BIN)/python -m pytest --timeout=0 tests/chaos tests/cluster/test_agent.py $(ARGS)
 
 lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)
 	echo uv | $(LOCK) --no-annotate $(ARGS) --output-file requirements/uv.txt -
 	$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
-	$(LOCK) $(ARGS) pyproject.toml --extra demo --extra mcp --extra notify --group dev --constraint requirements/runtime.txt \
+	$(LOCK) $(ARGS) pyproject.toml --extra demo --extra hpc --extra mcp --extra notify --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@! grep --line-number :// requirements/*.txt || { echo "a lock file names a host" >&2; exit 1; }
 

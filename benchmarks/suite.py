@@ -14,6 +14,7 @@ from benchmarks import (
     doctor,
     footprint,
     growth,
+    hpc,
     ingest,
     jobs,
     log_call,
@@ -60,6 +61,7 @@ QUESTIONS = {
     "charts": charts.QUESTION,
     "growth": growth.QUESTION,
     "jobs": jobs.QUESTION,
+    "hpc": hpc.QUESTION,
 }
 HERE = Path(__file__).parent
 RESULTS, PLOTS, README = HERE / "RESULTS.md", HERE / "plots", HERE.parent / "README.md"

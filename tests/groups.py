@@ -19,6 +19,7 @@ GROUPS = {
     "model": pytest("tests/model", "tests/golden"),
     "e2e": pytest("tests/e2e", "tests/compat"),
     "chaos": pytest("tests/chaos"),
+    "cluster": pytest("tests/cluster"),
     "browser": pytest("tests/browser"),
 }
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tasuki import hpc as hpc
     from tasuki.errors import TasukiError as TasukiError
     from tasuki.records import AlertLevel as AlertLevel
     from tasuki.records import AlertReason as AlertReason
@@ -53,10 +54,15 @@ HOMES = {
 }
 """Where each name of the facade lives."""
 
-__all__ = [*HOMES, "__version__"]
+ROOMS = ("hpc",)
+"""Rooms that users name."""
+
+__all__ = [*HOMES, *ROOMS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return import_module(f"tasuki.{name}")
     if name not in HOMES:
         raise AttributeError(f"module 'tasuki' has no attribute {name!r}")
     found = getattr(import_module(HOMES[name]), name)

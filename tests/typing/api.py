@@ -93,3 +93,10 @@ def ask() -> None:
         tasuki.Api().run("nope")
     except tasuki.TasukiError as error:
         use(error.message, error.hint)
+
+
+def queue() -> None:
+    """What a script calls that keeps a queue full."""
+    config = tasuki.hpc.SyncConfig(remote_host="bebop", max_queued=40, max_running=30, download_results=True)
+    done = tasuki.hpc.sync(dry_run=True, config=config)
+    use(done["uploaded"], tasuki.hpc.submit("calc/one", vasp_config={"nodes": 2, "walltime": "2h"}, on="bebop"))

@@ -41,7 +41,7 @@ def test_no_room_hides_a_name() -> None:
 
 
 def test_all_names_are_listed() -> None:
-    assert set(tasuki.__all__) == {*tasuki.HOMES, "__version__"} == set(dir(tasuki))
+    assert set(tasuki.__all__) == {*tasuki.HOMES, *tasuki.ROOMS, "__version__"} == set(dir(tasuki))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -54,4 +54,10 @@ def test_type_checkers_see_the_same_names() -> None:
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     named = {alias.asname for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {None}
     annotated = {node.target.id for node in block.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
-    assert named | annotated == set(tasuki.HOMES)
+    assert named | annotated == {*tasuki.HOMES, *tasuki.ROOMS}
+
+
+@pytest.mark.parametrize("name", tasuki.ROOMS)
+def test_a_room_that_users_name_has_what_they_call(name: str) -> None:
+    room = getattr(tasuki, name)
+    assert all(callable(getattr(room, thing)) for thing in room.__all__)

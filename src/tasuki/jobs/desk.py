@@ -11,6 +11,7 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
+from tasuki.hpc.site import SITES_FILE
 from tasuki.jobs.configured import Configured
 from tasuki.jobs.health import Health
 from tasuki.jobs.ledger import Ledger
@@ -237,6 +238,8 @@ class Desk:
 
     def is_configured(self, name: str) -> bool:
         """Whether there is all that it needs."""
+        if name == "hpc":
+            return (self.settings.dir / SITES_FILE).exists()
         return name == "local" or self.key_of(name) is not None
 
     def sync_state(self, job: Job, degraded: Collection[str]) -> SyncState:

@@ -342,8 +342,8 @@ class Jobs:
     def config(self, name: str) -> dict[str, Any]:
         """How a provider is set up, secrets included. NotFound for one that is none."""
         self.desk.provider(name)
-        settings = getattr(self.settings.providers, name)
-        return msgspec.structs.asdict(settings) | self.desk.configured.of(name)
+        settings = getattr(self.settings.providers, name, None)  # hosts with a queue have a file of their own
+        return ({} if settings is None else msgspec.structs.asdict(settings)) | self.desk.configured.of(name)
 
     async def configure(self, name: str, changes: Mapping[str, Any]) -> None:
         """Set a provider up, for this process at once and for others when they start. ConfigError for what can't be set."""

@@ -33,6 +33,8 @@ __all__ = ["Submission", "Submitting"]
 SUBMITTING = "submitting"
 WAITING = "waiting for its turn"
 MOST_PAGES = 3
+NOT_RECOVERED = ("local", "hpc")
+"""Jobs of these wait for their turn, or for the next sync."""
 WAIT_SECONDS = 0.05
 LOOK_US = 600_000_000
 SLACK_US = 300_000_000
@@ -240,7 +242,7 @@ class Submitting:
         """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
         jobs = await self.desk.ask(lambda questions: questions.active())
         for job in jobs:
-            is_waiting = job.provider != "local" and job.external_id is None and not self.is_given_up(job)
+            is_waiting = job.provider not in NOT_RECOVERED and job.external_id is None and not self.is_given_up(job)
             if is_waiting and self.desk.is_configured(job.provider):
                 with suppress(RemoteUnavailable, RemoteRejected):
                     await self.recover_one(job)

@@ -42,6 +42,8 @@ WRITES = {
     ("syncer",),
     ("volume", "init"),
     ("import", "trackio"),
+    *(("hpc", verb) for verb in ("add", "remove", "login", "logout", "submit", "logs", "cancel", "retry", "fetch")),
+    ("hpc", "sync"),  # what it prints is JSON
     *((group, verb) for group in ("remote", "token") for verb in ("add", "create", "remove", "revoke")),
 }
 

@@ -8,6 +8,7 @@ import msgspec
 from tasuki.clock import Clock
 from tasuki.errors import NotFound
 from tasuki.jobs.provider import Provider
+from tasuki.jobs.providers.hpc import Hpc
 from tasuki.jobs.providers.local import Local
 from tasuki.jobs.providers.replicate import Replicate
 from tasuki.settings import Settings
@@ -23,6 +24,7 @@ def open_replicate(settings: Settings, changes: Mapping[str, Any], clock: Clock)
 
 
 PROVIDERS: dict[str, Open] = {
+    "hpc": lambda settings, _, clock: Hpc(settings.dir, clock=clock),
     "local": lambda settings, _, clock: Local(settings.dir, settings.providers.local, clock=clock),
     "replicate": open_replicate,
 }

@@ -1,0 +1,20 @@
+"""A queue behind SSH: the way there, what a scheduler understands, the agent that works while nobody is logged in."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasuki.jobs.hpc_sync import SyncConfig as SyncConfig
+    from tasuki.jobs.hpc_sync import submit as submit
+    from tasuki.jobs.hpc_sync import sync as sync
+
+HOME = "tasuki.jobs.hpc_sync"
+"""Where the names that scripts use live: above this room, so they are looked up when first used, as the facade does."""
+
+__all__ = ["SyncConfig", "submit", "sync"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'tasuki.hpc' has no attribute {name!r}")
+    return getattr(import_module(HOME), name)

@@ -1,0 +1,10 @@
+"""What kinds of calculation are known: one file each."""
+
+from tasuki.hpc.profiles.command import COMMAND
+from tasuki.hpc.profiles.elk import ELK
+from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, inputs_of
+from tasuki.hpc.profiles.vasp import VASP
+
+__all__ = ["PROFILES", "Inputs", "Outcome", "Point", "Profile", "inputs_of"]
+
+PROFILES: dict[str, Profile] = {"command": COMMAND, "elk": ELK, "vasp": VASP}

@@ -1,0 +1,52 @@
+"""The Elk LAPW code (https://elk.sourceforge.io, its manual's "Output files"). It exits 0 whatever it has to say."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, every_file
+
+__all__ = ["ELK"]
+
+CHECK = r"""
+error=$(sed -n '/^Error(/,/^$/p' stdout.txt | tr '\n' ' ')
+[ -z "$error" ] || { echo "$error"; exit 1; }
+[ -e INFO.OUT ] || { echo 'Elk wrote no INFO.OUT'; exit 1; }
+grep -q 'stopped |' INFO.OUT || { echo 'Elk did not come to its end'; exit 1; }
+! grep -q 'Reached self-consistent loops maximum' INFO.OUT || { echo 'the self-consistent loop did not converge'; exit 1; }
+"""
+CONVERGED = "Convergence targets achieved"
+GAVE_UP = "Reached self-consistent loops maximum"
+ERROR = re.compile(r"^Error\(.*?(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def choose(folder: Path) -> Inputs:
+    """All of it: species files and restart files have names of their own."""
+    files = every_file(folder)
+    return Inputs(files, [] if "elk.in" in files else ["elk.in"], [])
+
+
+def read(texts: Mapping[str, str]) -> Outcome:
+    """One total energy a loop, in Hartree."""
+    energies = [float(word) for word in texts.get("TOTENERGY.OUT", "").split()]
+    points = [Point(step, {"energy": energy}) for step, energy in enumerate(energies, 1)]
+    summary = {"energy": energies[-1], "loops": float(len(energies))} if energies else {}
+    if error := ERROR.search(texts.get("stdout.txt", "")):
+        return Outcome(False, " ".join(error[0].split()), points, summary)
+    info = texts.get("INFO.OUT", "")
+    if GAVE_UP in info:
+        return Outcome(False, "the self-consistent loop did not converge", points, summary, {"STATE.OUT": "STATE.OUT"})
+    return Outcome(True if CONVERGED in info else None, None, points, summary)
+
+
+ELK = Profile(
+    "elk",
+    choose,
+    "elk-lapw",
+    CHECK,
+    ("*.OUT", "stdout.txt"),
+    ("TOTENERGY.OUT",),
+    ("TOTENERGY.OUT", "INFO.OUT", "stdout.txt"),
+    {"STATE.OUT": "STATE.OUT"},
+    read,
+)

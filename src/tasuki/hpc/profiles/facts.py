@@ -1,0 +1,82 @@
+"""What tasuki must know of a kind of calculation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.errors import NotFound
+
+__all__ = ["Inputs", "Outcome", "Point", "Profile", "inputs_of"]
+
+
+class Inputs(NamedTuple):
+    """The files of a folder that are sent. `missing`: they are skipped, and said so. `problems`: nothing good can come of it."""
+
+    files: dict[str, Path]
+    missing: list[str]
+    problems: list[str]
+
+
+class Point(NamedTuple):
+    """Metrics of a step."""
+
+    step: int
+    values: dict[str, float]
+
+
+class Outcome(NamedTuple):
+    """What outputs say. `converged` is None where they do not say. `restart`: output files that are inputs of a next attempt."""
+
+    converged: bool | None
+    reason: str | None = None
+    points: Sequence[Point] = ()
+    summary: Mapping[str, float] = {}
+    restart: Mapping[str, str] = {}
+
+
+class Profile(NamedTuple):
+    """Facts and pure functions."""
+
+    name: str
+    choose: Callable[[Path], Inputs]
+    """Which files of a folder are its inputs."""
+    command: str | None
+    """What runs, where the user does not say."""
+    check: str | None
+    """Run by the job after its command: prints what is wrong, and fails, if something is."""
+    outputs: tuple[str, ...]
+    """What is fetched, where the user does not say."""
+    follows: tuple[str, ...]
+    """Outputs that grow: `read` needs no others for its points."""
+    reads: tuple[str, ...]
+    """Outputs of which `read` wants the texts."""
+    restarts: Mapping[str, str]
+    """Outputs from which a next attempt may begin, and as which inputs."""
+    read: Callable[[Mapping[str, str]], Outcome]
+    """From the texts of outputs, as far as there are any."""
+
+
+def inputs_of(folder: Path, profile: Profile) -> Inputs:
+    """What of a folder is sent. FileNotFoundError for one that is not there."""
+    found = folder.expanduser()
+    if not found.is_dir():
+        raise FileNotFoundError(f"Local job directory not found: {folder}")
+    return profile.choose(found)
+
+
+def every_file(folder: Path) -> dict[str, Path]:
+    """All of a folder, but for what tasuki itself reads or puts there."""
+    own = {"job.toml", "results"}
+    return {
+        str(path.relative_to(folder)): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in own
+    }
+
+
+def only(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Those of these files that are there. NotFound if none is."""
+    found = {name: folder / name for name in names if (folder / name).is_file()}
+    if not found:
+        raise NotFound(f"{folder} has none of {', '.join(names)}")
+    return found

@@ -1,0 +1,121 @@
+"""VASP (https://www.vasp.at/wiki: INCAR, POSCAR, POTCAR, OSZICAR, OUTCAR). Energies are in eV."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, only
+
+__all__ = ["VASP"]
+
+NAMES = ("POSCAR", "INCAR", "KPOINTS", "POTCAR")
+CHECK = r"""
+[ -e OUTCAR ] || { echo 'VASP wrote no OUTCAR'; exit 1; }
+grep -q 'General timing and accounting' OUTCAR || { echo 'OUTCAR ends early: VASP did not come to its end'; exit 1; }
+if grep -q 'aborting loop EDIFF was not reached' OUTCAR || ! grep -q 'aborting loop because EDIFF is reached' OUTCAR; then
+    echo 'the electronic steps did not converge: EDIFF was not reached'
+    exit 1
+fi
+steps=$(sed -n 's/^ *NSW *= *\([0-9]*\).*/\1/p' OUTCAR | head -n 1)
+how=$(sed -n 's/^ *IBRION *= *\(-*[0-9]*\).*/\1/p' OUTCAR | head -n 1)
+case $how in
+    1 | 2 | 3) [ "${steps:-0}" -lt 2 ] || grep -q 'reached required accuracy' OUTCAR || {
+        echo 'the ionic steps did not converge: EDIFFG was not reached'
+        exit 1
+    } ;;
+esac
+"""
+IONIC = re.compile(r"^\s*(\d+)\s+F=\s*(\S+)\s+E0=\s*(\S+)\s+d E =\s*([-+.\dE]+)(?:\s+mag=\s*(\S+))?", re.MULTILINE)
+ELECTRONIC = re.compile(r"^(?:DAV|RMM|CG|DIA|SDA|EDA):\s*(\d+)\s+(\S+)", re.MULTILINE)
+SPECIES = re.compile(r"TITEL\s*=\s*\S+\s+([A-Z][a-z]?)")
+SYMBOL = re.compile(r"[A-Z][a-z]?")
+RELAXES = frozenset({1, 2, 3})
+"""IBRION of those that go on until forces are small."""
+
+
+def choose(folder: Path) -> Inputs:
+    """Four files; what else lies there is not sent. NotFound if none of them is there."""
+    files = only(folder, NAMES)
+    missing = [name for name in NAMES if name not in files and not (name == "KPOINTS" and has_spacing(files))]
+    return Inputs(files, missing, species_problems(files))
+
+
+def has_spacing(files: Mapping[str, Path]) -> bool:
+    """Whether INCAR says what KPOINTS would."""
+    incar = files.get("INCAR")
+    return incar is not None and re.search(r"^\s*KSPACING\s*=", incar.read_text(errors="replace"), re.MULTILINE) is not None
+
+
+def species_problems(files: Mapping[str, Path]) -> list[str]:
+    """POTCAR's potentials must be those of POSCAR's species, in its order: VASP itself does not look."""
+    if "POSCAR" not in files or "POTCAR" not in files:
+        return []
+    wanted = poscar_species(files["POSCAR"].read_text(errors="replace"))
+    given = SPECIES.findall(files["POTCAR"].read_text(errors="replace"))
+    if not wanted or wanted == given:
+        return []
+    return [f"POSCAR has the species {' '.join(wanted)}, POTCAR {' '.join(given) or 'none'}"]
+
+
+def poscar_species(text: str) -> list[str]:
+    """Its sixth line, if it has the names; files of old versions don't."""
+    lines = text.splitlines()
+    words = [word.partition("_")[0].partition("/")[0] for word in lines[5].split()] if len(lines) > 5 else []
+    return words if words and all(SYMBOL.fullmatch(word) for word in words) else []
+
+
+def read(texts: Mapping[str, str]) -> Outcome:
+    """Energies by ionic step from OSZICAR, convergence from OUTCAR."""
+    points = oszicar_points(texts.get("OSZICAR", ""))
+    summary = dict(points[-1].values) | {"ionic_steps": float(len(points))} if points else {}
+    outcar = texts.get("OUTCAR")
+    if outcar is None:
+        return Outcome(None, None, points, summary)
+    reason = outcar_reason(outcar)
+    restart = {"CONTCAR": "POSCAR"} if reason and texts.get("CONTCAR", "").strip() else {}
+    return Outcome(reason is None, reason, points, summary, restart)
+
+
+def oszicar_points(text: str) -> list[Point]:
+    """One an ionic step, with how many electronic steps it took."""
+    points, begin = [], 0
+    for found in IONIC.finditer(text):
+        step, free, without_entropy, change, magnetization = found.groups()
+        electronic = ELECTRONIC.findall(text, begin, found.start())
+        values = {"energy": float(free), "energy_sigma0": float(without_entropy), "energy_change": float(change)}
+        if magnetization is not None:
+            values["magnetization"] = float(magnetization)
+        points.append(Point(int(step), values | {"electronic_steps": float(len(electronic))}))
+        begin = found.end()
+    return points
+
+
+def outcar_reason(text: str) -> str | None:
+    """Why it is not converged; None if it is."""
+    if "General timing and accounting" not in text:
+        return "OUTCAR ends early: VASP did not come to its end"
+    if "aborting loop EDIFF was not reached" in text or "aborting loop because EDIFF is reached" not in text:
+        return "the electronic steps did not converge: EDIFF was not reached"
+    relaxes = outcar_number(text, "IBRION") in RELAXES and (outcar_number(text, "NSW") or 0) > 1
+    if relaxes and "reached required accuracy" not in text:
+        return "the ionic steps did not converge: EDIFFG was not reached"
+    return None
+
+
+def outcar_number(text: str, name: str) -> int | None:
+    """A whole number that OUTCAR repeats from INCAR."""
+    found = re.search(rf"^\s*{name}\s*=\s*(-?\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+VASP = Profile(
+    "vasp",
+    choose,
+    "${VASP_LAUNCHER:-mpirun} ${VASP_COMMAND:-vasp_std}",
+    CHECK,
+    ("OUTCAR", "vasprun.xml", "OSZICAR", "CONTCAR", "stdout.txt"),
+    ("OSZICAR",),
+    ("OSZICAR", "OUTCAR", "CONTCAR"),
+    {"CONTCAR": "POSCAR"},
+    read,
+)

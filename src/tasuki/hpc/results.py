@@ -1,0 +1,175 @@
+"""Results: what of a job's files is missing here or different is fetched as one stream, checked, and put in place.
+
+A file is written beside its place and renamed when its hash is right, so a cut connection leaves whole files only, and the next
+fetch gets the rest. What is in the way is kept under another name.
+"""
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from tasuki.errors import DataError, IntegrityGap
+from tasuki.hpc.site import Site
+from tasuki.hpc.tar import Content, members
+from tasuki.hpc.transport import Transport, in_shell
+
+__all__ = ["Fetched", "Remote", "Selection", "fetch", "fetch_manifest", "parse_manifest"]
+
+KEPT = ".before"
+PART = ".tasuki-part"
+FETCH_SECONDS = 6 * 3600.0
+HASH_DIGITS = 64
+AT_ONCE = 5000
+"""Names of files that a command can be given."""
+
+
+class Remote(NamedTuple):
+    """A file over there."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Selection(NamedTuple):
+    """Which files are wanted: by the name, or its last part; and none that is larger than so much."""
+
+    include: Sequence[str] = ("*",)
+    exclude: Sequence[str] = ()
+    most_bytes: int | None = None
+
+    def wants(self, file: Remote) -> bool:
+        """Whether a file is among them."""
+        return (self.most_bytes is None or file.bytes <= self.most_bytes) and self.wants_name(file.name)
+
+    def wants_name(self, name: str) -> bool:
+        """Whether a name is that of one."""
+        names = (name, name.rpartition("/")[2])
+        return matches(names, self.include) and not matches(names, self.exclude)
+
+
+EVERYTHING = Selection()
+
+
+class Fetched(NamedTuple):
+    """What came, how much was here already, under which names what was in the way is kept, and how many bytes came."""
+
+    files: list[str]
+    unchanged: int
+    kept: list[str]
+    bytes: int
+
+
+def matches(names: Iterable[str], patterns: Sequence[str]) -> bool:
+    """Whether one of the names fits one of the patterns."""
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def parse_manifest(text: str) -> list[Remote]:
+    """A line a file: hash, size, name in hex. DataError for anything else."""
+    found = []
+    for line in text.splitlines():
+        hash, _, rest = line.partition(" ")
+        size, _, name = rest.partition(" ")
+        try:
+            found.append(Remote(os.fsdecode(bytes.fromhex(name)), int(size), hash))
+        except ValueError:
+            raise DataError(f"{line[:80]!r} is no line of a manifest") from None
+        if len(hash) != HASH_DIGITS:
+            raise DataError("the manifest has no hashes", hint="sha256sum or shasum must be there")
+    return found
+
+
+async def fetch_manifest(transport: Transport, site: Site, job: str) -> list[Remote]:
+    """What files a job has now: as it wrote down itself when it ended, or, where it did not come to that, as they are."""
+    id = shlex.quote(job)
+    script = (
+        f"cd {in_shell(site.root)} && {{ [ -d jobs/{id} ] || {{ echo no such job >&2; exit 3; }}; }} && "
+        f'if [ -e jobs/{id}/.run/manifest ] && [ -z "$(find jobs/{id} -path jobs/{id}/.run -prune -o -type f '
+        f'-newer jobs/{id}/.run/manifest -print | head -n 1)" ]; '
+        f"then cat jobs/{id}/.run/manifest; else sh agent.sh manifest {id}; fi"
+    )
+    done = await transport.exec(script, timeout=FETCH_SECONDS)
+    if done.code:
+        raise DataError(f"{site.name} has no files of job {job}: {done.errors.strip() or f'exit code {done.code}'}")
+    return parse_manifest(done.text)
+
+
+async def fetch(transport: Transport, site: Site, job: str, target: Path, selection: Selection = EVERYTHING) -> Fetched:
+    """Bring a folder here up to date. IntegrityGap for files that did not come as they should: fetch again."""
+    wanted = [file for file in await fetch_manifest(transport, site, job) if selection.wants(file)]
+    missing = [file for file in wanted if not is_here(target, file)]
+    arrival = Arrival(target, missing)
+    for begin in range(0, len(missing), AT_ONCE):
+        await transport.get_tar(tar_script(site, job, missing[begin : begin + AT_ONCE]), arrival.receive, timeout=FETCH_SECONDS)
+    if gap := [file.name for file in missing if file.name not in arrival.came]:
+        raise IntegrityGap(
+            f"{len(gap)} of {len(missing)} files of job {job} did not come as they should, {gap[0]} among them",
+            hint="fetch again: they may have changed meanwhile",
+        )
+    return Fetched(arrival.came, len(wanted) - len(missing), arrival.kept, sum(file.bytes for file in missing))
+
+
+def tar_script(site: Site, job: str, files: Sequence[Remote]) -> str:
+    """One archive of these files, and of nothing else."""
+    names = " ".join(shlex.quote(f"./{file.name}") for file in files)
+    return f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} && tar -cf - {names}"
+
+
+class Arrival:
+    """Files as they come, put in place one after the other."""
+
+    def __init__(self, target: Path, files: Sequence[Remote]) -> None:
+        self.target = target
+        self.expected = {file.name: file for file in files}
+        self.came: list[str] = []
+        self.kept: list[str] = []
+
+    def receive(self, stream: BinaryIO) -> None:
+        """Read a stream to its end, wherever that is."""
+        for name, content in members(stream):
+            if (file := self.expected.get(name)) and self.placed(file, content):
+                self.came.append(name)
+
+    def placed(self, file: Remote, content: Content) -> bool:
+        """Write a file beside its place, and put it there if it is what it should be. What was there is kept."""
+        path = self.target / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}{PART}")
+        digest = hashlib.sha256()
+        with part.open("wb") as opened:
+            while piece := content.read():
+                digest.update(piece)
+                opened.write(piece)
+        if digest.hexdigest() != file.sha256:
+            part.unlink()
+            return False
+        if path.exists():
+            self.kept.append(set_aside(path))
+        part.replace(path)
+        return True
+
+
+def is_here(target: Path, file: Remote) -> bool:
+    """Whether a file is here as it is there."""
+    path = target / file.name
+    return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256
+
+
+def sha256_of(path: Path) -> str:
+    """A file's hash."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def set_aside(path: Path) -> str:
+    """Give a file a name that is free."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}{KEPT}-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside.name

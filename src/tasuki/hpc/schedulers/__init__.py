@@ -1,0 +1,8 @@
+"""One file a scheduler: its states, what it is asked, and how its answers are read."""
+
+from tasuki.hpc.schedulers import pbs, slurm
+from tasuki.hpc.schedulers.facts import InQueue, Scheduler
+
+__all__ = ["SCHEDULERS", "InQueue", "Scheduler"]
+
+SCHEDULERS: dict[str, Scheduler] = {"pbs": pbs.PBS, "slurm": slurm.SLURM}

@@ -1,0 +1,69 @@
+"""OpenPBS, PBS Professional and Torque, and whatever has their commands, like Slurm's wrappers.
+
+States: OpenPBS 20.0 reference guide, "Job states"; Torque 6.1 administrator guide, "qstat".
+"""
+
+import re
+
+from tasuki.hpc.resources import Resources, shown_walltime
+from tasuki.hpc.schedulers.facts import InQueue, Scheduler, number
+
+__all__ = ["PBS"]
+
+STATES = {
+    "B": True,  # an array of which some run
+    "E": True,  # ending
+    "R": True,
+    "H": False,  # held
+    "Q": False,
+    "S": False,  # suspended
+    "T": False,  # on its way between servers
+    "U": False,  # suspended for the node's own user
+    "W": False,  # waits for its time
+    "C": None,  # over, as Torque says it
+    "F": None,  # over, as OpenPBS says it
+    "M": None,  # moved to another server
+    "X": None,  # over, of an array
+}
+ROW = re.compile(r"\d+(\[\d*\])?(\.|$)")
+SUBMITTED = re.compile(r"\d+(\[\])?(\.[A-Za-z0-9._-]+)?")
+
+
+def directives(resources: Resources) -> list[str]:
+    """`nodes=…:ppn=…` is what all of them understand."""
+    lines = [
+        f"#PBS -l nodes={resources.nodes}:ppn={resources.tasks_per_node}",
+        f"#PBS -l walltime={shown_walltime(resources.seconds)}",
+    ]
+    if resources.queue:
+        lines.append(f"#PBS -q {resources.queue}")
+    if resources.account:
+        lines.append(f"#PBS -A {resources.account}")
+    return lines
+
+
+def queue_command(user: str) -> list[str]:
+    """The wide list of a user's jobs: the short one has no state that all write alike."""
+    return ["qstat", "-u", user]
+
+
+def parse_queue(output: str) -> list[InQueue]:
+    """Rows of the wide list: the state is the last but one, as the elapsed time comes last."""
+    found = []
+    for line in output.splitlines():
+        words = line.split()
+        if len(words) < 10 or not ROW.match(words[0]):
+            continue
+        word = words[-2]
+        if (runs := STATES.get(word)) is not None:
+            found.append(InQueue(number(words[0]), words[3], word, runs))
+    return found
+
+
+def parse_submission(output: str) -> str | None:
+    """The last line that is an id."""
+    ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
+    return ids[-1] if ids else None
+
+
+PBS = Scheduler(STATES, directives, queue_command, parse_queue, parse_submission)

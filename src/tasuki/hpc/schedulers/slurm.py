@@ -1,0 +1,75 @@
+"""Slurm. States: squeue's manual, "JOB STATE CODES", https://slurm.schedmd.com/squeue.html (22.05)."""
+
+import re
+
+from tasuki.hpc.resources import Resources, shown_walltime
+from tasuki.hpc.schedulers.facts import InQueue, Scheduler, number
+
+__all__ = ["SLURM"]
+
+STATES = {
+    "COMPLETING": True,
+    "RESIZING": True,
+    "RUNNING": True,
+    "SIGNALING": True,
+    "STAGE_OUT": True,
+    "STOPPED": True,  # with its nodes
+    "SUSPENDED": True,
+    "CONFIGURING": False,
+    "PENDING": False,
+    "REQUEUED": False,
+    "REQUEUE_FED": False,
+    "REQUEUE_HOLD": False,
+    "RESV_DEL_HOLD": False,
+    "SPECIAL_EXIT": False,
+    "BOOT_FAIL": None,
+    "CANCELLED": None,
+    "COMPLETED": None,
+    "DEADLINE": None,
+    "FAILED": None,
+    "NODE_FAIL": None,
+    "OUT_OF_MEMORY": None,
+    "PREEMPTED": None,
+    "REVOKED": None,
+    "TIMEOUT": None,
+}
+SUBMITTED = re.compile(r"\d+(;[A-Za-z0-9._-]+)?")
+
+
+def directives(resources: Resources) -> list[str]:
+    """Slurm's own names for them."""
+    lines = [
+        f"#SBATCH --nodes={resources.nodes}",
+        f"#SBATCH --ntasks={resources.ntasks}",
+        f"#SBATCH --time={shown_walltime(resources.seconds)}",
+    ]
+    if resources.queue:
+        lines.append(f"#SBATCH --partition={resources.queue}")
+    if resources.account:
+        lines.append(f"#SBATCH --account={resources.account}")
+    return lines
+
+
+def queue_command(user: str) -> list[str]:
+    """All of a user's jobs, with why they wait."""
+    return ["squeue", "--noheader", f"--user={user}", "--format=%i|%T|%j|%r"]
+
+
+def parse_queue(output: str) -> list[InQueue]:
+    """One line a job, in whole words."""
+    found = []
+    for line in output.splitlines():
+        id, *words = line.strip().split("|")
+        if len(words) >= 2 and (runs := STATES.get(words[0])) is not None:
+            reason = words[2] if len(words) > 2 and words[2] != "None" else ""
+            found.append(InQueue(number(id), words[1], words[0], runs, reason))
+    return found
+
+
+def parse_submission(output: str) -> str | None:
+    """The last line that is an id, as `--parsable` gives it."""
+    ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
+    return ids[-1] if ids else None
+
+
+SLURM = Scheduler(STATES, directives, queue_command, parse_queue, parse_submission)

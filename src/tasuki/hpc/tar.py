@@ -1,0 +1,83 @@
+"""Files as one stream: a tar archive written piece by piece, and read without trust."""
+
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple
+
+from tasuki.errors import DataError
+
+__all__ = ["Content", "Outgoing", "members", "tar_pieces"]
+
+PIECE_BYTES = 1 << 18
+END = bytes(2 * tarfile.BLOCKSIZE)
+
+
+class Outgoing(NamedTuple):
+    """A file to send: its name over there (with slashes), and where its content comes from."""
+
+    name: str
+    content: Path | bytes
+    mode: int = 0o644
+
+
+def tar_pieces(files: Iterable[Outgoing]) -> Iterator[bytes]:
+    """An archive of the files. DataError for one that becomes shorter meanwhile."""
+    for file in files:
+        size = len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size
+        info = tarfile.TarInfo(file.name)
+        info.size, info.mode = size, file.mode
+        yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+        yield from content_pieces(file, size)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+    yield END
+
+
+def content_pieces(file: Outgoing, size: int) -> Iterator[bytes]:
+    """Exactly so many bytes of a file."""
+    if isinstance(file.content, bytes):
+        yield file.content
+        return
+    with file.content.open("rb") as opened:
+        while size:
+            piece = opened.read(min(size, PIECE_BYTES))
+            if not piece:
+                raise DataError(f"{file.content} became shorter while it was sent", hint="sync again when nothing writes to it")
+            size -= len(piece)
+            yield piece
+
+
+class Content:
+    """What an archive has of a file: less than its size where the stream is cut."""
+
+    def __init__(self, size: int, opened: IO[bytes]) -> None:
+        self.size = size
+        self.opened = opened
+
+    def read(self) -> bytes:
+        """The next piece; nothing at the end."""
+        with suppress(tarfile.ReadError):
+            return self.opened.read(PIECE_BYTES)
+        return b""
+
+    def whole(self) -> bytes:
+        """All of a small file."""
+        return b"".join(iter(self.read, b""))
+
+
+def members(stream: BinaryIO) -> Iterator[tuple[str, Content]]:
+    """The regular files of an archive, one after the other; those whose names lead elsewhere are refused."""
+    with suppress(tarfile.ReadError), tarfile.open(fileobj=stream, mode="r|", errorlevel=0) as archive:
+        for member in archive:
+            if member.isfile() and (content := archive.extractfile(member)):
+                yield inside(member.name), Content(member.size, content)
+
+
+def inside(name: str) -> str:
+    """A name below the folder that it is meant for. DataError for any other."""
+    tidy = posixpath.normpath(name)
+    if tidy.startswith(("/", "../")) or tidy in ("..", "."):
+        raise DataError(f"the other side sent a file called {name!r}, which would lie outside the folder it is meant for")
+    return tidy

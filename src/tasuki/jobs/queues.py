@@ -1,0 +1,302 @@
+"""Jobs in queues behind ssh: submitted here at any time, brought there and back by a sync with the host.
+
+A job waits here as `pending` until a sync uploads it, all in one stream, and hands it to the agent over there. What the agent says
+is observed like any provider's word. Another attempt of the agent's (a job that was lost) is another attempt here.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.clock import datetime_from_us
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteError
+from tasuki.files import replace_file
+from tasuki.hpc.agent import Ticket
+from tasuki.hpc.calculation import Calculation, Wanted, calculation
+from tasuki.hpc.exchange import Exchange
+from tasuki.hpc.profiles import PROFILES
+from tasuki.hpc.report import Cursor, Event, Report
+from tasuki.hpc.results import Fetched, Selection, fetch
+from tasuki.hpc.site import Site
+from tasuki.hpc.tar import Outgoing
+from tasuki.hpc.transport import Transport
+from tasuki.jobs.desk import Desk
+from tasuki.jobs.queue_runs import record_run
+from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
+from tasuki.journal import take_lock
+from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
+from tasuki.store import JobsWanted
+
+__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "results_folder", "site_of", "timestamp"]
+
+HPC = "hpc"
+MOST_JOBS = 100_000
+SMALL_BYTES = 64 << 20
+"""Larger outputs are fetched, and not read for metrics."""
+
+
+class Synced(NamedTuple):
+    """What a sync came to."""
+
+    uploaded: int
+    submitted: int
+    completed: int
+    failed: int
+    timestamp: str
+    errors: list[str]
+
+
+class Memory(msgspec.Struct):
+    """What is kept of a host between syncs."""
+
+    first: int = 0
+    offset: int = 0
+    number: int = 0
+
+
+class Queues:
+    """All jobs in queues of one data folder."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    async def submit(self, site: Site, folder: Path, wanted: Wanted, *, strict: bool = False) -> tuple[Job, list[str]]:
+        """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
+        made = calculation(folder, wanted, strict=strict)
+        id = secrets.token_hex(6)
+        said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+        await self.desk.record(JobCreated(
+            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=made.folder.name,
+            hardware_type=site.scheduler, command=[made.command],
+            metadata={"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said},
+        ))  # fmt: skip
+        return await self.job(id), made.warnings
+
+    async def job(self, id: str) -> Job:
+        """One job, by its id or a unique beginning of it. NotFound for any other."""
+        found: Job = (await self.desk.ask(lambda questions: questions.job(id))).job
+        if found.provider != HPC:
+            raise NotFound(f"job {id} is in no queue", hint="tasuki hpc jobs")
+        return found
+
+    async def all(self, site: str | None = None) -> list[Job]:
+        """Every job, the oldest first."""
+        wanted = JobsWanted(provider=HPC)
+        rows = await self.desk.ask(lambda questions: questions.page(wanted, limit=MOST_JOBS, offset=0, newest_first=False))
+        return [row.job for row in rows if site in (None, site_of(row.job))]
+
+    async def cancel(self, job: Job) -> Job:
+        """Ask for its end; one that was not uploaded ends here. Conflict for one that is over."""
+        if job.status.is_final:
+            raise Conflict(f"job {job.id} is {job.status}")
+        if job.status is JobStatus.PENDING:
+            return await self.desk.observe(
+                job, "cancel", JobStatus.CANCELLED, raw_status="CANCELLED", ended=self.desk.clock.now_us()
+            )
+        return await self.desk.observe(job, "cancel", cancel_requested=True)
+
+    async def retry(self, job: Job, restart: str | None = None) -> Job:
+        """A new attempt, from the inputs or from an output of the last one. Conflict for a job that is not over."""
+        if job.status.is_active:
+            raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
+        restarts = PROFILES[str(job.metadata.get("profile"))].restarts
+        if restart is not None and restart not in restarts:
+            raise ConfigError(
+                f"job {job.id} can't begin from {restart}", hint=f"there is {', '.join(restarts) or 'nothing to begin from'}"
+            )
+        files = {} if restart is None else {restart: restarts[restart]}
+        again = Observation(
+            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
+            metadata={"restart": files},
+        )  # fmt: skip
+        await self.desk.record(again)
+        return await self.job(job.id)
+
+    def plan(self, job: Job) -> Calculation:
+        """A job's calculation, as its folder is now."""
+        wanted = msgspec.convert(job.metadata.get("wanted") or {}, Wanted)
+        return calculation(Path(str(job.metadata["folder"])), wanted)
+
+
+class QueueSync:
+    """A sync with one host."""
+
+    def __init__(self, queues: Queues, site: Site, transport: Transport) -> None:
+        self.queues = queues
+        self.desk = queues.desk
+        self.site = site
+        self.transport = transport
+        self.exchange = Exchange(site, transport)
+        self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
+        self.errors: list[str] = []
+
+    async def once(self, *, download: bool = False, project: str | None = None) -> Synced:
+        """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
+        with self.held():
+            memory = self.memory()
+            active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
+            sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
+            await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
+            await self.record(
+                self.seen(
+                    job, JobStatus.QUEUED, raw_status="UPLOADED", external_id=external_id(self.site.name, ticket.id, ticket.attempt)
+                )
+                for job, ticket in sent
+            )
+            report = await self.exchange.report(Cursor(memory.first, memory.offset))
+            over = await self.take(report)
+            memory.first, memory.offset = report.cursor
+            self.remember(memory)
+            for job in over:
+                await self.bring_home(job, download=download, project=project)
+            submitted = {event.job for event in report.events if event.kind == "SUBMITTED"}
+            return Synced(
+                uploaded=len(sent),
+                submitted=len(submitted),
+                completed=sum(job.status is JobStatus.COMPLETED for job in over),
+                failed=sum(job.status is JobStatus.FAILED for job in over),
+                timestamp=timestamp(self.desk.clock.now_us()),
+                errors=self.errors,
+            )
+
+    async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
+        """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
+        sent: list[tuple[Job, Ticket]] = []
+        files: list[Outgoing] = []
+        seen: list[Observation] = []
+        for job in jobs:
+            try:
+                made = without_restarted(self.queues.plan(job), job)
+                inputs = made.inputs_hash()
+            except (OSError, ConfigError, NotFound) as error:
+                self.errors.append(f"job {job.id}: {error}")
+                seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()))
+                continue
+            ticket = self.ticket(job, memory)
+            files += made.files(ticket.id, self.site.scheduler)
+            sent.append((job, ticket))
+            facts = {
+                "inputs_sha256": inputs,
+                "host": self.site.host,
+                "script": made.scripts(ticket.id, self.site.scheduler)["job.sh"],
+            }
+            kept = {"ticket": [job.attempt, ticket.number]}
+            seen.append(self.seen(job, JobStatus.UPLOADING, raw_status="UPLOADING", metadata=facts | kept))
+        self.remember(memory)
+        await self.record(seen)
+        if files:
+            await self.exchange.upload(files)
+        for job, ticket in sent:
+            if files_of := restarted(job):
+                await self.exchange.place_restart(ticket.id, files_of, job.attempt)
+        return sent
+
+    def ticket(self, job: Job, memory: Memory) -> Ticket:
+        """An attempt's ticket: the same one again, if it was made before."""
+        attempt, number = job.metadata.get("ticket") or (0, 0)
+        if attempt != job.attempt:
+            memory.number += 1
+            number = memory.number
+        return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
+
+    async def take(self, report: Report) -> list[Job]:
+        """Record what the report says of each job; returns those that are over since."""
+        events: dict[str, list[Event]] = {}
+        for event in report.events:
+            if event.job:
+                events.setdefault(event.job, []).append(event)
+        active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
+        await self.record(
+            seen for job in active for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), []))
+        )
+        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        return [job for job in now.values() if job.status.is_final]
+
+    def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
+        """What is seen here of a job."""
+        return Observation(time=0, job=job.id, attempt=job.attempt, source="sync", status=status, **facts)
+
+    async def record(self, seen: Iterable[Observation]) -> None:
+        """Record what is new of it, all at once."""
+        found, now = list(seen), self.desk.clock.now_us()
+        known = await self.desk.ask(lambda questions: questions.jobs([one.job for one in found]))
+        news = [msgspec.structs.replace(one, time=now) for one in found if apply_observation(known[one.job], one)[1]]
+        if news:
+            await self.desk.record(*news)
+
+    async def bring_home(self, job: Job, *, download: bool, project: str | None) -> None:
+        """Fetch results, if wanted, and record the run that they tell of. What fails here can be had again by `fetch`."""
+        if not download:
+            return
+        try:
+            await self.fetch(job, project=project)
+        except (RemoteError, OSError) as error:
+            self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
+
+    async def fetch(self, job: Job, selection: Selection | None = None, *, project: str | None = None) -> Fetched:
+        """Bring results here, beside the inputs, and record the run that they tell of, once."""
+        profile = PROFILES[str(job.metadata.get("profile"))]
+        target = results_folder(job)
+        fetched = await fetch(self.transport, self.site, hpc_id(job), target, selection or Selection(profile.outputs))
+        texts = {
+            path.name: path.read_text(errors="replace")
+            for path in target.iterdir()
+            if path.is_file() and path.stat().st_size <= SMALL_BYTES and Selection(profile.reads).wants_name(path.name)
+        }
+        if texts:
+            record_run(self.desk.settings, job, profile.read(texts), project or "hpc")
+        if (stdout := target / "stdout.txt").is_file():
+            self.desk.logs.keep(job.id, job.attempt, stdout.read_text(errors="replace"))
+        return fetched
+
+    # -- what is kept
+
+    def memory(self) -> Memory:
+        """What was kept of the host."""
+        try:
+            return msgspec.json.decode(self.memory_path.read_bytes(), type=Memory)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return Memory()  # the log is read from its beginning: that changes nothing
+
+    def remember(self, memory: Memory) -> None:
+        """Keep it."""
+        replace_file(self.memory_path, msgspec.json.encode(memory), durable=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For the block, nobody else of this folder syncs with this host."""
+        path = self.memory_path.with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = take_lock(path)
+        if descriptor is None:
+            raise Conflict(f"somebody else syncs with {self.site.name} at this moment")
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def restarted(job: Job) -> dict[str, str]:
+    """From which outputs of the attempt before this one begins, and as which inputs."""
+    return dict(job.metadata.get("restart") or {}) if job.attempt > 1 else {}
+
+
+def without_restarted(made: Calculation, job: Job) -> Calculation:
+    """What is sent of a calculation: not what the attempt before has left in its place."""
+    replaced = restarted(job).values()
+    return made._replace(inputs={name: path for name, path in made.inputs.items() if name not in replaced})
+
+
+def results_folder(job: Job) -> Path:
+    """Where results come: beside the inputs."""
+    return Path(str(job.metadata["folder"])) / "results"
+
+
+def timestamp(us: int) -> str:
+    """UTC, to the second."""
+    return datetime_from_us(us).strftime("%Y-%m-%dT%H:%M:%SZ")

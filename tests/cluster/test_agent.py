@@ -1,0 +1,81 @@
+"""The agent works through a queue alone, and every job runs once whatever is killed."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from tests.cluster.desk import RUN, Desk, slow
+from tests.cluster.site import Cluster
+from tests.soak import SOAK
+
+SHELLS = ["dash", "bash --posix", "busybox sh"]
+
+
+def once(ids: list[str]) -> Counter[str]:
+    return Counter(dict.fromkeys(ids, 1))
+
+
+def no_gaps(desk: Desk) -> bool:
+    events = desk.events()
+    return [event.sequence for event in events] == list(range(1, len(events) + 1))
+
+
+@pytest.mark.parametrize("scheduler", ["pbs", "slurm"])
+def test_twelve_jobs_go_through_two_places_with_one_trigger(cluster: Cluster, scheduler: str) -> None:
+    desk = Desk(cluster, f"twelve_{scheduler}", scheduler=scheduler, max_queued=2, max_running=2)
+    ids = desk.submit(*[f"{RUN}; ls ../ | wc -l; sleep 0.3; echo out-$PWD"] * 12)
+    desk.wait(12, "done")
+    assert desk.ran() == desk.count("SUBMITTED") == desk.count("DONE") == once(ids)
+    assert no_gaps(desk)
+    assert (desk.root / "jobs/j3/stdout.txt").read_text().splitlines()[-1] == f"out-{desk.root}/jobs/j3"
+
+
+def test_the_chain_goes_on_with_one_place_and_a_strangers_job_in_the_queue(cluster: Cluster) -> None:
+    stranger = cluster.as_user("key", "cd; printf '#!/bin/sh\\nsleep 60\\n' > other.sh; sbatch --parsable other.sh")
+    desk = Desk(cluster, "chain", max_queued=1, max_running=1)
+    ids = desk.submit(*[RUN] * 4)
+    desk.wait(4, "done")
+    assert desk.ran() == once(ids)
+    cluster.slurm("scancel", stranger.stdout.strip())
+
+
+def test_sixteen_triggers_at_once_submit_each_job_once(cluster: Cluster) -> None:
+    desk = Desk(cluster, "sixteen", max_queued=40, max_running=40)
+    desk.submit()
+    ids = desk.submit(*[RUN] * 20)
+    agents = [desk.start_agent(shell=SHELLS[n % 3]) for n in range(16)]
+    assert {agent.wait(60) for agent in agents} == {0}
+    desk.wait(20, "done")
+    submissions = [event.fields["sid"] for event in desk.events() if event.kind == "SUBMITTED"]
+    assert len(submissions) == len(set(submissions)) == 20
+    assert desk.ran() == once(ids)
+    assert no_gaps(desk)
+
+
+def test_every_job_runs_once_while_lock_holders_are_killed(cluster: Cluster) -> None:
+    kills_wanted, chance = (200 if SOAK else 20), random.Random(7)
+    desk = Desk(cluster, "killed", max_queued=6, max_running=6, max_attempts=9)
+    ids = desk.submit(*[slow(0.1)] * 30)
+    kills, agents = 0, list[subprocess.Popen[bytes]]()
+    deadline = time.monotonic() + 4 * kills_wanted
+    while kills < kills_wanted:
+        assert time.monotonic() < deadline, (kills, desk.where())
+        agents.append(desk.start_agent(shell=SHELLS[len(agents) % 3]))
+        time.sleep(chance.uniform(0, 1))
+        if holder := desk.lock_holder():
+            with suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGKILL)
+                kills += 1
+        if not desk.tickets("waiting", "claimed", "submitted"):
+            ids += desk.submit(*[slow(0.1)] * 10)
+    for agent in agents:
+        agent.wait(60)
+    desk.wait(len(ids), "done", trigger_every=1)
+    assert desk.ran() == once(ids), desk.where()
+    assert no_gaps(desk)

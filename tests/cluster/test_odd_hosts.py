@@ -1,0 +1,100 @@
+"""Whatever a site or a person's configuration is like: it works, or it is said what is wrong, and the next sync goes on."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tasuki.errors import RemoteRejected, RemoteUnavailable
+from tasuki.hpc.agent import Ticket
+from tasuki.hpc.calculation import Wanted, calculation
+from tasuki.hpc.openssh import OpenSSH
+from tests.cluster.desk import Desk
+from tests.cluster.site import Cluster, type_answers
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="tk", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "calc"
+    path.mkdir()
+    (path / "input").write_bytes(b"x" * 200_000)
+    return path
+
+
+def test_include_match_and_a_jump_are_what_ssh_makes_of_them(cluster: Cluster, tmp_path: Path, sockets: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Match originalhost bebop\n  HostName 127.0.0.1\n  ProxyJump gateway\n  User {cluster.user('otp')}\n"
+                      f"  Port {cluster.ssh_port}\nMatch all\nInclude {cluster.config}\n")  # fmt: skip
+    host = OpenSSH("bebop", config=config, sockets=sockets)
+    before = cluster.authentications("otp")
+    code, shown = type_answers(host.login_command(), cluster.answers("otp"))
+    assert code == 0, shown
+    assert "Authorised use only" in shown
+    for _ in range(5):
+        assert asyncio.run(host.exec("hostname >/dev/null; echo $USER")).text == f"{cluster.user('otp')}\n"
+    assert cluster.authentications("otp") == before + 1
+    host.logout()
+
+
+def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: Path) -> None:
+    other = (cluster.root / "etc/host_gateway.pub").read_text().split()
+    (tmp_path / "known").write_text(f"[127.0.0.1]:{cluster.ssh_port} {other[0]} {other[1]}\n")
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n  UserKnownHostsFile {tmp_path / 'known'}\nInclude {cluster.config}\n")
+    host = OpenSSH("key", config=config, sockets=sockets)
+    code, shown = type_answers(host.login_command(), iter([]))
+    assert code == 255
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in shown
+    assert not host.is_live()
+    with pytest.raises(RemoteUnavailable, match="nobody is logged in"):
+        asyncio.run(host.exec("true"))
+
+
+@pytest.mark.parametrize("scheduler", ["pbs"])
+def test_a_root_that_can_not_be_written_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path, scheduler: str) -> None:
+    desk = Desk(cluster, "readonly", scheduler=scheduler)
+    desk.trigger()
+    job = calculation(folder, Wanted(command="true", walltime="1m"))
+    for path in (desk.root / "jobs", desk.root / "tmp"):
+        path.chmod(0o500)
+    with pytest.raises(RemoteRejected, match=r"can't store files in \$HOME/readonly/jobs"):
+        asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
+    with pytest.raises(RemoteRejected, match=r"can't write to \$HOME/readonly"):
+        asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+    assert not any(desk.where().values())
+    for path in (desk.root / "jobs", desk.root / "tmp"):
+        path.chmod(0o700)
+    asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
+    asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+    desk.wait(1, "done")
+
+
+def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path) -> None:
+    mount = cluster.home("key") / "small"
+    mount.mkdir()
+    size = ["mount", "-t", "tmpfs", "-o", f"size=160k,mode=700,uid={cluster.home('key').stat().st_uid}", "tmpfs", str(mount)]
+    if subprocess.run(size, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        desk = Desk(cluster, "small/root")
+        desk.trigger()
+        job = calculation(folder, Wanted(command="wc -c <input", walltime="1m"))
+        with pytest.raises(RemoteRejected, match=r"No space left|Wrote only"):
+            asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
+        assert not any(desk.where().values())
+        subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
+        asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
+        asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+        desk.wait(1, "done")
+        assert (desk.root / "jobs/calc/stdout.txt").read_text().strip() == "200000"
+    finally:
+        subprocess.run(["umount", "--lazy", str(mount)], check=True)

@@ -1,0 +1,91 @@
+"""What schedulers print is read alike here and by the agent, in every shell that a site may have."""
+
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tasuki.hpc.resources import Resources
+from tasuki.hpc.schedulers import SCHEDULERS
+from tasuki.hpc.schedulers.pbs import PBS
+from tasuki.hpc.schedulers.slurm import SLURM
+
+TRANSCRIPTS = Path(__file__).parents[2] / "transcripts"
+AGENT = str(files("tasuki.hpc").joinpath("agent.sh"))
+SHELLS = [shell for shell in ("dash", "bash --posix", "busybox sh") if shutil.which(shell.split()[0])]
+
+QUEUES = {
+    ("pbs", "slurm/qstat-u.txt"): {"1": True, "2": True, "3": False, "4": False},
+    ("pbs", "slurm/qstat-u-over.txt"): {},
+    ("pbs", "torque/qstat-a.txt"): dict.fromkeys(("1602195", "1602196", "1602197", "1602198"), False),
+    ("pbs", "torque/qstat-n.txt"): {"569147": True, "1277": False},
+    ("pbs", "openpbs/qstat-u.txt"): {"1681778": True, "5303692[]": False, "5303693[]": True, "305019": True},
+    ("slurm", "slurm/squeue.txt"): {"3": False, "4": False, "1": True, "2": True},
+    ("slurm", "slurm/squeue-completing.txt"): {"1": True, "2": True},
+    ("slurm", "slurm/squeue-empty.txt"): {},
+}
+NAMES = {
+    ("pbs-names", "slurm/qstat-f.txt"): [f"{n} {'R' if n < 3 else 'Q'} abc_12345678901" for n in (1, 2, 3, 4)],
+    ("pbs-names", "openpbs/qstat-f.txt"): ["13 R STDIN"],
+}
+SUBMISSIONS = [("pbs", "slurm/qsub.txt", "6"), ("slurm", "slurm/sbatch.txt", "5")] + [
+    (kind, f"slurm/{command}-{why}.txt", None)
+    for kind, command in (("pbs", "qsub"), ("slurm", "sbatch"))
+    for why in ("refused", "quota")
+]
+
+
+def agent(shell: str, *arguments: str, text: str = "") -> list[str]:
+    done = subprocess.run([*shell.split(), AGENT, *arguments], input=text, capture_output=True, text=True, timeout=10, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("kind", "name"), QUEUES)
+def test_a_queue_is_read(kind: str, name: str) -> None:
+    found = SCHEDULERS[kind].parse_queue((TRANSCRIPTS / name).read_text())
+    assert {job.id: job.runs for job in found} == QUEUES[kind, name]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_agent_reads_the_same(shell: str) -> None:
+    for (kind, name), jobs in QUEUES.items():
+        lines = agent(shell, "parse", kind, text=(TRANSCRIPTS / name).read_text())
+        assert {line.split()[0]: line.split()[1] == "R" for line in lines} == jobs, name
+    for (kind, name), expected in NAMES.items():
+        assert agent(shell, "parse", kind, text=(TRANSCRIPTS / name).read_text()) == expected, name
+
+
+@pytest.mark.parametrize(("kind", "name", "id"), SUBMISSIONS)
+def test_a_submission_is_read(kind: str, name: str, id: str | None) -> None:
+    assert SCHEDULERS[kind].parse_submission((TRANSCRIPTS / name).read_text()) == id
+
+
+def test_ids_of_every_kind_are_found_among_warnings() -> None:
+    for id in ("123", "123.server", "123[].server.domain"):
+        assert PBS.parse_submission(f"qsub: warning: 3 hours\n{id}\n\nWelcome\n") == id
+    for id in ("123", "123;cluster"):
+        assert SLURM.parse_submission(f"sbatch: warning: x\n{id}\n") == id
+
+
+def test_slurm_says_why_a_job_waits() -> None:
+    assert [job.reason for job in SLURM.parse_queue((TRANSCRIPTS / "slurm/squeue.txt").read_text())] == [
+        "Resources",
+        "Priority",
+        "",
+        "",
+    ]
+
+
+def test_directives() -> None:
+    asked = Resources(nodes=2, ntasks=7, walltime="1h30m", queue="regular", account="m1234")
+    assert PBS.directives(asked) == ["#PBS -l nodes=2:ppn=4", "#PBS -l walltime=01:30:00", "#PBS -q regular", "#PBS -A m1234"]
+    assert SLURM.directives(asked) == [
+        "#SBATCH --nodes=2",
+        "#SBATCH --ntasks=7",
+        "#SBATCH --time=01:30:00",
+        "#SBATCH --partition=regular",
+        "#SBATCH --account=m1234",
+    ]
