@@ -152,7 +152,7 @@ def statuses_from(named: list[str], active: list[str]) -> tuple[str, ...]:
 
     for status in named:
         if status not in set(JobStatus):
-            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(JobStatus)}")
+            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(JobStatus)}; or --active")
     chosen = [status for status in named or active if not active or status in active]
     if named and not chosen:
         raise ConfigError(f"no active job is {' or '.join(named)}", hint="leave out --active")
@@ -285,6 +285,9 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
         jobs = [asked.act(id, Act.CANCEL) for id in ids]
         jobs = [wait_for(asked, job.job_id, patience) if job.job_type is JobType.LOCAL else job for job in jobs]
     write("job-cancel/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
+    for job in jobs:
+        if not job.is_terminal:
+            say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told again")
 
 
 @app.command(cls=Examples, epilog="tasuki job retry 3f9c")

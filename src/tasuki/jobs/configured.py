@@ -4,6 +4,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -44,10 +45,23 @@ class Configured:
         for key, value in changes.items():
             if key not in known or not (value is None or isinstance(value, known[key])):
                 raise ConfigError(f"{provider}.{key} can't be set to that here", hint=f"there are {', '.join(known) or 'none'}")
+            if key == "webhook_url" and value and not is_address(value):
+                raise ConfigError(
+                    f"{value!r} is no address that news can be sent to", hint="like https://tasuki.example/api/webhooks/replicate"
+                )
         found = self.all()
         merged = found.get(provider, {}) | dict(changes)
         found[provider] = {key: value for key, value in merged.items() if value is not None}
         replace_file(self.path, msgspec.json.encode(found), mode=0o600, durable=True)
+
+
+def is_address(text: str) -> bool:
+    """Whether something can be sent there over HTTP."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
 def shown_config(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tasuki.jobs.shown import (
     Progress,
     ProviderShown,
     SyncReport,
+    SyncState,
     Validated,
     View,
     shown,
@@ -114,16 +115,17 @@ class Jobs:
 
     def show(self, row: JobRow, degraded: Collection[str]) -> JobShown:
         """A job as it is shown."""
-        job, said = row.job, Said()
+        job, said, now_us = row.job, Said(), self.clock.now_us()
         if job.status is JobStatus.RUNNING:
             said = self.latest(job)
+        state = self.desk.sync_state(job, degraded)
         return shown(job, View(
-            now_us=self.clock.now_us(),
-            sync_state=self.desk.sync_state(job, degraded),
+            now_us=now_us,
+            sync_state=state,
             progress=exact(row.run, said.progress) if job.status is JobStatus.RUNNING else None,
             stage=said.stage,
             run_id=row.run.id if row.run else None,
-            cost_usd=self.estimate(job),
+            cost_usd=self.estimate(job, now_us if state is SyncState.FRESH else job.updated),
         ))  # fmt: skip
 
     def latest(self, job: Job) -> Said:
@@ -136,13 +138,13 @@ class Jobs:
             self.said[job.id] = before = (size, parse_progress(self.desk.logs.tail(job)))
         return before[1]
 
-    def estimate(self, job: Job) -> float | None:
-        """What a running job may have cost by now, by the price of its own hardware."""
+    def estimate(self, job: Job, until: int) -> float | None:
+        """What a running job may have cost by then, by the price of its own hardware."""
         if job.status is not JobStatus.RUNNING or job.started is None:
             return None
         provider = self.desk.providers.get(job.provider)
         prices = provider.prices if provider else {}
-        return cost_of(job.hardware_type, (self.clock.now_us() - job.started) / 1_000_000, prices)
+        return cost_of(job.hardware_type, max(0, until - job.started) / 1_000_000, prices)
 
     async def progress(self, id: str, user: str | None = None) -> Progress:
         """What the latest lines of a running job say. Of one that does not run nobody is asked, and nothing is said."""

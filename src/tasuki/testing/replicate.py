@@ -289,15 +289,16 @@ class FakeReplicate:
             thing = self.things[id]
             step, total = thing.setdefault("fixed", [0, random.choice((60, 120, 300))])
             status = thing["status"]
-            thing["fixed"][0] += 1
+            thing["fixed"][0] = step = step + 1
         if status == "starting":
             self.set(id, status="processing", logs="Loading weights\n") if step > 3 else None
-        elif step >= total:
+        elif step > total:
             self.set(id, status="failed", error="CUDA out of memory") if total == 300 else self.set(id, status="succeeded")
         else:
             self.log(
                 id,
-                f"Epoch {1 + 10 * step // total}/10, Steps: {100 * step // total}%|##| {step}/{total} loss={2 / (1 + step):.4f}\n",
+                f"Epoch {1 + 10 * (step - 1) // total}/10, Steps: {100 * step // total}%|##| {step}/{total}"
+                f" loss={2 / (1 + step):.4f}\n",
             )
 
 
