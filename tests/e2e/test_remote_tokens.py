@@ -9,6 +9,7 @@ import pytest
 
 from tasuki.server.tokens import Scope, Tokens, open_tokens
 from tests.e2e.shell import python, tasuki
+from tests.journals import metrics, write_journal
 from tests.processes import Child, eventually
 from tests.servers import Server, serving
 
@@ -123,3 +124,37 @@ def test_a_token_is_shown_once_and_revoked_by_its_id(tmp_path):
 @pytest.mark.parametrize("wrong", [["--log"], [], ["--log", "--read", "p"], ["--admin", "p"]])
 def test_a_token_for_nothing_clear_is_refused(tmp_path, wrong):
     assert tasuki(tmp_path, "token", "create", *wrong).returncode == 2
+
+
+def test_what_a_token_is_not_for_goes_with_one_that_is_and_needs_no_retry(place):
+    for project in ("p", "q"):
+        write_journal(place.client / "journal", [metrics(1)], project=project)
+    done = tasuki(place.client, "sync", "--to", place.server.url, TASUKI_TOKEN=place.tokens.create(Scope.LOG, "p"))
+    assert done.returncode == 5
+    assert "for log on project 'p'" in done.stderr or "not for this project" in done.stderr
+    done = tasuki(place.client, "sync", "--to", place.server.url, TASUKI_TOKEN=place.tokens.create(Scope.WRITE))
+    assert done.returncode == 0, done.stderr
+    assert {row["name"] for row in place.server.json("projects")["projects"]} == {"p", "q"}
+
+
+def test_jobs_stay_in_their_folder_and_keep_nobody_from_sending(place):
+    add(place, place.tokens.create(Scope.WRITE, "p"))
+    python(place.client, RUN)
+    assert tasuki(place.client, "job", "submit", "--on", "local", "--", "true").returncode == 0
+    assert tasuki(place.client, "sync", "--to", "team").returncode == 0
+    assert tasuki(place.client, "verify", "--remote", "team").returncode == 0
+
+
+def test_a_name_is_not_given_to_another_server_and_keeps_its_token(place):
+    text = place.tokens.create(Scope.WRITE, "p")
+    add(place, text)
+    other = tasuki(place.client, "remote", "add", "team", "http://127.0.0.1:9")
+    assert (other.returncode, "remote remove team" in other.stderr) == (4, True)
+    assert tasuki(place.client, "remote", "add", "team", place.server.url).returncode == 0
+    assert "'pending': 0" in python(place.client, RUN)
+
+
+def test_nothing_to_verify_is_no_proof(place, tmp_path):
+    add(place, place.tokens.create(Scope.WRITE, "p"))
+    done = tasuki(place.client, "verify", "--remote", "team")
+    assert (done.returncode, "nothing is recorded in" in done.stderr) == (0, True)

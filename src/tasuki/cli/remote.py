@@ -10,7 +10,7 @@ from tasuki.cli.command import AsJson, Dir, Examples, Remote, settings_for
 from tasuki.cli.folder import progress_bar, verify_store
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
-from tasuki.errors import ConfigError, IntegrityGap, RemoteRejected, RemoteUnavailable
+from tasuki.errors import ConfigError, Conflict, IntegrityGap, RemoteRejected, RemoteUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,6 +146,9 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
         )
     if receipt is not None and settings.token is not None:
         write_receipt(receipt, remote, found.proven, key() or "")
+    if not found.streams:
+        say(f"nothing is recorded in {settings.dir}: nothing was verified; another folder is --dir DIR")
+        return
     say(f"verified: {found.records:,} records of {found.streams} streams, all of them on {remote}")
 
 
@@ -178,7 +181,10 @@ def add(
     if token not in (None, "-"):
         raise ConfigError("a token on the command line is seen by others", hint=f"tasuki remote add {name} {url} --token -")
     host = remote_url(url).hostname
-    given = None if token is None else read_token()
+    known = next((remote for remote in remotes_of(dir).all() if remote.name == name), None)
+    if known is not None and known.url != url:
+        raise Conflict(f"{name} is {known.url}", hint=f"tasuki remote remove {name}")
+    given = read_token() if token is not None else known and known.token
     remotes_of(dir).add(Named(name, url, given))
     if given and url.startswith("http://") and host not in {"localhost", "127.0.0.1", "::1"}:
         say(f"note: without TLS whoever is on the way to {host} can read the token; docs/server.md says how to add it")

@@ -74,6 +74,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed: bool = False
     crc_at: int | None = None
     hint: str | None = None
+    forbidden: bool = False
+    """It is the token that is not for this item: another one may be."""
 
     @property
     def position(self) -> Position:

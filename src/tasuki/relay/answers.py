@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import RemoteClosed, RemoteError, RemoteUnavailable, RequestRefused, RequestTooLarge
 
@@ -31,7 +33,8 @@ class Answer(NamedTuple):
 
 def error_from_answer(url: str, answer: Answer, now_us: int) -> RemoteError:
     """The error that an answer other than 2xx stands for."""
-    shown = answer.location and f"go to {answer.location}"
+    problem = problem_in(answer.content)
+    shown = problem.detail or (answer.location and f"go to {answer.location}")
     text = f"{url} answered {answer.status}: {shown or answer.content[:SHOWN_BYTES].decode(errors='replace')}"
     if answer.status in WAIT or answer.status >= 500:
         return RemoteUnavailable(text, after_seconds=seconds_asked_for(answer.retry_after, now_us))
@@ -39,7 +42,22 @@ def error_from_answer(url: str, answer: Answer, now_us: int) -> RemoteError:
         return RequestTooLarge(text)
     if answer.status in REFUSED:
         return RequestRefused(text)
-    return RemoteClosed(text, hint=f"what is wrong: tasuki remote test {url}")
+    return RemoteClosed(text, hint=problem.hint or f"what is wrong: tasuki remote test {url}")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What a server of ours says is wrong, and what to do."""
+
+    detail: str = ""
+    hint: str | None = None
+
+
+def problem_in(content: bytes) -> Problem:
+    """The problem document in an answer; an empty one for what is none."""
+    try:
+        return msgspec.json.decode(content, type=Problem)
+    except msgspec.DecodeError:
+        return Problem()
 
 
 def seconds_asked_for(retry_after: str | None, now_us: int) -> float | None:

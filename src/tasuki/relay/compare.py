@@ -14,6 +14,7 @@ from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
 from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
 from tasuki.relay.aside import Aside, lone_writer
 from tasuki.relay.kept import Kept
+from tasuki.relay.sync import is_meant
 
 __all__ = ["Compared", "Difference", "Held", "Proven", "Remote", "compare"]
 
@@ -96,8 +97,12 @@ def compare(
     runs: Collection[str] | None = None,
     clock: Clock = SYSTEM,
 ) -> Compared:
-    """Compare every stream of a folder, of one project, or of some runs."""
-    chosen = (journal for journal in folder.journals(project=project) if runs is None or journal.header.run in runs)
+    """Compare every stream of a folder that is synced, of one project, or of some runs."""
+    chosen = (
+        journal
+        for journal in folder.journals(project=project)
+        if is_meant(project, journal.header.project) and (runs is None or journal.header.run in runs)
+    )
     ours = [part for journal in chosen for part in parts(folder, journal, kept)]
     replies = arrived(remote, ours, clock)
     held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}

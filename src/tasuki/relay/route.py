@@ -50,6 +50,8 @@ class Route:
     counted: int | None = None
     state: State = State.ASK
     reason: str | None = None
+    again_at: float | None = None
+    """When to ask again for a stream that the token is not for."""
     low: int = 0
     boundaries: list[int] = field(default_factory=list)
     asked: int = 0

@@ -5,6 +5,7 @@ so it may be stopped anywhere, and any number of senders may run at once. What t
 and less, and set aside.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,9 @@ SMALL_BYTES = 64 * 1024
 SMALLEST_BYTES = 16 * 1024
 FRAME_BYTES = 8
 READ_BYTES = 1024 * 1024
+FORBIDDEN_SECONDS = 60.0
+"""What one token is not for another one may be: it is asked again."""
+log = logging.getLogger("tasuki.relay")
 
 
 class Transport(Protocol):
@@ -82,6 +86,9 @@ class Sender:
                 self.routes[stream.writer] = self.new_route(stream)
             else:
                 route.look(stream)
+                if route.again_at is not None and self.clock.monotonic() >= route.again_at:
+                    route.again_at = None
+                    route.ask_again()
 
     def new_route(self, stream: Stream) -> Route:
         """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
@@ -215,7 +222,10 @@ class Sender:
         """One answer; returns how many records it newly acknowledges."""
         route = said.route
         route.hear(self.source, said.item, reply)
-        if route.state is State.ASIDE:
+        if route.state is State.ASIDE and reply.forbidden:
+            route.again_at = self.clock.monotonic() + FORBIDDEN_SECONDS
+            log.warning("a stream of %r stays here for now: %s", route.stream.project, route.reason)
+        elif route.state is State.ASIDE:
             self.set_aside(route, route.reason or "")
         if route.state is State.SEND and self.acks is not None:
             self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))

@@ -7,13 +7,13 @@ import msgspec
 
 from tasuki.errors import RemoteError, RequestRefused
 from tasuki.journal import FolderSource, Stream, Verdict
-from tasuki.records import ReplyStatus
+from tasuki.records import JOBS, ReplyStatus
 from tasuki.relay.aside import lone_item
 from tasuki.relay.kept import Kept
 from tasuki.relay.patience import Health, Patience
 from tasuki.relay.sender import Sender, Transport
 
-__all__ = ["OneProject", "Synced", "sync"]
+__all__ = ["OneProject", "Synced", "is_meant", "sync"]
 
 
 class Synced(NamedTuple):
@@ -26,7 +26,7 @@ class Synced(NamedTuple):
 
 
 class OneProject:
-    """A `Source` cut down to one project; to all of them without one."""
+    """A `Source` cut down to one project; without one, to all but that of jobs, which are this folder's own."""
 
     def __init__(self, source: FolderSource, project: str | None) -> None:
         self.source = source
@@ -34,7 +34,7 @@ class OneProject:
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
         """The project's streams but those `known`."""
-        return (stream for stream in self.source.streams(known) if self.project in (None, stream.project))
+        return (stream for stream in self.source.streams(known) if is_meant(self.project, stream.project))
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`."""
@@ -47,6 +47,11 @@ class OneProject:
     def close(self) -> None:
         """Close all files."""
         self.source.close()
+
+
+def is_meant(wanted: str | None, project: str) -> bool:
+    """Whether a project is the one that is wanted; where none is named, all are but that of jobs."""
+    return project == wanted if wanted is not None else project != JOBS
 
 
 def sync(
@@ -77,6 +82,7 @@ def sync(
         raise
     kept.standing.succeeded(Health.OK, answered=True)
     aside = {aside.writer: aside.reason for aside in kept.aside.waiting() if project in (None, aside.project)}
+    aside |= {route.stream.writer: route.reason or "" for route in sender.routes.values() if route.again_at is not None}
     return Synced(len(sender.routes) + len(sender.finished - sender.routes.keys()), sent, sender.pending(), aside)
 
 

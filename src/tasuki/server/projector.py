@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--journal")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(format="projector: %(levelname)s %(name)s: %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, whose end is ours
+    for number in (signal.SIGINT, signal.SIGTERM):  # which are for the server, whose end is ours
+        signal.signal(number, signal.SIG_IGN)
     with open_local(load(dir=chosen.dir, journal=chosen.journal)) as store, socket.socket(fileno=0) as link:
         Projector(store, link).run()
 

@@ -46,11 +46,10 @@ class Receiver:
         if not request.items:
             return Replicated(items=[], boot_id=self.boot_id, control=await self.words(request, principal))
         objections = await self.authority.objections(principal, request.items)
-        flaws = [flaw(item) or objection for item, objection in zip(request.items, objections, strict=True)]
-        sound = [item for item, wrong in zip(request.items, flaws, strict=True) if wrong is None]
+        refusals = [refusal(item, objection) for item, objection in zip(request.items, objections, strict=True)]
+        sound = [item for item, refused in zip(request.items, refusals, strict=True) if refused is None]
         replies = iter(await self.committer.append(sound) if sound else [])
-        judged = zip(request.items, flaws, strict=True)
-        answers = [next(replies) if wrong is None else rejected(item, wrong) for item, wrong in judged]
+        answers = [refused or next(replies) for refused in refusals]
         words = self.mailbox.about({(item.project, item.run) for item in sound})
         return Replicated(items=answers, boot_id=self.boot_id, control=words)
 
@@ -122,6 +121,16 @@ def flaw(item: Item) -> str | None:
     return None
 
 
-def rejected(item: Item, hint: str) -> Reply:
-    """The answer to an item that will never be stored."""
-    return Reply(writer=item.writer, status=ReplyStatus.REJECTED, offset=START.offset, crc=START.crc, hint=hint)
+def refusal(item: Item, objection: str | None) -> Reply | None:
+    """The answer to an item that is not stored: never, or not with this token; None for one that may be."""
+    wrong = flaw(item)
+    if wrong is None and objection is None:
+        return None
+    return Reply(
+        writer=item.writer,
+        status=ReplyStatus.REJECTED,
+        offset=START.offset,
+        crc=START.crc,
+        hint=wrong or objection,
+        forbidden=wrong is None,
+    )

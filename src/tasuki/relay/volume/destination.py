@@ -37,7 +37,9 @@ def setup_volume(dir: str | Path, *, remote: str | None = None, space: str | Non
     """
     folder = Path(dir).expanduser().absolute()
     if (remote is None) == (space is None):
-        raise ConfigError("a volume has one destination", hint="remote=NAME|URL, or space=USER/SPACE")
+        raise ConfigError(
+            "a volume has one destination", hint="--remote NAME|URL, or --space USER/SPACE; in Python remote= or space="
+        )
     to = checked(Destination(remote, space))
     name, other = (REMOTE_FILE, SPACE_FILE) if to.remote else (SPACE_FILE, REMOTE_FILE)
     replace_file(folder / name, f"{to.remote or to.space}\n".encode(), durable=True)
