@@ -65,7 +65,7 @@ def list_runs(asked: Asked, *, as_json: bool) -> None:
         ["name", "id", "status", "points", "created", "duration", *metrics],
         [[*list_cells(run), *(last[run.id].get(metric) for metric in metrics)] for run in runs],
     )
-    data = {"project": asked.project, "runs": [run_data(run) | {"last": last[run.id]} for run in runs]}
+    data = {"project": asked.project, "runs": [run_data(run) | {"last": last[run.id]} for run in runs]} if as_json else {}
     write("run-list/1", data, table, as_json=as_json)
 
 

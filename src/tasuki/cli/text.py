@@ -144,6 +144,8 @@ def exact(value: Any) -> str:
 
 def escaped(text: str) -> str:
     """Backslash escapes for the backslash and for control characters."""
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(
         TSV_ESCAPES.get(character, f"\\x{ord(character):02x}" if unicodedata.category(character) == "Cc" else character)
         for character in text
