@@ -8,7 +8,6 @@ from typing import Any
 
 from tasuki.cli.job_text import name_of
 from tasuki.errors import ConfigError
-from tasuki.settings import own_variable
 
 __all__ = ["complete_job", "complete_provider", "complete_status", "environment_from", "inputs_from", "pairs_from"]
 
@@ -61,6 +60,8 @@ def environment_from(given: list[str]) -> dict[str, str]:
 
 def variable(name: str) -> str:
     """One of this environment."""
+    from tasuki.settings import own_variable
+
     value = own_variable(name)
     if value is None:
         raise ConfigError(f"the variable {name} is not set here", hint=f"--env {name}=VALUE")
