@@ -171,9 +171,10 @@ def test_a_server_that_is_killed_and_comes_back_gets_everything_without_a_restar
     more(path, 5, 10)
     with opened(volume / "seen.db") as db:
         log(db, 1)
-    assert not one.once()
-    assert not one.once()
-    assert len([line for line in said if "can't be reached" in line]) == 1
+    for _ in range(4):
+        assert not one.once()
+    why = [line for line in said if "can't be reached" in line]
+    assert why and len(why) == len(set(why)), "each reason once: the first may be a connection reset, the others are refused"
     server.start()
     assert one.once()
     with server.caught_up() as query:
