@@ -52,7 +52,7 @@ def test_an_existing_pages_script_works_unchanged(site: Site, visit_site: Callab
     page = visit_site(f"{site.server.url}/").page
     page.clock.install()
     page.evaluate(EXISTING)
-    page.wait_for_function("window.rows.size === 1 && window.total === 1")
+    page.wait_for_function("() => window.rows.size === 1 && window.total === 1")
     page.clock.fast_forward(5000)
     page.wait_for_function("(id) => window.rows.get(id).inline", arg=id)
     said = page.evaluate("(id) => window.rows.get(id).inline", id)
