@@ -2,6 +2,7 @@
 
 import io
 import sys
+from gc import set_threshold
 from typing import Annotated
 
 import typer
@@ -88,6 +89,7 @@ def tasuki(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command, and exit with its code."""
+    set_threshold(50_000)  # a command's short life is mostly spent in making things that stay
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
