@@ -174,7 +174,8 @@ def test_a_server_that_is_killed_and_comes_back_gets_everything_without_a_restar
     for _ in range(4):
         assert not one.once()
     why = [line for line in said if "can't be reached" in line]
-    assert why and len(why) == len(set(why)), "each reason once: the first may be a connection reset, the others are refused"
+    assert why
+    assert len(why) == len(set(why)), "each reason once: the first may be a connection reset, the others are refused"
     server.start()
     assert one.once()
     with server.caught_up() as query:
