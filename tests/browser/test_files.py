@@ -68,7 +68,7 @@ def test_files_are_shown_and_accessible(
     expect(rows).to_have_count(5)
     expect(page.get_by_role("img", name="all red")).to_be_visible()
     page.wait_for_function(
-        "[...document.querySelectorAll('.file img')].every((image) => image.complete && image.naturalWidth === 8)"
+        "() => [...document.querySelectorAll('.file img')].every((image) => image.complete && image.naturalWidth === 8)"
     )
     expect(rows.filter(has_text="samples/grey")).to_contain_text(SCRIPT)
     assert page.evaluate("window.executed") is None
