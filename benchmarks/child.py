@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
-__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "start", "stop", "succeed", "tell"]
+__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "milliseconds", "start", "stop", "succeed", "tell"]
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = ("TASUKI_", "TRACKIO_", "GRADATA_", "WANDB_", "MLFLOW_", "SWANLAB_", "GOODSEED_", "PYTHON")
@@ -73,6 +75,16 @@ def job() -> dict[str, Any]:
     """In the child: what to do."""
     work: dict[str, Any] = json.loads(sys.argv[1])
     return work
+
+
+def milliseconds(question: Callable[[], object], times: int) -> float:
+    """In the child: the median of so many answers, after one that is not counted."""
+    took = []
+    for _ in range(times + 1):
+        began = perf_counter()
+        question()
+        took.append((perf_counter() - began) * 1000)
+    return median(took[1:])
 
 
 def tell(answer: Any) -> None:

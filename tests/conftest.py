@@ -57,3 +57,11 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
     monkeypatch.setenv("TASUKI_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """An empty folder, as a shared volume."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    return folder

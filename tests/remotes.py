@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -307,8 +308,26 @@ def passed_on(source: socket.socket, target: socket.socket, passes: Callable[[by
             end.shutdown(socket.SHUT_RDWR)
 
 
-class Website:
-    """A web server that is not tasuki: to whatever it is asked it says the same."""
+class Pages:
+    """A web server that is not tasuki, while it is open: `page` answers."""
+
+    def __init__(self, page: type[BaseHTTPRequestHandler]) -> None:
+        self.server = ThreadingHTTPServer((HOST, 0), page)
+        self.url = f"http://{HOST}:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Website(Pages):
+    """To whatever it is asked it says the same."""
 
     def __init__(self, status: int, body: bytes = b"<!doctype html><title>Sign in</title>") -> None:
         site = self
@@ -330,15 +349,4 @@ class Website:
             def log_message(self, *_: object) -> None: ...
 
         self.requests = 0
-        self.server = ThreadingHTTPServer((HOST, 0), Page)
-        self.url = f"http://{HOST}:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> "Website":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Page)

@@ -13,14 +13,14 @@ import subprocess
 import threading
 from collections import Counter
 from contextlib import ExitStack, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import trustme
 
 from tests.peers import peer_python
 from tests.processes import ROOT, eventually
-from tests.remotes import HOST, Accepting, free_port, passed_on
+from tests.remotes import HOST, Accepting, Pages, free_port, passed_on
 
 __all__ = ["TrackioSpace"]
 
@@ -28,7 +28,7 @@ SPACE = "user/space"
 TOKEN = "hf_test"
 
 
-class Hub:
+class Hub(Pages):
     """Says of one Space that it is there, and that it runs."""
 
     def __init__(self) -> None:
@@ -49,18 +49,7 @@ class Hub:
             def log_message(self, *_: object) -> None: ...
 
         self.asked: Counter[str] = Counter()
-        self.server = ThreadingHTTPServer((HOST, 0), Page)
-        self.url = f"http://{HOST}:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> "Hub":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Page)
 
 
 class Proxy(Accepting):

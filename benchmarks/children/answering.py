@@ -4,12 +4,10 @@ A job is `{"do": …, "tracker": …, "folder": …, "runs": …, "metrics": …
 """
 
 import random
-from collections.abc import Callable, Iterator
-from statistics import median
-from time import perf_counter
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.child import job, tell
+from benchmarks.child import job, milliseconds, tell
 
 PROJECT = "bench"
 COMPARED = 20
@@ -27,16 +25,6 @@ def logged(work: dict[str, Any], number: int) -> Iterator[dict[str, float]]:
     for step in range(work["steps"]):
         level = (number + 1) / (step + 1) + noise.random() / 10
         yield {metric: level + place for place, metric in enumerate(metrics)}
-
-
-def milliseconds(question: Callable[[], object], times: int) -> float:
-    """The median, after one that is not counted."""
-    took = []
-    for _ in range(times + 1):
-        began = perf_counter()
-        question()
-        took.append((perf_counter() - began) * 1000)
-    return median(took[1:])
 
 
 def record(work: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """Somebody who asks: a `store` for one long metric, for the `tables` of many runs, a server for `frames`, and by `growth`."""
 
-from collections.abc import Callable
 from http.client import HTTPConnection
-from statistics import median
-from time import perf_counter
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from benchmarks.child import job, tell
+from benchmarks.child import job, milliseconds, tell
 from benchmarks.streams import PROJECT
 from benchmarks.workload import METRICS
 from tasuki.settings import load
@@ -17,16 +14,6 @@ BUCKETS = 2000
 COMPARED = 10
 PAGE = 100
 FRAME = {"Accept": "application/x-tasuki-frame"}
-
-
-def milliseconds(question: Callable[[], object], times: int) -> float:
-    """The median, after one that is not counted."""
-    took = []
-    for _ in range(times + 1):
-        began = perf_counter()
-        question()
-        took.append((perf_counter() - began) * 1000)
-    return median(took[1:])
 
 
 def opened(work: dict[str, Any], *, caught_up: bool) -> LocalStore:

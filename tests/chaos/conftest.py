@@ -1,4 +1,4 @@
-"""What the chaos tests share: the store and the journals of the data folder."""
+"""What the chaos tests share: the store and the journals of the data folder, a server."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +9,7 @@ import pytest
 from tasuki.journal import Folder
 from tasuki.settings import load
 from tasuki.store import LocalStore, open_local
+from tests.remotes import Server
 
 OpenStore = Callable[[], AbstractContextManager[LocalStore]]
 
@@ -29,3 +30,10 @@ def open_store(data_dir: Path) -> OpenStore:
 def folder(data_dir: Path) -> Folder:
     """The journals of the data folder."""
     return Folder(data_dir / "journal")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server over an empty folder."""
+    with Server(tmp_path / "server") as server:
+        yield server

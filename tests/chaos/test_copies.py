@@ -3,7 +3,6 @@
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from tests.e2e.shell import tasuki
 from tests.processes import Child, eventually
 from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
 from tests.trainings import AS_TOLD, ended, logged
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path / "server") as server:
-        yield server
-
 
 # -- restored from an older copy
 

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,12 +29,6 @@ tasuki.init("p", remote=sys.argv[1])
 print("began", flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path / "server") as server:
-        yield server
 
 
 @pytest.fixture

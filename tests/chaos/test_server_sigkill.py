@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -19,12 +18,6 @@ from tests.processes import Child, eventually
 from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
 from tests.soak import scaled
 from tests.trainings import AS_TOLD, UNTIL_TOLD, ended, logged
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path / "server") as server:
-        yield server
 
 
 def is_sound(database: Path) -> bool:

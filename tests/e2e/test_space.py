@@ -32,11 +32,9 @@ def space(tmp_path: Path) -> Iterator[TrackioSpace]:
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Path:
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    (folder / "space_id").write_text(f"{SPACE}\n")
-    return folder
+def volume(volume: Path) -> Path:
+    (volume / "space_id").write_text(f"{SPACE}\n")
+    return volume
 
 
 def steps_at(space: TrackioSpace, project: str, tmp_path: Path) -> list[int]:

@@ -29,13 +29,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def volume(tmp_path: Path) -> Path:
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    return folder
-
-
 def test_changes_that_lie_in_the_wal_alone_arrive_within_a_round(volume: Path, tmp_path: Path, server: Server) -> None:
     path = database(volume, "real", rows=False)
     with opened(path) as db, VolumeSyncer(volume, server.url, state=tmp_path / "syncer") as syncer:

@@ -37,13 +37,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Path:
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def said() -> list[str]:
     return []
 
