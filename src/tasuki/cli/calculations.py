@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,17 +29,11 @@ FOLLOW_SECONDS = 2.0
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-@asynccontextmanager
-async def queues_of(settings: "Settings") -> "AsyncIterator[Queues]":
-    """The jobs of a data folder, for the block."""
-    from tasuki.jobs.desk import Desk
-    from tasuki.jobs.queues import Queues
+def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[Queues]":
+    """The jobs of a data folder, for a block. What it takes is imported with the first."""
+    from tasuki.jobs import queues
 
-    desk = Desk(settings)
-    try:
-        yield Queues(desk)
-    finally:
-        await desk.close()
+    return queues.queues_of(settings)
 
 
 # -- what `tasuki hpc sync` and `status` do
@@ -62,7 +55,7 @@ async def would_send(settings: "Settings", site: "Site") -> None:
     waiting = []
     if settings.journal_root.is_dir():
         async with queues_of(settings) as queues:
-            for job in await queues.all(site.name):
+            for job in await queues.active(site.name):
                 if job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
                     waiting.append((hpc_id(job), queues.plan(job)))
     for id, made in waiting:

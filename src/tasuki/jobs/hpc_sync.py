@@ -12,8 +12,7 @@ from tasuki.hpc.calculation import Wanted
 from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.transports import open_transport
 from tasuki.jobs.chasqui import chasqui_facts
-from tasuki.jobs.desk import Desk
-from tasuki.jobs.queues import Queues, QueueSync, timestamp
+from tasuki.jobs.queues import Queues, QueueSync, queues_of, timestamp
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 
@@ -55,12 +54,9 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
     wanted = msgspec.convert({"profile": "vasp"} | known, Wanted)
 
     async def put() -> str:
-        desk = Desk(settings)
-        try:
-            job, _ = await Queues(desk).submit(site, Path(path), wanted)
+        async with queues_of(settings) as queues:
+            job, _ = await queues.submit(site, Path(path), wanted)
             return job.id
-        finally:
-            await desk.close()
 
     return asyncio.run(put())
 
@@ -91,13 +87,9 @@ async def once(settings: Settings, site: Site, database: Path, *, dry_run: bool,
     """One sync, or what it would be."""
     if dry_run:
         return await would_be(settings, site, database)
-    desk = Desk(settings)
-    try:
-        queues = Queues(desk)
+    async with queues_of(settings) as queues:
         await take_over(queues, site, database)
         done = await QueueSync(queues, site, open_transport(site)).once(download=download, project=settings.project)
-    finally:
-        await desk.close()
     return {name: value for name, value in done._asdict().items() if name != "errors"}
 
 
@@ -107,11 +99,8 @@ async def would_be(settings: Settings, site: Site, database: Path) -> dict[str, 
     if database.is_file():
         waiting += sum(len(facts) == 1 for facts in chasqui_facts(database, site, 0))
     if (settings.journal_root).is_dir():
-        desk = Desk(settings)
-        try:
-            jobs = await Queues(desk).all(site.name)
-        finally:
-            await desk.close()
+        async with queues_of(settings) as queues:
+            jobs = await queues.all(site.name)
         waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
             0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
         )

@@ -6,8 +6,8 @@ is observed like any provider's word. Another attempt of the agent's (a job that
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,12 +30,12 @@ from tasuki.jobs.queue_runs import record_run
 from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
+from tasuki.settings import Settings
 from tasuki.store import JobsWanted
 
-__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "results_folder", "site_of", "timestamp"]
+__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "queues_of", "results_folder", "site_of", "timestamp"]
 
 HPC = "hpc"
-MOST_JOBS = 100_000
 SMALL_BYTES = 64 << 20
 """Larger outputs are fetched, and not read for metrics."""
 
@@ -87,8 +87,13 @@ class Queues:
     async def all(self, site: str | None = None) -> list[Job]:
         """Every job, the oldest first."""
         wanted = JobsWanted(provider=HPC)
-        rows = await self.desk.ask(lambda questions: questions.page(wanted, limit=MOST_JOBS, offset=0, newest_first=False))
+        rows = await self.desk.ask(lambda questions: questions.page(wanted))
         return [row.job for row in rows if site in (None, site_of(row.job))]
+
+    async def active(self, site: str) -> list[Job]:
+        """Those of a host that are not over, the oldest first."""
+        found = await self.desk.ask(lambda questions: questions.active(HPC))
+        return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
 
     async def cancel(self, job: Job) -> Job:
         """Ask for its end; one that was not uploaded ends here. Conflict for one that is over."""
@@ -123,6 +128,16 @@ class Queues:
         return calculation(Path(str(job.metadata["folder"])), wanted)
 
 
+@asynccontextmanager
+async def queues_of(settings: Settings) -> AsyncIterator[Queues]:
+    """The jobs of a data folder, for the block."""
+    desk = Desk(settings)
+    try:
+        yield Queues(desk)
+    finally:
+        await desk.close()
+
+
 class QueueSync:
     """A sync with one host."""
 
@@ -139,7 +154,7 @@ class QueueSync:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
         with self.held():
             memory = self.memory()
-            active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
+            active = await self.queues.active(self.site.name)
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
             await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
             await self.record(
@@ -210,7 +225,7 @@ class QueueSync:
         for event in report.events:
             if event.job:
                 events.setdefault(event.job, []).append(event)
-        active = [job for job in await self.queues.all(self.site.name) if job.status.is_active]
+        active = await self.queues.active(self.site.name)
         await self.record(
             seen for job in active for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), []))
         )
