@@ -133,7 +133,6 @@ class TaskManager:
         done = await self.at.refresh("poller", is_due=self.is_due)
         for error in done.errors:
             log.warning("jobs: %s", error)
-        await self.at.recover()
 
     async def next_poll(self) -> None:
         """Wait for the next round. How long may have changed: a webhook can be set up at any time."""

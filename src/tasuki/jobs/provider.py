@@ -8,10 +8,14 @@ import msgspec
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, Observation
 
-__all__ = ["INLINE_BYTES", "Page", "Provider", "Request", "Sight", "Signing"]
+__all__ = ["Page", "Provider", "Request", "Sight", "Signing", "is_large"]
 
 INLINE_BYTES = 256 * 1024
-"""A text of a submission that is a data URI and longer is handed over before."""
+
+
+def is_large(value: object) -> bool:
+    """Whether an input is handed over before it is submitted: a data URI that is longer."""
+    return isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

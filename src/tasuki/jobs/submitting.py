@@ -22,7 +22,7 @@ from tasuki.failpoints import reach
 from tasuki.files import replace_file
 from tasuki.jobs.desk import Desk
 from tasuki.jobs.logs import job_folder
-from tasuki.jobs.provider import Provider, Request, Sight
+from tasuki.jobs.provider import Provider, Request, Sight, is_large
 from tasuki.jobs.register import Claim
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation
@@ -162,7 +162,7 @@ class Submitting:
         try:
             self.desk.health(provider.name).enter()  # before anything is on record: it may not be asked now
             self.desk.health(provider.name).probing = False
-            if is_large(request):
+            if any(map(is_large, request.inputs.values())):
                 job = await self.desk.observe(job, "submit", JobStatus.UPLOADING, raw_status="uploading")
             async with self.desk.asking(provider):
                 request = await provider.prepare(job, request)
@@ -300,13 +300,6 @@ class Submitting:
             return msgspec.json.decode(path.read_bytes(), type=Request)
         except FileNotFoundError:
             return None
-
-
-def is_large(request: Request) -> bool:
-    """Whether something of it is handed over before it is submitted."""
-    return any(
-        isinstance(value, str) and value.startswith("data:") and len(value) > 256 * 1024 for value in request.inputs.values()
-    )
 
 
 def submitted_here(questions: JobQuestions, job: Job, names: Collection[str]) -> set[str]:

@@ -17,7 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
 from tasuki.jobs.prices import REPLICATE_PRICES
-from tasuki.jobs.provider import INLINE_BYTES, Page, Request, Sight
+from tasuki.jobs.provider import Page, Request, Sight, is_large
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
@@ -78,7 +78,7 @@ class Replicate:
             raise ConfigError("Replicate takes inputs, and no environment", hint='{"inputs": {...}}')
         inputs = dict(request.inputs)
         for name, value in inputs.items():
-            if isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES:
+            if is_large(value):
                 inputs[name] = await self.upload(name, value)
         return msgspec.structs.replace(request, inputs=inputs)
 
