@@ -45,7 +45,6 @@ ELK = Profile(
     "elk-lapw",
     CHECK,
     ("*.OUT", "stdout.txt"),
-    ("TOTENERGY.OUT",),
     ("TOTENERGY.OUT", "INFO.OUT", "stdout.txt"),
     {"STATE.OUT": "STATE.OUT"},
     read,

@@ -46,8 +46,6 @@ class Profile(NamedTuple):
     """Run by the job after its command: prints what is wrong, and fails, if something is."""
     outputs: tuple[str, ...]
     """What is fetched, where the user does not say."""
-    follows: tuple[str, ...]
-    """Outputs that grow: `read` needs no others for its points."""
     reads: tuple[str, ...]
     """Outputs of which `read` wants the texts."""
     restarts: Mapping[str, str]

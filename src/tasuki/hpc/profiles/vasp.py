@@ -114,7 +114,6 @@ VASP = Profile(
     "${VASP_LAUNCHER:-mpirun} ${VASP_COMMAND:-vasp_std}",
     CHECK,
     ("OUTCAR", "vasprun.xml", "OSZICAR", "CONTCAR", "stdout.txt"),
-    ("OSZICAR",),
     ("OSZICAR", "OUTCAR", "CONTCAR"),
     {"CONTCAR": "POSCAR"},
     read,

@@ -1,6 +1,6 @@
 """What tasuki must know of a scheduler."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tasuki.hpc.resources import Resources
@@ -22,12 +22,8 @@ class InQueue(NamedTuple):
 class Scheduler(NamedTuple):
     """Facts, and functions that do nothing but read and write text."""
 
-    states: Mapping[str, bool | None]
-    """Its words: True for a job that holds nodes, False for one that waits, None for one that is over."""
     directives: Callable[[Resources], list[str]]
     """Lines for the head of a script."""
-    queue_command: Callable[[str], list[str]]
-    """Asks for all jobs of a user."""
     parse_queue: Callable[[str], list[InQueue]]
     """One a job; a job that is absent is unknown, not failed."""
     parse_submission: Callable[[str], str | None]

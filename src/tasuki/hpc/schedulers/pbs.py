@@ -25,6 +25,7 @@ STATES = {
     "M": None,  # moved to another server
     "X": None,  # over, of an array
 }
+"""True for a job that holds nodes, False for one that waits, None for one that is over."""
 ROW = re.compile(r"\d+(\[\d*\])?(\.|$)")
 SUBMITTED = re.compile(r"\d+(\[\])?(\.[A-Za-z0-9._-]+)?")
 
@@ -42,13 +43,11 @@ def directives(resources: Resources) -> list[str]:
     return lines
 
 
-def queue_command(user: str) -> list[str]:
-    """The wide list of a user's jobs: the short one has no state that all write alike."""
-    return ["qstat", "-u", user]
-
-
 def parse_queue(output: str) -> list[InQueue]:
-    """Rows of the wide list: the state is the last but one, as the elapsed time comes last."""
+    """Rows of `qstat -u USER`, the wide list: the short one has no state that all write alike.
+
+    The state is the last but one, as the elapsed time comes last.
+    """
     found = []
     for line in output.splitlines():
         words = line.split()
@@ -66,4 +65,4 @@ def parse_submission(output: str) -> str | None:
     return ids[-1] if ids else None
 
 
-PBS = Scheduler(STATES, directives, queue_command, parse_queue, parse_submission)
+PBS = Scheduler(directives, parse_queue, parse_submission)

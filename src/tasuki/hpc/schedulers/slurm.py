@@ -33,6 +33,7 @@ STATES = {
     "REVOKED": None,
     "TIMEOUT": None,
 }
+"""True for a job that holds nodes, False for one that waits, None for one that is over."""
 SUBMITTED = re.compile(r"\d+(;[A-Za-z0-9._-]+)?")
 
 
@@ -48,11 +49,6 @@ def directives(resources: Resources) -> list[str]:
     if resources.account:
         lines.append(f"#SBATCH --account={resources.account}")
     return lines
-
-
-def queue_command(user: str) -> list[str]:
-    """All of a user's jobs, with why they wait."""
-    return ["squeue", "--noheader", f"--user={user}", "--format=%i|%T|%j|%r"]
 
 
 def parse_queue(output: str) -> list[InQueue]:
@@ -72,4 +68,4 @@ def parse_submission(output: str) -> str | None:
     return ids[-1] if ids else None
 
 
-SLURM = Scheduler(STATES, directives, queue_command, parse_queue, parse_submission)
+SLURM = Scheduler(directives, parse_queue, parse_submission)
