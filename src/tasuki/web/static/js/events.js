@@ -2,6 +2,7 @@
 import { attend } from "./stream.js";
 
 const BATCH_MS = 100;
+const OPEN_MS = 1000;
 
 export class Events {
   /** Listen; `take(events)` gets the events of all projects, `reset()` says that what was fetched is no longer to be trusted. */
@@ -20,7 +21,8 @@ export class Events {
         reset();
       },
     });
-    this.connected = opened;
+    /** What comes between an answer and the stream's beginning would be missed: await this first. It takes a second at most. */
+    this.connected = Promise.race([opened, new Promise((resolve) => setTimeout(resolve, OPEN_MS))]);
     this.leave = leave;
   }
 

@@ -229,11 +229,11 @@ async function lookAtProgress() {
 
 let events = null;
 
-/** Listen, if we don't yet: what comes between an answer and the stream's beginning would be missed, so the stream comes first. */
+/** Listen, if we don't yet. */
 async function listen() {
   if (events) return;
   events = new Events("", { take, reset: load });
-  await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
+  await events.connected;
 }
 
 /** Begin: while the page is open, listen, fetch, and ask anew. */

@@ -337,8 +337,7 @@ async function open(project) {
   if (!project) return;
   events = new Events(project, { take, reset: () => open(project) });
   if (again) events.hold();
-  // What is made between an answer and the stream's beginning would be missed: the stream comes first.
-  await Promise.race([events.connected, new Promise((resolve) => setTimeout(resolve, 1000))]);
+  await events.connected;
   if (mine !== epoch) return;
   notesRevision.value++;
   filesRevision.value++;
