@@ -12,7 +12,16 @@ import msgspec
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import RemoteClosed, RemoteError, RemoteUnavailable, RequestRefused, RequestTooLarge
 
-__all__ = ["ANSWER_SECONDS", "Answer", "TimelyResponse", "error_from_answer", "seconds_asked_for", "set_timeout"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "WAIT",
+    "Answer",
+    "Problem",
+    "TimelyResponse",
+    "error_from_answer",
+    "seconds_asked_for",
+    "set_timeout",
+]
 
 ANSWER_SECONDS = 30.0
 LONGEST_WAIT_SECONDS = 15 * 60.0

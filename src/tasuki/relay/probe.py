@@ -11,8 +11,7 @@ import msgspec
 
 from tasuki import __version__
 from tasuki.clock import SYSTEM, Clock
-from tasuki.relay.remote import PROTOCOL
-from tasuki.relay.transport import remote_url
+from tasuki.relay.transport import PROTOCOL, remote_url
 
 __all__ = ["Probe", "Verdict", "remote_test"]
 

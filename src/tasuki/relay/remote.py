@@ -25,13 +25,13 @@ from tasuki.records import (
     Summary,
     TextRow,
 )
+from tasuki.relay.answers import WAIT, Problem
 from tasuki.relay.frame import FRAME, arrays_from, header_from
-from tasuki.relay.transport import Token, authorization, remote_url
+from tasuki.relay.transport import PROTOCOL, Token, authorization, remote_url
 from tasuki.store import Series, Top, best_of, changed
 
 __all__ = ["HttpQuery"]
 
-PROTOCOL = "1"
 TIMEOUT = httpx.Timeout(10.0, read=30.0)
 PAGE = 1000
 LARGE_PAGE = 100_000
@@ -39,14 +39,6 @@ HISTORY_PAGE = 20_000
 NAMED_RUNS = 50
 JSON = "application/json"
 T = TypeVar("T")
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """What a problem document says."""
-
-    detail: str = ""
-    error: str = ""
-    hint: str | None = None
 
 
 class HttpQuery:
@@ -253,14 +245,14 @@ class HttpQuery:
         if answer.headers.get("Tasuki-Protocol") is None:
             return self.not_tasuki(answer)
         try:
-            said = msgspec.json.decode(answer.content, type=Refused)
+            said = msgspec.json.decode(answer.content, type=Problem)
         except msgspec.DecodeError:
             return self.not_tasuki(answer)
         if status == httpx.codes.NOT_FOUND:
             return NotFound(said.detail, hint=said.hint)
         if status == httpx.codes.CONFLICT:
             return Conflict(said.detail, hint=said.hint)
-        if status >= 500 or status in (408, 425, 429):
+        if status >= 500 or status in WAIT:
             return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
         return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)
 

@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -15,7 +16,7 @@ from tasuki.records import Item, Replicate, Replicated
 from tasuki.relay.answers import Answer, TimelyResponse, error_from_answer, set_timeout
 from tasuki.remotes import Key
 
-__all__ = ["HttpTransport", "Token", "authorization", "remote_url"]
+__all__ = ["PROTOCOL", "HttpTransport", "Token", "authorization", "remote_url"]
 
 PROTOCOL = "1"
 MESSAGEPACK = "application/msgpack"
@@ -103,9 +104,9 @@ class HttpTransport:
 
     def heard(self) -> Answer:
         """The answer to what was sent."""
-        response = TimelyResponse(self.connected().sock, method="POST")
-        response.begin()
-        content = response.read(LONGEST_ANSWER_BYTES)
+        with closing(TimelyResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
+            response.begin()
+            content = response.read(LONGEST_ANSWER_BYTES)
         if response.will_close:
             self.close()
         return Answer(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))

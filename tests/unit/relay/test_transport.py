@@ -1,3 +1,6 @@
+import socket
+import threading
+
 import msgspec
 import pytest
 
@@ -70,3 +73,31 @@ def test_an_address_is_shown_without_its_password():
 def test_what_can_be_no_address_is_refused(remote):
     with pytest.raises(ConfigError, match=r"http://127\.0\.0\.1:7700"):
         remote_url(remote)
+
+
+class Seen(HttpTransport):
+    """It shows its socket."""
+
+    def connected(self):
+        connection = super().connected()
+        self.socket = connection.sock
+        return connection
+
+
+@pytest.mark.parametrize("said", [b"", b"nonsense\r\n"])
+def test_a_connection_that_breaks_is_closed_at_once_whoever_still_looks_at_the_error(said):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def break_off():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        transport = Seen(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(RemoteUnavailable) as kept:
+            transport.replicate([])
+        thread.join()
+    assert transport.socket.fileno() == -1, kept
