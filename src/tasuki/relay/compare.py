@@ -134,8 +134,8 @@ def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
     """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
     ack = kept.acks.acks.get(journal.header.writer)
     with folder.view(journal) as view:
-        hole = find_hole(view)
         data = b"".join(view.pieces())
+        hole = find_hole(view, len(data))
     place = hole.offset if hole else None
     writer = journal.header.writer
     if cuts := list(kept.aside.frames_of(writer)):

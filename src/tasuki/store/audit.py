@@ -91,19 +91,20 @@ def verify(
 
 def check_journal(db: apsw.Connection, folder: Folder, journal: Journal, caught_up: Collection[str]) -> tuple[int, list[Problem]]:
     """One journal: its frames, its seal, and the position up to which it is projected."""
-    header, records, digest = journal.header, 0, hashlib.sha256()
+    header, records, digest, end = journal.header, 0, hashlib.sha256(), START
     found_here: list[tuple[int, str]] = []
     with folder.view(journal) as view:
         for piece in view.pieces():
             records += sum(1 for _ in frames(piece))
             digest.update(piece)
-        hole = find_hole(view)
+            end = Position(end.offset + len(piece), crc32(piece, end.crc))
+        hole = find_hole(view, end.offset)
         if hole is not None:
             found_here.append(
                 (hole.offset, f"damaged; {sum(len(island.frames) for island in hole.islands)} bytes behind it can be saved")
             )
-        elif header.sealed and (header.end_crc, header.sha256) != (view.end().crc, digest.hexdigest()):
-            found_here.append((view.end().offset, "the frames are not those that were sealed"))
+        elif header.sealed and (header.end_crc, header.sha256) != (end.crc, digest.hexdigest()):
+            found_here.append((end.offset, "the frames are not those that were sealed"))
         projected = one(db, 'SELECT "offset", crc FROM writer WHERE id = ?', (header.writer,))
         if projected is None and header.writer in caught_up:
             found_here.append((0, "not projected"))
