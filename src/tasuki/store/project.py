@@ -264,8 +264,11 @@ class Projection:
     def forget(self, project: str, run: str) -> None:
         """Make it as if nothing of a run had been projected: what there still is of it will be, from its beginning."""
         key = one(self.db, "SELECT key FROM run WHERE project = ? AND id = ?", (project, run))
-        for (writer,) in rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ?", (project, run)):
-            self.erase(Stream(writer, project, run, 0, False), key[0] if key else 0)
+        writers = [writer for (writer,) in rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ?", (project, run))]
+        for writer in writers:
+            self.jobs.forget(writer)
+        if writers:
+            self.erase(Stream(writers[0], project, run, 0, False), key[0] if key else 0)
         for table, column in (("writer", "run"), ("tombstone", "run"), ("run", "id")):
             self.db.execute(f"DELETE FROM {table} WHERE project = ? AND {column} = ?", (project, run))
         self.events.tell_run(project, run)

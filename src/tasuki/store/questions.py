@@ -421,17 +421,8 @@ class Questions:
         self.check_project(project)
         time, arrival = (None, self.arrival(project, since)) if isinstance(since, str) else (since, None)
         levels = None if level is None else json.dumps(level.and_louder)
-        return [
-            AlertRow(
-                id=f"{writer}:{offset}", project=project, run=run_id, run_name=run_name, time=time, level=AlertLevel(level),
-                title=title, text=text, reason=reason, metric=metric,
-                value=None if value is None else float(value), step=step,
-                data=None if data is None else from_json(data),
-            )
-            for (writer, offset, run_id, run_name, time, level, title, text, reason, metric, value, step, data) in self.db.execute(
-                ALERTS, (project, run, time, arrival, reason, levels)
-            )
-        ]  # fmt: skip
+        found = self.db.execute(ALERTS, (project, run, time, arrival, reason, levels))
+        return [alert_row(project, *row) for row in found]
 
     def arrival(self, project: str, alert: str) -> int:
         """When an alert arrived, as a number. NotFound if it is none of the project's."""
@@ -455,6 +446,16 @@ class Questions:
         if row is None:
             raise NotFound(f"run {run!r} has no file {sha256!r}")
         return FileContent(*row)
+
+
+def alert_row(project: str, writer: str, offset: int, *row: Any) -> AlertRow:
+    """An alert from its row."""
+    run, run_name, time, level, title, text, reason, metric, value, step, data = row
+    return AlertRow(
+        id=f"{writer}:{offset}", project=project, run=run, run_name=run_name, time=time, level=AlertLevel(level), title=title,
+        text=text, reason=reason, metric=metric, value=None if value is None else float(value), step=step,
+        data=None if data is None else from_json(data),
+    )  # fmt: skip
 
 
 def from_json(text: str) -> Any:
