@@ -13,8 +13,6 @@ from tasuki.settings import Settings
 
 __all__ = ["Pending", "Queue", "pending_of", "queues", "records_of"]
 
-PIECE_BYTES = 1024 * 1024
-
 
 class Pending(NamedTuple):
     """A record that is not acknowledged: where it lies, and what it says, if it can be read."""
@@ -76,7 +74,7 @@ def unacknowledged(settings: Settings, remote: str, journals: Iterable[Journal])
 def pieces(folder: Folder, journal: Journal, start: int) -> Iterator[tuple[int, bytes]]:
     """A journal's frames from an offset on, some at a time."""
     with folder.view(journal) as view:
-        while piece := view.read_frames(start, PIECE_BYTES):
+        for piece in view.pieces(start):
             yield start, piece
             start += len(piece)
 

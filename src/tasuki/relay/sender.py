@@ -6,6 +6,7 @@ and less, and set aside.
 """
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -237,15 +238,8 @@ class Sender:
         """How many records are: those that were said, unless an answer was lost before."""
         before, now = said.route.count()
         start = said.route.start + said.item.offset
-        return said.records if (before, now) == (start, start + said.size) else self.records_between(said.route, before, now)
-
-    def records_between(self, route: Route, start: int, end: int) -> int:
-        """How many records of our stream lie there."""
-        records = 0
-        while start < end and (piece := self.source.read(route.stream.writer, start, READ_BYTES)):
-            records += count_frames(piece[: end - start])
-            start += len(piece)
-        return records
+        same = (before, now) == (start, start + said.size)
+        return said.records if same else count_records(self.source, said.route.stream.writer, before, now)
 
     def forget_positions(self) -> None:
         """Ask for every stream again."""
@@ -283,9 +277,9 @@ def first_frames(data: bytes, limit_bytes: int) -> bytes:
     return data[:end]
 
 
-def count_records(source: Source, writer: str, start: int) -> int:
-    """How many records of a stream lie behind an offset."""
+def count_records(source: Source, writer: str, start: int, end: int = sys.maxsize) -> int:
+    """How many records of a stream lie behind an offset, or between two."""
     records = 0
-    while piece := source.read(writer, start, READ_BYTES):
-        records, start = records + count_frames(piece), start + len(piece)
+    while start < end and (piece := source.read(writer, start, READ_BYTES)):
+        records, start = records + count_frames(piece[: end - start]), start + len(piece)
     return records

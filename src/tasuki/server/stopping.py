@@ -16,10 +16,10 @@ from tasuki.server.gate import needs
 from tasuki.server.limits import MAX_JSON_BYTES
 from tasuki.server.problems import Problem, Refusal
 from tasuki.server.readers import Readers
-from tasuki.server.reading import Project
+from tasuki.server.reading import Project, run_answer
 from tasuki.server.replicate import Receiver
 from tasuki.server.tokens import Principal, Scope
-from tasuki.store import StopWord
+from tasuki.store import StopWord, later
 
 __all__ = ["STOPPING", "Asked"]
 
@@ -56,14 +56,11 @@ async def stop(
     row = (await readers.ask(lambda questions, _: questions.going_on(project, id))).value
     if row.stop is None and row.attempt_id is not None:
         by = request.auth.name or asked.by
-        record = StopRequested(
-            time=max(SYSTEM.now_us(), row.updated + 1), attempt=row.attempt_id, reason=asked.reason or None, by=by
-        )
+        record = StopRequested(time=later(row, SYSTEM), attempt=row.attempt_id, reason=asked.reason or None, by=by)
         await append_edit(receiver.committer, project, row.id, encode(record))
         receiver.mailbox.put([StopWord(project, row.id, record.attempt, record.reason, record.by)])
-    answer = await readers.ask(lambda questions, _: questions.run(project, row.id))
-    fields = {name: getattr(answer.value, name) for name in answer.value.__struct_fields__}
-    return Response(encoded(RunAnswer(**fields, missing=answer.reached.missing)), media_type="application/json")
+    answer = await readers.ask(lambda questions, reached: run_answer(questions.run(project, row.id), reached))
+    return Response(encoded(answer.value), media_type="application/json")
 
 
 def parsed(body: bytes) -> Asked:
