@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tasuki.relay.receipt import is_genuine
 from tasuki.server.tokens import Scope, Tokens, open_tokens
 from tests.e2e.shell import python, tasuki
 from tests.journals import metrics, write_journal
@@ -80,6 +81,16 @@ def test_remote_test_says_what_a_token_is_good_for(place, scope, verdict, code, 
     assert (found["verdict"], done.returncode) == (verdict, code), done.stdout + done.stderr
     assert said in found["said"]
     assert not token or token not in done.stdout + done.stderr
+
+
+def test_a_receipt_is_written_with_the_token_that_the_credentials_have(place, tmp_path):
+    text = place.tokens.create(Scope.WRITE, "p")
+    add(place, text)
+    python(place.client, RUN)
+    receipt = tmp_path / "receipt.json"
+    done = tasuki(place.client, "verify", "--remote", "team", "--receipt", str(receipt))
+    assert done.returncode == 0, done.stderr
+    assert is_genuine(json.loads(receipt.read_text()), text)
 
 
 def test_a_credentials_file_that_is_open_to_others_is_said(place):

@@ -144,7 +144,7 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
             + (f"{missing:,} records are missing there" if missing else "nothing is missing there"),
             hint=f"tasuki sync --to {remote}" if missing else None,
         )
-    if receipt is not None and settings.token is not None:
+    if receipt is not None:
         write_receipt(receipt, remote, found.proven, key() or "")
     if not found.streams:
         say(f"nothing is recorded in {settings.dir}: nothing was verified; another folder is --dir DIR")
@@ -181,11 +181,12 @@ def add(
     if token not in (None, "-"):
         raise ConfigError("a token on the command line is seen by others", hint=f"tasuki remote add {name} {url} --token -")
     host = remote_url(url).hostname
-    known = next((remote for remote in remotes_of(dir).all() if remote.name == name), None)
+    remotes = remotes_of(dir)
+    known = next((remote for remote in remotes.all() if remote.name == name), None)
     if known is not None and known.url != url:
         raise Conflict(f"{name} is {known.url}", hint=f"tasuki remote remove {name}")
     given = read_token() if token is not None else known and known.token
-    remotes_of(dir).add(Named(name, url, given))
+    remotes.add(Named(name, url, given))
     if given and url.startswith("http://") and host not in {"localhost", "127.0.0.1", "::1"}:
         say(f"note: without TLS whoever is on the way to {host} can read the token; docs/server.md says how to add it")
     say(f"{name} is {url}" + (", with a token" if given else ""))
