@@ -77,7 +77,10 @@ def show_plan(id: str, made: "Calculation", site: "Site") -> None:
         typer.echo(f"# {site.root}/jobs/{id}/.run/{name}\n{text.strip()}\n")
     for name in made.inputs:
         typer.echo(f"# {site.root}/jobs/{id}/{name} <- {made.folder / name}")
-    submit = {"pbs": f"qsub -N {id} -r n -j oe -o .run/scheduler.out", "slurm": f"sbatch --parsable --no-requeue --job-name={id}"}
+    submit = {
+        "pbs": f"qsub -N {id} -r n -j oe -o .run/scheduler.out",
+        "slurm": f"sbatch --parsable --no-requeue --job-name={id} --output=.run/scheduler.out",
+    }
     typer.echo(f"# cd {site.root}/jobs/{id} && {submit[site.scheduler]} .run/job.sh\n")
 
 
@@ -113,7 +116,8 @@ def submit(  # noqa: PLR0913 - options
         account=account,
         modules=module,
     )
-    site, settings = site_named(on, dir), settings_for(dir)
+    settings = settings_for(dir)
+    site = site_named(on, settings)
     if not asyncio.run(submit_all(settings, site, [Path(folder) for folder in folders], wanted, strict=strict, dry_run=dry_run)):
         raise typer.Exit(1)
 
@@ -189,7 +193,7 @@ def logs(
         settings, offset = settings_for(dir), 0
         async with queues_of(settings) as queues:
             job = await queues.job(id)
-            site = site_named(site_of(job), dir)
+            site = site_named(site_of(job), settings)
             transport = opened(site)
             place = f"{in_shell(site.root)}/jobs/{hpc_id(job)}"
             flag = f"{in_shell(site.root)}/flags/{hpc_id(job)}.{job.attempt}"
@@ -262,7 +266,7 @@ def fetch(
         settings = settings_for(dir)
         async with queues_of(settings) as queues:
             job = await queues.job(id)
-            site = site_named(site_of(job), dir)
+            site = site_named(site_of(job), settings)
             done = await QueueSync(queues, site, opened(site)).fetch(job, selection, project=project or settings.project)
         say(f"{len(done.files)} files, {done.bytes:,} bytes, {done.unchanged} unchanged, in {results_folder(job)}")
         for kept in done.kept:

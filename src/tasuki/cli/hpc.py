@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tasuki.hpc.openssh import OpenSSH
     from tasuki.hpc.site import Site
     from tasuki.hpc.transport import Transport
+    from tasuki.settings import Settings
 
 __all__ = ["app"]
 
@@ -21,11 +22,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calcula
 Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
 
 
-def site_named(name: str, dir: str | None) -> "Site":
+def site_named(name: str, settings: "Settings") -> "Site":
     """A host. NotFound for one that is none."""
     from tasuki.hpc.site import Sites
 
-    return Sites(settings_for(dir).dir).get(name)
+    return Sites(settings.dir).get(name)
 
 
 def opened(site: "Site") -> "Transport":
@@ -92,14 +93,14 @@ def remove(name: Name, dir: Dir = None) -> None:
 @app.command(cls=Examples, epilog="tasuki hpc login bebop")
 def login(name: Name, dir: Dir = None) -> None:
     """Log in, with whatever the host asks for; for 8 hours all other commands share that."""
-    site = site_named(name, dir)
+    site = site_named(name, settings_for(dir))
     say(f"logged in at {site.host}" if openssh_of(site).login() else f"somebody is logged in at {site.host} already")
 
 
 @app.command(cls=Examples, epilog="tasuki hpc logout bebop")
 def logout(name: Name, dir: Dir = None) -> None:
     """End the login. Jobs go on."""
-    site = site_named(name, dir)
+    site = site_named(name, settings_for(dir))
     say(f"logged out of {site.host}" if openssh_of(site).logout() else f"nobody was logged in at {site.host}")
 
 
@@ -114,7 +115,8 @@ def sync(
     """Upload what waits, submit it, and bring news of all jobs; repeat it after any failure."""
     from tasuki.cli.calculations import sync_once, would_send
 
-    site, settings = site_named(name, dir), settings_for(dir)
+    settings = settings_for(dir)
+    site = site_named(name, settings)
     if dry_run:
         asyncio.run(would_send(settings, site))
         return
@@ -134,7 +136,8 @@ def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     """Say who is logged in, and how many jobs stand where."""
     from tasuki.cli.calculations import counts
 
-    site, settings = site_named(name, dir), settings_for(dir)
+    settings = settings_for(dir)
+    site = site_named(name, settings)
     transport = opened(site)
     live = is_live(transport)
     found = asyncio.run(counts(settings, site))
@@ -162,7 +165,7 @@ def doctor(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     """Look at a host: the login, the scheduler's commands, the agent, room on the disk. Exits 1 if something is wrong."""
     from tasuki.hpc.checkup import examine
 
-    site = site_named(name, dir)
+    site = site_named(name, settings_for(dir))
     found = asyncio.run(examine(site, opened(site)))
     data = {"host": name, "checks": [check._asdict() for check in found]}
     rows = [["ok" if check.ok else "broken", check.name, check.detail, check.hint] for check in found]
