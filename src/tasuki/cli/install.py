@@ -75,17 +75,14 @@ def text_of(path: Path) -> str:
 
 def write_beside(path: Path, text: str) -> None:
     """Replace the file at once and whole, with its mode; what it was stays beside it."""
+    from tasuki.files import drafted
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, draft)
-            shutil.copy2(path, path.with_name(path.name + BACKUP))
-        draft.replace(path)
+        with drafted(path, text.encode(), 0o600, durable=True) as draft:
+            if path.exists():
+                shutil.copymode(path, draft)
+                shutil.copy2(path, path.with_name(path.name + BACKUP))
+            draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise TasukiError(f"{path} can't be written: {error.strerror}", hint="it is as it was") from error
