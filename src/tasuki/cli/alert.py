@@ -10,7 +10,6 @@ from tasuki.cli.output import Table, write
 from tasuki.cli.run import alert_data
 from tasuki.cli.typed import parse_since
 from tasuki.clock import SYSTEM, datetime_from_us
-from tasuki.errors import ConfigError
 
 __all__ = ["app", "list_alerts"]
 
@@ -54,16 +53,13 @@ def list_command(  # noqa: PLR0913 - one option per filter
 
 def list_alerts(asked: Asked, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
     """Print the alerts that are meant."""
-    from tasuki.records import AlertLevel
+    from tasuki.sdk.values import alert_level
 
-    level, since = wanted["level"], wanted["since"]
-    if level is not None and level not in set(AlertLevel):
-        raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+    since = wanted["since"]
+    level = None if wanted["level"] is None else alert_level(wanted["level"])
     behind = None if since is None else parse_since(since, SYSTEM.now_us())
     run = None if ref is None else asked.query.run(asked.project, ref).id
-    found = asked.query.alerts(
-        asked.project, run, since=behind, reason=wanted["reason"], level=None if level is None else AlertLevel(level)
-    )
+    found = asked.query.alerts(asked.project, run, since=behind, reason=wanted["reason"], level=level)
     rows: list[list[Any]] = [
         [
             row.id, datetime_from_us(row.time), row.level, row.run, row.run_name, row.title, row.reason, row.metric, row.value,

@@ -1,5 +1,6 @@
 """What commands have in common: options, examples before all other help, and the question they ask."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -9,6 +10,7 @@ from typer.core import TyperCommand
 
 from tasuki.cli.completing import complete_metric, complete_project, complete_run
 from tasuki.cli.talk import say
+from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from tasuki.settings import Settings
@@ -25,6 +27,7 @@ __all__ = [
     "Remote",
     "Runs",
     "asking",
+    "confirm",
     "local_store",
     "say_missing",
     "settings_for",
@@ -119,3 +122,12 @@ def say_missing(records: int) -> None:
     """Say that an answer is behind what was recorded."""
     if records:
         say(f"note: {records:,} records are not in this answer yet; ask again in a moment")
+
+
+def confirm(kind: str, names: list[str], hint: str) -> None:
+    """Ask the person at the terminal before something goes. ConfigError where nobody can be asked; Abort for a no."""
+    what = ", ".join(names)
+    if not sys.stdin.isatty():
+        raise ConfigError(f"nobody can be asked whether {what} may go", hint=hint)
+    say(f"{len(names)} {kind}: {what}")
+    typer.confirm("delete for good?", abort=True, err=True)

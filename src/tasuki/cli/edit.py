@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Project, Ref, Remote, asking
+from tasuki.cli.command import AsJson, Asked, Dir, Project, Ref, Remote, asking, confirm
 from tasuki.cli.output import Table, write
 from tasuki.cli.run import run_data
-from tasuki.cli.talk import say
-from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.records import Change, RunRow
+    from tasuki.records import Change
 
 __all__ = ["DELETE_EXAMPLES", "EDIT_EXAMPLES", "TAG_EXAMPLES", "delete", "edit", "tag"]
 
@@ -88,22 +86,11 @@ def delete(  # noqa: PLR0913 - which, and how carefully
     with asking(dir, project, remote) as asked:
         found = list({run.id: run for run in asked.query.named(asked.project, runs)}.values())
         if not dry_run:
-            confirm(found, yes=yes)
+            if not yes:
+                names = [f"{run.name} ({run.id})" for run in found]
+                confirm("runs", names, "--yes deletes without asking, --dry-run deletes nothing")
             for run in found:
                 asked.query.delete(asked.project, run.id)
         rows = [[run.name, run.id, run.status, run.points] for run in found]
         data = {"dry_run": dry_run, "runs": [run_data(run) for run in found]}
         write("run-delete/1", data, Table(["name", "id", "status", "points"], rows), as_json=as_json)
-
-
-def confirm(found: "list[RunRow]", *, yes: bool) -> None:
-    """Ask the person at the terminal, unless they have said yes. ConfigError where nobody can be asked; Abort for a no."""
-    what = ", ".join(f"{run.name} ({run.id})" for run in found)
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            f"nobody can be asked whether {what} may go", hint="--yes deletes without asking, --dry-run deletes nothing"
-        )
-    say(f"{len(found)} runs: {what}")
-    typer.confirm("delete for good?", abort=True, err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, Examples, Remote, settings_for
+from tasuki.cli.command import AsJson, Dir, Examples, Remote, confirm, settings_for
 from tasuki.cli.job_given import complete_job, complete_provider, complete_status, environment_from, inputs_from, pairs_from
 from tasuki.cli.job_text import job_data, job_table, jobs_table, plain_line
 from tasuki.cli.output import Table, on_terminal, write, write_json
@@ -314,15 +314,6 @@ def delete(
     with asking_jobs(dir, remote) as asked:
         jobs = [asked.get(id) for id in ids]
         if not yes:
-            confirm(jobs)
+            confirm("jobs", [job.config_name or job.job_id for job in jobs], "--yes deletes without asking")
         jobs = [asked.act(job.job_id, Act.DELETE) for job in jobs]
     write("job-delete/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
-
-
-def confirm(jobs: "list[JobShown]") -> None:
-    """Ask the person at the terminal. ConfigError where nobody can be asked; Abort for a no."""
-    what = ", ".join(job.config_name or job.job_id for job in jobs)
-    if not sys.stdin.isatty():
-        raise ConfigError(f"nobody can be asked whether {what} may go", hint="--yes deletes without asking")
-    say(f"{len(jobs)} jobs: {what}")
-    typer.confirm("delete for good?", abort=True, err=True)

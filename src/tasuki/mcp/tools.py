@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tasuki.mcp.shown import bounded, columns, cut, listed, moment, shown_alert, shown_note, shown_run, shown_summary
-from tasuki.records import AlertLevel, NoteKind, Status, Summary
+from tasuki.records import MACHINE, AlertLevel, NoteKind, Status, Summary
 from tasuki.sdk import answers
 from tasuki.sdk.api import Api
 from tasuki.sdk.waiting import Outcome, parse_until
@@ -21,7 +21,6 @@ Run = Annotated[str, Field(description="A run's id, a unique beginning of it, or
 Limit = Annotated[int, Field(ge=1, le=200, description="The most rows.")]
 Answer = dict[str, Any]
 METRICS_OF_A_RUN = 8
-MACHINE = "system/"
 MOST_METRICS = 100
 MOST_COMPARED = 50
 LONGEST_WAIT_SECONDS = 300
@@ -66,8 +65,9 @@ class Tools:
         """List a project's runs, the newest first, with their status and the last values of up to 8 metrics."""
         with self.asking(project) as (api, name):
             runs = api.query.runs(name, limit=None if status else limit, newest_first=True)
-            total = next(row.runs for row in api.query.projects() if row.name == name)
-            if status is not None:
+            if status is None:
+                total = next(row.runs for row in api.query.projects() if row.name == name)
+            else:
                 runs = [run for run in runs if run.status is status]
                 runs, total = runs[:limit], len(runs)
             of_runs: dict[str, list[Summary]] = {run.id: [] for run in runs}

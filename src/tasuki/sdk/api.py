@@ -9,9 +9,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import AlertLevel, AlertRow, Change, FileRow, Overview, RunRow, Status
+from tasuki.records import AlertRow, Change, FileRow, Overview, RunRow, Status
 from tasuki.relay.door import open_query
 from tasuki.sdk.answers import Comparison, Ranked, best, compare, top_of
+from tasuki.sdk.values import alert_level
 from tasuki.sdk.waiting import STALLED_AFTER, Waited, parse_until, wait
 from tasuki.settings import load, this_user
 from tasuki.store import Ledger, Query, Series, Stoppable
@@ -72,10 +73,9 @@ class Api:
         """
         chosen = self.chosen(project)
         run_id = self.query.run(chosen, run).id if run else None
-        if level is not None and level not in set(AlertLevel):
-            raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+        loudness = None if level is None else alert_level(level)
         behind = us_from_datetime(since) if isinstance(since, datetime) else since
-        return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=None if level is None else AlertLevel(level))
+        return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=loudness)
 
     def best(self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last") -> list[Ranked]:
         """The best runs by a metric, the best first: each with `rank`, `run`, `value`, `step` and `summary`. NotFound.

@@ -22,8 +22,7 @@ def file_record(
     """The record of a file as it is now, whose content is on the disk, or in the record. ConfigError for what can't be read."""
     source = Path(path)
     try:
-        short = source.stat().st_size <= LONGEST_TEXT_BYTES and as_text(source.read_bytes())
-        content = short if isinstance(short, str) else None
+        content = as_text(source.read_bytes()) if source.stat().st_size <= LONGEST_TEXT_BYTES else None
         if content is None:
             sha256, size = keep_file(folder, source)
         else:

@@ -38,7 +38,7 @@ from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.progress import Loop
 from tasuki.sdk.run_config import Config
 from tasuki.sdk.stop import Stop, StopSignal
-from tasuki.sdk.values import LARGEST_INT, as_config, numbers, text_of_error, text_or_none, whole_step
+from tasuki.sdk.values import LARGEST_INT, alert_level, as_config, numbers, text_of_error, text_or_none, whole_step
 from tasuki.sdk.values import text as text_of
 from tasuki.sdk.watch import Finding, Watcher, Watchers
 from tasuki.settings import Settings
@@ -155,14 +155,13 @@ class Run(TakesNotes):
         """Record something to look at. `level`: info, warn or error; `data`: anything a config may hold; `reason`: a word by which
         alerts are told apart, with the metric and its value if it is about one.
         """
-        if level not in set(AlertLevel):
-            raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+        loudness = alert_level(level)
         self.appender.append_important(
             encode(
                 Alert(
                     time=SYSTEM.now_us(),
                     title=text_of(title),
-                    level=AlertLevel(level),
+                    level=loudness,
                     text=text_or_none(text),
                     reason=text_or_none(reason),
                     metric=text_or_none(metric),

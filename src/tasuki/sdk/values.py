@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from tasuki.errors import ConfigError, warn_user
-from tasuki.records import number_from_scalar
+from tasuki.records import AlertLevel, number_from_scalar
 
-__all__ = ["LARGEST_INT", "as_config", "jsonable", "numbers", "text", "text_of_error", "text_or_none", "whole_step"]
+__all__ = ["LARGEST_INT", "alert_level", "as_config", "jsonable", "numbers", "text", "text_of_error", "text_or_none", "whole_step"]
 
 DEEPEST = 16
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
@@ -28,6 +28,13 @@ def text(value: object) -> str:
 def text_or_none(value: object) -> str | None:
     """The value's text; None stays."""
     return None if value is None else text(value)
+
+
+def alert_level(level: str) -> AlertLevel:
+    """The level of a name. ConfigError for one that is none."""
+    if level not in set(AlertLevel):
+        raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+    return AlertLevel(level)
 
 
 def text_of_error(error: BaseException) -> str:

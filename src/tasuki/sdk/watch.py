@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tasuki.errors import ConfigError, warn_user
 from tasuki.records import AlertLevel, AlertReason
-from tasuki.sdk.values import number, text
+from tasuki.sdk.values import alert_level, number, text
 
 __all__ = ["Finding", "Watcher", "Watchers"]
 
@@ -58,12 +58,10 @@ class Watcher:
     ) -> None:
         if not metric or metric.__class__ is not str:
             raise ConfigError(f"watch() takes the name of a metric, not {metric!r}", hint='tasuki.watch("train/loss")')
-        if level not in set(AlertLevel):
-            raise ConfigError(f"there is no alert level {level!r}", hint=f"one of {', '.join(AlertLevel)}")
+        self.level = alert_level(level)
         if mode not in {"min", "max"}:
             raise ConfigError(f"there is no mode={mode!r}", hint="min if less is better, max if more is")
         self.metric = metric
-        self.level = AlertLevel(level)
         self.nan = nan
         self.max_value = finite("max_value", max_value)
         self.min_value = finite("min_value", min_value)
