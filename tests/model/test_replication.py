@@ -1,8 +1,8 @@
 """A small model of everything that can happen to streams on their way, over a disk in memory.
 
-Sources append, tear, end, are restored from older copies, cloned and used twice; the receiver is restored from older copies and
-purged; requests and replies are lost and repeated. In the end, with everybody sending until nothing is left to say, the receiver
-has every record that any source has, each once.
+Sources append, tear, end, are restored from older copies, cloned and used twice, and show for a while less than they have; the
+receiver is restored from older copies and purged; requests and replies are lost and repeated. In the end, with everybody sending
+until nothing is left to say, the receiver has every record that any source has, each once.
 """
 
 import copy
@@ -33,21 +33,26 @@ class DiskAcks(FileAcks):
 
 
 class Disk:
-    """A folder of journals: bytes by writer, and which have ended."""
+    """A folder of journals: bytes by writer, which have ended, and from where on some can't be read now: a page is missing there."""
 
     def __init__(self) -> None:
         self.acks = DiskAcks()
         self.files: dict[str, bytes] = {}
         self.sealed: set[str] = set()
+        self.holes: dict[str, int] = {}
+        self.is_short = False
+        """Whether what lies behind the holes is not even among what the sizes say."""
 
     def streams(self, known=()):
         for writer, data in sorted(self.files.items()):
             if writer not in known:
                 size = whole_frames(data) if writer in self.sealed else len(data)
+                if self.is_short and writer not in self.sealed:
+                    size = min(size, self.holes.get(writer, size))
                 yield Stream(writer, "p", "run", size, writer in self.sealed)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        data, end = self.files.get(writer, b"")[offset:], 0
+        data, end = self.files.get(writer, b"")[offset : self.holes.get(writer)], 0
         for start, payload in frames(data):
             end = start + 8 + len(payload)
             if end >= limit_bytes:
@@ -139,6 +144,17 @@ class Replication(RuleBasedStateMachine):
             sender.once()
         self.wires[number].fault = ""
 
+    @rule(data=st.data(), is_short=st.booleans())
+    def show_less(self, data, is_short):
+        """Of a volume, pages may be missing, or the end, for a while."""
+        disk = self.disks[self.disk(data)]
+        disk.is_short = is_short
+        disk.holes = {writer: data.draw(st.integers(0, 200), label="hole") for writer in sorted(disk.files)}
+
+    @rule(data=st.data())
+    def show_all(self, data):
+        self.disks[self.disk(data)].holes = {}
+
     @rule(data=st.data())
     def restart_sender(self, data):
         self.senders.pop(self.disk(data), None)
@@ -184,6 +200,12 @@ class Replication(RuleBasedStateMachine):
         }
         db.close()
 
+    def send_all(self, sender: Sender) -> None:
+        for _ in range(200):
+            if sender.once().items == 0:
+                return
+        raise AssertionError("the sender does not come to an end")
+
     def on_receiver(self) -> list[int]:
         return [
             decode(payload).time
@@ -200,13 +222,11 @@ class Replication(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "receiver"):
             return
-        for number in range(len(self.disks)):
+        for number, disk in enumerate(self.disks):
             sender = self.sender(number)
-            for _ in range(200):
-                if sender.once().items == 0:
-                    break
-            else:
-                raise AssertionError("the sender does not come to an end")
+            self.send_all(sender)
+            disk.holes = {}
+            self.send_all(sender)
             assert sender.pending() == 0
             assert all(route.state in {State.SEND, State.SHORTER} for route in sender.routes.values())
         found = self.on_receiver()

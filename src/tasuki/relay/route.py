@@ -2,6 +2,7 @@
 
 Usually it is the same writer from its beginning. When the other side has other content under that writer (a cloned folder, a
 restored virtual machine), what follows the last common point goes on as a new writer, derived from the old one and that point.
+Nothing is concluded from what can't be read here: on a volume, pages may be missing for a while.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ class State(Enum):
     BISECT = "bisect"
     """contents differ: where is the last common point?"""
     SHORTER = "shorter"
-    """ours is a prefix of what is there: nothing to do, until ours grows"""
+    """ours, as far as it can be read, is a prefix of what is there: nothing to do, until more can"""
     ASIDE = "aside"
     """refused: set aside with the reason"""
 
@@ -52,6 +53,8 @@ class Route:
     reason: str | None = None
     again_at: float | None = None
     """When to ask again for a stream that the token is not for."""
+    checked: Position = START
+    """While ours is shorter: our position that is known to be there, too."""
     low: int = 0
     boundaries: list[int] = field(default_factory=list)
     asked: int = 0
@@ -66,7 +69,7 @@ class Route:
         """Nothing is left to do for the stream as it is."""
         if self.state is State.SEND:
             return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
-        return self.state is State.ASIDE or (self.state is State.SHORTER and self.asked >= self.length)
+        return self.state is State.ASIDE or (self.state is State.SHORTER and self.checked.offset >= self.length)
 
     def look(self, stream: Stream) -> None:
         """The stream now: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
@@ -98,8 +101,11 @@ class Route:
         """The next thing to say, `data` being the frames behind the known position; None if there is nothing to say (yet)."""
         if self.state is State.ASK:
             return self.question(START)
-        if self.state in {State.COMPARE, State.SHORTER}:
+        if self.state is State.COMPARE:
             return self.question(self.position(source, self.length))
+        if self.state is State.SHORTER:
+            ours = self.position(source, self.length)
+            return self.question(ours) if ours.offset > self.checked.offset else None
         if self.state is State.BISECT:
             return self.question(self.position(source, self.boundaries[self.asked]))
         sealed = self.stream.sealed and self.acked.offset + len(data) == self.length
@@ -125,8 +131,9 @@ class Route:
         )
 
     def position(self, source: Source, offset: int) -> Position:
-        """Our own position at an offset of the remote stream."""
-        known, crc = (self.acked.offset, self.acked.crc) if self.acked.offset <= offset else START
+        """Our own position at an offset of the remote stream, or as far before it as our frames can be read now."""
+        near = self.checked if self.state is State.SHORTER else self.acked
+        known, crc = near if near.offset <= offset else START
         for piece in self.pieces(source, known):
             part = piece[: offset - known]
             known, crc = known + len(part), crc32(part, crc)
@@ -165,27 +172,28 @@ class Route:
             self.state, self.acked, self.acked_sealed = State.SEND, reply.position, reply.sealed
 
     def moved(self, source: Source, reply: Reply) -> None:
-        """The other side is somewhere else: before us, beyond us, or on another way."""
-        if reply.offset > self.length:
-            self.state = State.COMPARE
-        elif self.position_from_start(source, reply.offset) == reply.position:
+        """The other side is somewhere else: before us, beyond what can be read of us, or on another way."""
+        ours = self.position_from_start(source, reply.offset)
+        if ours == reply.position:
             self.advance(reply)
+        elif ours.offset < reply.offset:
+            self.state = State.COMPARE
         else:
-            self.begin_bisect(source, min(reply.offset, self.length))
+            self.begin_bisect(source, reply.offset)
 
     def compared(self, source: Source, item: Item, reply: Reply) -> None:
         """The other side is longer than we are; equal up to here, or not."""
-        if reply.offset <= self.length:
+        if reply.offset <= item.offset:
             self.acked = START
             self.moved(source, reply)
         elif reply.crc_at == item.crc:
-            self.state, self.asked = State.SHORTER, item.offset
+            self.state, self.checked = State.SHORTER, item.position
             self.acked, self.acked_sealed = START, False
         else:
-            self.begin_bisect(source, self.length)
+            self.begin_bisect(source, item.offset)
 
     def begin_bisect(self, source: Source, high: int) -> None:
-        """Contents differ before `high`: look for the last common boundary between frames."""
+        """Contents differ before `high`: look for the last common boundary between frames; if we can't read so far now, ask anew."""
         self.acked, self.state = START, State.BISECT
         self.boundaries, offset = [0], 0
         for piece in self.pieces(source, 0):
@@ -193,12 +201,18 @@ class Route:
             offset += len(piece)
             if offset >= high:
                 break
+        if offset < high:
+            self.ask_again()
+            return
         self.boundaries = [boundary for boundary in self.boundaries if boundary <= high]
         self.low = 0
         self.ask_middle()
 
     def bisected(self, item: Item, reply: Reply) -> None:
-        """One half is left."""
+        """One half is left, if we could read up to the middle."""
+        if item.offset < self.boundaries[self.asked]:
+            self.ask_again()
+            return
         if reply.crc_at == item.crc:
             self.low = self.asked
         else:
