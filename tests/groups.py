@@ -12,12 +12,14 @@ def pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
+TWO_AT_ONCE = ["-n2", "--dist=loadfile"]
+"""Where most tests wait for processes most of the time."""
 GROUPS = {
     "check": ["make", "--no-print-directory", "check"],
     "unit": pytest("tests/unit"),
     "contracts": pytest("tests/contracts"),
     "model": pytest("tests/model", "tests/golden"),
-    "e2e": pytest("tests/e2e", "tests/compat"),
+    "e2e": pytest("tests/e2e", "tests/compat", *TWO_AT_ONCE),
     "chaos": pytest("tests/chaos"),
     "cluster": pytest("tests/cluster"),
     "browser": pytest("tests/browser"),

@@ -1,7 +1,10 @@
 """Other trackers from PyPI, each in an environment of its own below `.bench/`, made when first asked for."""
 
+import fcntl
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,8 @@ __all__ = ["extra_python", "peer_python"]
 def peer_python(name: str) -> Path:
     """The Python of a peer of `benchmarks/peers.toml`. Where it can't be installed the test is skipped; in CI it fails."""
     try:
-        return peer(name).python
+        with alone():
+            return peer(name).python
     except PeerMissing as error:
         if os.environ.get("CI"):
             raise
@@ -28,13 +32,23 @@ def extra_python(extra: str, *more: str) -> Path:
     place = BENCH / "-".join(["tasuki", extra, *(requirement.partition("=")[0] for requirement in more)])
     python, stamp = place / "bin" / "python", place / "installed"
     wanted = (ROOT / "pyproject.toml").read_text()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        try:
-            uv("venv", "--quiet", "--clear", "--python", sys.executable, str(place))
-            uv("pip", "install", "--quiet", "--python", str(python), "--editable", f"{ROOT}[{extra}]", *more)
-        except PeerMissing as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"tasuki[{extra}] {error}")
-        stamp.write_text(wanted)
+    with alone():
+        if not stamp.exists() or stamp.read_text() != wanted:
+            try:
+                uv("venv", "--quiet", "--clear", "--python", sys.executable, str(place))
+                uv("pip", "install", "--quiet", "--python", str(python), "--editable", f"{ROOT}[{extra}]", *more)
+            except PeerMissing as error:
+                if os.environ.get("CI"):
+                    raise
+                pytest.skip(f"tasuki[{extra}] {error}")
+            stamp.write_text(wanted)
     return python
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Only one process of the tests makes an environment at a time."""
+    BENCH.mkdir(exist_ok=True)
+    with (BENCH / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
