@@ -22,7 +22,7 @@ GROUPS = {
     "e2e": pytest("tests/e2e", "tests/compat", *TWO_AT_ONCE),
     "chaos": pytest("tests/chaos"),
     "cluster": pytest("tests/cluster"),
-    "browser": pytest("tests/browser"),
+    "browser": pytest("tests/browser", *TWO_AT_ONCE),
 }
 
 
