@@ -434,7 +434,7 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
     printf '%s\n' "$said" >"jobs/$id/.run/refused.txt"
     said=$(telling "$said")
     case $(printf %s "$said" | tr '[:upper:]' '[:lower:]') in
-        *limit* | *quota* | *exceed*)
+        *limit* | *quota* | *exceed* | *'maximum number'*)
             echo $(($(date +%s) + backoff_seconds)) >tmp/backoff && mv tmp/backoff backoff
             note BACKOFF "$id" "$attempt" text="$said"
             # one that is refused again and again lets others go first

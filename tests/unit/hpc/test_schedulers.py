@@ -20,8 +20,17 @@ QUEUES = {
     ("pbs", "slurm/qstat-u.txt"): {"1": True, "2": True, "3": False, "4": False},
     ("pbs", "slurm/qstat-u-over.txt"): {},
     ("pbs", "torque/qstat-a.txt"): dict.fromkeys(("1602195", "1602196", "1602197", "1602198"), False),
+    ("pbs", "torque/qstat-a-2.5.txt"): {"2218246": False, "2500686": True, "2502414": True, "2502516": True},
+    ("pbs", "torque/qstat-a-4.1.txt"): {"4100326": True},
     ("pbs", "torque/qstat-n.txt"): {"569147": True, "1277": False},
-    ("pbs", "openpbs/qstat-u.txt"): {"1681778": True, "5303692[]": False, "5303693[]": True, "305019": True},
+    ("pbs", "torque/qstat.txt"): {},
+    ("pbs", "torque/qstat-unknown.txt"): {},
+    ("pbs", "openpbs/qstat-u.txt"): {"1681778": True, "5303692[]": False, "305019": True},
+    ("pbs", "openpbs/qstat-T.txt"): {"10[]": True},
+    ("pbs", "openpbs/qstat.txt"): {},
+    ("pbs", "openpbs/qstat-empty.txt"): {},
+    ("pbs", "openpbs/qstat-unknown.txt"): {},
+    ("pbs", "openpbs/qstat-finished.txt"): {},
     ("slurm", "slurm/squeue.txt"): {"3": False, "4": False, "1": True, "2": True},
     ("slurm", "slurm/squeue-completing.txt"): {"1": True, "2": True},
     ("slurm", "slurm/squeue-empty.txt"): {},
@@ -29,8 +38,16 @@ QUEUES = {
 NAMES = {
     ("pbs-names", "slurm/qstat-f.txt"): [f"{n} {'R' if n < 3 else 'Q'} abc_12345678901" for n in (1, 2, 3, 4)],
     ("pbs-names", "openpbs/qstat-f.txt"): ["13 R STDIN"],
+    ("pbs-names", "torque/qstat-f.txt"): ["391 Q test_cgroups_tasks_and_memory_limit.sh"],
 }
-SUBMISSIONS = [("pbs", "slurm/qsub.txt", "6"), ("slurm", "slurm/sbatch.txt", "5")] + [
+SUBMISSIONS = [
+    ("pbs", "slurm/qsub.txt", "6"),
+    ("pbs", "torque/qsub.txt", "1098[].hostname"),
+    ("pbs", "torque/qsub-quota.txt", None),
+    ("pbs", "openpbs/qsub.txt", "10[].Nile-extn"),
+    ("pbs", "openpbs/qsub-quota.txt", None),
+    ("slurm", "slurm/sbatch.txt", "5"),
+] + [
     (kind, f"slurm/{command}-{why}.txt", None)
     for kind, command in (("pbs", "qsub"), ("slurm", "sbatch"))
     for why in ("refused", "quota")
