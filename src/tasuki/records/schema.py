@@ -188,7 +188,10 @@ class RunUpdated(Record, frozen=True, kw_only=True, tag="run.updated"):
 
 
 class RunStatus(Record, frozen=True, kw_only=True, tag="run.status"):
-    """The end of an attempt; the first final status of an attempt stands."""
+    """The end of an attempt; the first final status of an attempt stands.
+
+    That it runs is only said by who looks at it from elsewhere: then it does until its end is said, whoever has written that.
+    """
 
     attempt: str
     status: Status

@@ -89,8 +89,14 @@ def set_tags(db: apsw.Connection, run: int, place: Place, *, added: Iterable[str
 
 
 def run_status(db: apsw.Connection, run: int, place: Place, record: RunStatus) -> None:
-    """The first final status of an attempt stands."""
-    if record.status.is_final:
+    """The first final status of an attempt stands; until there is one, it runs if somebody says so."""
+    if not record.status.is_final:
+        db.execute(
+            "INSERT INTO run_attempt (run, attempt, status) VALUES (?1, ?2, ?3) ON CONFLICT (run, attempt) DO UPDATE"
+            " SET status = ?3 WHERE status_clock IS NULL",
+            (run, record.attempt, record.status),
+        )
+    else:
         db.execute(
             "INSERT INTO run_attempt (run, attempt, status, reason, status_clock, status_writer) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (run, attempt) DO UPDATE SET status = excluded.status, reason = excluded.reason,"

@@ -220,7 +220,7 @@ class Questions:
 
     def status(self, run: int, attempt: str | None, recorded: str | None, tracker: str | None = None) -> Status:
         """What is known of an attempt: how it ended, or whether it still runs. Another tracker's may end without a word."""
-        if recorded is not None:
+        if recorded is not None and (tracker is None or recorded != Status.RUNNING):
             return STATUSES_BY_WORD[recorded]
         silent_us = SILENT_US if tracker is None else QUIET_US
         if not attempt or self.fate(self.writers(run, attempt), silent_us) is Fate.GOING_ON:

@@ -164,7 +164,7 @@ SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER B
 NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
 STOPS = """
 SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
-LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status IS NULL ORDER BY s.clock, s.writer
+LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status_clock IS NULL ORDER BY s.clock, s.writer
 """
 TEXTS = """
 SELECT attempt, name, clock, text FROM run_text WHERE run = ? AND (? IS NULL OR name = ?) ORDER BY clock, writer, "offset"

@@ -20,6 +20,7 @@ from tasuki.records import (
     RunStatus,
     RunText,
     RunUpdated,
+    Status,
     StopRequested,
     Unknown,
     content_of,
@@ -146,7 +147,8 @@ class Facts:
         return fields, tags
 
     def attempts(self) -> dict[str, Any]:
-        """Attempts by their first start and their first end, and the streams they began in."""
+        """Attempts by their first start and their first end (or that they run, if that is said), and the streams they began in."""
+        running: set[str] = set()
         starts: dict[str, list[tuple[int, str, str]]] = {}
         ends: dict[str, list[tuple[int, str, str, str | None]]] = {}
         writers: set[tuple[str, str]] = set()
@@ -154,12 +156,15 @@ class Facts:
             if isinstance(record, RunStarted):
                 starts.setdefault(record.attempt, []).append((clock, writer, text(record.environment)))
                 writers.add((record.attempt, writer))
-            elif isinstance(record, RunStatus) and record.status.is_final:
+            elif isinstance(record, RunStatus) and not record.status.is_final:
+                running.add(record.attempt)
+            elif isinstance(record, RunStatus):
                 ends.setdefault(record.attempt, []).append((clock, writer, record.status, record.reason))
         rows = []
-        for attempt in sorted(starts.keys() | ends.keys()):
+        for attempt in sorted(starts.keys() | ends.keys() | running):
             start = min(starts[attempt]) if attempt in starts else (None, None, None)
-            ended, by, status, reason = min(ends[attempt], key=lambda end: end[:2]) if attempt in ends else (None, None, None, None)
+            said = Status.RUNNING if attempt in running else None
+            ended, by, status, reason = min(ends[attempt], key=lambda end: end[:2]) if attempt in ends else (None, None, said, None)
             rows.append((attempt, *start, status, reason, ended, by))
         return {"attempts": rows, "attempt_writers": sorted(writers)}
 
