@@ -63,7 +63,11 @@ class Person:
         return found
 
     def jobs(self) -> dict[str, dict[str, object]]:
-        return {job["name"]: job for job in json.loads(self.ok("hpc", "jobs", "--json"))["jobs"]}
+        return {str(job["config_name"]): job for job in self.listed()}
+
+    def listed(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(self.ok("job", "list", "--on", "bebop", "--json"))["jobs"]
+        return found
 
     def sync_until(self, status: str, count: int, *words: str) -> None:
         deadline = time.monotonic() + 60
@@ -89,12 +93,12 @@ def test_twenty_commands_are_one_login(cluster: Cluster, person: Person, calc: P
     person.login()
     folders = [str(path) for path in calc.iterdir()]
     for folder in folders:
-        person.ok("hpc", "submit", folder, "--on", "bebop", "--command", "cat input; pwd >&2", "--walltime", "2m")
+        person.ok("job", "submit", folder, "--on", "bebop", "--command", "cat input; pwd >&2", "--walltime", "2m")
     assert person.sync()["uploaded"] == 3
     person.sync_until("completed", 3, "--download")
     for name, job in person.jobs().items():
-        assert person.ok("hpc", "logs", str(job["id"]), "-f").startswith(f"{name}\n")
-        person.ok("hpc", "fetch", str(job["id"]), "--include", "std*")
+        assert person.ok("job", "logs", str(job["job_id"]), "-f").startswith(f"{name}\n")
+        person.ok("job", "fetch", str(job["job_id"]), "--include", "std*")
         assert (calc / name / "results/stdout.txt").read_text().startswith(f"{name}\n")
     person.ok("hpc", "status", "bebop")
     assert "ok" in person.ok("hpc", "doctor", "bebop")
@@ -110,47 +114,105 @@ def test_a_calculation_becomes_a_run_and_a_broken_one_says_why(cluster: Cluster,
         (tmp_path / name).mkdir()
         (tmp_path / name / "elk.in").write_text(text)
         (tmp_path / name / "job.toml").write_text('profile = "elk"\nwalltime = "5m"\nenv = { OMP_NUM_THREADS = "1" }\n')
-    absent = person.type("hpc", "submit", str(tmp_path / "al"), str(tmp_path / "absent"), str(tmp_path / "broken"), "--on", "bebop")
+    absent = person.type("job", "submit", str(tmp_path / "al"), str(tmp_path / "absent"), str(tmp_path / "broken"), "--on", "bebop")
     assert absent.returncode == 1
     assert f"error: Local job directory not found: {tmp_path / 'absent'}" in absent.stderr
     person.sync()
     person.sync_until("completed", 1, "--download")
     person.sync_until("failed", 1, "--download")
     jobs = person.jobs()
-    assert "Problem occurred in 'ngridk' block" in str(jobs["broken"]["error"])
+    assert "Problem occurred in 'ngridk' block" in str(jobs["broken"]["error_message"])
     (run,) = json.loads(person.ok("run", "list", "--project", "hpc", "--json"))["runs"]
     assert (run["name"], run["status"]) == ("al", "finished")
     assert run["last"]["energy"] == pytest.approx(-241.9434, abs=1e-3)
     assert run["points"] > 5
-    id = str(jobs["broken"]["id"])
+    id = str(jobs["broken"]["job_id"])
     (tmp_path / "broken/elk.in").write_text(ELK_INPUT)
-    person.ok("hpc", "retry", id)
+    person.ok("job", "retry", id)
     person.sync()
     person.sync_until("completed", 2, "--download")
     assert person.jobs()["broken"]["attempt"] == 2
+
+
+WRITES = """\
+for n in 1 2 3 4 5 6 7 8; do echo "  -241.$n" >>TOTENERGY.OUT; echo "loop $n"; sleep 0.7; done
+echo '| Elk stopped |' >INFO.OUT
+"""
+
+
+@pytest.mark.parametrize("person", ["otp"], indirect=True)
+@pytest.mark.parametrize("looks", [("hpc", "sync", "bebop"), ("job", "list", "--sync")])
+def test_a_run_and_a_log_grow_while_the_job_writes(person: Person, tmp_path: Path, looks: tuple[str, ...]) -> None:
+    """Whether by a sync or by a look at the jobs; without a download."""
+    (tmp_path / "al").mkdir()
+    (tmp_path / "al/elk.in").write_text(ELK_INPUT)
+    person.login()
+    person.ok(
+        "job", "submit", str(tmp_path / "al"), "--on", "bebop", "--profile", "elk", "--command", WRITES, "--project", "alloys"
+    )
+    person.sync()
+    seen, lines = set(), set()
+    deadline = time.monotonic() + 60
+    while (job := person.jobs()["al"])["status"] in ("queued", "running"):
+        assert time.monotonic() < deadline, job
+        person.ok(*looks)
+        if person.type("run", "list", "--project", "alloys").returncode == 0:
+            (run,) = json.loads(person.ok("run", "list", "--project", "alloys", "--json"))["runs"]
+            seen.add((run["status"], run["points"]))
+            lines.add(len(person.ok("job", "logs", str(job["job_id"])).splitlines()))
+    assert job["status"] == "completed", job
+    growing = sorted(points for status, points in seen if status == "running")
+    assert len(growing) >= 3
+    assert growing[0] < 8
+    assert len(lines) >= 3
+    (run,) = json.loads(person.ok("run", "list", "--project", "alloys", "--json"))["runs"]
+    assert (run["status"], run["points"], run["last"]["energy"]) == ("finished", 8, -241.8)
+    assert job["run_id"] == run["id"]
+    assert person.ok("job", "logs", str(job["job_id"]), "-f").splitlines() == [f"loop {n}" for n in range(1, 9)]
+    assert not (tmp_path / "al/results").exists()
+
+
+@pytest.mark.parametrize("person", ["otp"], indirect=True)
+def test_a_job_goes_on_from_an_output_of_its_last_attempt(cluster: Cluster, person: Person, tmp_path: Path) -> None:
+    (tmp_path / "fe").mkdir()
+    (tmp_path / "fe/elk.in").write_text(ELK_INPUT)
+    person.login()
+    stops = "[ -e STATE.OUT ] && cp STATE.OUT was; echo state >STATE.OUT; echo '| Elk stopped |' >INFO.OUT; [ -e was ]"
+    person.ok("job", "submit", str(tmp_path / "fe"), "--on", "bebop", "--profile", "elk", "--command", stops)
+    person.sync_until("failed", 1)
+    id = str(person.jobs()["fe"]["job_id"])
+    refused = person.type("job", "retry", id, "--from", "CONTCAR")
+    assert (refused.returncode, "there is STATE.OUT" in refused.stderr) == (2, True)
+    person.ok("job", "retry", id, "--from", "STATE.OUT")
+    assert person.type("job", "retry", id).returncode == 4
+    person.sync_until("completed", 1, "--download")
+    assert person.jobs()["fe"]["attempt"] == 2
+    person.ok("job", "fetch", id, "--include", "was")
+    assert (tmp_path / "fe/results/was").read_text() == "state\n"
 
 
 @pytest.mark.parametrize("person", ["otp"], indirect=True)
 def test_a_job_is_cancelled_here_or_there(person: Person, calc: Path) -> None:
     person.login()
     for name in ("one", "two words"):
-        person.ok("hpc", "submit", str(calc / name), "--on", "bebop", "--command", "sleep 60")
+        person.ok("job", "submit", str(calc / name), "--on", "bebop", "--command", "sleep 60")
         if name == "one":
             person.sync()
             person.sync_until("running", 1)
     for job in person.jobs().values():
-        person.ok("hpc", "cancel", str(job["id"]))
+        person.ok("job", "cancel", str(job["job_id"]))
     person.sync_until("cancelled", 2)
-    assert person.type("hpc", "cancel", str(person.jobs()["one"]["id"])).returncode == 4
+    assert person.type("job", "cancel", str(person.jobs()["one"]["job_id"])).returncode == 4
 
 
 def test_a_dry_run_changes_nothing_and_needs_no_host(tmp_path: Path, calc: Path) -> None:
     folder = tmp_path / "data"
     tasuki(folder, "hpc", "add", "bebop", "--host", "no such host", "--scheduler", "slurm")
-    tasuki(folder, "hpc", "submit", str(calc / "one"), "--on", "bebop", "--command", "run 'a b'")
+    tasuki(folder, "job", "submit", str(calc / "one"), "--on", "bebop", "--command", "run 'a b'")
+    tasuki(folder, "job", "list")
     before = tree(tmp_path)
     done = tasuki(
-        folder, "hpc", "submit", str(calc / "two words"), "--on", "bebop", "--command", "run 'a b'", "--walltime", "2h", "--dry-run"
+        folder, "job", "submit", str(calc / "two words"), "--on", "bebop", "--command", "run 'a b'", "--walltime", "2h", "--dry-run"
     )
     assert done.returncode == 0, done
     assert "#SBATCH --time=02:00:00" in done.stdout
@@ -161,16 +223,19 @@ def test_a_dry_run_changes_nothing_and_needs_no_host(tmp_path: Path, calc: Path)
     assert json.loads(done.stdout.splitlines()[-1]) | {"timestamp": ""} == {
         "uploaded": 1, "submitted": 0, "completed": 0, "failed": 0, "timestamp": "",
     }  # fmt: skip
-    assert without_store(tree(tmp_path)) == without_store(before)
+    assert tree(tmp_path) == before
 
 
-def without_store(files: dict[str, str]) -> dict[str, str]:
-    """Reading may make or touch what can be made again from the journals."""
-    return {
-        name: hash
-        for name, hash in files.items()
-        if not name.startswith(("data/store", "data/journal/")) and "server.db" not in name
-    }
+@pytest.mark.parametrize("person", ["otp"], indirect=True)
+def test_a_dry_run_changes_nothing_at_a_host_where_somebody_is_logged_in(cluster: Cluster, person: Person, calc: Path) -> None:
+    person.login()
+    person.ok("job", "submit", str(calc / "one"), "--on", "bebop", "--command", "true")
+    person.sync_until("completed", 1)
+    person.ok("job", "submit", str(calc / "two words"), "--on", "bebop", "--command", "true")
+    before = tree(person.folder), tree(cluster.home("otp"))
+    assert '"uploaded": 1' in person.ok("hpc", "sync", "bebop", "--dry-run")
+    person.ok("job", "submit", str(calc / "two words"), "--on", "bebop", "--command", "true", "--dry-run")
+    assert (tree(person.folder), tree(cluster.home("otp"))) == before
 
 
 # -- from Python
@@ -221,14 +286,12 @@ def test_jobs_of_chasqui_are_taken_over_once_and_go_on(cluster: Cluster, person:
     assert person.jobs()["one"]["status"] in ("queued", "running", "completed")
     (flags / "chas_1.flag").write_text("DONE\n77.pbs\n")
     deadline = time.monotonic() + 60
-    while sorted(str(job["status"]) for job in json.loads(person.ok("hpc", "jobs", "--json"))["jobs"]) != ["completed"] * 2 + [
-        "failed"
-    ]:
+    while sorted(str(job["status"]) for job in person.listed()) != ["completed", "completed", "failed"]:
         assert time.monotonic() < deadline, person.jobs()
         assert python_sync(person.folder, str(tmp_path / "jobs.db"), "bebop").returncode == 0
-    jobs = json.loads(person.ok("hpc", "jobs", "--json"))["jobs"]
+    jobs = person.listed()
     assert len(jobs) == 3
-    assert "OUTCAR" in next(str(job["error"]) for job in jobs if job["name"] == "one")
+    assert "OUTCAR" in next(str(job["error_message"]) for job in jobs if job["config_name"] == "one")
 
 
 def test_a_database_of_another_kind_is_refused_with_its_columns(tmp_path: Path) -> None:

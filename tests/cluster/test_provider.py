@@ -36,8 +36,8 @@ def test_the_poller_follows_jobs_while_somebody_is_logged_in_and_never_logs_in(
 ) -> None:
     person.login()
     logins = cluster.authentications("otp")
-    person.ok("hpc", "submit", str(calc / "one"), "--on", "bebop", "--command", "sleep 1; echo over")
-    id = str(person.jobs()["one"]["id"])
+    person.ok("job", "submit", str(calc / "one"), "--on", "bebop", "--command", "sleep 1; echo over")
+    id = str(person.jobs()["one"]["job_id"])
     assert with_jobs(person.folder, lambda jobs: seen(jobs, id))[0] == JobStatus.PENDING  # until a sync
     person.sync()
     deadline = time.monotonic() + 60
@@ -46,9 +46,9 @@ def test_the_poller_follows_jobs_while_somebody_is_logged_in_and_never_logs_in(
         time.sleep(0.3)
     assert person.sync()["uploaded"] == 0
 
-    person.ok("hpc", "submit", str(calc / "two words"), "--on", "bebop", "--command", "sleep 60")
+    person.ok("job", "submit", str(calc / "two words"), "--on", "bebop", "--command", "sleep 60")
     person.sync()
-    other = str(person.jobs()["two words"]["id"])
+    other = str(person.jobs()["two words"]["job_id"])
     person.ok("hpc", "logout", "bebop")
     status, state = with_jobs(person.folder, lambda jobs: seen(jobs, other))
     assert (status in ("queued", "running"), state in ("stale", "unreachable")) == (True, True)

@@ -12,10 +12,11 @@ import pytest
 
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
 from tasuki.hpc.calculation import Wanted
-from tasuki.hpc.site import Site
+from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.tar import Outgoing
 from tasuki.jobs.desk import Desk
-from tasuki.jobs.queues import Queues, QueueSync, Synced
+from tasuki.jobs.queues import Queues, QueueSync, Submission, Synced
+from tasuki.jobs.submitting import Submitting
 from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
 from tasuki.settings import Settings, load
 from tests.cluster.desk import AsUser
@@ -55,8 +56,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(name="here", host="here", root=f"$HOME/{tmp_path.name}", grace_seconds=2, backoff_seconds=1)
+def site(tmp_path: Path, settings: Settings) -> Site:
+    site = Site(name="here", host="here", root=f"$HOME/{tmp_path.name}", grace_seconds=2, backoff_seconds=1)
+    Sites(settings.dir).add(site)
+    return site
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def act(settings: Settings) -> Act:
 
 def submitted(act: Act, site: Site, *folders: Path, **wanted: Any) -> list[Job]:
     async def all_of(queues: Queues) -> list[Job]:
-        return [(await queues.submit(site, folder, Wanted(walltime="2m", **wanted)))[0] for folder in folders]
+        return [(await queues.submit(site, folder, Wanted(walltime="2m", **wanted), Submission()))[0] for folder in folders]
 
     jobs: list[Job] = act(all_of)
     return jobs
@@ -144,11 +147,11 @@ def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act
     assert failed.error_message == "the ionic steps did not converge: EDIFFG was not reached"
     assert (folder / "results/CONTCAR").exists()
     with pytest.raises(ConfigError, match="can't begin from OUTCAR"):
-        act(lambda queues: queues.retry(failed, "OUTCAR"))
-    act(lambda queues: queues.retry(failed, "CONTCAR"))
+        act(lambda queues: Submitting(queues.desk).retry(failed, "OUTCAR"))
+    act(lambda queues: Submitting(queues.desk).retry(failed, "CONTCAR"))
     again = jobs_now(act)[job.id]
     with pytest.raises(Conflict):
-        act(lambda queues: queues.retry(again))
+        act(lambda queues: Submitting(queues.desk).retry(again))
     eventually(lambda: synced(act, site, way, download=True).completed == 1)
     over = jobs_now(act)[job.id]
     assert (over.attempt, over.status, over.error_message) == (2, JobStatus.COMPLETED, None)

@@ -7,7 +7,8 @@ from tests.e2e.shell import in_a_shell, python
 from tests.remotes import Server
 
 ROOT = Path(__file__).parents[2]
-SHOWN = "exec|job|run (?!stop)|best|compare|summary|alert|export|completion|note|query|doctor|verify|sync|remote|token"
+HERE = "exec|job (?!submit calc)|run (?!stop)|best|compare|summary|alert|export"
+SHOWN = f"{HERE}|completion|note|query|doctor|verify|sync|remote|token"
 COMMAND = re.compile(rf"^(tasuki (?:{SHOWN})\b.*?)(?:  #.*)?$", re.MULTILINE)
 PAGES = ["README.md", *(f"docs/{name}.md" for name in ("agents", "alerts", "answers", "notes", "quickstart", "runs"))]
 

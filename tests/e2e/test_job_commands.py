@@ -121,6 +121,13 @@ def test_jobs_elsewhere_are_found_looked_at_and_paid_for(place: Place) -> None:
 def test_what_can_not_be_is_said_with_its_exit_code(place: Place) -> None:
     place.job("submit", "--on", "local", code=2)
     place.job("submit", "--on", "nowhere", "--", "true", code=3)
+    place.job("submit", "--on", "hpc", "--", "true", code=2)
+    place.job("submit", "--nodes", "2", "--", "true", code=2)
+    place.job("submit", "python", "train.py", "--name", "whose", code=2)
+    place.job("submit", "python", "train.py", "--lr", "0.1", code=2)
+    over = place.submit("true")
+    place.job("wait", over)
+    place.job("retry", over, "--from", "CONTCAR", code=2)
     place.job("retry", place.submit("sleep 5"), code=4)
     place.job("delete", place.submit("true"), code=2)  # nobody can be asked
     place.fake.fail("/v1/predictions", 500)

@@ -33,7 +33,7 @@ class DiskAcks(FileAcks):
 
 
 class Disk:
-    """A folder of journals: bytes by writer, which have ended, and from where on some can't be read now: a page is missing there."""
+    """A folder of journals: bytes by writer, which have ended, and from where on some can't be read now (a page is missing)."""
 
     def __init__(self) -> None:
         self.acks = DiskAcks()

@@ -10,7 +10,6 @@ import typer
 from tasuki.cli import (
     alert,
     answers,
-    calculations,
     completion,
     demo,
     diff,
@@ -19,6 +18,7 @@ from tasuki.cli import (
     export,
     folder,
     gc,
+    hpc,
     install,
     job,
     mcp,
@@ -54,7 +54,7 @@ app.add_typer(job.app, name="job")
 app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
-app.add_typer(calculations.app, name="hpc")
+app.add_typer(hpc.app, name="hpc")
 app.add_typer(syncer.volume, name="volume")
 app.add_typer(syncer.imports, name="import")
 app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)

@@ -13,6 +13,7 @@ from tasuki.cli.talk import say
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tasuki.sdk.jobs import FolderJobs, RemoteJobs
     from tasuki.settings import Settings
     from tasuki.store import Ledger, LocalStore
 
@@ -27,6 +28,7 @@ __all__ = [
     "Remote",
     "Runs",
     "asking",
+    "asking_jobs",
     "confirm",
     "local_store",
     "say_missing",
@@ -116,6 +118,15 @@ def local_store(dir: str | None) -> "Iterator[LocalStore]":
 
     with open_local(settings_for(dir)) as store:
         yield store
+
+
+@contextmanager
+def asking_jobs(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
+    """Whom to ask, open for the block."""
+    from tasuki.sdk.jobs import open_jobs
+
+    with open_jobs(remote, settings_for(dir)) as asked:
+        yield asked
 
 
 def say_missing(records: int) -> None:

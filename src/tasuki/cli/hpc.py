@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasuki.cli.calculations import bars, counts, opened, site_named, sync_once, would_send
 from tasuki.cli.command import AsJson, Dir, Examples, settings_for
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
@@ -14,26 +15,11 @@ if TYPE_CHECKING:
     from tasuki.hpc.openssh import OpenSSH
     from tasuki.hpc.site import Site
     from tasuki.hpc.transport import Transport
-    from tasuki.settings import Settings
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calculations in a PBS or Slurm queue behind ssh.")
 Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
-
-
-def site_named(name: str, settings: "Settings") -> "Site":
-    """A host. NotFound for one that is none."""
-    from tasuki.hpc.site import Sites
-
-    return Sites(settings.dir).get(name)
-
-
-def opened(site: "Site") -> "Transport":
-    """The way to a host, on which somebody must have logged in."""
-    from tasuki.hpc.transports import open_transport
-
-    return open_transport(site)
 
 
 def openssh_of(site: "Site") -> "OpenSSH":
@@ -109,18 +95,16 @@ def sync(
     name: Name,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and change nothing; needs no host.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch the results of jobs that are over.")] = False,
-    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Where runs of results are recorded.")] = None,
     dir: Dir = None,
 ) -> None:
     """Upload what waits, submit it, and bring news of all jobs; repeat it after any failure."""
-    from tasuki.cli.calculations import sync_once, would_send
-
     settings = settings_for(dir)
     site = site_named(name, settings)
     if dry_run:
-        asyncio.run(would_send(settings, site))
+        print_line(asyncio.run(would_send(settings, site)))
         return
-    done = asyncio.run(sync_once(settings, site, opened(site), download=download, project=project))
+    with bars() as told:
+        done = asyncio.run(sync_once(settings, site, opened(site), told, download=download))
     for error in done.errors:
         say(f"note: {error}")
     print_line({key: value for key, value in done._asdict().items() if key != "errors"})
@@ -134,8 +118,6 @@ def print_line(data: dict[str, Any]) -> None:
 @app.command(cls=Examples, epilog="tasuki hpc status bebop")
 def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     """Say who is logged in, and how many jobs stand where."""
-    from tasuki.cli.calculations import counts
-
     settings = settings_for(dir)
     site = site_named(name, settings)
     transport = opened(site)

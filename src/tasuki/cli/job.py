@@ -1,14 +1,13 @@
 """`tasuki job`: executions elsewhere, started, watched and ended."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, Examples, Remote, confirm, settings_for
-from tasuki.cli.job_given import complete_job, complete_provider, complete_status, environment_from, inputs_from, pairs_from
+from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, confirm, settings_for
+from tasuki.cli.job_given import complete_job, complete_place, complete_provider, complete_status
+from tasuki.cli.job_submit import EXAMPLES, Submit, submit
 from tasuki.cli.job_text import job_data, job_table, jobs_table, plain_line
 from tasuki.cli.output import Table, on_terminal, write, write_json
 from tasuki.cli.talk import say
@@ -17,11 +16,11 @@ from tasuki.errors import ConfigError, RemoteUnavailable
 
 if TYPE_CHECKING:
     from tasuki.jobs import JobShown
-    from tasuki.sdk.jobs import FolderJobs, RemoteJobs
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Start jobs, here or elsewhere, watch them and end them.")
+app.command(cls=Submit, epilog=EXAMPLES)(submit)
 Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or unique beginnings of them.", autocompletion=complete_job)]
 NOT_TRUE = 7
@@ -30,85 +29,6 @@ tasuki job list
 tasuki job list --active --sync
 tasuki job list --status failed --json"""
 LATEST = 50
-
-
-@contextmanager
-def asking_jobs(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
-    """Whom to ask, open for the block."""
-    from tasuki.sdk.jobs import open_jobs
-
-    with open_jobs(remote, settings_for(dir)) as asked:
-        yield asked
-
-
-# -- starting
-
-
-@app.command(
-    cls=Examples,
-    context_settings={"allow_interspersed_args": False},
-    epilog="""\
-tasuki job submit --on local -- python train.py --lr 0.1
-tasuki job submit --on local --name lr-0.1 --env WANDB_MODE=offline -- python train.py
-tasuki job submit --on replicate --input prompt='a sash' --input steps=1000 --key sash-1""",
-)
-def submit(  # noqa: PLR0913 - what, where, under which name
-    command: Annotated[list[str] | None, typer.Argument(metavar="CMD...", help="The command, best behind `--`.")] = None,
-    on: Annotated[
-        str, typer.Option("--on", metavar="PROVIDER", help="Where: local, replicate.", autocompletion=complete_provider)
-    ] = "local",
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What to call it.")] = None,
-    hardware: Annotated[str | None, typer.Option("--hardware", metavar="NAME", help="What it is to run on.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=VALUE", help="An input, for a model: JSON or text; @FILE sends a file. May repeat."),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME[=VALUE]", help="A variable; without a value, ours. May repeat."),
-    ] = None,
-    meta: Annotated[
-        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Something to remember of it. May repeat.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="TEXT", help="Submitted again with the same key, it is the same job.")
-    ] = None,
-    as_json: AsJson = False,
-    dir: Dir = None,
-    remote: Remote = None,
-) -> None:
-    """Start a job, and print its id.
-
-    One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
-    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an
-    admin token.
-    """
-    from pathlib import Path
-
-    from tasuki.jobs import Request as JobRequest
-    from tasuki.jobs import Submission
-
-    if on == "local" and not command:
-        raise ConfigError("there is no command to run", hint="tasuki job submit --on local -- python train.py")
-    request = JobRequest(
-        command=command or [],
-        inputs=inputs_from(inputs or []),
-        env=environment_from(env or []),
-        cwd=str(Path.cwd()) if on == "local" and remote is None else None,
-    )
-    wanted = Submission(
-        provider=on, request=request, config_name=name, hardware_type=hardware, metadata=pairs_from(meta or [], "--meta"), key=key
-    )
-    with asking_jobs(dir, remote) as asked:
-        job = asked.submit(wanted)
-    if as_json:
-        write_json("job-submit/1", {"job": job_data(job)})
-    else:
-        typer.echo(job.job_id)
-    said = f": {job.error_message or job.raw_status}" if job.status in {"failed", "queued"} and job.raw_status else ""
-    say(f"{job.job_id} is {job.status}{said}; tasuki job logs {job.job_id} -f")
-    if job.status == "failed":
-        raise typer.Exit(1)
 
 
 # -- asking
@@ -122,8 +42,11 @@ def list_command(  # noqa: PLR0913 - which of them
         list[str] | None,
         typer.Option("--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_status),
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", metavar="NAME", help="Only those of one provider.", autocompletion=complete_provider)
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", "--provider", metavar="WHERE", help="Only those of one provider or host.", autocompletion=complete_place
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The most jobs: the latest.")] = LATEST,
     as_json: AsJson = False,
@@ -134,16 +57,23 @@ def list_command(  # noqa: PLR0913 - which of them
 
     A time, a cost or a progress that is not known is left out. `sync_state` says whether what is shown is fresh.
     """
-    from tasuki.jobs import JobStatus
+    from tasuki.jobs import PROVIDERS, JobStatus
     from tasuki.sdk.jobs import Listing
 
+    most = None if active else limit
     wanted = statuses_from(status or [], [one.value for one in JobStatus if one.is_active] if active else [])
     with asking_jobs(dir, remote) as asked:
-        found = asked.list(Listing(statuses=wanted, provider=provider, limit=None if active else limit, look=look))
-    jobs = found.jobs[::-1]
-    write("job-list/1", {"jobs": [job_data(job) for job in jobs], "total": found.total}, jobs_table(jobs), as_json=as_json)
-    if found.total > len(jobs):
-        say(f"note: the latest {len(jobs):,} of {found.total:,} jobs; --limit {found.total} lists all")
+        if on is None or on in PROVIDERS:
+            found = asked.list(Listing(statuses=wanted, provider=on, limit=most, look=look))
+            jobs, total = found.jobs, found.total
+        else:
+            found = asked.list(Listing(statuses=wanted, provider="hpc", limit=None, look=look))
+            at_host = [job for job in found.jobs if job.metadata.get("site") == on]
+            jobs, total = at_host[:most], len(at_host)
+    jobs = jobs[::-1]
+    write("job-list/1", {"jobs": [job_data(job) for job in jobs], "total": total}, jobs_table(jobs), as_json=as_json)
+    if total > len(jobs):
+        say(f"note: the latest {len(jobs):,} of {total:,} jobs; --limit {total} lists all")
 
 
 def statuses_from(named: list[str], active: list[str]) -> tuple[str, ...]:
@@ -290,14 +220,46 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
             say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told again")
 
 
-@app.command(cls=Examples, epilog="tasuki job retry 3f9c")
-def retry(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """Try a job again that is over: the same job, a new attempt. Exits with 4 for one that is not over."""
-    from tasuki.sdk.jobs import Act
+@app.command(cls=Examples, epilog="tasuki job retry 3f9c\ntasuki job retry 3f9c --from CONTCAR")
+def retry(
+    id: Id,
+    restart: Annotated[
+        str | None, typer.Option("--from", metavar="OUTPUT", help="In a queue: begin from this output of the last attempt.")
+    ] = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Try a job again that is over: the same job, a new attempt. Exits with 4 for one that is not over.
 
+    One in a queue waits for the next `tasuki hpc sync`.
+    """
     with asking_jobs(dir, remote) as asked:
-        job = asked.act(id, Act.RETRY)
+        job = asked.retry(id, restart)
     write("job-retry/1", {"job": job_data(job)}, jobs_table([job]), as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki job fetch 3f9c\ntasuki job fetch 3f9c --include 'OUT*' --max-size 100M")
+def fetch(
+    id: Id,
+    include: Annotated[list[str] | None, typer.Option("--include", metavar="GLOB", help="Files to fetch. May repeat.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Files to leave. May repeat.")] = None,
+    max_size: Annotated[
+        str | None, typer.Option("--max-size", metavar="SIZE", help="No file larger than this: 500K, 100M, 2G.")
+    ] = None,
+    dir: Dir = None,
+) -> None:
+    """Bring the results of a job in a queue here, into `results` beside its inputs.
+
+    What is missing or different comes, verified by its hash; what was here before is kept under another name.
+    """
+    import asyncio
+
+    from tasuki.cli.calculations import bars, fetch_results, selection_of
+
+    selection = selection_of(include, exclude, max_size)
+    with bars() as told:
+        asyncio.run(fetch_results(settings_for(dir), id, selection, told))
 
 
 @app.command(cls=Examples, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")

@@ -9,7 +9,9 @@ from typing import Any
 from tasuki.cli.job_text import name_of
 from tasuki.errors import ConfigError
 
-__all__ = ["complete_job", "complete_provider", "complete_status", "environment_from", "inputs_from", "pairs_from"]
+__all__ = [
+    "complete_job", "complete_place", "complete_provider", "complete_status", "environment_from", "inputs_from", "pairs_from",
+]  # fmt: skip
 
 MOST = 200
 
@@ -94,6 +96,19 @@ def complete_provider(incomplete: str) -> list[str]:
     from tasuki.jobs import PROVIDERS
 
     return [name for name in PROVIDERS if name.startswith(incomplete)]
+
+
+def complete_place(ctx: Any, incomplete: str) -> list[str]:
+    """Providers and hosts that begin so; nothing where the hosts can't be read."""
+    from tasuki.errors import TasukiError
+    from tasuki.hpc.site import Sites
+    from tasuki.settings import load
+
+    try:
+        hosts = [site.name for site in Sites(load(dir=ctx.params.get("dir")).dir).all()]
+    except (TasukiError, OSError):
+        hosts = []
+    return [*complete_provider(incomplete), *(name for name in hosts if name.startswith(incomplete))]
 
 
 def complete_status(incomplete: str) -> list[str]:

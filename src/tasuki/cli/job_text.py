@@ -28,9 +28,15 @@ def cells(job: "JobShown") -> list[Any]:
     from tasuki.jobs import JobStatus
 
     return [
-        job.job_id, name_of(job), job.provider, JobStatus(job.status), job.stage, job.progress, job.created_at, duration(job),
+        job.job_id, name_of(job), place_of(job), JobStatus(job.status), job.stage, job.progress, job.created_at, duration(job),
         job.cost_usd, job.sync_state.value,
     ]  # fmt: skip
+
+
+def place_of(job: "JobShown") -> str:
+    """Where it runs: the provider, and which host of it."""
+    site = job.metadata.get("site")
+    return f"{job.provider}/{site}" if site and job.provider == "hpc" else job.provider
 
 
 def name_of(job: "JobShown") -> str:

@@ -1,14 +1,15 @@
 """One sync with a host, in parts: inputs as one stream, tickets in one command, news in another, however many jobs there are."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tasuki.errors import RemoteRejected
 from tasuki.hpc.agent import Ticket, hand_over_failure, hand_over_script
+from tasuki.hpc.outputs import Watched
 from tasuki.hpc.report import WAIT_TENTHS, Cursor, Report, parse_report, report_script
 from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
-from tasuki.hpc.transport import Transport, in_shell
+from tasuki.hpc.transport import Told, Transport, in_shell, quiet
 
 __all__ = ["Exchange"]
 
@@ -22,9 +23,9 @@ class Exchange:
         self.site = site
         self.transport = transport
 
-    async def upload(self, files: Iterable[Outgoing]) -> None:
+    async def upload(self, files: Sequence[Outgoing], told: Told = quiet) -> None:
         """Write the folders of jobs. Until there is a ticket for one, nothing happens to it."""
-        await self.transport.put_tar(files, f"{self.site.root}/jobs", timeout=UPLOAD_SECONDS)
+        await self.transport.put_tar(counted(files, told), f"{self.site.root}/jobs", timeout=UPLOAD_SECONDS)
 
     async def hand_over(self, tickets: Iterable[Ticket] = (), cancelled: Iterable[str] = ()) -> None:
         """Give the agent what it is to submit and to cancel, the agent itself if need be, and set it off."""
@@ -32,9 +33,9 @@ class Exchange:
         if failure := hand_over_failure(self.site, done):
             raise failure
 
-    async def report(self, cursor: Cursor, *, wait_tenths: int = WAIT_TENTHS) -> Report:
-        """What has happened since, and how everything stands."""
-        done = await self.transport.exec(report_script(self.site, cursor, wait_tenths=wait_tenths))
+    async def report(self, cursor: Cursor, watched: Iterable[Watched] = (), *, wait_tenths: int = WAIT_TENTHS) -> Report:
+        """What has happened since, how everything stands, and what is new in outputs that are watched."""
+        done = await self.transport.exec(report_script(self.site, cursor, watched, wait_tenths=wait_tenths))
         return parse_report(done.output, self.site, cursor)
 
     async def restart(self, job: str, files: Mapping[str, str], ticket: Ticket) -> None:
@@ -47,6 +48,16 @@ class Exchange:
         done = await self.transport.exec(restart_script(self.site, job, files, attempt))
         if done.code:
             raise RemoteRejected(f"job {job} can't be restarted on {self.site.name}: {done.errors.strip()}")
+
+
+def counted(files: Sequence[Outgoing], told: Told) -> Iterator[Outgoing]:
+    """Files on their way, and how far it is with them: a file is told when the next one is begun."""
+    total, done = sum(file.size for file in files), 0
+    for file in files:
+        told("upload", done, total)
+        yield file
+        done += file.size
+    told("upload", total, total)
 
 
 def restart_script(site: Site, job: str, files: Mapping[str, str], attempt: int) -> str:

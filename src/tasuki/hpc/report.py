@@ -1,13 +1,14 @@
 """What the agent says of its jobs: log lines, flags and states, read in one go."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tasuki.errors import DataError
+from tasuki.hpc.outputs import MARK, Piece, Watched, outputs_script, parse_outputs
 from tasuki.hpc.site import Site
 from tasuki.hpc.transport import in_shell
 
@@ -68,7 +69,10 @@ class Place(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All of it. `started`: what has begun and not ended, (job, attempt). `old_flags`: of jobs that an older agent ran."""
+    """All of it. `started`: what has begun and not ended, (job, attempt). `old_flags`: of jobs that an older agent ran.
+
+    `outputs`: what is new in those that were asked for.
+    """
 
     version: int
     cursor: Cursor
@@ -77,6 +81,7 @@ class Report(NamedTuple):
     places: dict[str, Place]
     started: set[tuple[str, int]]
     old_flags: dict[str, Flag]
+    outputs: Sequence[Piece] = ()
 
     @property
     def states(self) -> dict[str, State]:
@@ -84,9 +89,10 @@ class Report(NamedTuple):
         return {job: place.state for job, place in self.places.items()}
 
 
-def report_script(site: Site, cursor: Cursor, *, wait_tenths: int = WAIT_TENTHS) -> str:
-    """Ask for everything since then."""
-    return f"cd {in_shell(site.root)} && sh agent.sh report {cursor.offset} {cursor.first} {wait_tenths}"
+def report_script(site: Site, cursor: Cursor, watched: Iterable[Watched] = (), *, wait_tenths: int = WAIT_TENTHS) -> str:
+    """Ask for everything since then, and then for what is new in outputs: of a job that is over by the report, all of it."""
+    report = f"cd {in_shell(site.root)} && sh agent.sh report {cursor.offset} {cursor.first} {wait_tenths} || exit"
+    return f"{report}\n{outputs_script(watched)}"
 
 
 def parse_event(line: str) -> Event | None:
@@ -110,13 +116,14 @@ def parse_event(line: str) -> Event | None:
 
 def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
     """The answer to `report_script`. DataError for what is none."""
-    lines = output.split(b"\n")
+    said, mark, outputs = output.partition(b"\n" + MARK)
+    lines = (said + mark[:1]).split(b"\n")
     try:
         version = int(lines[0].removeprefix(b"agent "))
         first, offset = map(int, lines[1].removeprefix(b"log ").split())
     except (ValueError, IndexError):
         raise DataError(f"the agent on {site.name} gave no report", hint=f"tasuki hpc doctor {shlex.quote(site.name)}") from None
-    report = Report(version, cursor, [], {}, {}, set(), {})
+    report = Report(version, cursor, [], {}, {}, set(), {}, parse_outputs(outputs))
     newest: dict[str, str] = {}
     for line, following in pairwise(lines[2:]):
         kind, _, rest = line.partition(b" ")

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from tasuki.errors import DataError, IntegrityGap
 from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Content, members
-from tasuki.hpc.transport import Transport, in_shell
+from tasuki.hpc.transport import Told, Transport, in_shell, quiet
 
 __all__ = ["Fetched", "Remote", "Selection", "fetch", "fetch_manifest", "parse_manifest"]
 
@@ -99,11 +99,13 @@ async def fetch_manifest(transport: Transport, site: Site, job: str) -> list[Rem
     return parse_manifest(done.text)
 
 
-async def fetch(transport: Transport, site: Site, job: str, target: Path, selection: Selection = EVERYTHING) -> Fetched:
+async def fetch(
+    transport: Transport, site: Site, job: str, target: Path, selection: Selection = EVERYTHING, told: Told = quiet
+) -> Fetched:
     """Bring a folder here up to date. IntegrityGap for files that did not come as they should: fetch again."""
     wanted = [file for file in await fetch_manifest(transport, site, job) if selection.wants(file)]
     missing = [file for file in wanted if not is_here(target, file)]
-    arrival = Arrival(target, missing)
+    arrival = Arrival(target, missing, told)
     for begin in range(0, len(missing), AT_ONCE):
         await transport.get_tar(tar_script(site, job, missing[begin : begin + AT_ONCE]), arrival.receive, timeout=FETCH_SECONDS)
     if gap := [file.name for file in missing if file.name not in arrival.came]:
@@ -123,8 +125,10 @@ def tar_script(site: Site, job: str, files: Sequence[Remote]) -> str:
 class Arrival:
     """Files as they come, put in place one after the other."""
 
-    def __init__(self, target: Path, files: Sequence[Remote]) -> None:
+    def __init__(self, target: Path, files: Sequence[Remote], told: Told) -> None:
         self.target = target
+        self.told = told
+        self.total, self.done = sum(file.bytes for file in files), 0
         self.expected = {file.name: file for file in files}
         self.came: list[str] = []
         self.kept: list[str] = []
@@ -143,6 +147,8 @@ class Arrival:
         digest = hashlib.sha256()
         with part.open("wb") as opened:
             while piece := content.read():
+                self.done += len(piece)
+                self.told("fetch", self.done, self.total)
                 digest.update(piece)
                 opened.write(piece)
         if digest.hexdigest() != file.sha256:

@@ -22,11 +22,16 @@ class Outgoing(NamedTuple):
     content: Path | bytes
     mode: int = 0o644
 
+    @property
+    def size(self) -> int:
+        """How many bytes it has now."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
 
 def tar_pieces(files: Iterable[Outgoing]) -> Iterator[bytes]:
     """An archive of the files. DataError for one that becomes shorter meanwhile."""
     for file in files:
-        size = len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size
+        size = file.size
         info = tarfile.TarInfo(file.name)
         info.size, info.mode = size, file.mode
         yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")

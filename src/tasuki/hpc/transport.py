@@ -7,12 +7,14 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from tasuki.hpc.tar import Outgoing
 
-__all__ = ["Done", "Receive", "Transport", "in_shell"]
+__all__ = ["Done", "Receive", "Told", "Transport", "in_shell", "quiet"]
 
 TIMEOUT_SECONDS = 60.0
 AT_HOME = re.compile(r"(\$HOME|\$\{HOME\}|~)(?=/|$)")
 Receive = Callable[[BinaryIO], None]
 """What reads a stream of files to its end, in a thread of its own."""
+Told = Callable[[str, int, int], object]
+"""What hears how far it is: with `upload` or `fetch`, of how many bytes."""
 
 
 class Done(NamedTuple):
@@ -53,6 +55,10 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Let go of what this object holds. A login that others share stays."""
         ...
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def in_shell(path: str) -> str:

@@ -12,7 +12,7 @@ from tasuki.hpc.calculation import Wanted
 from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.transports import open_transport
 from tasuki.jobs.chasqui import chasqui_facts
-from tasuki.jobs.queues import Queues, QueueSync, queues_of, timestamp
+from tasuki.jobs.queues import Queues, QueueSync, Submission, queues_of, queues_read, timestamp
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 
@@ -55,7 +55,7 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
 
     async def put() -> str:
         async with queues_of(settings) as queues:
-            job, _ = await queues.submit(site, Path(path), wanted)
+            job, _ = await queues.submit(site, Path(path), wanted, Submission(project=settings.project))
             return job.id
 
     return asyncio.run(put())
@@ -89,7 +89,7 @@ async def once(settings: Settings, site: Site, database: Path, *, dry_run: bool,
         return await would_be(settings, site, database)
     async with queues_of(settings) as queues:
         await take_over(queues, site, database)
-        done = await QueueSync(queues, site, open_transport(site)).once(download=download, project=settings.project)
+        done = await QueueSync(queues, site, open_transport(site)).once(download=download)
     return {name: value for name, value in done._asdict().items() if name != "errors"}
 
 
@@ -98,12 +98,11 @@ async def would_be(settings: Settings, site: Site, database: Path) -> dict[str, 
     waiting = 0
     if database.is_file():
         waiting += sum(len(facts) == 1 for facts in chasqui_facts(database, site, 0))
-    if (settings.journal_root).is_dir():
-        async with queues_of(settings) as queues:
-            jobs = await queues.all(site.name)
-        waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
-            0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
-        )
+    async with queues_read(settings) as queues:
+        jobs = await queues.all(site.name)
+    waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
+        0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
+    )
     return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
 
 

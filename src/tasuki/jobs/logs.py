@@ -57,6 +57,15 @@ class LogBook:
                 file.write(new)
         return bool(new)
 
+    def extend(self, job: str, attempt: int, offset: int, data: bytes) -> None:
+        """Add what comes behind an offset, as far as it is not kept."""
+        path = self.path(job, attempt)
+        have = path.stat().st_size if path.exists() else 0
+        if offset <= have < offset + len(data):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(data[have - offset :])
+
     def remove(self, job: str) -> None:
         """Everything of a job: what it has written, and what was to be run."""
         with suppress(FileNotFoundError):

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tasuki.errors import ConfigError, Conflict
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, Observation
 
-__all__ = ["Page", "Provider", "Request", "Sight", "Signing", "is_large"]
+__all__ = ["Page", "Provider", "Request", "Sight", "Signing", "anew", "is_large"]
 
 INLINE_BYTES = 256 * 1024
 
@@ -26,6 +27,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     cwd: str | None = None
     webhook_url: str | None = None
+
+
+def anew(job: Job, request: Request | None, restart: str | None) -> dict[str, Any]:
+    """`Provider.again` where a job can only begin from its inputs."""
+    if request is None:
+        raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")
+    if restart is not None:
+        raise ConfigError(f"job {job.id} can't begin from {restart}", hint="it can only begin anew, without --from")
+    return {}
 
 
 class Sight(NamedTuple):
@@ -62,6 +72,19 @@ class Provider(Protocol):
     """What jobs run on that name none."""
     prices: Mapping[str, float]
     """USD a second, by hardware."""
+    by_turns: bool
+    """Its jobs wait on record for their turn (a free place, the next sync): nobody submits them at once."""
+
+    def check(self, request: Request, /) -> None:
+        """ConfigError for what it can't run."""
+        ...
+
+    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:
+        """What is to be remembered of a new attempt, which begins from its inputs, or from an output of the last one.
+
+        Conflict for a job that was not submitted here, ConfigError for an output that it can't begin from.
+        """
+        ...
 
     async def validate(self) -> Validated:
         """Whether it takes our key, and whom it takes us for; from then on `account` is known."""

@@ -4,11 +4,13 @@ A job waits here as `pending` until a sync uploads it, all in one stream, and ha
 is observed like any provider's word. Another attempt of the agent's (a job that was lost) is another attempt here.
 """
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,25 +21,27 @@ from tasuki.files import replace_file
 from tasuki.hpc.agent import Ticket
 from tasuki.hpc.calculation import Calculation, Wanted, calculation
 from tasuki.hpc.exchange import Exchange
+from tasuki.hpc.outputs import Watched
 from tasuki.hpc.profiles import PROFILES
 from tasuki.hpc.report import Cursor, Event, Report
 from tasuki.hpc.results import Fetched, Selection, fetch
 from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
-from tasuki.hpc.transport import Transport
+from tasuki.hpc.transport import Told, Transport, quiet
 from tasuki.jobs.desk import Desk
-from tasuki.jobs.queue_runs import record_run
+from tasuki.jobs.queue_outputs import Outputs
 from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
 from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
 from tasuki.settings import Settings
 from tasuki.store import JobsWanted
 
-__all__ = ["HPC", "QueueSync", "Queues", "Synced", "hpc_id", "queues_of", "results_folder", "site_of", "timestamp"]
+__all__ = [
+    "HPC", "QueueSync", "Queues", "Submission", "Synced", "hpc_id", "queues_of", "queues_read", "results_folder", "site_of",
+    "timestamp",
+]  # fmt: skip
 
 HPC = "hpc"
-SMALL_BYTES = 64 << 20
-"""Larger outputs are fetched, and not read for metrics."""
 
 
 class Synced(NamedTuple):
@@ -59,21 +63,33 @@ class Memory(msgspec.Struct):
     number: int = 0
 
 
+class Submission(msgspec.Struct, frozen=True):
+    """How a calculation is submitted beside what it asks of the queue: under which name, what is to be remembered, whether every
+    input must be there, and in which project its run is recorded.
+    """
+
+    name: str | None = None
+    metadata: dict[str, Any] = {}
+    strict: bool = False
+    project: str | None = None
+
+
 class Queues:
     """All jobs in queues of one data folder."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    async def submit(self, site: Site, folder: Path, wanted: Wanted, *, strict: bool = False) -> tuple[Job, list[str]]:
+    async def submit(self, site: Site, folder: Path, wanted: Wanted, submission: Submission) -> tuple[Job, list[str]]:
         """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
-        made = calculation(folder, wanted, strict=strict)
+        made = calculation(folder, wanted, strict=submission.strict)
         id = secrets.token_hex(6)
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+        facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
         await self.desk.record(JobCreated(
-            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=made.folder.name,
+            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=submission.name or made.folder.name,
             hardware_type=site.scheduler, command=[made.command],
-            metadata={"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said},
+            metadata=submission.metadata | facts | ({"project": submission.project} if submission.project else {}),
         ))  # fmt: skip
         return await self.job(id), made.warnings
 
@@ -81,7 +97,7 @@ class Queues:
         """One job, by its id or a unique beginning of it. NotFound for any other."""
         found: Job = (await self.desk.ask(lambda questions: questions.job(id))).job
         if found.provider != HPC:
-            raise NotFound(f"job {id} is in no queue", hint="tasuki hpc jobs")
+            raise NotFound(f"job {id} is in no queue", hint="tasuki job list --on hpc")
         return found
 
     async def all(self, site: str | None = None) -> list[Job]:
@@ -94,33 +110,6 @@ class Queues:
         """Those of a host that are not over, the oldest first."""
         found = await self.desk.ask(lambda questions: questions.active(HPC))
         return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
-
-    async def cancel(self, job: Job) -> Job:
-        """Ask for its end; one that was not uploaded ends here. Conflict for one that is over."""
-        if job.status.is_final:
-            raise Conflict(f"job {job.id} is {job.status}")
-        if job.status is JobStatus.PENDING:
-            return await self.desk.observe(
-                job, "cancel", JobStatus.CANCELLED, raw_status="CANCELLED", ended=self.desk.clock.now_us()
-            )
-        return await self.desk.observe(job, "cancel", cancel_requested=True)
-
-    async def retry(self, job: Job, restart: str | None = None) -> Job:
-        """A new attempt, from the inputs or from an output of the last one. Conflict for a job that is not over."""
-        if job.status.is_active:
-            raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
-        restarts = PROFILES[str(job.metadata.get("profile"))].restarts
-        if restart is not None and restart not in restarts:
-            raise ConfigError(
-                f"job {job.id} can't begin from {restart}", hint=f"there is {', '.join(restarts) or 'nothing to begin from'}"
-            )
-        files = {} if restart is None else {restart: restarts[restart]}
-        again = Observation(
-            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
-            metadata={"restart": files},
-        )  # fmt: skip
-        await self.desk.record(again)
-        return await self.job(job.id)
 
     def plan(self, job: Job) -> Calculation:
         """A job's calculation, as its folder is now."""
@@ -138,19 +127,29 @@ async def queues_of(settings: Settings) -> AsyncIterator[Queues]:
         await desk.close()
 
 
-class QueueSync:
-    """A sync with one host."""
+@asynccontextmanager
+async def queues_read(settings: Settings) -> AsyncIterator[Queues]:
+    """The same, to be read only: nothing in the data folder changes, not even what is made of the journals."""
+    with TemporaryDirectory(prefix="tasuki-") as folder:
+        async with queues_of(msgspec.structs.replace(settings, dir=Path(folder), journal=settings.journal_root)) as queues:
+            yield queues
 
-    def __init__(self, queues: Queues, site: Site, transport: Transport) -> None:
+
+class QueueSync:
+    """A sync with one host. `told` hears how far it is: with what, of how many bytes."""
+
+    def __init__(self, queues: Queues, site: Site, transport: Transport, *, told: Told = quiet) -> None:
         self.queues = queues
         self.desk = queues.desk
         self.site = site
         self.transport = transport
         self.exchange = Exchange(site, transport)
+        self.told = told
+        self.outputs = Outputs(queues.desk.settings)
         self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
         self.errors: list[str] = []
 
-    async def once(self, *, download: bool = False, project: str | None = None) -> Synced:
+    async def once(self, *, download: bool = False) -> Synced:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
         with self.held():
             memory = self.memory()
@@ -163,12 +162,13 @@ class QueueSync:
                 )
                 for job, ticket in sent
             )
-            report = await self.exchange.report(Cursor(memory.first, memory.offset))
-            over = await self.take(report)
+            active = await self.queues.active(self.site.name)
+            report = await self.exchange.report(Cursor(memory.first, memory.offset), await self.watched(active))
+            over = await self.take(active, report)
             memory.first, memory.offset = report.cursor
             self.remember(memory)
-            for job in over:
-                await self.bring_home(job, download=download, project=project)
+            for job in over if download else ():
+                await self.bring_home(job)
             submitted = {event.job for event in report.events if event.kind == "SUBMITTED"}
             return Synced(
                 uploaded=len(sent),
@@ -205,7 +205,7 @@ class QueueSync:
         self.remember(memory)
         await self.record(seen)
         if files:
-            await self.exchange.upload(files)
+            await self.exchange.upload(files, self.told)
         for job, ticket in sent:
             if files_of := restarted(job):
                 await self.exchange.place_restart(ticket.id, files_of, job.attempt)
@@ -219,17 +219,23 @@ class QueueSync:
             number = memory.number
         return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
 
-    async def take(self, report: Report) -> list[Job]:
-        """Record what the report says of each job; returns those that are over since."""
+    async def watched(self, jobs: Sequence[Job]) -> list[Watched]:
+        """Those that may be writing, and what is here of that."""
+        begun = [job for job in jobs if job.raw_status in ("SUBMITTED", "RUNNING", "UPLOADED")]
+        return await asyncio.to_thread(lambda: [self.outputs.watched(job) for job in begun])
+
+    async def take(self, active: Sequence[Job], report: Report) -> list[Job]:
+        """Record what the report says of each job, and what they have written; returns those that are over since."""
         events: dict[str, list[Event]] = {}
         for event in report.events:
             if event.job:
                 events.setdefault(event.job, []).append(event)
-        active = await self.queues.active(self.site.name)
         await self.record(
             seen for job in active for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), []))
         )
         now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        for job in now.values():
+            await asyncio.to_thread(self.outputs.take, job, report.outputs)
         return [job for job in now.values() if job.status.is_final]
 
     def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
@@ -244,29 +250,19 @@ class QueueSync:
         if news:
             await self.desk.record(*news)
 
-    async def bring_home(self, job: Job, *, download: bool, project: str | None) -> None:
-        """Fetch results, if wanted, and record the run that they tell of. What fails here can be had again by `fetch`."""
-        if not download:
-            return
+    async def bring_home(self, job: Job) -> None:
+        """Fetch results. What fails here can be had again by `fetch`."""
         try:
-            await self.fetch(job, project=project)
+            await self.fetch(job)
         except (RemoteError, OSError) as error:
             self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
 
-    async def fetch(self, job: Job, selection: Selection | None = None, *, project: str | None = None) -> Fetched:
-        """Bring results here, beside the inputs, and record the run that they tell of, once."""
+    async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:
+        """Bring results here, beside the inputs, and record what they say that was not heard while the job ran."""
         profile = PROFILES[str(job.metadata.get("profile"))]
         target = results_folder(job)
-        fetched = await fetch(self.transport, self.site, hpc_id(job), target, selection or Selection(profile.outputs))
-        texts = {
-            path.name: path.read_text(errors="replace")
-            for path in target.iterdir()
-            if path.is_file() and path.stat().st_size <= SMALL_BYTES and Selection(profile.reads).wants_name(path.name)
-        }
-        if texts:
-            record_run(self.desk.settings, job, profile.read(texts), project or "hpc")
-        if (stdout := target / "stdout.txt").is_file():
-            self.desk.logs.keep(job.id, job.attempt, stdout.read_text(errors="replace"))
+        fetched = await fetch(self.transport, self.site, hpc_id(job), target, selection or Selection(profile.outputs), self.told)
+        await asyncio.to_thread(self.outputs.fetched, job, target)
         return fetched
 
     # -- what is kept

@@ -225,9 +225,9 @@ class Jobs:
         await self.after_look()
         return await self.get(job.id)
 
-    async def retry(self, id: str, user: str | None = None) -> JobShown:
-        """A new attempt at a job that is over."""
-        job = await self.submitting.retry((await self.row(id, user)).job)
+    async def retry(self, id: str, user: str | None = None, *, restart: str | None = None) -> JobShown:
+        """A new attempt at a job that is over; in a queue, it may begin from an output of the last one."""
+        job = await self.submitting.retry((await self.row(id, user)).job, restart)
         await self.after_look()
         return await self.get(job.id)
 

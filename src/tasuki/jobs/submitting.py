@@ -33,8 +33,6 @@ __all__ = ["Submission", "Submitting"]
 SUBMITTING = "submitting"
 WAITING = "waiting for its turn"
 MOST_PAGES = 3
-NOT_RECOVERED = ("local", "hpc")
-"""Jobs of these wait for their turn, or for the next sync."""
 WAIT_SECONDS = 0.05
 LOOK_US = 600_000_000
 SLACK_US = 300_000_000
@@ -70,8 +68,7 @@ class Submitting:
         provider = self.desk.provider(wanted.provider)
         if not self.desk.is_configured(wanted.provider):
             raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
-        if wanted.provider == "local" and not wanted.request.command:
-            raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
+        provider.check(wanted.request)
         id = secrets.token_hex(6)
         if wanted.key is not None:
             id = await self.claimed(wanted, wanted.key, id)
@@ -103,15 +100,17 @@ class Submitting:
             raise Conflict(f"the key {key!r} was used for another submission", hint=f"that is job {claim.job}; use another key")
         return claim.job
 
-    async def retry(self, job: Job) -> Job:
-        """A new attempt at a job that is over. Conflict for one that is not, or that was not submitted here."""
+    async def retry(self, job: Job, restart: str | None = None) -> Job:
+        """A new attempt at a job that is over, from its inputs or from an output of the last one.
+
+        Conflict for a job that is not over, or that was not submitted here; ConfigError for an output that it can't begin from.
+        """
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
-        if self.request(job) is None:
-            raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")
         again = Observation(
-            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING
-        )
+            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
+            metadata=self.desk.provider(job.provider).again(job, self.request(job), restart),
+        )  # fmt: skip
         with self.held(job.id) as is_ours:
             if not is_ours:
                 raise Conflict(f"somebody else tries job {job.id} again in this moment")
@@ -126,7 +125,7 @@ class Submitting:
         job = (await self.desk.ask(lambda questions: questions.job(beginning.job))).job
         if job.provider == "local":
             return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
-        return await self.go_on(job)
+        return job if self.desk.provider(job.provider).by_turns else await self.go_on(job)
 
     async def begin(self, job: Job) -> Job:
         """Start a job of this machine: its turn has come."""
@@ -242,8 +241,8 @@ class Submitting:
         """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
         jobs = await self.desk.ask(lambda questions: questions.active())
         for job in jobs:
-            is_waiting = job.provider not in NOT_RECOVERED and job.external_id is None and not self.is_given_up(job)
-            if is_waiting and self.desk.is_configured(job.provider):
+            is_waiting = job.external_id is None and not self.is_given_up(job)
+            if is_waiting and self.desk.is_configured(job.provider) and not self.desk.provider(job.provider).by_turns:
                 with suppress(RemoteUnavailable, RemoteRejected):
                     await self.recover_one(job)
 

@@ -193,7 +193,7 @@ class Route:
             self.begin_bisect(source, item.offset)
 
     def begin_bisect(self, source: Source, high: int) -> None:
-        """Contents differ before `high`: look for the last common boundary between frames; if we can't read so far now, ask anew."""
+        """Contents differ before `high`: look for the last common boundary between frames. Where we can't read so far, ask anew."""
         self.acked, self.state = START, State.BISECT
         self.boundaries, offset = [0], 0
         for piece in self.pieces(source, 0):

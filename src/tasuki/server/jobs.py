@@ -306,13 +306,13 @@ async def cancel(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[b
 @post("/api/cloud/jobs/{id:str}/retry", status_code=202, summary="Try a job again", opt=needs(Scope.WRITE), responses={
     202: ResponseSpec(JobAnswer, description="A new attempt is on record"), **PROBLEMS,
 })  # fmt: skip
-async def retry(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """A new attempt at a job that is over."""
+async def retry(request: Request_, jobs: Jobs, id: FromPath[str], restart: FromQuery[str | None] = None) -> Response[bytes]:
+    """A new attempt at a job that is over; one in a queue may begin from an output of the last attempt, like CONTCAR."""
     with translated():
         found = await jobs.get(id, user_of(request))
         if found.is_active:
             raise Refusal(409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status)
-        return one(await jobs.retry(found.job_id, user_of(request)), 202)
+        return one(await jobs.retry(found.job_id, user_of(request), restart=restart), 202)
 
 
 @get("/api/cloud/metrics", summary="Counts and costs", opt=needs(Scope.READ), responses={

@@ -44,7 +44,7 @@ def test_a_line_is_read() -> None:
 
 def test_only_what_is_new_comes(root: Path) -> None:
     log = root / "log/agent.log"
-    assert ask(root) == Report(1, Cursor(), [], {}, {}, set(), {})
+    assert ask(root) == Report(1, Cursor(), [], {}, {}, set(), {}, [])
     log.write_text(f"{FIRST}\n")
     report = ask(root)
     assert [event.sequence for event in report.events] == [1]
@@ -53,6 +53,15 @@ def test_only_what_is_new_comes(root: Path) -> None:
     again = ask(root, report.cursor)
     assert [event.sequence for event in again.events] == [2]
     assert ask(root, again.cursor).events == []
+
+
+def test_outputs_behind_a_report_leave_it_whole(root: Path) -> None:
+    (root / "started/j1.1").mkdir()
+    (root / "started/j1.1/sid").write_text("7\n")
+    plain = subprocess.run(["sh", str(root / "agent.sh"), "report", "0", "0", "0"], stdout=subprocess.PIPE, check=True).stdout
+    report = parse_report(plain + b"outputs\nj1 1 stdout.txt 0 2 2\nok\n", SITE, START)
+    assert report.started == parse_report(plain, SITE, START).started == {("j1", 1)}
+    assert [piece.data for piece in report.outputs] == [b"ok"]
 
 
 def test_a_line_that_is_half_written_comes_when_it_is_whole(root: Path) -> None:

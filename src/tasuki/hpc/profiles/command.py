@@ -18,4 +18,4 @@ def read(texts: Mapping[str, str]) -> Outcome:  # noqa: ARG001 - nothing is know
     return Outcome(None)
 
 
-COMMAND = Profile("command", choose, None, None, ("*",), (), {}, read)
+COMMAND = Profile("command", choose, None, None, ("*",), (), {}, (), read)

@@ -47,5 +47,6 @@ ELK = Profile(
     ("*.OUT", "stdout.txt"),
     ("TOTENERGY.OUT", "INFO.OUT", "stdout.txt"),
     {"STATE.OUT": "STATE.OUT"},
+    ("TOTENERGY.OUT",),
     read,
 )

@@ -50,6 +50,8 @@ class Profile(NamedTuple):
     """Outputs of which `read` wants the texts."""
     restarts: Mapping[str, str]
     """Outputs from which a next attempt may begin, and as which inputs."""
+    grows: tuple[str, ...]
+    """Outputs that grow while it runs, line by line, and of which `read` makes points."""
     read: Callable[[Mapping[str, str]], Outcome]
     """From the texts of outputs, as far as there are any."""
 

@@ -116,5 +116,6 @@ VASP = Profile(
     ("OUTCAR", "vasprun.xml", "OSZICAR", "CONTCAR", "stdout.txt"),
     ("OSZICAR", "OUTCAR", "CONTCAR"),
     {"CONTCAR": "POSCAR"},
+    ("OSZICAR",),
     read,
 )

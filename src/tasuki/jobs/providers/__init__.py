@@ -24,7 +24,7 @@ def open_replicate(settings: Settings, changes: Mapping[str, Any], clock: Clock)
 
 
 PROVIDERS: dict[str, Open] = {
-    "hpc": lambda settings, _, clock: Hpc(settings.dir, clock=clock),
+    "hpc": lambda settings, _, clock: Hpc(settings, clock=clock),
     "local": lambda settings, _, clock: Local(settings.dir, settings.providers.local, clock=clock),
     "replicate": open_replicate,
 }

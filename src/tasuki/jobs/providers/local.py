@@ -19,13 +19,13 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import NotFound, RequestRefused
+from tasuki.errors import ConfigError, NotFound, RequestRefused
 from tasuki.files import replace_file
 from tasuki.jobs.logs import LOG, job_folder
-from tasuki.jobs.provider import Page, Request, Sight
+from tasuki.jobs.provider import Page, Request, Sight, anew
 from tasuki.jobs.shown import Validated
 from tasuki.journal import pid_start, this_process
 from tasuki.records import Job, JobStatus, Observation
@@ -70,6 +70,7 @@ class Local:
     title = "this machine"
     hardware: str | None = None
     prices: Mapping[str, float] = {}
+    by_turns = True
 
     def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM) -> None:
         self.root = root
@@ -86,6 +87,15 @@ class Local:
     async def validate(self) -> Validated:
         """Whoever asks is here."""
         return Validated(valid=True, user_info={"host": socket.gethostname()})
+
+    def check(self, request: Request, /) -> None:
+        """There must be a command."""
+        if not request.command:
+            raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
+
+    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:
+        """A command begins anew."""
+        return anew(job, request, restart)
 
     async def prepare(self, _: Job, request: Request, /) -> Request:
         """It is all here."""

@@ -17,7 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
 from tasuki.jobs.prices import REPLICATE_PRICES
-from tasuki.jobs.provider import Page, Request, Sight, is_large
+from tasuki.jobs.provider import Page, Request, Sight, anew, is_large
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
@@ -48,6 +48,7 @@ class Replicate:
 
     name = "replicate"
     title = "Replicate"
+    by_turns = False
 
     def __init__(self, settings: ReplicateSettings, *, clock: Clock = SYSTEM) -> None:
         self.settings = settings
@@ -65,6 +66,13 @@ class Replicate:
     async def close(self) -> None:
         """Close the connections."""
         await self.client.aclose()
+
+    def check(self, request: Request, /) -> None:
+        """It says itself what it does not take."""
+
+    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:
+        """A prediction begins anew."""
+        return anew(job, request, restart)
 
     async def validate(self) -> Validated:
         """`GET /v1/account`."""

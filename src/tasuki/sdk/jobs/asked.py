@@ -20,7 +20,6 @@ class Act(StrEnum):
     """What can be done with a job that is there."""
 
     CANCEL = "cancel"
-    RETRY = "retry"
     DELETE = "delete"
 
 
@@ -50,6 +49,10 @@ class JobsAsked(Protocol):
 
     def act(self, id: str, what: Act) -> JobShown:
         """Do something with a job; it as it is then."""
+        ...
+
+    def retry(self, id: str, restart: str | None = None) -> JobShown:
+        """Try a job again that is over: from its inputs, or, in a queue, from an output of the last attempt."""
         ...
 
     def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:

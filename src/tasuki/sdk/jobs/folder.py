@@ -99,15 +99,21 @@ class FolderJobs:
             match what:
                 case Act.CANCEL:
                     return await self.jobs.cancel(job.job_id)
-                case Act.RETRY:
-                    await self.jobs.retry(job.job_id)
-                    await self.tend_once()
-                    return await self.jobs.get(job.job_id)
                 case Act.DELETE:
                     await self.jobs.delete(job.job_id)
             return job
 
         return self.run(done())
+
+    def retry(self, id: str, restart: str | None = None) -> JobShown:
+        """See JobsAsked."""
+
+        async def again() -> JobShown:
+            job = await self.jobs.retry(id, restart=restart)
+            await self.tend_once()
+            return await self.jobs.get(job.job_id)
+
+        return self.run(again())
 
     def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsAsked."""

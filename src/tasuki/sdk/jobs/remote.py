@@ -74,6 +74,10 @@ class RemoteJobs:
             return self.job("DELETE", f"jobs/{segment(id)}")
         return self.job("POST", f"jobs/{segment(id)}/{what}")
 
+    def retry(self, id: str, restart: str | None = None) -> JobShown:
+        """See JobsAsked."""
+        return self.job("POST", f"jobs/{segment(id)}/retry", params={} if restart is None else {"restart": restart})
+
     def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsAsked. A stream that breaks off is taken up again where it was."""
         if not follow:

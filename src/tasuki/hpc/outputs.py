@@ -1,0 +1,72 @@
+"""What jobs write while they run: what is new behind what is here, of any number of files, in one command."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+__all__ = ["MARK", "STDOUT", "Piece", "Watched", "outputs_script", "parse_outputs"]
+
+STDOUT = "stdout.txt"
+MARK = b"outputs\n"
+PIECE_BYTES = 1 << 20
+"""So much of a file at most comes at a time."""
+SCRIPT = f"""
+echo outputs
+output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which writes into the folder of those before it
+    file=jobs/$1/$3 begun=started/$1.$2/sid
+    [ -f "$file" ] && [ -e "$begun" ] && [ ! -e "started/$1.$(($2 + 1))/sid" ] || return 0
+    [ "$3" = {STDOUT} ] || [ -n "$(find "$file" -newer "$begun")" ] || return 0
+    size=$(($(wc -c <"$file")))
+    more=$((size - $4))
+    [ $more -gt 0 ] || more=0
+    [ $more -le {PIECE_BYTES} ] || more={PIECE_BYTES}
+    echo "$1 $2 $3 $4 $size $more"
+    [ $more -eq 0 ] || tail -c "+$(($4 + 1))" "$file" | head -c $more
+    echo
+}}
+"""
+
+
+class Watched(NamedTuple):
+    """An attempt of a job, and how many bytes of each of its outputs are here."""
+
+    job: str
+    attempt: int
+    offsets: Mapping[str, int]
+
+
+class Piece(NamedTuple):
+    """What comes behind an offset of an output, which has `size` bytes by now."""
+
+    job: str
+    attempt: int
+    name: str
+    offset: int
+    size: int
+    data: bytes
+
+
+def outputs_script(watched: Iterable[Watched]) -> str:
+    """Lines that print what is new; to be run in the agent's folder."""
+    calls = [
+        f"output {shlex.quote(one.job)} {one.attempt} {shlex.quote(name)} {offset}"
+        for one in watched
+        for name, offset in one.offsets.items()
+    ]
+    return "\n".join([SCRIPT, *calls]) if calls else ""
+
+
+def parse_outputs(text: bytes) -> list[Piece]:
+    """What such lines have printed. A file that was cut while it was read ends it: the rest comes the next time."""
+    found: list[Piece] = []
+    place = 0
+    while (end := text.find(b"\n", place)) >= 0:
+        words = text[place:end].decode(errors="replace").split(" ")
+        if len(words) != 6 or not all(word.isdecimal() for word in (words[1], *words[3:])):
+            break
+        job, attempt, name, offset, size, more = words
+        begin, place = end + 1, end + 1 + int(more) + 1
+        if text[place - 1 : place] != b"\n":
+            break
+        found.append(Piece(job, int(attempt), name, int(offset), int(size), text[begin : place - 1]))
+    return found
