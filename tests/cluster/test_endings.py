@@ -100,6 +100,17 @@ def test_one_that_is_lost_too_often_has_failed(cluster: Cluster, desk: Desk) -> 
     assert event(desk, id, "FAILED")["reason"] == "lost"
 
 
+@pytest.mark.parametrize("scheduler", ["pbs", "slurm"])
+def test_a_watchdog_sees_a_last_job_that_was_killed_without_a_word(cluster: Cluster, scheduler: str) -> None:
+    """Nobody is there to trigger; and what is over leaves no watchdog behind."""
+    desk = Desk(cluster, f"watched_{scheduler}", scheduler=scheduler, watchdog=True)
+    (id,) = desk.submit(f"[ -e ../../once ] || {{ : >../../once; sleep 3; kill -9 $PPID; sleep 600; }}; {RUN}")
+    desk.wait(1, "done")
+    assert [event.kind for event in desk.events() if event.kind in ("LOST", "DONE")] == ["LOST", "DONE"]
+    assert desk.ran()[id] == 1
+    eventually(lambda: "tasuki_watch" not in cluster.slurm("squeue", "--noheader", "--format=%j"))
+
+
 def test_while_no_scheduler_answers_nothing_is_submitted_and_nothing_lost(cluster: Cluster, desk: Desk) -> None:
     (runs,) = desk.submit(slow(4))
     eventually(lambda: desk.ran()[runs] == 1)

@@ -43,6 +43,9 @@ def add(  # noqa: PLR0913 - options
     max_running: Annotated[int, typer.Option("--max-running", help="While so many run, nothing is submitted.")] = 30,
     transport: Annotated[str, typer.Option("--transport", help="openssh, asyncssh or local.")] = "openssh",
     path: Annotated[str, typer.Option("--path", help="Folders of the scheduler's commands, where none are found.")] = "",
+    watchdog: Annotated[
+        bool, typer.Option("--watchdog", help="Keep one more job in the queue, which sees those that are killed without a word.")
+    ] = False,
     ssh_config: Annotated[str | None, typer.Option("--ssh-config", help="In place of ~/.ssh/config.")] = None,
     dir: Dir = None,
 ) -> None:  # fmt: skip
@@ -51,7 +54,7 @@ def add(  # noqa: PLR0913 - options
 
     site = Site(
         name=name, host=host, scheduler=scheduler, root=root, max_queued=max_queued, max_running=max_running, transport=transport,
-        path=path, ssh_config=ssh_config,
+        path=path, ssh_config=ssh_config, watchdog=watchdog,
     )  # fmt: skip
     Sites(settings_for(dir).dir).add(site)
     say(f"{name} is {host}; next: tasuki hpc login {name}" if transport == "openssh" else f"{name} is {host}")

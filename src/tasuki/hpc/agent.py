@@ -103,6 +103,7 @@ def configuration(site: Site) -> str:
         "MAX_ATTEMPTS": site.max_attempts,
         "GRACE_SECONDS": site.grace_seconds,
         "BACKOFF_SECONDS": site.backoff_seconds,
+        "WATCHDOG": int(site.watchdog),
     } | ({"PATH": site.path} if site.path else {})
     return "".join(f"{key}={value}\n" for key, value in values.items())
 

@@ -3,6 +3,7 @@
 #
 #   agent.sh trigger                  look after all jobs once, or leave it to whoever does so at this moment
 #   agent.sh run ID ATTEMPT           a job's own part, on its node: run the payload once, say how it ended, trigger
+#   agent.sh watch                    the watchdog's part, on its node: trigger, and again where jobs have vanished
 #   agent.sh report OFFSET FIRST WAIT what the log has after a byte, all flags, all states; waits so long for a pass to end
 #   agent.sh manifest ID              hash, size and name of every file of a job
 #   agent.sh look [names]             own jobs in the queue: id, Q or R [, name]
@@ -15,6 +16,7 @@
 #   flags/<id>.<attempt>       how it ended: DONE, FAIL or KILLED; the scheduler's id; KEY=VALUE lines
 #   cancel/<id>  kick.d/<any>  requests
 #   seen/<id>.<attempt>        when the queue was first found to lack it
+#   watchdog, watch/           the id of the job that waits for the end of the others, and its folder
 #   lock/                      one file, `free` or named after its holder: taking, keeping and taking over are renames of it
 set -u
 umask 077
@@ -28,7 +30,7 @@ cd "$root" || exit 70
 
 # ------------------------------------------------------------------------------------------------------- configuration
 
-scheduler=pbs max_queued=40 max_running=30 max_attempts=3 grace_seconds=120 backoff_seconds=60 lock_seconds=600
+scheduler=pbs max_queued=40 max_running=30 max_attempts=3 grace_seconds=120 backoff_seconds=60 lock_seconds=600 watchdog=0
 
 number() { # number VALUE OTHERWISE
     case $1 in '' | *[!0-9]*) echo "$2" ;; *) echo "$1" ;; esac
@@ -45,6 +47,7 @@ configure() {
             GRACE_SECONDS) grace_seconds=$(number "$value" "$grace_seconds") ;;
             BACKOFF_SECONDS) backoff_seconds=$(number "$value" "$backoff_seconds") ;;
             LOCK_SECONDS) lock_seconds=$(number "$value" "$lock_seconds") ;;
+            WATCHDOG) watchdog=$(number "$value" 0) ;;
             PATH) PATH=$value:$PATH ;;
         esac
     done <conf
@@ -259,6 +262,7 @@ pass() {
     resolve_claimed
     follow_submitted
     submit_waiting
+    [ "$watchdog" -eq 0 ] || [ -z "$alive" ] || keep_watchdog
 }
 
 any_of() {
@@ -359,7 +363,7 @@ record() { # record FILE: it is in the queue under $sid
 }
 
 follow_submitted() {
-    queued=0 running=0 unwanted='' unwanted_running=''
+    queued=0 running=0 unwanted='' unwanted_running='' alive='' last=''
     for ticket in submitted/*; do
         [ -e "$ticket" ] || continue
         beat
@@ -372,6 +376,7 @@ follow_submitted() {
             Q) queued=$((queued + 1)); [ ! -e "cancel/$id" ] || unwanted="$unwanted $sid" ;;
             *) ! missing "$ticket" || queued=$((queued + 1)); continue ;;
         esac
+        alive="$alive:$sid" last=$id
         rm -f "seen/$id.$attempt"
     done
     # those that wait first: they would take the place of the others
@@ -428,7 +433,7 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
     sid=$(printf '%s\n' "$said" | submitted_id)
     if [ $code -eq 0 ] && [ -n "$sid" ]; then
         record "$1"
-        queued=$((queued + 1))
+        queued=$((queued + 1)) alive="$alive:$sid" last=$id
         return 0
     fi
     printf '%s\n' "$said" >"jobs/$id/.run/refused.txt"
@@ -452,6 +457,33 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
     else
         amend "$1" ERRORS="$errors" AFTER="$(($(date +%s) + backoff_seconds))"
         mv "$1" waiting/
+    fi
+}
+
+keep_watchdog() { # a job behind all others that run or wait now: it sees those that ended too hard to say so
+    [ ! -e watchdog ] || [ -z "$(in_queue "$(cat watchdog)")" ] || return 0
+    mkdir -p watch
+    # shellcheck disable=SC2016 # a script for another shell
+    {
+        echo '#!/bin/sh'
+        sed -n -e '/^#PBS -[qA] /p' -e '/^#SBATCH --partition=/p' -e '/^#SBATCH --account=/p' "jobs/$last/.run/job.sh"
+        case $scheduler in pbs) echo '#PBS -l walltime=00:10:00' ;; slurm) echo '#SBATCH --time=00:10:00' ;; esac
+        echo 'cd "${PBS_O_WORKDIR:-${SLURM_SUBMIT_DIR:-.}}" && exec /bin/sh ../agent.sh watch'
+    } >watch/job.sh
+    said=$( (
+        cd watch || exit
+        # shellcheck disable=SC2046 # one word a variable
+        unset $(without_job) none
+        case $scheduler in
+            pbs) qsub -N tasuki_watch -r n -j oe -o out -W "depend=afterany$alive" job.sh ;;
+            slurm) sbatch --parsable --no-requeue --job-name=tasuki_watch --output=out --dependency="afterany$alive" job.sh ;;
+        esac </dev/null 2>&1
+    ) )
+    sid=$(printf '%s\n' "$said" | submitted_id)
+    if [ -n "$sid" ]; then
+        echo "$sid" >tmp/watchdog && mv tmp/watchdog watchdog
+    else
+        note QSUB_ERROR - 0 text="watchdog: $(telling "$said")"
     fi
 }
 
@@ -539,6 +571,19 @@ ended() {
     if [ "$code" -eq 0 ]; then tell DONE; else tell FAIL; fi
     cd "$root" || exit
     configure
+    trigger_from_node
+}
+
+watch() { # it is no longer the one that waits; those that are missing now may be lost a grace period later
+    rm -f watchdog
+    configure
+    trigger_from_node
+    any_of seen/* || return 0
+    sleep $((grace_seconds + 1))
+    trigger_from_node
+}
+
+trigger_from_node() { # here, if the scheduler is here, else where the job was submitted, else by whoever comes next
     origin=${PBS_O_HOST:-${SLURM_SUBMIT_HOST:-}}
     if command -v qsub >/dev/null || command -v sbatch >/dev/null; then
         sh "$root/agent.sh" trigger
@@ -604,7 +649,7 @@ await_pass() { # await_pass TENTHS: until nobody holds the lock
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-    trigger | run | report | manifest) "$command" "$@" ;;
+    trigger | run | watch | report | manifest) "$command" "$@" ;;
     look) configure; look "$@" ;;
     parse) parse "$1" ;;
     version) echo $VERSION ;;

@@ -32,6 +32,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     backoff_seconds: int = 60
     path: str = ""
     """Folders with the scheduler's commands, where a plain shell there does not find them."""
+    watchdog: bool = False
+    """Whether one more job waits for the end of the others, to see those that ended too hard to say so."""
     auto_deploy: bool = True
     ssh_config: str | None = None
 
