@@ -77,6 +77,8 @@ class Sender:
         self.most_items, self.most_bytes = BATCH_ITEMS, BATCH_BYTES
         self.boot_id = acks.boot_id if acks else None
         self.routes: dict[str, Route] = {}
+        self.turn = 0
+        """The first of the waiting streams in the next batch: the one behind the last that was served."""
         self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
 
     def look(self) -> None:
@@ -188,9 +190,11 @@ class Sender:
         """What to say in the next request: a piece of each stream in turn, as much as fits."""
         spoken: list[Spoken] = []
         left = self.most_bytes
-        waiting = self.open_routes()[: self.most_items]
+        waiting = self.open_routes()
+        turn = self.turn % len(waiting) if waiting else 0
+        waiting = (waiting[turn:] + waiting[:turn])[: self.most_items]
         share = max(min(SMALL_BYTES, self.most_bytes), self.most_bytes // max(len(waiting), 1))
-        for route in waiting:
+        for self.turn, route in enumerate(waiting, turn + 1):
             data, records = self.data_for(route, min(left, share))
             item = route.item(self.source, data)
             if item is not None:

@@ -107,6 +107,8 @@ class HttpTransport:
         with closing(TimelyResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
             response.begin()
             content = response.read(LONGEST_ANSWER_BYTES)
+            if response.length:
+                raise http.client.IncompleteRead(content, response.length)
         if response.will_close:
             self.close()
         return Answer(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))

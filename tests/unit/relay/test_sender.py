@@ -79,6 +79,22 @@ def test_a_request_has_about_a_mebibyte_and_every_stream_gets_its_share():
     assert len(wire.requests) > 4
 
 
+def test_a_stream_behind_many_that_never_end_has_its_turn():
+    wire = Counted()
+    streams = source(**{f"busy{n:02}": 12_000 for n in range(40)}, last=1)
+    sender = Sender(streams, wire)
+    sender.once()  # where are they all?
+    rounds = 0
+    while "last" not in {stream.writer for stream in wire.store.streams() if stream.size}:
+        sender.once()
+        rounds += 1
+    assert rounds <= 4
+    drained(sender)
+    assert {writer: received.data for writer, received in wire.store.received.items()} == {
+        writer: received.data for writer, received in streams.received.items()
+    }
+
+
 def test_a_failed_request_changes_nothing():
     wire = Counted()
     sender = Sender(source(a=3), wire)

@@ -84,7 +84,7 @@ class Seen(HttpTransport):
         return connection
 
 
-@pytest.mark.parametrize("said", [b"", b"nonsense\r\n"])
+@pytest.mark.parametrize("said", [b"", b"nonsense\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"])
 def test_a_connection_that_breaks_is_closed_at_once_whoever_still_looks_at_the_error(said):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
