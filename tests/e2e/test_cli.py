@@ -109,6 +109,8 @@ def test_doctor_verify_and_rebuild_of_a_sound_folder(folder: Path) -> None:
     assert (rebuilt.returncode, rebuilt.stdout) == (0, "")
     assert re.search(r"rebuilt: \d+ records", rebuilt.stderr)
     assert len(tsv(folder, "run", "list")) == 3
+    assert len(tsv(folder, "run", "list", "--status", "failed")) == 2
+    assert len(tsv(folder, "run", "list", "--status", "failed", "--status", "finished")) == 3
 
 
 @pytest.mark.parametrize(

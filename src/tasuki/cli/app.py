@@ -69,6 +69,7 @@ app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.d
 app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)
 app.command(cls=Examples, epilog="tasuki rebuild")(folder.rebuild)
 app.command(cls=Examples, epilog="tasuki gc --dry-run\ntasuki gc --remote team")(gc.gc)
+app.command(cls=Examples, epilog=gc.PURGE_EXAMPLES)(gc.purge)
 
 
 def tell_version(wanted: bool) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["complete_metric", "complete_project", "complete_run"]
+__all__ = ["complete_metric", "complete_project", "complete_run", "complete_run_status"]
 
 MOST = 200
 PROJECTS = "SELECT DISTINCT project FROM run WHERE substr(project, 1, length(?1)) = ?1 ORDER BY project LIMIT ?2"
@@ -30,6 +30,13 @@ def complete_metric(ctx: Any, incomplete: str) -> list[str]:
     """Metrics that begin so; of several with commas between them, the last."""
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{name}" for (name,) in found(ctx, METRICS, (last, MOST))]
+
+
+def complete_run_status(incomplete: str) -> list[str]:
+    """States of runs that begin so."""
+    from tasuki.records import Status
+
+    return [status.value for status in Status if status.startswith(incomplete)]
 
 
 def chosen_project(ctx: Any) -> str | None:

@@ -81,7 +81,7 @@ def delete(  # noqa: PLR0913 - which, and how carefully
 ) -> None:
     """Delete runs: they are gone from every answer, here and wherever their records are sent, and do not come back.
 
-    Asks first. The journals stay until `tasuki gc`, so that others hear of it; a server's `purge` drops a run's bytes.
+    Asks first. The journals stay until `tasuki gc`, so that others hear of it; `tasuki purge` drops what a server holds.
     """
     with asking(dir, project, remote) as asked:
         found = list({run.id: run for run in asked.query.named(asked.project, runs)}.values())

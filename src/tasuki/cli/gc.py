@@ -1,18 +1,25 @@
-"""`tasuki gc`: room, once a server has what lies here."""
+"""`tasuki gc` and `tasuki purge`: room here, once a server has what lies here; and room there."""
 
 from contextlib import closing
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, settings_for
+from tasuki.cli.command import AsJson, Asked, Dir, Project, asking, confirm, settings_for
 from tasuki.cli.folder import progress_bar
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
-from tasuki.errors import ConfigError
+from tasuki.errors import ConfigError, NotFound
 
-__all__ = ["gc"]
+if TYPE_CHECKING:
+    from tasuki.relay.remote import HttpQuery
+
+__all__ = ["PURGE_EXAMPLES", "gc", "purge"]
+
+PURGE_EXAMPLES = """\
+tasuki purge lr-1.0 --remote team
+tasuki purge m6u9p2xk --project digits --remote team --yes"""
 
 
 def gc(
@@ -53,3 +60,51 @@ def gc(
     data = {"dry_run": dry_run, "remote": settings.remote, "runs": [dict(zip(columns, row, strict=True)) for row in rows]}
     write("gc/1", data, Table(columns, rows, ["run"]), as_json=as_json)
     say(f"{len(rows)} runs, {sum(row[3] for row in rows):,} bytes {'would go' if dry_run else 'are gone'}")
+
+
+def purge(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="As `run delete` takes them; one that is deleted by its whole id.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    remote: Annotated[
+        str | None, typer.Option("--remote", metavar="NAME|URL", help="The server that drops them, else TASUKI_REMOTE.")
+    ] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+) -> None:
+    """Have a server drop all bytes that it holds of runs, for good.
+
+    They are gone from its answers, and what is sent of them again is discarded. Journals elsewhere stay. It takes a token to write.
+    """
+    from tasuki.relay.remote import HttpQuery
+    from tasuki.remotes import Remotes
+
+    settings = settings_for(dir, remote)
+    if settings.remote is None:
+        raise ConfigError("no server is named", hint="tasuki purge RUN --remote team; here it is: tasuki run delete, tasuki gc")
+    url = Remotes(settings.dir).url(settings.remote)
+    with asking(dir, project, url) as asked, HttpQuery(url, settings.key(url)) as server:
+        ids = list(dict.fromkeys(id_of(asked, run) for run in runs))
+        if not yes:
+            confirm("runs", ids, "--yes purges without asking")
+        rows = [[id, purged(server, asked.project, id)] for id in ids]
+    data = {"project": asked.project, "runs": [{"id": id, "streams": streams} for id, streams in rows]}
+    write("purge/1", data, Table(["id", "streams"], rows), as_json=as_json)
+
+
+def id_of(asked: Asked, ref: str) -> str:
+    """A run's id; of one that is deleted, it is what was given."""
+    try:
+        return asked.query.run(asked.project, ref).id
+    except NotFound:
+        return ref
+
+
+def purged(query: "HttpQuery", project: str, run: str) -> int:
+    """Purge a run. NotFound where the server holds nothing of it."""
+    streams = query.purge(project, run)
+    if not streams:
+        raise NotFound(f"{query.url} holds nothing of a run {run!r} in project {project!r}")
+    return streams

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Ref, Remote, asking
-from tasuki.cli.completing import complete_metric
+from tasuki.cli.completing import complete_metric, complete_run_status
 from tasuki.cli.output import Table, draw, on_terminal, write, write_json, write_text, write_tsv
 from tasuki.cli.talk import say
 from tasuki.clock import datetime_from_us
-from tasuki.errors import NotFound
+from tasuki.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from tasuki.records import AlertRow, FileRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
@@ -43,19 +43,36 @@ ROWS_ON_TERMINAL = 50
 # -- list
 
 
-@app.command("list", cls=Examples, epilog="tasuki run list\ntasuki run list --project digits --json")
-def list_command(project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+@app.command(
+    "list", cls=Examples, epilog="tasuki run list\ntasuki run list --status failed\ntasuki run list --project digits --json"
+)
+def list_command(
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_run_status
+        ),
+    ] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
     """List a project's runs, the oldest first.
 
     Among the columns are the last values of up to three metrics: those that most runs have.
     """
     with asking(dir, project, remote) as asked:
-        list_runs(asked, as_json=as_json)
+        list_runs(asked, status or [], as_json=as_json)
 
 
-def list_runs(asked: Asked, *, as_json: bool) -> None:
-    """Print a project's runs, the oldest first."""
-    runs = asked.query.runs(asked.project)
+def list_runs(asked: Asked, statuses: list[str], *, as_json: bool) -> None:
+    """Print a project's runs, or those in some states, the oldest first."""
+    from tasuki.records import Status
+
+    if unknown := set(statuses) - set(Status):
+        raise ConfigError(f"there is no status {unknown.pop()!r}", hint=f"one of {', '.join(Status)}")
+    runs = [run for run in asked.query.runs(asked.project) if not statuses or run.status in statuses]
     last: dict[str, dict[str, float]] = {run.id: {} for run in runs}
     for summary in asked.query.summaries(asked.project):
         if summary.run in last:  # a run may have begun between the two questions

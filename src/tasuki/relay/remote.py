@@ -169,6 +169,11 @@ class HttpQuery:
         found: RunRow = self.converted(self.tell("DELETE", project, run), RunRow)
         return found
 
+    def purge(self, project: str, run: str) -> int:
+        """Drop what the server holds of a run, by its id, for good; returns how many streams that were."""
+        answer = self.send("POST", "purge", {"project": project, "run": run}, accept=JSON)
+        return int(self.object_in(answer).get("streams", 0))
+
     def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
         """Ask the latest attempt at a run to stop."""
         body = msgspec.json.encode({"reason": reason, "by": by})
