@@ -47,6 +47,22 @@ def log_some(trainer: Trainer, name: str = "calm-otter", **more: object) -> None
     trainer.do("finish")
 
 
+def test_runs_of_one_name_are_told_apart_in_the_charts(train: Callable[[], Trainer], visit: Callable[..., Watched]) -> None:
+    trainer = train()
+    for name in ("calm-otter", "calm-otter", "brisk-heron"):
+        log_some(trainer, name)
+    watched = visit("#project=digits")
+    page = watched.page
+    wait_for_charts(page)
+    labels = page.locator(".legend .name").all_inner_texts()
+    assert sorted(label.partition(" · ")[0] for label in labels) == ["brisk-heron", "calm-otter", "calm-otter"]
+    ids = {label.partition(" · ")[2] for label in labels}
+    assert len(ids) == 3
+    said = page.locator(".chart .plot").first.get_attribute("aria-label") or ""
+    assert all(label in said for label in labels)
+    watched.keep("namesakes")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_everything_is_accessible(train: Callable[[], Trainer], visit: Callable[..., Watched], theme: str) -> None:
     trainer = train()

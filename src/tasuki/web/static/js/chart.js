@@ -6,7 +6,7 @@ import { Icon, Mark } from "./icons.js";
 import { colours, DASHES } from "./palette.js";
 import { Plot, valuesAt } from "./plot.js";
 import { summaries } from "./project.js";
-import { marks, shown } from "./selection.js";
+import { labels, marks, shown } from "./selection.js";
 import { toggled, view } from "./view.js";
 
 const HEIGHT = 196;
@@ -18,7 +18,7 @@ const TIP_WIDTH = 220;
 function linesOf(metric) {
   return shown
     .peek()
-    .map((run) => ({ id: run.id, name: run.name, mark: marks.peek().get(run.id), summary: summaries.byRun.get(run.id)?.get(metric) }))
+    .map((run) => ({ id: run.id, name: labels.peek().get(run.id), mark: marks.peek().get(run.id), summary: summaries.byRun.get(run.id)?.get(metric) }))
     .filter((line) => line.summary);
 }
 

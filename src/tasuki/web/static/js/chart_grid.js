@@ -5,7 +5,7 @@ import { html, useEffect, useRef } from "./html.js";
 import { Icon, Mark } from "./icons.js";
 import { DASHES } from "./palette.js";
 import { complete, projects, summaries, total } from "./project.js";
-import { marks, metricNames, shown, shownIds, toggleRun } from "./selection.js";
+import { labels, marks, metricNames, shown, shownIds, toggleRun } from "./selection.js";
 import { toggled, view } from "./view.js";
 
 const LEGEND = 12;
@@ -26,12 +26,13 @@ function grouped(names) {
 function Legend() {
   const runs = shown.value;
   return html`<ul class="legend" aria-label="Runs in the charts">
-    ${runs.slice(-LEGEND).map(
-      (run) => html`<li key=${run.id}>
-        <${Mark} mark=${marks.value.get(run.id)} dashes=${DASHES} /><span class="name" title=${run.name}>${run.name}</span>
-        <button type="button" class="quiet drop" onClick=${() => toggleRun(run.id)} aria-label=${`Take ${run.name} out of the charts`}><${Icon} name="close" /></button>
-      </li>`,
-    )}
+    ${runs.slice(-LEGEND).map(({ id }) => {
+      const label = labels.value.get(id);
+      return html`<li key=${id}>
+        <${Mark} mark=${marks.value.get(id)} dashes=${DASHES} /><span class="name" title=${label}>${label}</span>
+        <button type="button" class="quiet drop" onClick=${() => toggleRun(id)} aria-label=${`Take ${label} out of the charts`}><${Icon} name="close" /></button>
+      </li>`;
+    })}
     ${runs.length > LEGEND && html`<li class="muted">and ${runs.length - LEGEND} more</li>`}
   </ul>`;
 }

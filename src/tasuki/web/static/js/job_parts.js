@@ -3,7 +3,7 @@ import { ask } from "./confirm.js";
 import { formatCost, formatDuration, formatRough } from "./format.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
-import { cancelJob, nameOf, progress, retryJob, secondsLeft } from "./jobs.js";
+import { cancelJob, nameOf, placeOf, progress, retryJob, secondsLeft } from "./jobs.js";
 import { now } from "./runs_table.js";
 
 const DOUBTS = {
@@ -82,7 +82,7 @@ export function Actions({ job }) {
   const cancel = () =>
     ask({
       title: "Cancel this job?",
-      text: `${name} is ${job.status} at ${job.provider}. What it has not saved is lost.`,
+      text: `${name} is ${job.status} at ${placeOf(job)}. What it has not saved is lost.`,
       yes: "Cancel the job",
       no: "Keep it",
       run: () => cancelJob(job),
@@ -90,7 +90,7 @@ export function Actions({ job }) {
   const retry = () =>
     ask({
       title: "Try this job again?",
-      text: `${name} begins anew at ${job.provider}, as attempt ${job.attempt + 1}.`,
+      text: `${name} begins anew at ${placeOf(job)}, as attempt ${job.attempt + 1}.`,
       yes: "Try again",
       no: "Leave it",
       run: () => retryJob(job),

@@ -4,14 +4,14 @@ import { html, useEffect, useRef } from "./html.js";
 import { Icon, State } from "./icons.js";
 import { JobLog } from "./job_log.js";
 import { Actions, costOf, Doing, Doubt, Output, timeOf, Trouble } from "./job_parts.js";
-import { jobOf, loaded, nameOf } from "./jobs.js";
+import { jobOf, loaded, nameOf, placeOf } from "./jobs.js";
 import { narrow } from "./runs_table.js";
 import { view } from "./view.js";
 
 function factsOf(job) {
   const moment = (time) => time !== null && formatMoment(time * 1000);
   return [
-    ["Provider", job.provider],
+    ["Provider", placeOf(job)],
     ["Hardware", job.hardware_type],
     ["Attempt", job.attempt > 1 && String(job.attempt)],
     ["Created", moment(job.created)],

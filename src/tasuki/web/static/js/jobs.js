@@ -59,6 +59,11 @@ export function nameOf(job) {
   return String(job.config_name || command?.join?.(" ") || model || job.external_id || job.job_id);
 }
 
+/** Where it runs: its provider, and which host of it. */
+export function placeOf({ provider, metadata }) {
+  return provider === "hpc" && metadata.site ? `${provider}/${metadata.site}` : provider;
+}
+
 /** How many seconds are left, if it goes on as it did; null where nobody can say. */
 export function secondsLeft(job, percent, now) {
   const ran = (now - job.started) / 1000;

@@ -68,6 +68,13 @@ export const shownIds = computed(() => {
 /** Colour and dash of each run in the charts. */
 export const marks = computed(() => marksOf(shown.value.map((run) => [run.id, run.place])));
 
+/** What each run in the charts is called there: its name, with its id where another has the same. */
+export const labels = computed(() => {
+  const counts = new Map();
+  for (const { name } of shown.value) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return new Map(shown.value.map(({ id, name }) => [id, counts.get(name) > 1 ? `${name} · ${id}` : name]));
+});
+
 /** Put a run into the charts or take it out. */
 export function toggleRun(id) {
   view.chosen.value = toggled(view.chosen.value ?? shownIds.value, id);
