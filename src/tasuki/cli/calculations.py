@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -172,17 +172,15 @@ def bars() -> "Iterator[Told]":
 # -- fetch
 
 
-async def fetch_results(settings: "Settings", id: str, selection: "Selection | None", told: "Told") -> None:
-    """Bring a job's results here, and say what came."""
+async def fetch_results(settings: "Settings", id: str, selection: "Selection | None", told: "Told") -> dict[str, Any]:
+    """Bring a job's results here; what came."""
     from tasuki.jobs.queues import QueueSync, results_folder, site_of
 
     async with queues_of(settings) as queues:
         job = await queues.job(id)
         site = site_named(site_of(job), settings)
         done = await QueueSync(queues, site, opened(site), told=told).fetch(job, selection)
-    say(f"{len(done.files)} files, {done.bytes:,} bytes, {done.unchanged} unchanged, in {results_folder(job)}")
-    for kept in done.kept:
-        say(f"note: what was here before is kept as {kept}")
+    return {"job_id": job.id, "folder": str(results_folder(job)), **done._asdict()}
 
 
 def selection_of(include: list[str] | None, exclude: list[str] | None, max_size: str | None) -> "Selection | None":

@@ -247,6 +247,7 @@ def fetch(
     max_size: Annotated[
         str | None, typer.Option("--max-size", metavar="SIZE", help="No file larger than this: 500K, 100M, 2G.")
     ] = None,
+    as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
     """Bring the results of a job in a queue here, into `results` beside its inputs.
@@ -259,7 +260,11 @@ def fetch(
 
     selection = selection_of(include, exclude, max_size)
     with bars() as told:
-        asyncio.run(fetch_results(settings_for(dir), id, selection, told))
+        done = asyncio.run(fetch_results(settings_for(dir), id, selection, told))
+    write("job-fetch/1", done, Table(["file"], [[name] for name in done["files"]], ["file"]), as_json=as_json)
+    say(f"{len(done['files'])} files, {done['bytes']:,} bytes, {done['unchanged']} unchanged, in {done['folder']}")
+    for kept in done["kept"]:
+        say(f"note: what was here before is kept as {kept}")
 
 
 @app.command(cls=Examples, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
