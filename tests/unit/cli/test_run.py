@@ -27,7 +27,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
 
 
 def test_list_has_a_line_per_run_and_the_metrics_that_most_have(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
-    list_runs(asked, as_json=False)
+    list_runs(asked, [], as_json=False)
     assert lines(capsys) == [
         ["name", "id", "status", "points", "created", "duration", "train/loss", "rare", "val/acc"],
         ["lr-0.1", "abc1", "finished", "3", "2027-01-15T08:00:00.000000Z", "3.0", "1.25", "", "0.5"],
@@ -36,7 +36,7 @@ def test_list_has_a_line_per_run_and_the_metrics_that_most_have(asked: Asked, ca
 
 
 def test_list_as_json_has_the_last_value_of_every_metric(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
-    list_runs(asked, as_json=True)
+    list_runs(asked, [], as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "tasuki/run-list/1"
     assert document["project"] == "digits"
