@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.site import Cluster, type_answers
 from tests.cluster.test_results import ELK_INPUT
 from tests.e2e.shell import TASUKI, environment, tasuki
+from tests.processes import eventually
 
 
 @pytest.fixture
@@ -170,6 +171,45 @@ def test_a_run_and_a_log_grow_while_the_job_writes(person: Person, tmp_path: Pat
     assert job["run_id"] == run["id"]
     assert person.ok("job", "logs", str(job["job_id"]), "-f").splitlines() == [f"loop {n}" for n in range(1, 9)]
     assert not (tmp_path / "al/results").exists()
+
+
+@pytest.mark.parametrize("person", ["otp"], indirect=True)
+def test_without_a_login_it_is_said_why_nothing_new_comes(person: Person, calc: Path) -> None:
+    person.login()
+    person.ok("job", "submit", str(calc / "one"), "--on", "bebop", "--command", "echo begun; sleep 60")
+    id = str(person.jobs()["one"]["job_id"])
+    assert "tasuki hpc sync bebop" in person.type("job", "logs", id).stderr
+    person.sync_until("running", 1)
+    eventually(lambda: person.ok("job", "logs", id) == "begun\n")
+    person.ok("hpc", "logout", "bebop")
+    shown = person.type("job", "logs", id)
+    assert (shown.returncode, shown.stdout) == (0, "begun\n")
+    assert "tasuki hpc login bebop" in shown.stderr
+    assert "next: tasuki hpc sync bebop" in person.type("job", "cancel", id).stderr.replace("by the next", "next")
+    assert "is not over" not in person.type("job", "list").stderr
+    assert "1 jobs at bebop are not over" in person.type("hpc", "remove", "bebop").stderr
+    assert person.type("job", "list", "--on", "bebop").returncode == 3
+    person.ok("job", "list", "--sync")
+    assert json.loads(person.ok("job", "show", id, "--json"))["job"]["status"] == "running"  # it may go on
+
+
+@pytest.mark.parametrize("person", ["otp"], indirect=True)
+def test_an_attempt_that_the_agent_begins_is_seen_by_all(person: Person, calc: Path) -> None:
+    """By a look at the jobs alone: the log and the status are the second attempt's."""
+    person.login()
+    lost = "echo $PPID; [ -e once ] || { : >once; kill -9 $PPID; sleep 600; }; echo again"
+    person.ok("job", "submit", str(calc / "one"), "--on", "bebop", "--command", lost)
+    sites = person.folder / "hpc.yaml"
+    sites.write_text(sites.read_text() + "  grace_seconds: 2\n")
+    person.sync()
+    id = str(person.jobs()["one"]["job_id"])
+    deadline = time.monotonic() + 60
+    while (job := person.jobs()["one"])["status"] != "completed":
+        assert time.monotonic() < deadline, job
+        person.cluster.as_user("otp", f"cd '{person.cluster.home('otp')}/of {person.folder.parent.name}' && sh agent.sh trigger")
+        person.ok("job", "list", "--sync")
+    assert job["attempt"] == 2
+    assert person.ok("job", "logs", id).splitlines()[-1] == "again"
 
 
 @pytest.mark.parametrize("person", ["otp"], indirect=True)

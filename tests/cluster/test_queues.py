@@ -15,7 +15,7 @@ from tasuki.hpc.calculation import Wanted
 from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.tar import Outgoing
 from tasuki.jobs.desk import Desk
-from tasuki.jobs.queues import Queues, QueueSync, Submission, Synced
+from tasuki.jobs.queues import Queues, QueueSync, Synced, Terms
 from tasuki.jobs.submitting import Submitting
 from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
 from tasuki.settings import Settings, load
@@ -79,7 +79,7 @@ def act(settings: Settings) -> Act:
 
 def submitted(act: Act, site: Site, *folders: Path, **wanted: Any) -> list[Job]:
     async def all_of(queues: Queues) -> list[Job]:
-        return [(await queues.submit(site, folder, Wanted(walltime="2m", **wanted), Submission()))[0] for folder in folders]
+        return [(await queues.submit(site, folder, Wanted(walltime="2m", **wanted), Terms()))[0] for folder in folders]
 
     jobs: list[Job] = act(all_of)
     return jobs

@@ -1,16 +1,14 @@
 """Calculations in a queue behind ssh, as `tasuki job` and `tasuki hpc` deal with them."""
 
-import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from tasuki.cli.output import write_json
 from tasuki.cli.talk import say
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, TasukiError
@@ -20,16 +18,26 @@ if TYPE_CHECKING:
     from tasuki.hpc.results import Selection
     from tasuki.hpc.site import Site
     from tasuki.hpc.transport import Told, Transport
-    from tasuki.jobs.queues import Queues, Submission, Synced
+    from tasuki.jobs.queues import Queues, Synced, Terms
     from tasuki.settings import Settings
 
-__all__ = ["bars", "counts", "fetch_results", "opened", "selection_of", "site_named", "submit_all", "sync_once", "would_send"]
+__all__ = [
+    "bars", "counts", "fetch_results", "opened", "selection_of", "show_plan", "site_named", "submit_all", "submit_dry", "sync_once",
+    "would_send",
+]  # fmt: skip
 
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SUBMITS = {
     "pbs": "qsub -N {id} -r n -j oe -o .run/scheduler.out",
     "slurm": "sbatch --parsable --no-requeue --job-name={id} --output=.run/scheduler.out",
 }
+
+
+class Submitted(NamedTuple):
+    """What was, or would be, submitted, and of how many folders that could not be."""
+
+    jobs: list[dict[str, Any]]
+    failures: int
 
 
 def site_named(name: str, settings: "Settings") -> "Site":
@@ -56,67 +64,68 @@ def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[Queues]":
 # -- submit
 
 
-def submit_all(  # noqa: PLR0913 - options
-    settings: "Settings",
-    site: "Site",
-    folders: list[str],
-    wanted: "Wanted",
-    submission: "Submission",
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Submit each folder; one that can't be is said, and the others go on. Exits with 1 if there was one."""
-    ids: list[dict[str, str]] = []
-    failures = 0
-    for number, folder in enumerate(folders):
-        try:
-            if dry_run:
-                warnings = show_dry(Path(folder), wanted, site, f"dryrun{number}", strict=submission.strict)
-            else:
-                id, name, warnings = asyncio.run(put_on_record(settings, site, Path(folder), wanted, submission))
-                ids.append({"job_id": id, "name": name})
-                if not as_json:
-                    typer.echo(f"{id}\t{name}")
-        except (TasukiError, FileNotFoundError) as error:
-            failures += 1
-            say(f"error: {error}")
-            continue
-        for warning in warnings:
-            say(f"note: {warning}")
-    if as_json:
-        write_json("job-submit/1", {"jobs": ids})
-    if ids:
-        say(f"{len(ids)} on record; next: tasuki hpc sync {site.name}")
-    if failures:
-        raise typer.Exit(1)
-
-
-async def put_on_record(
-    settings: "Settings", site: "Site", folder: Path, wanted: "Wanted", submission: "Submission"
-) -> tuple[str, str, list[str]]:
-    """Submit one folder: its id, its name, and what of its inputs is missing."""
+async def submit_all(settings: "Settings", site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> Submitted:
+    """Put each folder on record; one that can't be is said, and the others go on."""
+    jobs, failures = [], 0
     async with queues_of(settings) as queues:
-        job, warnings = await queues.submit(site, folder, wanted, submission)
-    return job.id, job.config_name or job.id, warnings
+        for folder in folders:
+            with told() as failed:
+                job, warnings = await queues.submit(site, Path(folder), wanted, terms)
+                jobs.append(job)
+                say_all(warnings)
+            failures += len(failed)
+    return Submitted([{"job_id": job.id, "name": job.config_name} for job in jobs], failures)
 
 
-def show_dry(folder: Path, wanted: "Wanted", site: "Site", id: str, *, strict: bool) -> list[str]:
-    """Show what would be submitted of one folder; what of its inputs is missing."""
+def submit_dry(site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> Submitted:
+    """What would be submitted of each folder; nothing changes."""
     from tasuki.hpc.calculation import calculation
 
-    made = calculation(folder, wanted, strict=strict)
-    show_plan(id, made, site)
-    return made.warnings
+    plans, failures = [], 0
+    for number, folder in enumerate(folders):
+        with told() as failed:
+            made = calculation(Path(folder), wanted, strict=terms.strict)
+            plans.append(plan_of(f"dryrun{number}", made, site))
+            say_all(made.warnings)
+        failures += len(failed)
+    return Submitted(plans, failures)
 
 
-def show_plan(id: str, made: "Calculation", site: "Site") -> None:
-    """The exact scripts of a job, and what submits them."""
-    for name, text in made.scripts(id, site.scheduler).items():
-        typer.echo(f"# {site.root}/jobs/{id}/.run/{name}\n{text.strip()}\n")
-    for name in made.inputs:
-        typer.echo(f"# {site.root}/jobs/{id}/{name} <- {made.folder / name}")
-    typer.echo(f"# cd {site.root}/jobs/{id} && {SUBMITS[site.scheduler].format(id=id)} .run/job.sh\n")
+@contextmanager
+def told() -> Iterator[list[Exception]]:
+    """Say what goes wrong with one of several in the block, and go on behind it; it is in the list then."""
+    failed: list[Exception] = []
+    try:
+        yield failed
+    except (TasukiError, OSError) as error:
+        say(f"error: {error}")
+        failed.append(error)
+
+
+def say_all(warnings: Iterable[str]) -> None:
+    """What need not be an error."""
+    for warning in warnings:
+        say(f"note: {warning}")
+
+
+def plan_of(id: str, made: "Calculation", site: "Site") -> dict[str, Any]:
+    """The exact scripts of a job, its inputs, and what submits them."""
+    place = f"{site.root}/jobs/{id}"
+    return {
+        "folder": str(made.folder),
+        "scripts": {f"{place}/.run/{name}": text for name, text in made.scripts(id, site.scheduler).items()},
+        "inputs": {f"{place}/{name}": str(path) for name, path in made.inputs.items()},
+        "command": f"cd {place} && {SUBMITS[site.scheduler].format(id=id)} .run/job.sh",
+    }
+
+
+def show_plan(plan: dict[str, Any]) -> None:
+    """The same for people."""
+    for name, text in plan["scripts"].items():
+        typer.echo(f"# {name}\n{text.strip()}\n")
+    for name, path in plan["inputs"].items():
+        typer.echo(f"# {name} <- {path}")
+    typer.echo(f"# {plan['command']}\n")
 
 
 # -- sync, status
@@ -135,14 +144,15 @@ async def would_send(settings: "Settings", site: "Site") -> dict[str, object]:
     from tasuki.jobs.queues import hpc_id, queues_read, timestamp
     from tasuki.records import JobStatus
 
-    waiting = []
+    plans = []
     async with queues_read(settings) as queues:
         for job in await queues.active(site.name):
             if job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
-                waiting.append((hpc_id(job), queues.plan(job)))
-    for id, made in waiting:
-        show_plan(id, made, site)
-    return {"uploaded": len(waiting), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
+                with told():
+                    plans.append(plan_of(hpc_id(job), queues.plan(job), site))
+    for plan in plans:
+        show_plan(plan)
+    return {"uploaded": len(plans), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
 
 
 async def counts(settings: "Settings", site: "Site") -> dict[str, int]:
@@ -161,12 +171,12 @@ def bars() -> "Iterator[Told]":
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
 
-        def told(what: str, done: int, total: int) -> None:
+        def draw(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = progress.add_task(what)
             progress.update(tasks[what], completed=done, total=total)
 
-        yield told
+        yield draw
 
 
 # -- fetch

@@ -10,6 +10,7 @@ from tasuki.cli.calculations import bars, counts, opened, site_named, sync_once,
 from tasuki.cli.command import AsJson, Dir, Examples, settings_for
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
+from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from tasuki.hpc.openssh import OpenSSH
@@ -24,7 +25,6 @@ Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `ta
 
 def openssh_of(site: "Site") -> "OpenSSH":
     """The way to a host over the system's ssh. ConfigError for any other."""
-    from tasuki.errors import ConfigError
     from tasuki.hpc.openssh import OpenSSH
 
     transport = opened(site)
@@ -51,7 +51,10 @@ def add(  # noqa: PLR0913 - options
 ) -> None:  # fmt: skip
     """Tell tasuki of a host with a queue."""
     from tasuki.hpc.site import Site, Sites
+    from tasuki.jobs import PROVIDERS
 
+    if name in PROVIDERS:
+        raise ConfigError(f"{name!r} is where jobs run already", hint="another name for the host")
     site = Site(
         name=name, host=host, scheduler=scheduler, root=root, max_queued=max_queued, max_running=max_running, transport=transport,
         path=path, ssh_config=ssh_config, watchdog=watchdog,
@@ -73,10 +76,15 @@ def list_sites(as_json: AsJson = False, dir: Dir = None) -> None:
 
 @app.command(cls=Examples, epilog="tasuki hpc remove bebop")
 def remove(name: Name, dir: Dir = None) -> None:
-    """Forget a host. What is there stays."""
+    """Forget a host. What is there stays, and jobs go on; they are known again when the host is."""
     from tasuki.hpc.site import Sites
+    from tasuki.jobs import JobStatus
 
-    Sites(settings_for(dir).dir).remove(name)
+    settings = settings_for(dir)
+    found = asyncio.run(counts(settings, site_named(name, settings)))
+    Sites(settings.dir).remove(name)
+    if active := sum(number for status, number in found.items() if JobStatus(status).is_active):
+        say(f"note: {active} jobs at {name} are not over; add it again to hear of them")
 
 
 @app.command(cls=Examples, epilog="tasuki hpc login bebop")

@@ -1,14 +1,16 @@
 """`tasuki job`: executions elsewhere, started, watched and ended."""
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasuki.cli.calculations import bars, fetch_results, selection_of, site_named
 from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, confirm, settings_for
 from tasuki.cli.job_given import complete_job, complete_place, complete_provider, complete_status
 from tasuki.cli.job_submit import EXAMPLES, Submit, submit
-from tasuki.cli.job_text import job_data, job_table, jobs_table, plain_line
+from tasuki.cli.job_text import job_data, job_table, jobs_table, place_of, plain_line
 from tasuki.cli.output import Table, on_terminal, write, write_json
 from tasuki.cli.talk import say
 from tasuki.cli.typed import parse_duration
@@ -67,6 +69,8 @@ def list_command(  # noqa: PLR0913 - which of them
             found = asked.list(Listing(statuses=wanted, provider=on, limit=most, look=look))
             jobs, total = found.jobs, found.total
         else:
+            if remote is None:
+                site_named(on, settings_for(dir))
             found = asked.list(Listing(statuses=wanted, provider="hpc", limit=None, look=look))
             at_host = [job for job in found.jobs if job.metadata.get("site") == on]
             jobs, total = at_host[:most], len(at_host)
@@ -119,13 +123,27 @@ def logs_command(
         if as_json:
             write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.lines(id, follow=follow))})
             return
+        if follow:
+            say_doubt(asked.get(id, look=True))
         for line in asked.lines(id, follow=follow):
             sys.stdout.write(f"{shown(line)}\n")
             if follow:
                 sys.stdout.flush()
+        job = asked.get(id)
         if follow:
-            job = asked.get(id)
             say(f"{job.job_id} is {job.status}")
+        else:
+            say_doubt(job)
+
+
+def say_doubt(job: "JobShown") -> None:
+    """Say why there may be more than what is shown."""
+    site = job.metadata.get("site") if job.provider == "hpc" else None
+    if job.is_active and job.sync_state != "fresh":
+        hint = f"tasuki hpc login {site}" if site else "tasuki job list --sync"
+        say(f"note: {place_of(job)} can't be asked now, so there may be more: {hint}")
+    elif site and job.status == "pending":
+        say(f"note: {job.job_id} waits for: tasuki hpc sync {site}")
 
 
 @app.command(cls=Examples, epilog="tasuki job wait 3f9c\ntasuki job wait 3f9c --timeout 2h && python evaluate.py")
@@ -217,7 +235,8 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
     write("job-cancel/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
     for job in jobs:
         if not job.is_terminal:
-            say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told again")
+            again = f"by the next: tasuki hpc sync {job.metadata.get('site')}" if job.provider == "hpc" else "again"
+            say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told {again}")
 
 
 @app.command(cls=Examples, epilog="tasuki job retry 3f9c\ntasuki job retry 3f9c --from CONTCAR")
@@ -254,10 +273,6 @@ def fetch(
 
     What is missing or different comes, verified by its hash; what was here before is kept under another name.
     """
-    import asyncio
-
-    from tasuki.cli.calculations import bars, fetch_results, selection_of
-
     selection = selection_of(include, exclude, max_size)
     with bars() as told:
         done = asyncio.run(fetch_results(settings_for(dir), id, selection, told))

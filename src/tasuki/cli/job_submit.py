@@ -1,10 +1,11 @@
 """`tasuki job submit`: a command here, a model elsewhere, or folders at a host with a queue."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tasuki.cli.calculations import site_named, submit_all
+from tasuki.cli.calculations import show_plan, site_named, submit_all, submit_dry
 from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, settings_for
 from tasuki.cli.job_given import complete_place, environment_from, inputs_from, pairs_from
 from tasuki.cli.job_text import job_data
@@ -180,7 +181,7 @@ def submit_command(  # noqa: PLR0913 - options
 def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
     """Put calculations on record for a host."""
     from tasuki.hpc.calculation import Wanted
-    from tasuki.jobs.queues import Submission
+    from tasuki.jobs.queues import Terms
 
     settings = settings_for(dir)
     if not given.words:
@@ -192,5 +193,18 @@ def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json:
         walltime=asks["--walltime"], queue=asks["--queue"], account=asks["--account"], modules=asks["--module"],
         env=given.env or None,
     )  # fmt: skip
-    submission = Submission(given.name, given.meta, asks["--strict"], asks["--project"] or settings.project)
-    submit_all(settings, site, given.words, wanted, submission, dry_run=asks["--dry-run"], as_json=as_json)
+    terms = Terms(given.name, given.meta, asks["--strict"], asks["--project"])
+    if asks["--dry-run"]:
+        done = submit_dry(site, given.words, wanted, terms)
+    else:
+        done = asyncio.run(submit_all(settings, site, given.words, wanted, terms))
+    if as_json:
+        write_json("job-submit-dry/1" if asks["--dry-run"] else "job-submit-all/1", {"jobs": done.jobs})
+    elif asks["--dry-run"]:
+        for plan in done.jobs:
+            show_plan(plan)
+    else:
+        typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in done.jobs), nl=False)
+        say(f"{len(done.jobs)} on record; next: tasuki hpc sync {site.name}")
+    if done.failures:
+        raise typer.Exit(1)

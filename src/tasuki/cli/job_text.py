@@ -11,7 +11,7 @@ from tasuki.cli.text import printable
 if TYPE_CHECKING:
     from tasuki.jobs import JobShown
 
-__all__ = ["job_data", "job_table", "jobs_table", "name_of", "plain_line"]
+__all__ = ["job_data", "job_table", "jobs_table", "name_of", "place_of", "plain_line"]
 
 COLUMNS = ["id", "name", "provider", "status", "stage", "progress", "created", "duration", "cost_usd", "sync_state"]
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?")

@@ -376,7 +376,7 @@ follow_submitted() {
             Q) queued=$((queued + 1)); [ ! -e "cancel/$id" ] || unwanted="$unwanted $sid" ;;
             *) ! missing "$ticket" || queued=$((queued + 1)); continue ;;
         esac
-        alive="$alive:$sid" last=$id
+        alive="$alive:${sid%%;*}" last=$id
         rm -f "seen/$id.$attempt"
     done
     # those that wait first: they would take the place of the others
@@ -433,13 +433,13 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
     sid=$(printf '%s\n' "$said" | submitted_id)
     if [ $code -eq 0 ] && [ -n "$sid" ]; then
         record "$1"
-        queued=$((queued + 1)) alive="$alive:$sid" last=$id
+        queued=$((queued + 1)) alive="$alive:${sid%%;*}" last=$id
         return 0
     fi
     printf '%s\n' "$said" >"jobs/$id/.run/refused.txt"
     said=$(telling "$said")
     case $(printf %s "$said" | tr '[:upper:]' '[:lower:]') in
-        *limit* | *quota* | *exceed* | *'maximum number'*)
+        *limit* | *quota* | *exceed* | *'maximum number of jobs'*)
             echo $(($(date +%s) + backoff_seconds)) >tmp/backoff && mv tmp/backoff backoff
             note BACKOFF "$id" "$attempt" text="$said"
             # one that is refused again and again lets others go first
@@ -461,13 +461,15 @@ submit_claimed() { # submit_claimed FILE: fails where the scheduler takes no mor
 }
 
 keep_watchdog() { # a job behind all others that run or wait now: it sees those that ended too hard to say so
+    [ "$(cat watch/after 2>/dev/null || echo 0)" -le "$(date +%s)" ] || return 0
     [ ! -e watchdog ] || [ -z "$(in_queue "$(cat watchdog)")" ] || return 0
     mkdir -p watch
     # shellcheck disable=SC2016 # a script for another shell
     {
         echo '#!/bin/sh'
         sed -n -e '/^#PBS -[qA] /p' -e '/^#SBATCH --partition=/p' -e '/^#SBATCH --account=/p' "jobs/$last/.run/job.sh"
-        case $scheduler in pbs) echo '#PBS -l walltime=00:10:00' ;; slurm) echo '#SBATCH --time=00:10:00' ;; esac
+        minutes=$((10 + grace_seconds / 60))
+        case $scheduler in pbs) echo "#PBS -l walltime=$((minutes * 60))" ;; slurm) echo "#SBATCH --time=$minutes" ;; esac
         echo 'cd "${PBS_O_WORKDIR:-${SLURM_SUBMIT_DIR:-.}}" && exec /bin/sh ../agent.sh watch'
     } >watch/job.sh
     said=$( (
@@ -483,6 +485,7 @@ keep_watchdog() { # a job behind all others that run or wait now: it sees those 
     if [ -n "$sid" ]; then
         echo "$sid" >tmp/watchdog && mv tmp/watchdog watchdog
     else
+        echo $(($(date +%s) + backoff_seconds)) >watch/after
         note QSUB_ERROR - 0 text="watchdog: $(telling "$said")"
     fi
 }
@@ -515,6 +518,8 @@ trigger() {
 run() { # run ID ATTEMPT
     id=$1 attempt=$2 sid=${PBS_JOBID:-${SLURM_JOB_ID:-here.$$}} signal='' child='' reason='' code=0 told=''
     if mkdir "started/$id.$attempt" 2>/dev/null; then
+        # before it is known that this attempt has begun: what is read of it then must be its own
+        [ "$attempt" -eq 1 ] || [ ! -e "jobs/$id/stdout.txt" ] || mv "jobs/$id/stdout.txt" "jobs/$id/.run/stdout.before-$attempt.txt"
         echo "$sid" >"started/$id.$attempt/.sid" && mv "started/$id.$attempt/.sid" "started/$id.$attempt/sid"
     elif [ "$(started_sid)" != "$sid" ]; then
         echo "tasuki: attempt $attempt of $id is $(started_sid)'s: this job does nothing" >&2
@@ -526,7 +531,6 @@ run() { # run ID ATTEMPT
     done
     trap ended EXIT
     cd "jobs/$id" || exit 97
-    [ "$attempt" -eq 1 ] || [ ! -e stdout.txt ] || mv stdout.txt ".run/stdout.before-$attempt.txt"
     # in the background: a shell runs its traps only when it waits
     payload </dev/null >stdout.txt 2>&1 &
     child=$!
@@ -578,6 +582,7 @@ watch() { # it is no longer the one that waits; those that are missing now may b
     rm -f watchdog
     configure
     trigger_from_node
+    await_pass 600 # of whoever was at it
     any_of seen/* || return 0
     sleep $((grace_seconds + 1))
     trigger_from_node

@@ -9,9 +9,11 @@ __all__ = ["MARK", "STDOUT", "Piece", "Watched", "outputs_script", "parse_output
 STDOUT = "stdout.txt"
 MARK = b"outputs\n"
 PIECE_BYTES = 1 << 20
-"""So much of a file at most comes at a time."""
+ANSWER_BYTES = 8 << 20
+"""So much of a file, and of all files, comes at a time at most."""
 SCRIPT = f"""
 echo outputs
+left={ANSWER_BYTES}
 output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which writes into the folder of those before it
     file=jobs/$1/$3 begun=started/$1.$2/sid
     [ -f "$file" ] && [ -e "$begun" ] && [ ! -e "started/$1.$(($2 + 1))/sid" ] || return 0
@@ -20,6 +22,8 @@ output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which write
     more=$((size - $4))
     [ $more -gt 0 ] || more=0
     [ $more -le {PIECE_BYTES} ] || more={PIECE_BYTES}
+    [ $more -le $left ] || more=$left
+    left=$((left - more))
     echo "$1 $2 $3 $4 $size $more"
     [ $more -eq 0 ] || tail -c "+$(($4 + 1))" "$file" | head -c $more
     echo

@@ -114,6 +114,26 @@ class Desk:
             await self.tell()
         return taken
 
+    async def take_known(self, provider: Provider, sights: Sequence[tuple[Job, Sight]], source: str) -> int:
+        """Record what is new in what a provider says of jobs that it was asked for; of how many there was news."""
+
+        def news() -> list[JobFact]:
+            """In the thread, so that nothing comes between the look and the record."""
+            jobs = self.book().ask(lambda questions: questions.jobs({job.id for job, _ in sights}))
+            facts: list[JobFact] = []
+            for job, sight in sights:
+                if job.id in jobs:
+                    attempt = max(job.attempt, sight.observation.attempt)  # a provider may have tried it again by itself
+                    facts += self.seen(provider, jobs[job.id], attempt, sight, source)
+            if facts:
+                self.book().record(facts)
+            return facts
+
+        facts = await self.in_thread(news)
+        if facts:
+            await self.tell()
+        return len(facts)
+
     def news(self, provider: Provider, sights: Sequence[Sight], source: str, discover: bool) -> tuple[list[JobFact], Taken]:
         """What is new in it, recorded. In the thread, so that nothing comes between the look and the record."""
         by_name = {sight.observation.external_id or "": sight for sight in sights}

@@ -12,7 +12,7 @@ from tasuki.hpc.calculation import Wanted
 from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.transports import open_transport
 from tasuki.jobs.chasqui import chasqui_facts
-from tasuki.jobs.queues import Queues, QueueSync, Submission, queues_of, queues_read, timestamp
+from tasuki.jobs.queues import Queues, QueueSync, Terms, queues_of, queues_read, timestamp
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 
@@ -55,7 +55,7 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
 
     async def put() -> str:
         async with queues_of(settings) as queues:
-            job, _ = await queues.submit(site, Path(path), wanted, Submission(project=settings.project))
+            job, _ = await queues.submit(site, Path(path), wanted, Terms())
             return job.id
 
     return asyncio.run(put())

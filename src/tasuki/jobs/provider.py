@@ -1,7 +1,7 @@
 """The seam to where jobs run, and what passes through it."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -9,7 +9,7 @@ from tasuki.errors import ConfigError, Conflict
 from tasuki.jobs.shown import Validated
 from tasuki.records import Job, Observation
 
-__all__ = ["Page", "Provider", "Request", "Sight", "Signing", "anew", "is_large"]
+__all__ = ["Page", "Provider", "Request", "Sight", "Signing", "Together", "anew", "is_large"]
 
 INLINE_BYTES = 256 * 1024
 
@@ -75,6 +75,10 @@ class Provider(Protocol):
     by_turns: bool
     """Its jobs wait on record for their turn (a free place, the next sync): nobody submits them at once."""
 
+    def has_heard_of(self, job: Job, /) -> bool:
+        """Whether it may know of the attempt: if not, nobody has to tell it of its end."""
+        ...
+
     def check(self, request: Request, /) -> None:
         """ConfigError for what it can't run."""
         ...
@@ -112,6 +116,15 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close connections. Jobs go on."""
+        ...
+
+
+@runtime_checkable
+class Together(Provider, Protocol):
+    """A provider that can say of many jobs at once what it otherwise says of each."""
+
+    async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, Sight | None]:
+        """By our id; None of one that is not there. Those that can't be asked for now are left out, unless that is so of all."""
         ...
 
 

@@ -1,60 +1,102 @@
 """What calculations write, as it comes: their standard output is their log, and what outputs say is a run, with the job's id in it.
 
-A run grows while its job does, is over when the job is, and has each point once, whoever looks at the host and how often.
+A run grows while its job does, and has each point once, whoever looks at the host and how often; it runs no longer than that.
 """
 
+import logging
 import os
+import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import NotFound
+from tasuki.errors import NotFound, TasukiError
 from tasuki.hpc.outputs import STDOUT, Piece, Watched
-from tasuki.hpc.profiles import PROFILES, Point
+from tasuki.hpc.profiles import Point
 from tasuki.jobs.logs import LogBook, job_folder
-from tasuki.jobs.queue_seen import hpc_id, site_of
+from tasuki.jobs.queue_seen import hpc_id, profile_of, site_of
 from tasuki.journal import Appender, Folder, take_lock
 from tasuki.records import Job, JobStatus, Metrics, RunStarted, RunStatus, Status, encode
 from tasuki.settings import Settings
 from tasuki.store import LocalStore
 
-__all__ = ["Outputs"]
+__all__ = ["PROJECT", "Outputs"]
 
 PROJECT = "hpc"
+"""Where runs of jobs are recorded of which nothing else was said when they were submitted."""
 OUTPUTS = "outputs"
 SMALL_BYTES = 64 << 20
 """Larger outputs are fetched, and not read for metrics."""
 PATIENCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.05
 ENDS = {JobStatus.COMPLETED: Status.FINISHED, JobStatus.FAILED: Status.FAILED, JobStatus.CANCELLED: Status.FAILED}
+log = logging.getLogger("tasuki.jobs")
 
 
 class Outputs:
-    """Of the jobs of one data folder. Its calls block."""
+    """Of the jobs of one data folder. Its calls block; they may come from any thread."""
 
-    HERE = threading.Lock()
-    """The locks of files are a process's, not a thread's."""
+    HERE: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
+    GUARD = threading.Lock()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.logs = LogBook(settings.dir)
+        self.appenders: dict[str, Appender] = {}
+        """Of runs that grow: a file for each is enough."""
 
-    def watched(self, job: Job) -> Watched:
-        """What is here of what a job writes: the rest can be asked for."""
-        offsets = {name: size_of(self.path(job, name)) for name in PROFILES[profile_of(job)].grows}
+    def close(self) -> None:
+        """End the files of runs. Whoever looks next begins others."""
+        while self.appenders:
+            self.appenders.popitem()[1].close()
+
+    # -- while jobs run
+
+    def watched(self, jobs: Iterable[Job]) -> list[Watched]:
+        """What is here of what jobs write: the rest can be asked for. In any order: there may not be room for all."""
+        found = [self.watched_of(job) for job in jobs]
+        random.shuffle(found)
+        return found
+
+    def watched_of(self, job: Job) -> Watched:
+        """The same of one."""
+        offsets = {name: size_of(self.path(job, name)) for name in profile_of(job).grows}
         return Watched(hpc_id(job), job.attempt, {STDOUT: self.logs.size(job)} | offsets)
 
-    def take(self, job: Job, pieces: Iterable[Piece]) -> bool:
-        """Keep what came of a job, and record what it says, as the job is now. Whether there is more to be asked for."""
-        name, more = hpc_id(job), False
-        with self.held(job):
-            for piece in pieces:
-                if (piece.job, piece.attempt) == (name, job.attempt):
-                    self.keep(job, piece)
-                    more |= piece.offset + len(piece.data) < piece.size
-            self.grow(job)
+    def take(self, jobs: Sequence[Job], pieces: Iterable[Piece]) -> set[str]:
+        """Keep what came, and record what it says of jobs as they are now. The ids of those of which there is more to be had.
+
+        What can't be kept of a job can be had again: it holds up nothing else.
+        """
+        by_job: dict[tuple[str, int], list[Piece]] = defaultdict(list)
+        for piece in pieces:
+            by_job[piece.job, piece.attempt].append(piece)
+        more: set[str] = set()
+        for job in jobs:
+            found = by_job.get((hpc_id(job), job.attempt), [])
+            try:
+                with self.held(job) as is_ours:
+                    if is_ours and self.take_one(job, found):
+                        more.add(job.id)
+            except (TasukiError, OSError) as error:
+                log.warning("what job %s has written can't be kept now: %s", job.id, error)
+        return more
+
+    def take_one(self, job: Job, pieces: Iterable[Piece]) -> bool:
+        """Keep what came of a job, and record what is new in it. Whether there is more."""
+        more = False
+        for piece in pieces:
+            self.keep(job, piece)
+            more |= piece.offset + len(piece.data) < piece.size
+        paths = {name: path for name in profile_of(job).grows if (path := self.path(job, name)).exists()}
+        seen = " ".join([*(str(size_of(path)) for path in paths.values()), job.status])
+        note = self.path(job, "recorded")
+        if paths and (not note.exists() or note.read_text() != seen):
+            self.record(job, {name: text_of(path, job) for name, path in paths.items()})
+            note.write_text(seen)
         return more
 
     def keep(self, job: Job, piece: Piece) -> None:
@@ -63,38 +105,40 @@ class Outputs:
             self.logs.extend(job.id, job.attempt, piece.offset, piece.data)
             return
         path = self.path(job, piece.name)
-        if piece.size < size_of(path):
+        if piece.offset != size_of(path):
+            return  # somebody else has been faster
+        if piece.size < piece.offset:
             path.unlink()  # it was begun anew over there
-        elif piece.offset == size_of(path) and piece.data:
+        elif piece.data:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(piece.data)
 
-    def grow(self, job: Job) -> None:
-        """Record what the outputs that are here say, unless nothing is new in them."""
-        paths = {name: path for name in PROFILES[profile_of(job)].grows if (path := self.path(job, name)).exists()}
-        if not paths:
-            return
-        seen = " ".join([*(str(size_of(path)) for path in paths.values()), str(job.status.is_final)])
-        note = self.path(job, "recorded")
-        if not note.exists() or note.read_text() != seen:
-            self.record(job, {name: whole_lines(path, job) for name, path in paths.items()})
-            note.write_text(seen)
+    # -- when results are here
 
     def fetched(self, job: Job, folder: Path) -> None:
-        """Record what results say that were fetched."""
-        names = [name for name in PROFILES[profile_of(job)].reads if 0 < size_of(folder / name) <= SMALL_BYTES]
-        with self.held(job):
-            if size_of(folder / STDOUT):
-                self.logs.extend(job.id, job.attempt, 0, (folder / STDOUT).read_bytes())
-            self.record(job, {name: (folder / name).read_text(errors="replace") for name in names})
+        """Record what results say that were fetched. TimeoutError where another process is at them for long."""
+        names = [name for name in profile_of(job).reads if 0 < size_of(folder / name) <= SMALL_BYTES]
+        deadline = SYSTEM.monotonic() + PATIENCE_SECONDS
+        while True:
+            with self.held(job) as is_ours:
+                if is_ours:
+                    if size_of(folder / STDOUT):
+                        self.logs.extend(job.id, job.attempt, 0, (folder / STDOUT).read_bytes())
+                    self.record(job, {name: text_of(folder / name, job) for name in names})
+                    return
+            if SYSTEM.monotonic() > deadline:
+                raise TimeoutError(f"another process is at the outputs of job {job.id}")
+            SYSTEM.sleep(PAUSE_SECONDS)
+
+    # -- runs
 
     def record(self, job: Job, texts: Mapping[str, str]) -> None:
         """Record those points of an attempt's run that are not, and its end."""
-        points = PROFILES[profile_of(job)].read(texts).points
+        points = profile_of(job).read(texts).points
         if not points:
             return
-        project = str(job.metadata.get("project") or self.settings.project or PROJECT)
+        project = str(job.metadata.get("project") or PROJECT)
         run = f"{job.id}.{job.attempt}" if job.attempt > 1 else job.id
         with LocalStore(self.settings) as store:
             try:
@@ -103,57 +147,71 @@ class Outputs:
                 row = None
             summaries = [] if row is None else store.summaries(project, [run])
         new = [point for point in points if point.step > max((one.last_step for one in summaries), default=-1)]
-        if new or row is None or (job.status.is_final and not row.status.is_final):
+        is_open = row is None or row.ended is None
+        if new or row is None or (job.status.is_final and is_open):
             self.append(job, project, run, new)
 
     def append(self, job: Job, project: str, run: str, points: Iterable[Point]) -> None:
-        """Append to a run: it goes on as long as its job does, whoever writes it."""
-        started = RunStarted(
-            time=SYSTEM.now_us(),
-            attempt=f"{job.id}{job.attempt:04d}",
-            name=job.config_name,
-            config={"job": job.id, "profile": profile_of(job), "host": site_of(job)},
-            environment={"job": job.id, "scheduler_id": job.metadata.get("scheduler_id")},
-        )
-        folder = Folder(self.settings.journal_root, self.settings.lock_root)
-        appender = Appender(
-            project=project, run=run, folder=folder.project_folder(project), lock_folder=folder.lock_folder(project),
-            opening=lambda: [encode(started)],
-        )  # fmt: skip
-        status = ENDS.get(job.status, Status.RUNNING)
-        reason = (job.error_message or job.status) if status is Status.FAILED else None
-        try:
-            appender.open()
-            for point in points:
-                appender.append(encode(Metrics(time=SYSTEM.now_us(), step=point.step, values=dict(point.values))))
-            appender.append(encode(RunStatus(time=SYSTEM.now_us(), attempt=started.attempt, status=status, reason=reason)))
-        finally:
-            appender.close()
+        """Append to a run, and its end, if its job is over."""
+        appender = self.appender(job, project, run)
+        for point in points:
+            appender.append(encode(Metrics(time=SYSTEM.now_us(), step=point.step, values=dict(point.values))))
+        if job.status.is_final:
+            status = ENDS[job.status]
+            reason = (job.error_message or job.status) if status is Status.FAILED else None
+            appender.append(encode(RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=status, reason=reason)))
+            self.appenders.pop(run).close()
+
+    def appender(self, job: Job, project: str, run: str) -> Appender:
+        """The file of a run that is written here: it says that the run goes on, whoever has written it."""
+        if run not in self.appenders:
+            started = RunStarted(
+                time=SYSTEM.now_us(),
+                attempt=attempt_of(job),
+                name=job.config_name,
+                config={"job": job.id, "profile": profile_of(job).name, "host": site_of(job)},
+                environment={"job": job.id, "job_attempt": job.attempt, "scheduler_id": job.metadata.get("scheduler_id")},
+            )
+            runs = RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=Status.RUNNING)
+            folder = Folder(self.settings.journal_root, self.settings.lock_root)
+            self.appenders[run] = Appender(
+                project=project, run=run, folder=folder.project_folder(project), lock_folder=folder.lock_folder(project),
+                opening=lambda: [encode(started), encode(runs)],
+            )  # fmt: skip
+            self.appenders[run].open()
+        return self.appenders[run]
+
+    # -- how
 
     def path(self, job: Job, name: str) -> Path:
         """Where what is known of an output of the latest attempt is kept."""
         return job_folder(self.settings.dir, job.id) / str(job.attempt) / OUTPUTS / name
 
     @contextmanager
-    def held(self, job: Job) -> Iterator[None]:
-        """For the block, nobody else adds to a job's outputs. TimeoutError where somebody does so for long."""
+    def held(self, job: Job) -> Iterator[bool]:
+        """True while we are the ones, of all threads and processes, who add to a job's outputs."""
         path = job_folder(self.settings.dir, job.id) / "outputs.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        deadline = SYSTEM.monotonic() + PATIENCE_SECONDS
-        with self.HERE:
-            while (descriptor := take_lock(path)) is None:
-                if SYSTEM.monotonic() > deadline:
-                    raise TimeoutError(f"another process is at the outputs of job {job.id}")
-                SYSTEM.sleep(PAUSE_SECONDS)
-            try:
-                yield
-            finally:
+        with self.GUARD:
+            is_free = path not in self.HERE
+            self.HERE.add(path)
+        if not is_free:
+            yield False
+            return
+        descriptor = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = take_lock(path)
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
                 os.close(descriptor)
+            with self.GUARD:
+                self.HERE.discard(path)
 
 
-def profile_of(job: Job) -> str:
-    """The name of the kind of calculation that a job is."""
-    return str(job.metadata.get("profile") or "command")
+def attempt_of(job: Job) -> str:
+    """What a job's attempt is called as an attempt at its run."""
+    return f"{job.id}{job.attempt:04d}"
 
 
 def size_of(path: Path) -> int:
@@ -161,7 +219,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def whole_lines(path: Path, job: Job) -> str:
+def text_of(path: Path, job: Job) -> str:
     """A file's text; while its job runs, without a line that is still being written."""
     text = path.read_text(errors="replace")
     return text if job.status.is_final else text[: text.rfind("\n") + 1]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from tasuki.hpc.profiles import PROFILES, Profile
 from tasuki.hpc.report import Event, Flag, Report, State
 from tasuki.records import Job, JobStatus, Observation
 
-__all__ = ["external_id", "hpc_id", "observed", "site_of"]
+__all__ = ["external_id", "hpc_id", "observed", "profile_of", "site_of"]
 
 SECOND_US = 1_000_000
 STATUSES = {
@@ -22,6 +23,11 @@ OLD_STATUSES = {"DONE": (JobStatus.COMPLETED, "COMPLETED"), "FAIL": (JobStatus.F
 def site_of(job: Job) -> str:
     """The name of the host that a job is for."""
     return str(job.metadata.get("site"))
+
+
+def profile_of(job: Job) -> Profile:
+    """What kind of calculation a job is."""
+    return PROFILES.get(str(job.metadata.get("profile")), PROFILES["command"])
 
 
 def hpc_id(job: Job) -> str:

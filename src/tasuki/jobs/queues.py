@@ -21,27 +21,30 @@ from tasuki.files import replace_file
 from tasuki.hpc.agent import Ticket
 from tasuki.hpc.calculation import Calculation, Wanted, calculation
 from tasuki.hpc.exchange import Exchange
-from tasuki.hpc.outputs import Watched
-from tasuki.hpc.profiles import PROFILES
-from tasuki.hpc.report import Cursor, Event, Report
+from tasuki.hpc.report import Cursor
 from tasuki.hpc.results import Fetched, Selection, fetch
 from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
 from tasuki.hpc.transport import Told, Transport, quiet
 from tasuki.jobs.desk import Desk
-from tasuki.jobs.queue_outputs import Outputs
-from tasuki.jobs.queue_seen import external_id, hpc_id, observed, site_of
-from tasuki.journal import take_lock
+from tasuki.jobs.queue_look import HostLook
+from tasuki.jobs.queue_outputs import PROJECT, Outputs
+from tasuki.jobs.queue_seen import external_id, hpc_id, profile_of, site_of
+from tasuki.journal import project_name, take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
 from tasuki.settings import Settings
 from tasuki.store import JobsWanted
 
 __all__ = [
-    "HPC", "QueueSync", "Queues", "Submission", "Synced", "hpc_id", "queues_of", "queues_read", "results_folder", "site_of",
+    "HPC", "QueueSync", "Queues", "Synced", "Terms", "hpc_id", "queues_of", "queues_read", "results_folder", "site_of",
     "timestamp",
 ]  # fmt: skip
 
 HPC = "hpc"
+RESERVED = frozenset({
+    "chasqui", "folder", "host", "hpc_id", "inputs_sha256", "profile", "project", "restart", "scheduler_id", "script", "site",
+    "ticket", "wanted",
+})  # fmt: skip
 
 
 class Synced(NamedTuple):
@@ -63,7 +66,7 @@ class Memory(msgspec.Struct):
     number: int = 0
 
 
-class Submission(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True):
     """How a calculation is submitted beside what it asks of the queue: under which name, what is to be remembered, whether every
     input must be there, and in which project its run is recorded.
     """
@@ -80,16 +83,18 @@ class Queues:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    async def submit(self, site: Site, folder: Path, wanted: Wanted, submission: Submission) -> tuple[Job, list[str]]:
+    async def submit(self, site: Site, folder: Path, wanted: Wanted, terms: Terms) -> tuple[Job, list[str]]:
         """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
-        made = calculation(folder, wanted, strict=submission.strict)
+        made = calculation(folder, wanted, strict=terms.strict)
+        if reserved := RESERVED & terms.metadata.keys():
+            raise ConfigError(f"{min(reserved)} is remembered of each job in a queue by itself", hint="--meta with another name")
         id = secrets.token_hex(6)
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
         facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
+        project = project_name(terms.project or self.desk.settings.project or PROJECT)
         await self.desk.record(JobCreated(
-            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=submission.name or made.folder.name,
-            hardware_type=site.scheduler, command=[made.command],
-            metadata=submission.metadata | facts | ({"project": submission.project} if submission.project else {}),
+            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=terms.name or made.folder.name,
+            hardware_type=site.scheduler, command=[made.command], metadata=terms.metadata | facts | {"project": project},
         ))  # fmt: skip
         return await self.job(id), made.warnings
 
@@ -155,6 +160,8 @@ class QueueSync:
             memory = self.memory()
             active = await self.queues.active(self.site.name)
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
+            active = await self.queues.active(self.site.name)  # somebody may have cancelled one meanwhile
+            sent = [(job, ticket) for job, ticket in sent if job.id in {one.id for one in active}]
             await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
             await self.record(
                 self.seen(
@@ -162,22 +169,31 @@ class QueueSync:
                 )
                 for job, ticket in sent
             )
-            active = await self.queues.active(self.site.name)
-            report = await self.exchange.report(Cursor(memory.first, memory.offset), await self.watched(active))
-            over = await self.take(active, report)
-            memory.first, memory.offset = report.cursor
-            self.remember(memory)
+            submitted, over = await self.look(memory)
             for job in over if download else ():
                 await self.bring_home(job)
-            submitted = {event.job for event in report.events if event.kind == "SUBMITTED"}
             return Synced(
                 uploaded=len(sent),
-                submitted=len(submitted),
+                submitted=submitted,
                 completed=sum(job.status is JobStatus.COMPLETED for job in over),
                 failed=sum(job.status is JobStatus.FAILED for job in over),
                 timestamp=timestamp(self.desk.clock.now_us()),
                 errors=self.errors,
             )
+
+    async def look(self, memory: Memory) -> tuple[int, list[Job]]:
+        """Record what the host says of each job; how many were submitted since, and which are over since."""
+        active = await self.queues.active(self.site.name)
+        looking = HostLook(self.exchange, self.outputs, Cursor(memory.first, memory.offset))
+        try:
+            looked = await looking.look(active)
+        finally:
+            await asyncio.to_thread(self.outputs.close)
+        await self.record(looked.seen.values())
+        memory.first, memory.offset = looking.cursor
+        self.remember(memory)
+        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        return len(looked.submitted), [job for job in now.values() if job.status.is_final]
 
     async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
         """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
@@ -219,25 +235,6 @@ class QueueSync:
             number = memory.number
         return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
 
-    async def watched(self, jobs: Sequence[Job]) -> list[Watched]:
-        """Those that may be writing, and what is here of that."""
-        begun = [job for job in jobs if job.raw_status in ("SUBMITTED", "RUNNING", "UPLOADED")]
-        return await asyncio.to_thread(lambda: [self.outputs.watched(job) for job in begun])
-
-    async def take(self, active: Sequence[Job], report: Report) -> list[Job]:
-        """Record what the report says of each job, and what they have written; returns those that are over since."""
-        events: dict[str, list[Event]] = {}
-        for event in report.events:
-            if event.job:
-                events.setdefault(event.job, []).append(event)
-        await self.record(
-            seen for job in active for seen in observed(job, self.site.name, hpc_id(job), report, events.get(hpc_id(job), []))
-        )
-        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
-        for job in now.values():
-            await asyncio.to_thread(self.outputs.take, job, report.outputs)
-        return [job for job in now.values() if job.status.is_final]
-
     def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
         """What is seen here of a job."""
         return Observation(time=0, job=job.id, attempt=job.attempt, source="sync", status=status, **facts)
@@ -259,10 +256,13 @@ class QueueSync:
 
     async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:
         """Bring results here, beside the inputs, and record what they say that was not heard while the job ran."""
-        profile = PROFILES[str(job.metadata.get("profile"))]
         target = results_folder(job)
-        fetched = await fetch(self.transport, self.site, hpc_id(job), target, selection or Selection(profile.outputs), self.told)
-        await asyncio.to_thread(self.outputs.fetched, job, target)
+        wanted = selection or Selection(profile_of(job).outputs)
+        fetched = await fetch(self.transport, self.site, hpc_id(job), target, wanted, self.told)
+        try:
+            await asyncio.to_thread(self.outputs.fetched, job, target)
+        finally:
+            await asyncio.to_thread(self.outputs.close)
         return fetched
 
     # -- what is kept

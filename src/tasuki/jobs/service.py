@@ -243,7 +243,7 @@ class Jobs:
     async def send_cancel(self, job: Job) -> None:
         """Tell its provider, which may not hear; then it is told again, later."""
         now = self.clock.now_us()
-        if job.provider != "local" and job.external_id is None:
+        if not self.desk.provider(job.provider).has_heard_of(job):
             await self.submitting.give_up(job)
             return
         try:

@@ -196,7 +196,7 @@ class Submitting:
         """A job that has no name at its provider is not to be submitted any more; while somebody is at it, that has to wait."""
         with self.held(job.id) as is_ours:
             fresh = await self.known(job.id) if is_ours else None
-            if fresh is not None and fresh.external_id is None:
+            if fresh is not None and not self.desk.provider(job.provider).has_heard_of(fresh):
                 reason = "cancelled; whether it runs is not known" if fresh.is_lost else "cancelled before it began"
                 now = self.desk.clock.now_us()
                 await self.desk.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)

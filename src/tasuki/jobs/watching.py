@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tasuki.errors import NotFound, RemoteError, RemoteRejected, RemoteUnavailable
 from tasuki.jobs.desk import Desk, Taken
-from tasuki.jobs.provider import Provider, Sight
+from tasuki.jobs.provider import Provider, Sight, Together
 from tasuki.jobs.providers import PROVIDERS
 from tasuki.jobs.shown import SyncReport, SyncState
 from tasuki.records import Job, JobStatus
@@ -111,10 +111,13 @@ class Watching:
 
     async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> Refreshed:
         """Look at some jobs of one provider. When it does not answer, they are stale; nothing is concluded from that."""
-        left = {job.external_id: job for job in jobs if job.external_id is not None}
+        left = {job.external_id or "": job for job in jobs if job.external_id}
         changed = 0
         try:
             provider = await self.desk.identified(name)
+            if isinstance(provider, Together):
+                left = {job.id: job for job in jobs if provider.has_heard_of(job)}
+                return await self.look_together(provider, list(left.values()), source, reached)
             left = {id: job for id, job in left.items() if job.account == provider.account}
             if name != "local" and len(left) > FEW:
                 changed += await self.look_in_list(provider, left, source, reached)
@@ -124,6 +127,24 @@ class Watching:
                 self.desk.quality[job.id] = SyncState.STALE
                 reached(job.id)
             return Refreshed(changed, (f"{self.desk.provider(name).title}: {error.message}",))
+        return Refreshed(changed)
+
+    async def look_together(
+        self, provider: Together, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
+    ) -> Refreshed:
+        """Look at all of them at once; those that it can't be asked for are stale."""
+        async with self.desk.asking(provider):
+            sights = await provider.look_together(jobs)
+        changed = await self.desk.take_known(provider, [(job, sight) for job in jobs if (sight := sights.get(job.id))], source)
+        for job in jobs:
+            if job.id not in sights:
+                self.desk.quality[job.id] = SyncState.STALE
+            elif sights[job.id] is None:
+                changed += await self.missed(provider, job, source)
+            else:
+                self.misses.pop(job.id, None)
+            if job.id in sights:
+                self.seen(job, reached)
         return Refreshed(changed)
 
     async def look_in_list(self, provider: Provider, left: dict[str, Job], source: str, reached: Callable[[str], object]) -> int:
@@ -172,7 +193,7 @@ class Watching:
         except NotFound:
             return await self.missed(provider, job, source)
         self.misses.pop(job.id, None)
-        return (await self.desk.take(provider, [sight], source)).changed
+        return await self.desk.take_known(provider, [(job, sight)], source)
 
     async def missed(self, provider: Provider, job: Job, source: str) -> int:
         """The provider does not have it: three times, over two rounds at least, before anything is concluded."""
@@ -197,10 +218,12 @@ class Watching:
 
     async def refresh_logs(self, job: Job) -> None:
         """Get what a running job has written by now; when that can't be had, what there is stays, and is stale."""
-        if job.provider == "local" or job.external_id is None or not self.desk.is_configured(job.provider):
+        if job.provider == "local" or not self.desk.is_configured(job.provider):
             return
         try:
             provider = await self.desk.identified(job.provider)
+            if not provider.has_heard_of(job):
+                return
             if provider.account == job.account:
                 await self.look(provider, job, "progress")
         except (RemoteUnavailable, RemoteRejected):

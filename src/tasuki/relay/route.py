@@ -80,6 +80,8 @@ class Route:
     @property
     def reached(self) -> int:
         """How far our stream is known to have come on the other side, or was before all had to be asked again."""
+        if self.state is State.SHORTER:
+            return max(self.start + self.checked.offset, self.counted or 0)
         return self.start + self.acked.offset if self.state is State.SEND else self.counted or 0
 
     def count(self) -> tuple[int, int]:

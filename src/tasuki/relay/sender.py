@@ -265,7 +265,7 @@ class Sender:
         """The streams of which something is not acknowledged, and from where on."""
         for stream in source.streams(self.finished):
             route = self.routes.get(stream.writer) or self.new_route(stream)
-            if route.state is not State.SHORTER and route.reached < stream.size:
+            if not (route.state is State.SHORTER and route.is_done) and route.reached < stream.size:
                 yield stream, route.reached
 
 

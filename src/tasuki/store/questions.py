@@ -16,6 +16,7 @@ from tasuki.records import (
     AlertRow,
     FileRow,
     HistoryRow,
+    JobStatus,
     MetricRange,
     NoteKind,
     NoteRow,
@@ -45,6 +46,7 @@ from tasuki.store.statements import (
     ARRIVAL,
     BEGUN,
     BEST,
+    JOB_OF_ATTEMPT,
     LAST,
     NAMED,
     NAMES,
@@ -220,12 +222,21 @@ class Questions:
 
     def status(self, run: int, attempt: str | None, recorded: str | None, tracker: str | None = None) -> Status:
         """What is known of an attempt: how it ended, or whether it still runs. Another tracker's may end without a word."""
-        if recorded is not None and (tracker is None or recorded != Status.RUNNING):
+        if recorded is not None and recorded != Status.RUNNING:
             return STATUSES_BY_WORD[recorded]
+        if recorded is not None and tracker is None:
+            return self.status_of_job(run, attempt)
         silent_us = SILENT_US if tracker is None else QUIET_US
         if not attempt or self.fate(self.writers(run, attempt), silent_us) is Fate.GOING_ON:
             return Status.RUNNING
         return Status.CRASHED if tracker is None else Status.FINISHED
+
+    def status_of_job(self, run: int, attempt: str | None) -> Status:
+        """That of an attempt of which somebody else has said that it runs: it does no longer than its job's attempt does."""
+        row = one(self.db, JOB_OF_ATTEMPT, (run, attempt))
+        if row is None or (row[1] and row[2]):
+            return Status.RUNNING
+        return Status.FINISHED if row[0] == JobStatus.COMPLETED and row[2] else Status.FAILED
 
     def writers(self, run: int, attempt: str) -> list[Began]:
         """The streams in which an attempt says that it began."""

@@ -9,6 +9,7 @@ __all__ = [
     "ARRIVAL",
     "BEGUN",
     "BEST",
+    "JOB_OF_ATTEMPT",
     "LAST",
     "NAMED",
     "NAMES",
@@ -162,6 +163,10 @@ BEGUN = f"""
 SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {LAST}), id
 """
 NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
+JOB_OF_ATTEMPT = """
+SELECT job.status, job.active, job.attempt = coalesce(a.environment ->> '$.job_attempt', job.attempt) FROM run_job
+JOIN job ON job.id = run_job.job JOIN run_attempt a ON a.run = run_job.run WHERE run_job.run = ?1 AND a.attempt = ?2
+"""
 STOPS = """
 SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
 LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status_clock IS NULL ORDER BY s.clock, s.writer

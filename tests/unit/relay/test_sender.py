@@ -95,6 +95,33 @@ def test_a_stream_behind_many_that_never_end_has_its_turn():
     }
 
 
+class Holed(MemoryStore):
+    """A source of which, for a while, a page is missing."""
+
+    hole = 0
+
+    def read(self, writer, offset, limit_bytes):
+        data = super().read(writer, offset, limit_bytes)
+        return data[: max(0, self.hole - offset)] if self.hole else data
+
+
+def test_what_lies_behind_a_missing_page_is_pending_and_goes_on_where_it_was():
+    wire, streams = Counted(), Holed()
+    streams.received = source(a=20).received
+    wire.store.received = source(a=10).received
+    frame_bytes = len(heartbeats(0, 1))
+    streams.hole = 5 * frame_bytes
+    sender = Sender(streams, wire)
+    assert drained(sender)
+    assert sender.routes["a"].state is State.SHORTER
+    assert list(wire.store.received) == ["a"]
+    streams.hole = 0
+    assert sender.pending() == 15  # ten of them are there, which nobody knows as long as they can't be read
+    drained(sender)
+    assert sender.pending() == 0
+    assert {writer: received.data for writer, received in wire.store.received.items()} == {"a": heartbeats(0, 20)}
+
+
 def test_a_failed_request_changes_nothing():
     wire = Counted()
     sender = Sender(source(a=3), wire)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, every_file
+from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, every_file, number
 
 __all__ = ["ELK"]
 
@@ -28,9 +28,9 @@ def choose(folder: Path) -> Inputs:
 
 def read(texts: Mapping[str, str]) -> Outcome:
     """One total energy a loop, in Hartree."""
-    energies = [float(word) for word in texts.get("TOTENERGY.OUT", "").split()]
-    points = [Point(step, {"energy": energy}) for step, energy in enumerate(energies, 1)]
-    summary = {"energy": energies[-1], "loops": float(len(energies))} if energies else {}
+    energies = [number(word) for word in texts.get("TOTENERGY.OUT", "").split()]
+    points = [Point(step, {"energy": energy}) for step, energy in enumerate(energies, 1) if energy is not None]
+    summary = dict(points[-1].values) | {"loops": float(len(energies))} if points else {}
     if error := ERROR.search(texts.get("stdout.txt", "")):
         return Outcome(False, " ".join(error[0].split()), points, summary)
     info = texts.get("INFO.OUT", "")

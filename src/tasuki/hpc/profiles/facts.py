@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tasuki.errors import NotFound
 
-__all__ = ["Inputs", "Outcome", "Point", "Profile", "inputs_of"]
+__all__ = ["Inputs", "Outcome", "Point", "Profile", "inputs_of", "number"]
 
 
 class Inputs(NamedTuple):
@@ -54,6 +54,14 @@ class Profile(NamedTuple):
     """Outputs that grow while it runs, line by line, and of which `read` makes points."""
     read: Callable[[Mapping[str, str]], Outcome]
     """From the texts of outputs, as far as there are any."""
+
+
+def number(word: str) -> float | None:
+    """A number that a program has written; None for what is none, as Fortran's stars are."""
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def inputs_of(folder: Path, profile: Profile) -> Inputs:

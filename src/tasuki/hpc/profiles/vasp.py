@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, only
+from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, number, only
 
 __all__ = ["VASP"]
 
@@ -82,9 +82,8 @@ def oszicar_points(text: str) -> list[Point]:
     for found in IONIC.finditer(text):
         step, free, without_entropy, change, magnetization = found.groups()
         electronic = ELECTRONIC.findall(text, begin, found.start())
-        values = {"energy": float(free), "energy_sigma0": float(without_entropy), "energy_change": float(change)}
-        if magnetization is not None:
-            values["magnetization"] = float(magnetization)
+        words = {"energy": free, "energy_sigma0": without_entropy, "energy_change": change, "magnetization": magnetization or ""}
+        values = {name: value for name, word in words.items() if (value := number(word)) is not None}
         points.append(Point(int(step), values | {"electronic_steps": float(len(electronic))}))
         begin = found.end()
     return points

@@ -1,40 +1,64 @@
 """Hosts with a queue behind ssh, as the jobs' API sees them: what runs there is looked at whenever somebody is logged in.
 
 Nothing here ever logs in: without a login a host does not answer, and its jobs are unreachable. Calculations are brought there by a
-sync (`tasuki.jobs.queues`), all at once; here they are only looked at, and ended.
+sync (`tasuki.jobs.queues`), all at once; here they are only looked at, and ended: in one command a host, however many jobs.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, NotFound, RemoteError
+from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
 from tasuki.hpc.exchange import Exchange
-from tasuki.hpc.profiles import PROFILES
-from tasuki.hpc.report import Cursor, Report
+from tasuki.hpc.report import Cursor
 from tasuki.hpc.site import Site, Sites
 from tasuki.hpc.transports import open_transport
 from tasuki.jobs.provider import Page, Request, Sight
+from tasuki.jobs.queue_look import HostLook
 from tasuki.jobs.queue_outputs import Outputs
-from tasuki.jobs.queue_seen import hpc_id, observed, site_of
+from tasuki.jobs.queue_seen import hpc_id, profile_of, site_of
 from tasuki.jobs.shown import Validated
-from tasuki.records import Job, Observation, apply_observation
+from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import Settings
 
 __all__ = ["Hpc"]
 
-MOST_PIECES = 64
 FRESH_SECONDS = 2.0
-"""One report answers for all jobs of a host that are looked at within so long."""
+"""What was said so recently is said again."""
+LATE_SECONDS = 60.0
+"""Jobs that were asked for within so long are looked at together."""
 
 
 class Said(NamedTuple):
-    """A host's report, when it came, and of which jobs it has the outputs."""
+    """What a host said of a job, and when; None: it has none of it."""
 
     at: float
-    report: Report
-    watched: frozenset[str]
+    seen: Observation | None
+
+
+class Host:
+    """One host: the jobs that were asked for of late, and what it has said of them."""
+
+    def __init__(self, site: Site, outputs: Outputs, clock: Clock) -> None:
+        self.exchange = Exchange(site, open_transport(site))
+        self.looking = HostLook(self.exchange, outputs, Cursor())
+        self.clock = clock
+        self.alone = asyncio.Lock()
+        self.asked: dict[str, tuple[float, Job]] = {}
+        self.said: dict[str, Said] = {}
+
+    async def look(self, jobs: Sequence[Job]) -> dict[str, Observation | None]:
+        """What it says of these now, or said a moment ago."""
+        self.asked |= {job.id: (self.clock.monotonic(), job) for job in jobs}
+        async with self.alone:
+            now = self.clock.monotonic()
+            if any(job.id not in self.said or now - self.said[job.id].at > FRESH_SECONDS for job in jobs):
+                self.asked = {id: (at, job) for id, (at, job) in self.asked.items() if now - at < LATE_SECONDS}
+                late = [job for _, job in self.asked.values()]
+                looked = await self.looking.look(late, wait_tenths=0)
+                self.said = {job.id: Said(self.clock.monotonic(), looked.seen.get(job.id)) for job in late}
+            return {job.id: self.said[job.id].seen for job in jobs}
 
 
 class Hpc:
@@ -51,28 +75,29 @@ class Hpc:
         self.sites = Sites(settings.dir)
         self.outputs = Outputs(settings)
         self.clock = clock
-        self.exchanges: dict[Site, Exchange] = {}
-        self.asked: dict[str, dict[str, Job]] = {}
-        """The jobs of each host that were looked at of late."""
-        self.said: dict[str, Said] = {}
-        self.asking: dict[str, asyncio.Lock] = {}
+        self.hosts: dict[Site, Host] = {}
 
     async def close(self) -> None:
         """Logins stay, but for those of this process."""
-        for exchange in self.exchanges.values():
-            await exchange.transport.close()
-        self.exchanges.clear()
+        for host in self.hosts.values():
+            await host.exchange.transport.close()
+        self.hosts.clear()
+        await asyncio.to_thread(self.outputs.close)
 
     async def validate(self) -> Validated:
         """At which hosts somebody is logged in."""
         live, errors = [], []
         for site in self.sites.all():
             try:
-                await self.exchange(site).transport.open()
+                await self.host(site.name).exchange.transport.open()
                 live.append(site.name)
             except RemoteError as error:
                 errors.append(str(error))
         return Validated(valid=not errors, user_info={"hosts": live}, error="; ".join(errors) or None)
+
+    def has_heard_of(self, job: Job, /) -> bool:
+        """From when an upload begins: what is handed over then may be there, although nobody could say so."""
+        return job.status is not JobStatus.PENDING
 
     def check(self, request: Request, /) -> None:  # noqa: ARG002 - the protocol's
         """A folder on this machine is submitted, which no request can hold."""
@@ -81,7 +106,7 @@ class Hpc:
     def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         """From the inputs, or with an output of the last attempt in the place of one of them."""
         self.sites.get(site_of(job))
-        restarts = PROFILES[str(job.metadata.get("profile"))].restarts
+        restarts = profile_of(job).restarts
         if restart is not None and restart not in restarts:
             raise ConfigError(
                 f"job {job.id} can't begin from {restart}", hint=f"there is {', '.join(restarts) or 'nothing to begin from'}"
@@ -98,21 +123,31 @@ class Hpc:
         raise AssertionError(f"job {job.id} is refused")
 
     async def look(self, job: Job) -> Sight:
-        """What the host's report says of a job, and what that has written since. NotFound where it has none of it."""
-        site = self.sites.get(site_of(job))
-        for _ in range(MOST_PIECES):
-            report = await self.report(site, job)
-            seen = observed(job, site.name, hpc_id(job), report, [event for event in report.events if event.job == hpc_id(job)])
-            if not seen:
-                raise NotFound(f"{site.name} has no job {hpc_id(job)}")
-            now = apply_observation(job, seen[0])[0]
-            more = await asyncio.to_thread(self.outputs.take, now, report.outputs)
-            if not (more and now.status.is_final):
-                break
-            self.said.pop(site.name, None)
-        if now.status.is_final:
-            self.asked[site.name].pop(job.id, None)
-        return Sight(seen[0])
+        """What its host says of a job. NotFound where that has none of it."""
+        seen = (await self.host(site_of(job)).look([job]))[job.id]
+        if seen is None:
+            raise NotFound(f"{site_of(job)} has no job {hpc_id(job)}")
+        return Sight(seen)
+
+    async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, Sight | None]:
+        """Ask each host once, all at the same time. RemoteUnavailable where none answers."""
+        by_site: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_site.setdefault(site_of(job), []).append(job)
+        answers = await asyncio.gather(*(self.at_host(name, here) for name, here in by_site.items()), return_exceptions=True)
+        found: dict[str, Sight | None] = {}
+        failed = [answer for answer in answers if isinstance(answer, BaseException)]
+        for answer in answers:
+            if not isinstance(answer, BaseException):
+                found |= {id: None if seen is None else Sight(seen) for id, seen in answer.items()}
+        for failure in failed:
+            if len(failed) == len(answers) or not isinstance(failure, RemoteError):
+                raise failure
+        return found
+
+    async def at_host(self, name: str, jobs: Sequence[Job]) -> dict[str, Observation | None]:
+        """One host's answer."""
+        return await self.host(name).look(jobs)
 
     async def page(self, cursor: str | None) -> Page:  # noqa: ARG002 - there are no more
         """What was not submitted from this folder is another folder's."""
@@ -120,25 +155,17 @@ class Hpc:
 
     async def cancel(self, job: Job) -> Sight:
         """Ask the agent to end it; that it has ended is seen later."""
-        site = self.sites.get(site_of(job))
-        await self.exchange(site).hand_over(cancelled=[hpc_id(job)])
-        self.said.pop(site.name, None)
+        host = self.host(site_of(job))
+        await host.exchange.hand_over(cancelled=[hpc_id(job)])
+        host.said.pop(job.id, None)
         return Sight(Observation(time=0, attempt=job.attempt, external_id=job.external_id, cancel_requested=True))
 
-    async def report(self, site: Site, job: Job) -> Report:
-        """What the host says now, or said a moment ago, with the outputs of the jobs that were looked at of late."""
-        self.asked.setdefault(site.name, {})[job.id] = job
-        async with self.asking.setdefault(site.name, asyncio.Lock()):
-            said = self.said.get(site.name)
-            if said is None or job.id not in said.watched or self.clock.monotonic() - said.at > FRESH_SECONDS:
-                jobs = dict(self.asked[site.name])
-                watched = await asyncio.to_thread(lambda: [self.outputs.watched(one) for one in jobs.values()])
-                report = await self.exchange(site).report(Cursor(), watched, wait_tenths=0)
-                said = self.said[site.name] = Said(self.clock.monotonic(), report, frozenset(jobs))
-        return said.report
-
-    def exchange(self, site: Site) -> Exchange:
-        """The way to a host."""
-        if site not in self.exchanges:
-            self.exchanges[site] = Exchange(site, open_transport(site))
-        return self.exchanges[site]
+    def host(self, name: str) -> Host:
+        """A host, as it is set up now. RemoteUnavailable for one that is not known here any more: its jobs may go on."""
+        try:
+            site = self.sites.get(name)
+        except NotFound as error:
+            raise RemoteUnavailable(f"the host {name} is not known here", hint=f"tasuki hpc add {name}") from error
+        if site not in self.hosts:
+            self.hosts[site] = Host(site, self.outputs, self.clock)
+        return self.hosts[site]

@@ -88,6 +88,10 @@ class Local:
         """Whoever asks is here."""
         return Validated(valid=True, user_info={"host": socket.gethostname()})
 
+    def has_heard_of(self, job: Job, /) -> bool:  # noqa: ARG002 - the protocol's
+        """It is here."""
+        return True
+
     def check(self, request: Request, /) -> None:
         """There must be a command."""
         if not request.command:

@@ -67,6 +67,10 @@ class Replicate:
         """Close the connections."""
         await self.client.aclose()
 
+    def has_heard_of(self, job: Job, /) -> bool:
+        """Once it has given a name to it."""
+        return job.external_id is not None
+
     def check(self, request: Request, /) -> None:
         """It says itself what it does not take."""
 

@@ -117,6 +117,7 @@ class Way:
         """What keeps the rest of a stream here."""
         if route.state is State.ASIDE:
             return f"{route.stream.writer} is not taken: {route.reason}"
-        if route.state is State.SEND and route.stream.sealed and not route.is_done and route.stream.writer in self.journals.found:
-            return f"{route.stream.writer} is damaged, or not all here yet, at {route.start + route.acked.offset}"
+        is_stuck = (route.state is State.SEND and route.stream.sealed) or route.state is State.SHORTER
+        if is_stuck and not route.is_done and route.stream.writer in self.journals.found:
+            return f"{route.stream.writer} is damaged, or not all here yet, at {route.reached}"
         return ""
