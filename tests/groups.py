@@ -13,10 +13,10 @@ def pytest(*arguments: str) -> list[str]:
 
 
 TWO_AT_ONCE = ["-n2", "--dist=loadfile"]
-"""Where most tests wait for processes most of the time."""
+"""Where each file of tests stands for itself."""
 GROUPS = {
     "check": ["make", "--no-print-directory", "check"],
-    "unit": pytest("tests/unit"),
+    "unit": pytest("tests/unit", *TWO_AT_ONCE),
     "contracts": pytest("tests/contracts"),
     "model": pytest("tests/model", "tests/golden"),
     "e2e": pytest("tests/e2e", "tests/compat", *TWO_AT_ONCE),

@@ -28,6 +28,9 @@ class Tensor:
     def __init__(self, *elements: float) -> None:
         self.elements = elements
 
+    def __repr__(self) -> str:
+        return f"Tensor{self.elements}"
+
     def item(self) -> float:
         if len(self.elements) != 1:
             raise RuntimeError(f"a Tensor with {len(self.elements)} elements cannot be converted to Scalar")

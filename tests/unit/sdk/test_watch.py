@@ -103,7 +103,7 @@ def test_patience_ends_so_many_reports_after_the_best(values: list[float], patie
         ({"min_delta": -1}, "min_delta=-1.0 is negative"),
         ({"nan": False}, "nothing to watch 'loss' for"),
         ({"fn": 3}, "fn=3 can't be called"),
-        ({"fn": lambda value: None}, "fn must take a value and a step"),
+        ({"fn": len}, "fn must take a value and a step"),
     ],
     ids=str,
 )
