@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tasuki.errors import DataError
+from tasuki.errors import RemoteUnavailable
 from tasuki.hpc.outputs import MARK, Piece, Watched, outputs_script, parse_outputs
 from tasuki.hpc.site import Site
 from tasuki.hpc.transport import in_shell
@@ -115,14 +115,16 @@ def parse_event(line: str) -> Event | None:
 
 
 def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
-    """The answer to `report_script`. DataError for what is none."""
+    """The answer to `report_script`. RemoteUnavailable for what is none."""
     said, mark, outputs = output.partition(b"\n" + MARK)
     lines = (said + mark[:1]).split(b"\n")
     try:
         version = int(lines[0].removeprefix(b"agent "))
         first, offset = map(int, lines[1].removeprefix(b"log ").split())
     except (ValueError, IndexError):
-        raise DataError(f"the agent on {site.name} gave no report", hint=f"tasuki hpc doctor {shlex.quote(site.name)}") from None
+        raise RemoteUnavailable(
+            f"the agent on {site.name} gave no report", hint=f"tasuki hpc doctor {shlex.quote(site.name)}"
+        ) from None
     report = Report(version, cursor, [], {}, {}, set(), {}, parse_outputs(outputs))
     newest: dict[str, str] = {}
     for line, following in pairwise(lines[2:]):

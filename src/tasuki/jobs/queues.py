@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tasuki.clock import datetime_from_us
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteError
+from tasuki.errors import ConfigError, Conflict, NotFound, TasukiError
 from tasuki.files import replace_file
 from tasuki.hpc.agent import Ticket
 from tasuki.hpc.calculation import Calculation, Wanted, calculation
@@ -251,7 +251,7 @@ class QueueSync:
         """Fetch results. What fails here can be had again by `fetch`."""
         try:
             await self.fetch(job)
-        except (RemoteError, OSError) as error:
+        except (TasukiError, OSError) as error:
             self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
 
     async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.errors import DataError
+from tasuki.errors import RemoteUnavailable
 from tasuki.hpc.report import Cursor, Report, State, parse_event, parse_report
 from tasuki.hpc.site import Site
 from tests.unit.hpc.test_schedulers import SHELLS
@@ -124,5 +124,5 @@ def test_flags_states_and_starts_come_whole(root: Path) -> None:
 
 
 def test_what_is_no_report_is_said_so() -> None:
-    with pytest.raises(DataError, match="gave no report"):
+    with pytest.raises(RemoteUnavailable, match="gave no report"):
         parse_report(b"sh: 0: cannot open agent.sh\n", SITE, Cursor())

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useSignal } from "./html.js";
 import { Icon, State } from "./icons.js";
 import { Actions, costOf, Doing, Doubt, Output, timeOf, Trouble } from "./job_parts.js";
 import { JobSheet } from "./job_sheet.js";
-import { ACTIVE, activeJobs, FINAL, finalJobs, inView, loaded, metrics, moreJobs, nameOf, providers, syncing, syncJobs, totalFinal } from "./jobs.js";
+import { ACTIVE, activeJobs, FINAL, finalJobs, inView, loaded, metrics, moreJobs, nameOf, placeOf, providers, syncing, syncJobs, totalFinal } from "./jobs.js";
 import { narrow, now } from "./runs_table.js";
 import { view } from "./view.js";
 
@@ -58,9 +58,9 @@ function Degraded() {
 }
 
 function Facts({ job }) {
-  const { provider, hardware_type: hardware, attempt, job_id: id } = job;
+  const { hardware_type: hardware, attempt, job_id: id } = job;
   return html`<div class="facts muted">
-    <span>${provider}</span>
+    <span>${placeOf(job)}</span>
     ${hardware && html`<span>${hardware}</span>`}
     ${attempt > 1 && html`<span>attempt ${attempt}</span>`}
     <code>${id}</code>
