@@ -469,7 +469,8 @@ keep_watchdog() { # a job behind all others that run or wait now: it sees those 
         echo '#!/bin/sh'
         sed -n -e '/^#PBS -[qA] /p' -e '/^#SBATCH --partition=/p' -e '/^#SBATCH --account=/p' "jobs/$last/.run/job.sh"
         minutes=$((10 + grace_seconds / 60))
-        case $scheduler in pbs) echo "#PBS -l walltime=$((minutes * 60))" ;; slurm) echo "#SBATCH --time=$minutes" ;; esac
+        long=$((minutes / 60)):$((minutes % 60)):00
+        case $scheduler in pbs) echo "#PBS -l walltime=$long" ;; slurm) echo "#SBATCH --time=$long" ;; esac
         echo 'cd "${PBS_O_WORKDIR:-${SLURM_SUBMIT_DIR:-.}}" && exec /bin/sh ../agent.sh watch'
     } >watch/job.sh
     said=$( (
