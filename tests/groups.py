@@ -20,7 +20,7 @@ GROUPS = {
     "contracts": pytest("tests/contracts"),
     "model": pytest("tests/model", "tests/golden"),
     "e2e": pytest("tests/e2e", "tests/compat", *TWO_AT_ONCE),
-    "chaos": pytest("tests/chaos"),
+    "chaos": pytest("tests/chaos", *TWO_AT_ONCE),
     "cluster": pytest("tests/cluster"),
     "browser": pytest("tests/browser", *TWO_AT_ONCE),
 }

@@ -91,6 +91,12 @@ def test_twenty_commands_are_one_login(cluster: Cluster, person: Person, calc: P
     refused = person.type("hpc", "sync", "bebop")
     assert (refused.returncode, "hint: tasuki hpc login bebop" in refused.stderr) == (5, True)
     assert cluster.authentications(user) == before
+    person.ok("job", "submit", str(calc / "one"), "--on", "bebop", "--command", "true", "--name", "early")
+    assert person.type("hpc", "sync", "bebop").returncode == 5
+    early = person.jobs()["early"]
+    assert early["status"] == "pending"  # nothing was begun
+    person.ok("job", "cancel", str(early["job_id"]))
+    person.ok("job", "delete", str(early["job_id"]), "--yes")
     person.login()
     folders = [str(path) for path in calc.iterdir()]
     for folder in folders:

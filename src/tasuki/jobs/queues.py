@@ -157,6 +157,7 @@ class QueueSync:
     async def once(self, *, download: bool = False) -> Synced:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
         with self.held():
+            await self.transport.open()  # without a login nothing is begun
             memory = self.memory()
             active = await self.queues.active(self.site.name)
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
