@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.shell import TASUKI, environment, python, tasuki
+from tests.e2e.shell import TASUKI, environment, in_a_shell, python, tasuki
 
 RUNS = """
 import math, numpy, tasuki
@@ -217,3 +217,8 @@ def test_version_and_help_import_nothing_slow() -> None:
     script = "import sys\nfrom tasuki.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {"rich", "numpy", "apsw", "msgspec", "zstandard", "yaml"} & set(done.stdout.splitlines()[-1].split()) == set()
+
+
+def test_a_closed_stdout_is_no_trouble(folder: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        assert in_a_shell(folder, f"tasuki run list {closed}").returncode == 0

@@ -1,8 +1,10 @@
 """The command `tasuki`: its groups, its version, and what an error becomes."""
 
 import io
+import os
 import sys
 from gc import set_threshold
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,6 +93,8 @@ def tasuki(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command, and exit with its code."""
     set_threshold(50_000)  # a command's short life is mostly spent in making things that stay
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - in the place of one that is closed
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - the same
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tasuki.cli.calculations import show_plan, site_named, submit_all, submit_dry
+from tasuki.cli.calculations import show_plan, submit_all, submit_dry
 from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, settings_for
 from tasuki.cli.job_given import complete_place, environment_from, inputs_from, pairs_from
 from tasuki.cli.job_text import job_data
 from tasuki.cli.output import write_json
 from tasuki.cli.talk import say
-from tasuki.errors import ConfigError
+from tasuki.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from tasuki.hpc.site import Site
+    from tasuki.settings import Settings
 
 __all__ = ["EXAMPLES", "Submit", "submit"]
 
@@ -129,9 +130,21 @@ def submit(  # noqa: PLR0913 - what, where, under which name
             raise whose(ctx.meta[LATE][0])
         submit_command(given, inputs or [], hardware, key, as_json=as_json, dir=dir, remote=remote)
         return
-    site = site_named(on, settings_for(dir))
+    site = place_named(on, settings_for(dir))
     refuse_others({"--input": inputs, "--hardware": hardware, "--key": key, "--remote": remote}, f"{on} is a host with a queue")
     submit_folders(site, given, asks, as_json=as_json, dir=dir)
+
+
+def place_named(name: str, settings: "Settings") -> "Site":
+    """A host. NotFound for what is neither that nor a provider."""
+    from tasuki.hpc.site import Sites
+    from tasuki.jobs import PROVIDERS
+
+    found = {site.name: site for site in Sites(settings.dir).all()}
+    if name not in found:
+        places = [*(one for one in PROVIDERS if one != "hpc"), *found]
+        raise NotFound(f"there is no provider and no host {name!r}", hint=f"one of {', '.join(places)}; or tasuki hpc add")
+    return found[name]
 
 
 def whose(option: str) -> ConfigError:
@@ -205,6 +218,7 @@ def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json:
             show_plan(plan)
     else:
         typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in done.jobs), nl=False)
-        say(f"{len(done.jobs)} on record; next: tasuki hpc sync {site.name}")
+        if done.jobs:
+            say(f"{len(done.jobs)} on record; next: tasuki hpc sync {site.name}")
     if done.failures:
         raise typer.Exit(1)

@@ -10,6 +10,8 @@ from tasuki.hpc.transport import Transport, in_shell
 __all__ = ["Check", "examine"]
 
 COMMANDS = {"pbs": ("qsub", "qstat", "qdel"), "slurm": ("sbatch", "squeue", "scancel")}
+QUEUES = {"pbs": "qstat -Q", "slurm": "squeue --noheader --state=RUNNING"}
+"""What succeeds where the scheduler answers, however many jobs there are."""
 LEAST_KIB = 100 * 1024
 
 
@@ -43,13 +45,22 @@ for name in {commands}; do
     found=$(command -v $name || (. /etc/profile >/dev/null 2>&1; command -v $name))
     echo "$name=$found"
 done
-cd {in_shell(site.root)} 2>/dev/null || {{ echo root=missing; exit; }}
+ask() {{
+    command -v {COMMANDS[site.scheduler][1]} || . /etc/profile
+    {QUEUES[site.scheduler]}
+}}
+echo "queue=$( (ask) >/dev/null 2>&1 </dev/null && echo answers || echo silent)"
+root={in_shell(site.root)}
+if ! cd "$root" 2>/dev/null; then
+    while [ ! -d "$root" ]; do root=$(dirname "$root"); done
+    echo "root=$([ -w "$root" ] && echo missing || echo impossible)"
+    exit
+fi
 echo "root=$([ -w . ] && echo writable || echo read-only)"
 echo "room=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')"
 echo "agent=$(sed -n 2p agent.sh 2>/dev/null)"
 echo "version=$(sed -n 's/^VERSION=//p' agent.sh 2>/dev/null)"
 echo "lock=$(cd lock 2>/dev/null && echo *)"
-echo "queue=$(sh agent.sh look >/dev/null 2>&1 && echo answers || echo silent)"
 """
 
 
@@ -64,8 +75,13 @@ def checks(site: Site, said: dict[str, str]) -> list[Check]:
             f"tasuki hpc add {site.name} --host {site.host} --path FOLDER" if missing else "",
         )
     ]
+    answers = said.get("queue") == "answers"
+    silent = f"{QUEUES[site.scheduler]} fails"
+    found.append(Check("queue", answers, "answers" if answers else silent, "" if answers else "try it there"))
     if said.get("root") == "missing":
-        return [*found, Check("agent", True, f"{site.root} is made by the first sync")]
+        return [*found, Check("folder", True, f"{site.root} is made by the first sync")]
+    if said.get("root") == "impossible":
+        return [*found, Check("folder", False, f"{site.root} can't be made", "another --root")]
     room = said.get("room", "")
     enough = not room.isdecimal() or int(room) >= LEAST_KIB
     current = said.get("agent") == agent_source().split("\n", 2)[1]
@@ -79,11 +95,5 @@ def checks(site: Site, said: dict[str, str]) -> list[Check]:
             not newer,
             f"version {said.get('version') or 'unknown'}, {'this one' if current else 'another one than this tasuki has'}",
             "pip install --upgrade tasuki" if newer else "" if current else f"tasuki hpc sync {site.name}",
-        ),
-        Check(
-            "queue",
-            said.get("queue") == "answers",
-            f"the queue {said.get('queue')}",
-            "" if said.get("queue") == "answers" else "later",
         ),
     ]

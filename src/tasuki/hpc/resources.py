@@ -14,7 +14,8 @@ WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2})(?::(\d{1,2}))?")
+CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2}):(\d{1,2})")
+"""Not `2:00`, which is two minutes for schedulers and two hours for many people."""
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +37,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
         for what, value in (("queue", self.queue), ("account", self.account)):
             if value is not None and not WORD.fullmatch(value):
-                raise ConfigError(f"{value!r} can't be the name of a {what}", hint="letters, digits and any of _ . @ : + -")
+                raise ConfigError(f"{value!r} can't be the name of the {what}", hint="letters, digits and any of _ . @ : + -")
         for module in self.modules:
             if not module or "\n" in module:
                 raise ConfigError(f"{module!r} can't be the name of a module")

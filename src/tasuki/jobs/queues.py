@@ -27,9 +27,11 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
 from tasuki.hpc.transport import Told, Transport, quiet
 from tasuki.jobs.desk import Desk
+from tasuki.jobs.provider import Request
 from tasuki.jobs.queue_look import HostLook
 from tasuki.jobs.queue_outputs import PROJECT, Outputs
 from tasuki.jobs.queue_seen import external_id, hpc_id, profile_of, site_of
+from tasuki.jobs.submitting import Submitting
 from tasuki.journal import project_name, take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
 from tasuki.settings import Settings
@@ -80,8 +82,9 @@ class Terms(msgspec.Struct, frozen=True):
 class Queues:
     """All jobs in queues of one data folder."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, files: Path | None = None) -> None:
         self.desk = desk
+        self.submitting = Submitting(desk, files)
 
     async def submit(self, site: Site, folder: Path, wanted: Wanted, terms: Terms) -> tuple[Job, list[str]]:
         """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
@@ -89,7 +92,8 @@ class Queues:
         if reserved := RESERVED & terms.metadata.keys():
             raise ConfigError(f"{min(reserved)} is remembered of each job in a queue by itself", hint="--meta with another name")
         id = secrets.token_hex(6)
-        said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+        said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None and name != "env"}
+        self.submitting.keep(id, Request(env=wanted.env or {}))  # which may be secret
         facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
         project = project_name(terms.project or self.desk.settings.project or PROJECT)
         await self.desk.record(JobCreated(
@@ -119,15 +123,17 @@ class Queues:
     def plan(self, job: Job) -> Calculation:
         """A job's calculation, as its folder is now."""
         wanted = msgspec.convert(job.metadata.get("wanted") or {}, Wanted)
+        if (request := self.submitting.request(job)) and request.env:
+            wanted = msgspec.structs.replace(wanted, env=request.env)
         return calculation(Path(str(job.metadata["folder"])), wanted)
 
 
 @asynccontextmanager
-async def queues_of(settings: Settings) -> AsyncIterator[Queues]:
-    """The jobs of a data folder, for the block."""
+async def queues_of(settings: Settings, files: Path | None = None) -> AsyncIterator[Queues]:
+    """The jobs of a data folder, for the block; `files`: another one, in which what they are to run is kept."""
     desk = Desk(settings)
     try:
-        yield Queues(desk)
+        yield Queues(desk, files)
     finally:
         await desk.close()
 
@@ -136,7 +142,8 @@ async def queues_of(settings: Settings) -> AsyncIterator[Queues]:
 async def queues_read(settings: Settings) -> AsyncIterator[Queues]:
     """The same, to be read only: nothing in the data folder changes, not even what is made of the journals."""
     with TemporaryDirectory(prefix="tasuki-") as folder:
-        async with queues_of(msgspec.structs.replace(settings, dir=Path(folder), journal=settings.journal_root)) as queues:
+        elsewhere = msgspec.structs.replace(settings, dir=Path(folder), journal=settings.journal_root)
+        async with queues_of(elsewhere, settings.dir) as queues:
             yield queues
 
 
@@ -153,6 +160,8 @@ class QueueSync:
         self.outputs = Outputs(queues.desk.settings)
         self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
         self.errors: list[str] = []
+        self.unsent = 0
+        """Jobs that have failed before they could be sent."""
 
     async def once(self, *, download: bool = False) -> Synced:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
@@ -177,7 +186,7 @@ class QueueSync:
                 uploaded=len(sent),
                 submitted=submitted,
                 completed=sum(job.status is JobStatus.COMPLETED for job in over),
-                failed=sum(job.status is JobStatus.FAILED for job in over),
+                failed=sum(job.status is JobStatus.FAILED for job in over) + self.unsent,
                 timestamp=timestamp(self.desk.clock.now_us()),
                 errors=self.errors,
             )
@@ -187,14 +196,16 @@ class QueueSync:
         active = await self.queues.active(self.site.name)
         looking = HostLook(self.exchange, self.outputs, Cursor(memory.first, memory.offset))
         try:
-            looked = await looking.look(active)
+            seen = await looking.look(active)
         finally:
             await asyncio.to_thread(self.outputs.close)
-        await self.record(looked.seen.values())
+        if looking.silence is not None:
+            self.errors.append(f"the queue at {self.site.name} does not answer, so nothing is submitted there: {looking.silence}")
+        await self.record(seen.values())
         memory.first, memory.offset = looking.cursor
         self.remember(memory)
         now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
-        return len(looked.submitted), [job for job in now.values() if job.status.is_final]
+        return len(looking.submitted), [job for job in now.values() if job.status.is_final]
 
     async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
         """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
@@ -207,6 +218,7 @@ class QueueSync:
                 inputs = made.inputs_hash()
             except (OSError, ConfigError, NotFound) as error:
                 self.errors.append(f"job {job.id}: {error}")
+                self.unsent += 1
                 seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()))
                 continue
             ticket = self.ticket(job, memory)
@@ -256,7 +268,12 @@ class QueueSync:
             self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
 
     async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:
-        """Bring results here, beside the inputs, and record what they say that was not heard while the job ran."""
+        """Bring results here, beside the inputs, and record what they say that was not heard while the job ran.
+
+        Conflict for a job that has not begun.
+        """
+        if not job.status.is_final and job.status is not JobStatus.RUNNING:
+            raise Conflict(f"job {job.id} is {job.status}: it has no results yet")
         target = results_folder(job)
         wanted = selection or Selection(profile_of(job).outputs)
         fetched = await fetch(self.transport, self.site, hpc_id(job), target, wanted, self.told)

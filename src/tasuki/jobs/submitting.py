@@ -59,8 +59,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class Submitting:
     """Starts jobs."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, files: Path | None = None) -> None:
         self.desk = desk
+        self.files = files or desk.settings.dir
+        """In which data folder it is kept what jobs are to run."""
         self.at_work: set[str] = set()
 
     async def submit(self, wanted: Submission) -> Job:
@@ -288,13 +290,13 @@ class Submitting:
 
     def keep(self, id: str, request: Request, name: str = "request.json") -> None:
         """Keep what is to be run beside the job, for its owner alone: it may hold secrets."""
-        folder = job_folder(self.desk.settings.dir, id)
+        folder = job_folder(self.files, id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(folder / name, msgspec.json.encode(request), mode=0o600, durable=True)
 
     def request(self, job: Job, name: str = "request.json") -> Request | None:
         """What is to be run; None for a job that was not submitted here."""
-        path: Path = job_folder(self.desk.settings.dir, job.id) / name
+        path: Path = job_folder(self.files, job.id) / name
         try:
             return msgspec.json.decode(path.read_bytes(), type=Request)
         except FileNotFoundError:

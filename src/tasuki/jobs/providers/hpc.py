@@ -56,8 +56,8 @@ class Host:
             if any(job.id not in self.said or now - self.said[job.id].at > FRESH_SECONDS for job in jobs):
                 self.asked = {id: (at, job) for id, (at, job) in self.asked.items() if now - at < LATE_SECONDS}
                 late = [job for _, job in self.asked.values()]
-                looked = await self.looking.look(late, wait_tenths=0)
-                self.said = {job.id: Said(self.clock.monotonic(), looked.seen.get(job.id)) for job in late}
+                seen = await self.looking.look(late, wait_tenths=0)
+                self.said = {job.id: Said(self.clock.monotonic(), seen.get(job.id)) for job in late}
             return {job.id: self.said[job.id].seen for job in jobs}
 
 
