@@ -5,21 +5,19 @@ One process per data folder does it, whoever holds the lease: a record lock, whi
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 
 from tasuki.errors import TasukiError
 from tasuki.failpoints import reach
 from tasuki.jobs.configured import Configured
+from tasuki.jobs.lease import Lease
 from tasuki.jobs.service import Jobs
-from tasuki.journal import take_lock
 from tasuki.records import Job, JobStatus
 from tasuki.settings import Settings, load
 from tasuki.store import database_folder
 
-__all__ = ["Lease", "TaskManager", "get_task_manager", "polling_seconds", "start_background_tasks", "stop_background_tasks"]
+__all__ = ["TaskManager", "get_task_manager", "polling_seconds", "start_background_tasks", "stop_background_tasks"]
 
 LEASE_FILE = "jobs.lock"
 HERE_SECONDS = 1.0
@@ -28,32 +26,6 @@ OFF_SECONDS = 5.0
 YOUNG_US = 600_000_000
 OLD_US = 3_600_000_000
 log = logging.getLogger("tasuki.jobs")
-
-
-class Lease:
-    """The right to do what only one process does. It is tried for again and again: whoever has it may end at any time."""
-
-    HELD: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
-        self.descriptor: int | None = None
-
-    def take(self) -> bool:
-        """Whether it is ours, from now on or already."""
-        if self.descriptor is None and self.path not in self.HELD:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.descriptor = take_lock(self.path)
-            if self.descriptor is not None:
-                self.HELD.add(self.path)
-        return self.descriptor is not None
-
-    def release(self) -> None:
-        """Give it up."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
-            self.HELD.discard(self.path)
 
 
 class TaskManager:

@@ -4,21 +4,20 @@ A run grows while its job does, and has each point once, whoever looks at the ho
 """
 
 import logging
-import os
 import random
-import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import NotFound, TasukiError
 from tasuki.hpc.outputs import STDOUT, Piece, Watched
 from tasuki.hpc.profiles import Point
+from tasuki.jobs.lease import held
 from tasuki.jobs.logs import LogBook, job_folder
 from tasuki.jobs.queue_seen import hpc_id, profile_of, site_of
-from tasuki.journal import Appender, Folder, take_lock
+from tasuki.journal import Appender, Folder
 from tasuki.records import Job, JobStatus, Metrics, RunStarted, RunStatus, Status, encode
 from tasuki.settings import Settings
 from tasuki.store import LocalStore
@@ -38,9 +37,6 @@ log = logging.getLogger("tasuki.jobs")
 
 class Outputs:
     """Of the jobs of one data folder. Its calls block; they may come from any thread."""
-
-    HERE: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
-    GUARD = threading.Lock()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -187,26 +183,9 @@ class Outputs:
         """Where what is known of an output of the latest attempt is kept."""
         return job_folder(self.settings.dir, job.id) / str(job.attempt) / OUTPUTS / name
 
-    @contextmanager
-    def held(self, job: Job) -> Iterator[bool]:
-        """True while we are the ones, of all threads and processes, who add to a job's outputs."""
-        path = job_folder(self.settings.dir, job.id) / "outputs.lock"
-        with self.GUARD:
-            is_free = path not in self.HERE
-            self.HERE.add(path)
-        if not is_free:
-            yield False
-            return
-        descriptor = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = take_lock(path)
-            yield descriptor is not None
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
-            with self.GUARD:
-                self.HERE.discard(path)
+    def held(self, job: Job) -> AbstractContextManager[bool]:
+        """True while we are the ones who add to a job's outputs."""
+        return held(job_folder(self.settings.dir, job.id) / "outputs.lock")
 
 
 def attempt_of(job: Job) -> str:

@@ -5,10 +5,9 @@ is observed like any provider's word. Another attempt of the agent's (a job that
 """
 
 import asyncio
-import os
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -27,12 +26,13 @@ from tasuki.hpc.site import Site
 from tasuki.hpc.tar import Outgoing
 from tasuki.hpc.transport import Told, Transport, quiet
 from tasuki.jobs.desk import Desk
+from tasuki.jobs.lease import held
 from tasuki.jobs.provider import Request
 from tasuki.jobs.queue_look import HostLook
 from tasuki.jobs.queue_outputs import PROJECT, Outputs
 from tasuki.jobs.queue_seen import external_id, hpc_id, profile_of, site_of
 from tasuki.jobs.submitting import Submitting
-from tasuki.journal import project_name, take_lock
+from tasuki.journal import project_name
 from tasuki.records import Job, JobCreated, JobStatus, Observation, apply_observation
 from tasuki.settings import Settings
 from tasuki.store import JobsWanted
@@ -165,13 +165,16 @@ class QueueSync:
 
     async def once(self, *, download: bool = False) -> Synced:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
-        with self.held():
+        with held(self.memory_path.with_suffix(".lock")) as is_ours:
+            if not is_ours:
+                raise Conflict(f"somebody else syncs with {self.site.name} at this moment")
             await self.transport.open()  # without a login nothing is begun
             memory = self.memory()
             active = await self.queues.active(self.site.name)
             sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
             active = await self.queues.active(self.site.name)  # somebody may have cancelled one meanwhile
-            sent = [(job, ticket) for job, ticket in sent if job.id in {one.id for one in active}]
+            going_on = {job.id for job in active}
+            sent = [(job, ticket) for job, ticket in sent if job.id in going_on]
             await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
             await self.record(
                 self.seen(
@@ -295,19 +298,6 @@ class QueueSync:
     def remember(self, memory: Memory) -> None:
         """Keep it."""
         replace_file(self.memory_path, msgspec.json.encode(memory), durable=True)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """For the block, nobody else of this folder syncs with this host."""
-        path = self.memory_path.with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = take_lock(path)
-        if descriptor is None:
-            raise Conflict(f"somebody else syncs with {self.site.name} at this moment")
-        try:
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def restarted(job: Job) -> dict[str, str]:

@@ -8,10 +8,9 @@ and may be tried again; a submission whose answer was lost is looked for in the 
 
 import asyncio
 import hashlib
-import os
 import secrets
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,10 @@ from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, Remot
 from tasuki.failpoints import reach
 from tasuki.files import replace_file
 from tasuki.jobs.desk import Desk
+from tasuki.jobs.lease import held
 from tasuki.jobs.logs import job_folder
 from tasuki.jobs.provider import Provider, Request, Sight, is_large
 from tasuki.jobs.register import Claim
-from tasuki.journal import take_lock
 from tasuki.records import Job, JobCreated, JobStatus, Observation
 from tasuki.store import JobQuestions
 
@@ -63,7 +62,6 @@ class Submitting:
         self.desk = desk
         self.files = files or desk.settings.dir
         """In which data folder it is kept what jobs are to run."""
-        self.at_work: set[str] = set()
 
     async def submit(self, wanted: Submission) -> Job:
         """A new job, or, with a key that was used before, the job that it stands for. Conflict if that is another submission's."""
@@ -269,22 +267,9 @@ class Submitting:
             else:
                 await self.go_on(job)
 
-    @contextmanager
-    def held(self, id: str) -> Iterator[bool]:
-        """True while we are the ones, of all processes, who take the job's steps."""
-        if id in self.at_work:
-            yield False
-            return
-        path = job_folder(self.desk.settings.dir, id) / "lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.at_work.add(id)
-        descriptor = take_lock(path)
-        try:
-            yield descriptor is not None
-        finally:
-            self.at_work.discard(id)
-            if descriptor is not None:
-                os.close(descriptor)
+    def held(self, id: str) -> AbstractContextManager[bool]:
+        """True while we are the ones who take the job's steps."""
+        return held(job_folder(self.desk.settings.dir, id) / "lock")
 
     # -- what is to be run
 
