@@ -111,7 +111,7 @@ class Watching:
 
     async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> Refreshed:
         """Look at some jobs of one provider. When it does not answer, they are stale; nothing is concluded from that."""
-        left = {job.external_id or "": job for job in jobs if job.external_id}
+        left = {id: job for job in jobs if (id := job.external_id) is not None}
         changed = 0
         try:
             provider = await self.desk.identified(name)

@@ -50,15 +50,20 @@ class Host:
 
     async def look(self, jobs: Sequence[Job]) -> dict[str, Observation | None]:
         """What it says of these now, or said a moment ago."""
-        self.asked |= {job.id: (self.clock.monotonic(), job) for job in jobs}
+        self.ask(jobs)
         async with self.alone:
             now = self.clock.monotonic()
             if any(job.id not in self.said or now - self.said[job.id].at > FRESH_SECONDS for job in jobs):
                 self.asked = {id: (at, job) for id, (at, job) in self.asked.items() if now - at < LATE_SECONDS}
+                self.ask(jobs)  # whoever was before us may have taken long
                 late = [job for _, job in self.asked.values()]
                 seen = await self.looking.look(late, wait_tenths=0)
                 self.said = {job.id: Said(self.clock.monotonic(), seen.get(job.id)) for job in late}
             return {job.id: self.said[job.id].seen for job in jobs}
+
+    def ask(self, jobs: Sequence[Job]) -> None:
+        """These are to be among the next that are looked at."""
+        self.asked |= {job.id: (self.clock.monotonic(), job) for job in jobs}
 
 
 class Hpc:
