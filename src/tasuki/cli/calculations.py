@@ -2,16 +2,16 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from tasuki.cli.talk import say
 from tasuki.clock import SYSTEM
-from tasuki.errors import ConfigError, TasukiError
+from tasuki.errors import ConfigError, NotFound, TasukiError
 
 if TYPE_CHECKING:
     from tasuki.hpc.calculation import Calculation, Wanted
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from tasuki.settings import Settings
 
 __all__ = [
-    "bars", "counts", "fetch_results", "opened", "selection_of", "show_plan", "site_named", "submit_all", "submit_dry", "sync_once",
-    "would_send",
+    "bars", "counts", "fetch_results", "finished", "opened", "place_named", "selection_of", "show_plan", "site_named", "submit_all",
+    "submit_dry", "sync_once", "would_send",
 ]  # fmt: skip
 
+T = TypeVar("T")
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SUBMITS = {
     "pbs": "qsub -N {id} -r n -j oe -o .run/scheduler.out",
@@ -33,11 +34,11 @@ SUBMITS = {
 }
 
 
-class Submitted(NamedTuple):
-    """What was, or would be, submitted, and of how many folders that could not be."""
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Do it in an event loop. asyncio is imported with the first: most commands need none."""
+    import asyncio
 
-    jobs: list[dict[str, Any]]
-    failures: int
+    return asyncio.run(work)
 
 
 def site_named(name: str, settings: "Settings") -> "Site":
@@ -45,6 +46,19 @@ def site_named(name: str, settings: "Settings") -> "Site":
     from tasuki.hpc.site import Sites
 
     return Sites(settings.dir).get(name)
+
+
+def place_named(name: str, settings: "Settings") -> "Site":
+    """A host where a provider could be meant, too. NotFound for what is neither, with all there are."""
+    from tasuki.hpc.site import Sites
+    from tasuki.jobs import PROVIDERS
+
+    try:
+        return site_named(name, settings)
+    except NotFound as error:
+        places = [*(one for one in PROVIDERS if one != "hpc"), *(site.name for site in Sites(settings.dir).all())]
+        hint = f"one of {', '.join(places)}; or tasuki hpc add"
+        raise NotFound(f"there is no provider and no host {name!r}", hint=hint) from error
 
 
 def opened(site: "Site") -> "Transport":
@@ -64,42 +78,40 @@ def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[Queues]":
 # -- submit
 
 
-async def submit_all(settings: "Settings", site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> Submitted:
+async def submit_all(
+    settings: "Settings", site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms"
+) -> list[dict[str, Any]]:
     """Put each folder on record; one that can't be is said, and the others go on."""
-    jobs, failures = [], 0
+    jobs = []
     async with queues_of(settings) as queues:
         for folder in folders:
-            with told() as failed:
+            with going_on():
                 job, warnings = await queues.submit(site, Path(folder), wanted, terms)
-                jobs.append(job)
+                jobs.append({"job_id": job.id, "name": job.config_name})
                 say_all(warnings)
-            failures += len(failed)
-    return Submitted([{"job_id": job.id, "name": job.config_name} for job in jobs], failures)
+    return jobs
 
 
-def submit_dry(site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> Submitted:
+def submit_dry(site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> list[dict[str, Any]]:
     """What would be submitted of each folder; nothing changes."""
     from tasuki.hpc.calculation import calculation
 
-    plans, failures = [], 0
+    plans = []
     for number, folder in enumerate(folders):
-        with told() as failed:
+        with going_on():
             made = calculation(Path(folder), wanted, strict=terms.strict)
             plans.append(plan_of(f"dryrun{number}", made, site))
             say_all(made.warnings)
-        failures += len(failed)
-    return Submitted(plans, failures)
+    return plans
 
 
 @contextmanager
-def told() -> Iterator[list[Exception]]:
-    """Say what goes wrong with one of several in the block, and go on behind it; it is in the list then."""
-    failed: list[Exception] = []
+def going_on() -> Iterator[None]:
+    """Say what goes wrong with one of several in the block, and go on behind it."""
     try:
-        yield failed
+        yield
     except (TasukiError, OSError) as error:
         say(f"error: {error}")
-        failed.append(error)
 
 
 def say_all(warnings: Iterable[str]) -> None:
@@ -148,7 +160,7 @@ async def would_send(settings: "Settings", site: "Site") -> dict[str, object]:
     async with queues_read(settings) as queues:
         for job in await queues.active(site.name):
             if job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
-                with told():
+                with going_on():
                     plans.append(plan_of(hpc_id(job), queues.plan(job), site))
     for plan in plans:
         show_plan(plan)

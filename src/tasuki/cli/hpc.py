@@ -1,12 +1,11 @@
 """`tasuki hpc`: hosts with a queue behind ssh, and how jobs get there and back."""
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.calculations import bars, counts, opened, site_named, sync_once, would_send
+from tasuki.cli.calculations import bars, counts, finished, opened, site_named, sync_once, would_send
 from tasuki.cli.command import AsJson, Dir, Examples, settings_for
 from tasuki.cli.output import Table, write
 from tasuki.cli.talk import say
@@ -81,7 +80,7 @@ def remove(name: Name, dir: Dir = None) -> None:
     from tasuki.jobs import JobStatus
 
     settings = settings_for(dir)
-    found = asyncio.run(counts(settings, site_named(name, settings)))
+    found = finished(counts(settings, site_named(name, settings)))
     Sites(settings.dir).remove(name)
     if active := sum(number for status, number in found.items() if JobStatus(status).is_active):
         say(f"note: {active} jobs at {name} are not over; add it again to hear of them")
@@ -112,10 +111,10 @@ def sync(
     settings = settings_for(dir)
     site = site_named(name, settings)
     if dry_run:
-        print_line(asyncio.run(would_send(settings, site)))
+        print_line(finished(would_send(settings, site)))
         return
     with bars() as told:
-        done = asyncio.run(sync_once(settings, site, opened(site), told, download=download))
+        done = finished(sync_once(settings, site, opened(site), told, download=download))
     for error in done.errors:
         say(f"note: {error}")
     print_line({key: value for key, value in done._asdict().items() if key != "errors"})
@@ -133,7 +132,7 @@ def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     site = site_named(name, settings)
     transport = opened(site)
     live = is_live(transport)
-    found = asyncio.run(counts(settings, site))
+    found = finished(counts(settings, site))
     data = {"host": site.name, "logged_in": live, "jobs": found}
     rows: list[list[Any]] = [
         ["logged in", "yes" if live else f"no: tasuki hpc login {name}"],
@@ -147,7 +146,7 @@ def is_live(transport: "Transport") -> bool:
     from tasuki.errors import RemoteUnavailable
 
     try:
-        asyncio.run(transport.open())
+        finished(transport.open())
     except RemoteUnavailable:
         return False
     return True
@@ -159,7 +158,7 @@ def doctor(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     from tasuki.hpc.checkup import examine
 
     site = site_named(name, settings_for(dir))
-    found = asyncio.run(examine(site, opened(site)))
+    found = finished(examine(site, opened(site)))
     data = {"host": name, "checks": [check._asdict() for check in found]}
     rows = [["ok" if check.ok else "broken", check.name, check.detail, check.hint] for check in found]
     write("hpc-doctor/1", data, Table(["state", "check", "detail", "hint"], rows), as_json=as_json)

@@ -1,12 +1,11 @@
 """`tasuki job`: executions elsewhere, started, watched and ended."""
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.calculations import bars, fetch_results, selection_of, site_named
+from tasuki.cli.calculations import bars, fetch_results, finished, place_named, selection_of
 from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, confirm, settings_for
 from tasuki.cli.job_given import complete_job, complete_place, complete_provider, complete_status
 from tasuki.cli.job_submit import EXAMPLES, Submit, submit
@@ -70,7 +69,7 @@ def list_command(  # noqa: PLR0913 - which of them
             jobs, total = found.jobs, found.total
         else:
             if remote is None:
-                site_named(on, settings_for(dir))
+                place_named(on, settings_for(dir))
             found = asked.list(Listing(statuses=wanted, provider="hpc", limit=None, look=look))
             at_host = [job for job in found.jobs if job.metadata.get("site") == on]
             jobs, total = at_host[:most], len(at_host)
@@ -275,7 +274,7 @@ def fetch(
     """
     selection = selection_of(include, exclude, max_size)
     with bars() as told:
-        done = asyncio.run(fetch_results(settings_for(dir), id, selection, told))
+        done = finished(fetch_results(settings_for(dir), id, selection, told))
     write("job-fetch/1", done, Table(["file"], [[name] for name in done["files"]], ["file"]), as_json=as_json)
     say(f"{len(done['files'])} files, {done['bytes']:,} bytes, {done['unchanged']} unchanged, in {done['folder']}")
     for kept in done["kept"]:

@@ -1,21 +1,19 @@
 """`tasuki job submit`: a command here, a model elsewhere, or folders at a host with a queue."""
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tasuki.cli.calculations import show_plan, submit_all, submit_dry
+from tasuki.cli.calculations import finished, place_named, show_plan, submit_all, submit_dry
 from tasuki.cli.command import AsJson, Dir, Examples, Remote, asking_jobs, settings_for
 from tasuki.cli.job_given import complete_place, environment_from, inputs_from, pairs_from
 from tasuki.cli.job_text import job_data
 from tasuki.cli.output import write_json
 from tasuki.cli.talk import say
-from tasuki.errors import ConfigError, NotFound
+from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from tasuki.hpc.site import Site
-    from tasuki.settings import Settings
 
 __all__ = ["EXAMPLES", "Submit", "submit"]
 
@@ -135,18 +133,6 @@ def submit(  # noqa: PLR0913 - what, where, under which name
     submit_folders(site, given, asks, as_json=as_json, dir=dir)
 
 
-def place_named(name: str, settings: "Settings") -> "Site":
-    """A host. NotFound for what is neither that nor a provider."""
-    from tasuki.hpc.site import Sites
-    from tasuki.jobs import PROVIDERS
-
-    found = {site.name: site for site in Sites(settings.dir).all()}
-    if name not in found:
-        places = [*(one for one in PROVIDERS if one != "hpc"), *found]
-        raise NotFound(f"there is no provider and no host {name!r}", hint=f"one of {', '.join(places)}; or tasuki hpc add")
-    return found[name]
-
-
 def whose(option: str) -> ConfigError:
     """That it is not clear whose an option is."""
     return ConfigError(f"is {option} meant for tasuki, or for the command?", hint="tasuki job submit [OPTIONS] -- CMD...")
@@ -208,17 +194,17 @@ def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json:
     )  # fmt: skip
     terms = Terms(given.name, given.meta, asks["--strict"], asks["--project"])
     if asks["--dry-run"]:
-        done = submit_dry(site, given.words, wanted, terms)
+        jobs = submit_dry(site, given.words, wanted, terms)
     else:
-        done = asyncio.run(submit_all(settings, site, given.words, wanted, terms))
+        jobs = finished(submit_all(settings, site, given.words, wanted, terms))
     if as_json:
-        write_json("job-submit-dry/1" if asks["--dry-run"] else "job-submit-all/1", {"jobs": done.jobs})
+        write_json("job-submit-dry/1" if asks["--dry-run"] else "job-submit-all/1", {"jobs": jobs})
     elif asks["--dry-run"]:
-        for plan in done.jobs:
+        for plan in jobs:
             show_plan(plan)
     else:
-        typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in done.jobs), nl=False)
-        if done.jobs:
-            say(f"{len(done.jobs)} on record; next: tasuki hpc sync {site.name}")
-    if done.failures:
+        typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in jobs), nl=False)
+        if jobs:
+            say(f"{len(jobs)} on record; next: tasuki hpc sync {site.name}")
+    if len(jobs) < len(given.words):
         raise typer.Exit(1)
