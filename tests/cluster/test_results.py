@@ -113,7 +113,8 @@ def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, t
     assert outcome.reason == "the ionic steps did not converge: EDIFFG was not reached"
     assert outcome.summary["energy"] == -526.55866
     assert outcome.restart == {"CONTCAR": "POSCAR"}
-    asyncio.run(desk.exchange.restart("gaas", outcome.restart, Ticket("gaas", 99, attempt=2)))
+    asyncio.run(desk.exchange.place_restart("gaas", outcome.restart, 2))
+    asyncio.run(desk.exchange.hand_over([Ticket("gaas", 99, attempt=2)]))
     desk.wait(1, "done")
     assert [event.attempt for event in desk.events() if event.kind == "SUBMITTED"] == [1, 2]
     assert (desk.root / "jobs/gaas/.run/POSCAR.before-2").exists()

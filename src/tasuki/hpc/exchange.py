@@ -38,11 +38,6 @@ class Exchange:
         done = await self.transport.exec(report_script(self.site, cursor, watched, wait_tenths=wait_tenths))
         return parse_report(done.output, self.site, cursor)
 
-    async def restart(self, job: str, files: Mapping[str, str], ticket: Ticket) -> None:
-        """Make outputs of a job inputs of its next attempt, and give it to the agent."""
-        await self.place_restart(job, files, ticket.attempt)
-        await self.hand_over([ticket])
-
     async def place_restart(self, job: str, files: Mapping[str, str], attempt: int) -> None:
         """Make outputs of a job inputs of its next attempt, keeping what they replace."""
         done = await self.transport.exec(restart_script(self.site, job, files, attempt))
