@@ -74,7 +74,7 @@ def list_runs(asked: Asked, statuses: list[str], *, as_json: bool) -> None:
         raise ConfigError(f"there is no status {unknown.pop()!r}", hint=f"one of {', '.join(Status)}")
     runs = [run for run in asked.query.runs(asked.project) if not statuses or run.status in statuses]
     last: dict[str, dict[str, float]] = {run.id: {} for run in runs}
-    for summary in asked.query.summaries(asked.project):
+    for summary in asked.query.summaries(asked.project, last if statuses else None):
         if summary.run in last:  # a run may have begun between the two questions
             last[summary.run][summary.metric] = number(summary.last)
     metrics = key_metrics(last.values())

@@ -193,7 +193,7 @@ class Questions:
         stop, progress = more[:3], more[3:]
         known = {} if environment is None else from_json(environment)
         concluded = self.status(key, attempt, status, known.get("tracker"))
-        if status is None and concluded is Status.FINISHED:
+        if ended is None and "tracker" in known and concluded is Status.FINISHED:
             quiet = QUIET_US // 60_000_000
             reason = f"{known['tracker']} does not say how a run ends: nothing has come for {quiet} minutes"
         return RunRow(

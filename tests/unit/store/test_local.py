@@ -6,7 +6,7 @@ import pytest
 
 from tasuki.errors import ConfigError, StoreDamaged
 from tasuki.journal import Folder
-from tasuki.records import Heartbeat, RunStarted, Status, encode, frame
+from tasuki.records import Heartbeat, RunStarted, RunStatus, Status, encode, frame
 from tasuki.sdk import init
 from tasuki.settings import load
 from tasuki.store import Fate, Questions, catch_up, connect, dump, open_local
@@ -174,10 +174,14 @@ def test_the_condition_counts_what_there_is(store):
     assert (found.holes, found.damaged, found.refused, found.missing_records) == ([], [], [], 0)
 
 
+@pytest.mark.parametrize("says_so", [False, True])
 @pytest.mark.parametrize(("minutes", "status"), [(9, Status.RUNNING), (11, Status.FINISHED)])
-def test_a_run_of_another_tracker_that_has_fallen_silent_is_taken_for_finished(minutes, status):
+def test_a_run_of_another_tracker_that_has_fallen_silent_is_taken_for_finished(minutes, status, says_so):
+    """Whether the tracker has once said that it runs, or not."""
     clock, source, db = FakeClock(), Sent(), connect(":memory:")
     source.send([RunStarted(time=clock.now_us(), attempt="one", environment={"tracker": "trackio"})])
+    if says_so:
+        source.send([RunStatus(time=clock.now_us(), attempt="one", status=Status.RUNNING)])
     catch_up(db, source)
     clock.sleep(60 * minutes)
     silent = {True: Fate.SILENT, False: Fate.GOING_ON}
