@@ -38,7 +38,7 @@ bench-quick: $(VENV) ## run the benchmarks that take seconds, beside trackio
 	$(BIN)/python -m benchmarks.quick $(ARGS)
 
 soak: $(VENV) ## kill clients and servers at random for 11 minutes, then run the chaos tests and those of the agent for a long time
-	$(BIN)/python -m tests.schedule
+	$(BIN)/python -m tests.support.chaos_schedule
 	TASUKI_SOAK=1 $(BIN)/python -m pytest --timeout=0 tests/chaos tests/cluster/test_agent.py $(ARGS)
 
 lock: ## resolve the pinned requirements anew (ARGS=--upgrade: to the newest)

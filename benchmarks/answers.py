@@ -1,10 +1,11 @@
 """How fast are the answers: the best runs, runs side by side, a whole project?
 
-First twenty runs of ten metrics and 1000 steps, recorded by `init`, `log` and `finish` of each tracker. They are compared (the last
-value of each metric of each run) by `tasuki.sdk.answers.compare`, as a server asks its store, and by reading trackio's rows, which
-is the only way that its API has; each in a process of its own, the median of nine after one that is not counted. Then the whole
-command `tasuki compare`, from start to end. Then a thousand runs of fifty metrics and 100 steps, recorded the same way: the best
-ten by a metric, twenty runs side by side, the summary of the project, in the store and as whole commands.
+First twenty runs of ten metrics and 1000 steps, recorded by `init`, `log` and `finish` of each tracker. They are compared (the
+last value of each metric of each run) by `tasuki.sdk.query.comparison.compare`, as a server asks its store, and by reading
+trackio's rows, which is the only way that its API has; each in a process of its own, the median of nine after one that is not
+counted. Then the whole command `tasuki compare`, from start to end. Then a thousand runs of fifty metrics and 100 steps,
+recorded the same way: the best ten by a metric, twenty runs side by side, the summary of the project, in the store and as whole
+commands.
 """
 
 import sys

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.rows import Question, Row, Size, at_least, at_most, exactly, figure, left_out, ratios
-from tests.cluster.hundred import FILES, JOBS, far_login, one_by_one_seconds, synced
-from tests.cluster.site import CAN_RUN, WHY_NOT, Cluster
+from tests.cluster.cluster_control import CAN_RUN, WHY_NOT, Cluster
+from tests.cluster.sync_benchmark import FILES, JOBS, far_login, one_by_one_seconds, synced
 
 __all__ = ["QUESTION", "measure"]
 

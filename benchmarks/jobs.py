@@ -37,7 +37,7 @@ JOBS = 1000
 CLIENTS = 1000
 LATENCY = 0.02
 CHANGES = 10
-FAKE = "from tasuki.testing.replicate import main; main()"
+FAKE = "from tasuki.testing.fake_replicate import main; main()"
 
 
 def measure(size: Size) -> list[Row]:

@@ -43,7 +43,7 @@ def measure(size: Size) -> list[Row]:
 
 def play(seed: int, seconds: int) -> dict[str, Any]:
     """One schedule. ChildFailed when anything is lost, doubled or damaged."""
-    command = [sys.executable, "-m", "tests.schedule", "--seeds", str(seed), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "tests.support.chaos_schedule", "--seeds", str(seed), "--seconds", str(seconds)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildFailed(f"seed {seed}: {done.stderr.strip()}")

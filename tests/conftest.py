@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.soak import SOAK
+from tests.support.soak import SOAK
 
 OURS = ("TASUKI_", "TRACKIO_", "GRADATA_", "SIMPLETUNER_", "HF_TOKEN", "REPLICATE_API_TOKEN")
 
@@ -37,7 +37,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_open_runs() -> Iterator[None]:
     """Every run that a test leaves open is finished, and the background threads stopped."""
     yield
-    if module := sys.modules.get("tasuki.sdk.process"):
+    if module := sys.modules.get("tasuki.sdk.process_state"):
         process = module.PROCESS
         for run in list(process.open_runs):
             run.finish()

@@ -58,7 +58,7 @@ def compare_rows(work: dict[str, Any]) -> dict[str, Any]:
 
 def answers(work: dict[str, Any]) -> dict[str, Any]:
     """Ours, as a server asks its store, whose projector has caught up: the best runs, runs side by side, the whole project."""
-    from tasuki.sdk.answers import best, compare
+    from tasuki.sdk.query.comparison import best, compare
     from tasuki.settings import load
     from tasuki.store import LocalStore, Top
 

@@ -53,7 +53,7 @@ def measure(folder: Path, blocks: int) -> dict[str, list[float]]:
             made.watch(watched, **rules)
         return made
 
-    tasuki.sdk.process.PROCESS.made_current = lambda _: None  # type: ignore[method-assign] # all are open at once
+    tasuki.sdk.process_state.PROCESS.made_current = lambda _: None  # type: ignore[method-assign] # all are open at once
     plain = run()
     ways: dict[str, Log] = {"without": without_watchers(plain), "no watcher": run().log, "another metric": run("other/metric").log}
     ways |= {what: run(name, **rules).log for what, rules in RULES.items()}

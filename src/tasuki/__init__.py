@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from tasuki.records import AlertLevel as AlertLevel
     from tasuki.records import AlertReason as AlertReason
     from tasuki.records import Status as Status
-    from tasuki.relay.volume.destination import setup_volume as setup_volume
-    from tasuki.relay.volume.syncer import VolumeSyncer as VolumeSyncer
     from tasuki.sdk import Run as Run
     from tasuki.sdk import alert as alert
     from tasuki.sdk import correct as correct
@@ -22,9 +20,11 @@ if TYPE_CHECKING:
     from tasuki.sdk import save as save
     from tasuki.sdk import should_stop as should_stop
     from tasuki.sdk import watch as watch
-    from tasuki.sdk.api import Api as Api
     from tasuki.sdk.brain import Brain as Brain
+    from tasuki.sdk.query.api import Api as Api
     from tasuki.sdk.run_config import Config
+    from tasuki.volumes.destination import setup_volume as setup_volume
+    from tasuki.volumes.syncer import VolumeSyncer as VolumeSyncer
 
     config: Config
 
@@ -33,14 +33,14 @@ __version__ = "0.1.0"
 HOMES = {
     "AlertLevel": "tasuki.records",
     "AlertReason": "tasuki.records",
-    "Api": "tasuki.sdk.api",
+    "Api": "tasuki.sdk.query.api",
     "Brain": "tasuki.sdk.brain",
     "Run": "tasuki.sdk",
     "Status": "tasuki.records",
     "TasukiError": "tasuki.errors",
-    "VolumeSyncer": "tasuki.relay.volume.syncer",
+    "VolumeSyncer": "tasuki.volumes.syncer",
     "alert": "tasuki.sdk",
-    "config": "tasuki.sdk.start",
+    "config": "tasuki.sdk.module_functions",
     "correct": "tasuki.sdk",
     "event": "tasuki.sdk",
     "finish": "tasuki.sdk",
@@ -48,7 +48,7 @@ HOMES = {
     "lesson": "tasuki.sdk",
     "log": "tasuki.sdk",
     "save": "tasuki.sdk",
-    "setup_volume": "tasuki.relay.volume.destination",
+    "setup_volume": "tasuki.volumes.destination",
     "should_stop": "tasuki.sdk",
     "watch": "tasuki.sdk",
 }

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, NotFound
-from tasuki.files import replace_file
 
 __all__ = ["CREDENTIALS_FILE", "Key", "Remote", "Remotes"]
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 import platformdirs
 
+from tasuki.alert_targets import Target, targets_from
 from tasuki.errors import ConfigError
 from tasuki.remotes import Key, Remotes
-from tasuki.targets import Target, targets_from
 
 __all__ = [
     "TABLE",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
 
-from tests.jobs import Site, site_at
+from tests.support.job_servers import Site, site_at
 
 TRAINER = Path(__file__).with_name("trainer.py")
 SERVE = Path(__file__).with_name("serve.py")

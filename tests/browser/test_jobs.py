@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.test_page import PHONE, SCRIPT, check_axe, view
-from tests.jobs import Site
-from tests.servers import Server
+from tests.support.job_servers import Site
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.browser
 

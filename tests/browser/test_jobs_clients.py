@@ -9,10 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tasuki.server.tokens import Scope, open_tokens
+from tasuki.server.auth.tokens import Scope, open_tokens
 from tests.browser.conftest import Watched
 from tests.browser.test_jobs import PAGE, TRAINING, row
-from tests.jobs import Site, site_at
+from tests.support.job_servers import Site, site_at
 
 pytestmark = pytest.mark.browser
 

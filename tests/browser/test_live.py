@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, Trainer, Watched, environment
 from tests.browser.test_page import check_axe
-from tests.remotes import free_port
+from tests.support.remote_server import free_port
 
 pytestmark = pytest.mark.browser
 

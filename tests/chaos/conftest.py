@@ -9,7 +9,7 @@ import pytest
 from tasuki.journal import Folder
 from tasuki.settings import load
 from tasuki.store import LocalStore, open_local
-from tests.remotes import Server
+from tests.support.remote_server import Server
 
 OpenStore = Callable[[], AbstractContextManager[LocalStore]]
 

@@ -7,11 +7,11 @@ from time import perf_counter
 import pytest
 
 from benchmarks.child import ask
-from tasuki.sdk.answers import best, compare
+from tasuki.sdk.query.comparison import best, compare
 from tasuki.settings import load
 from tasuki.store import LocalStore, Top
-from tests.e2e.shell import tasuki
-from tests.soak import SOAK, scaled
+from tests.support.shell import tasuki
+from tests.support.soak import SOAK, scaled
 
 RUNS, METRICS, STEPS = 1_000, 50, scaled(100, 10_000)
 BAR_SECONDS = 0.025

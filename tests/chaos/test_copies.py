@@ -9,11 +9,11 @@ import pytest
 
 from tasuki.journal import Folder
 from tasuki.records import encode_metrics, frame
-from tests.acknowledged import PROJECT, acknowledged
-from tests.e2e.shell import tasuki
-from tests.processes import Child, eventually
-from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
-from tests.trainings import AS_TOLD, ended, logged
+from tests.support.acknowledged_calls import PROJECT, acknowledged
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, all_there, differences, records_at, records_in, sync_all
+from tests.support.shell import tasuki
+from tests.support.training_processes import AS_TOLD, ended, logged
 
 # -- restored from an older copy
 

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from tasuki.records import Replicate, unpack_item
-from tasuki.relay.standing import standing_path
+from tasuki.relay.state.remote_status import standing_path
 from tasuki.testing import Fault, FaultProxy
-from tests.e2e.shell import environment, python, tasuki
-from tests.processes import Child, eventually
-from tests.remotes import Server, free_port
-from tests.trainings import AS_TOLD, logged
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, free_port
+from tests.support.shell import environment, python, tasuki
+from tests.support.training_processes import AS_TOLD, logged
 
 LEAVING = """
 import os, tasuki

@@ -10,16 +10,16 @@ import pytest
 
 from tasuki.journal import find_hole, open_view
 from tasuki.records import Lost, RunStatus
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.journals import journals, records_of
-from tests.processes import Child
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.journals import journals, records_of
+from tests.support.processes import Child
 
 MOUNTED = ["unshare", "--mount", "sh", "-c", 'mkdir -p "$0" && mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"']
 BEGIN = """
 import os, sys, time, warnings, tasuki
 from pathlib import Path
-from tests.acknowledged import Acknowledging, PROJECT, log_many, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, log_many, say
 warnings.simplefilter("always")
 caught = []
 warnings.showwarning = lambda message, *_: caught.append(str(message))

@@ -10,11 +10,11 @@ import pytest
 
 from tasuki.settings import load
 from tasuki.store import LocalStore
-from tests.e2e.shell import TASUKI, environment, python, tasuki
-from tests.journals import DEAD_OWNER, journals, metrics, write_journal
-from tests.processes import Child
-from tests.remotes import Server, differences, records_at, records_in, sync_all
-from tests.soak import SOAK
+from tests.support.journals import DEAD_OWNER, journals, metrics, write_journal
+from tests.support.processes import Child
+from tests.support.remote_server import Server, differences, records_at, records_in, sync_all
+from tests.support.shell import TASUKI, environment, python, tasuki
+from tests.support.soak import SOAK
 
 pytestmark = pytest.mark.chaos
 

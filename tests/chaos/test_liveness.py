@@ -12,13 +12,13 @@ from tasuki.journal import Folder, Journal, Verdict, this_process
 from tasuki.settings import load
 from tasuki.store import LocalStore
 from tasuki.testing import FakeClock
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.processes import Child, eventually
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.processes import Child, eventually
 
 LOGGING = """
 import sys, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 calls = Acknowledging(run, "main")
 calls.log()
@@ -30,7 +30,7 @@ READS_ITS_OWN_FOLDER = """
 import tasuki, sys
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 calls = Acknowledging(run, "main")
 for _ in range(50):
@@ -44,7 +44,7 @@ for line in sys.stdin:
 """
 OUTLIVED = """
 import os, sys, time, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 Acknowledging(run, "parent").log()
 if os.fork() == 0:
@@ -60,7 +60,7 @@ JUDGES_ITS_PARENT = """
 import os, sys, time, tasuki
 from tasuki.journal import Folder
 from tasuki.settings import load
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 Acknowledging(run, "parent").log()
 parent = os.getpid()

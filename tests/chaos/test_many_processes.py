@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tasuki.store import connect
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.processes import Child
-from tests.soak import scaled
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.processes import Child
+from tests.support.soak import scaled
 
 PACED = """
 import sys, time, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 calls = Acknowledging(run, sys.argv[1])
 say("ready")

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 import tasuki
-from tests.e2e.test_notify import Watching
-from tests.processes import eventually
-from tests.receivers import Receiver
-from tests.soak import scaled
+from tests.e2e.server.test_notify import Watching
+from tests.support.processes import eventually
+from tests.support.soak import scaled
+from tests.support.webhook_receiver import Receiver
 
 ALERTS = 5
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.e2e.shell import TASUKI, environment, tasuki
-from tests.processes import Child
-from tests.remotes import Server, all_there, differences, records_at, records_in
-from tests.trainings import AS_TOLD, ended, logged
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.processes import Child
+from tests.support.remote_server import Server, all_there, differences, records_at, records_in
+from tests.support.shell import TASUKI, environment, tasuki
+from tests.support.training_processes import AS_TOLD, ended, logged
 
 NO_LOCKS = """
 #define _GNU_SOURCE

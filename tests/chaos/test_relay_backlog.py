@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acknowledged import acknowledged
-from tests.e2e.shell import environment
-from tests.processes import Child, eventually
-from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
-from tests.soak import SOAK
-from tests.trainings import AS_TOLD, ended, logged
+from tests.support.acknowledged_calls import acknowledged
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, all_there, differences, records_at, records_in, sync_all
+from tests.support.shell import environment
+from tests.support.soak import SOAK
+from tests.support.training_processes import AS_TOLD, ended, logged
 
 LEAVES = """
 import os, sys, tasuki

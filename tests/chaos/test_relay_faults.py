@@ -21,17 +21,17 @@ import msgspec
 import pytest
 import trustme
 
+from tasuki.client.receipt import is_genuine
 from tasuki.journal import Folder
 from tasuki.records import Replicate, unpack_item
-from tasuki.relay.receipt import is_genuine
 from tasuki.remotes import Remote, Remotes
 from tasuki.testing import Fault, FaultProxy
-from tests.acknowledged import acknowledged
-from tests.e2e.shell import environment, tasuki
-from tests.processes import Child, eventually
-from tests.remotes import Hung, Server, all_there, differences, free_port, records_at, records_in, sync_all
-from tests.soak import scaled
-from tests.trainings import AS_TOLD, ended, logged
+from tests.support.acknowledged_calls import acknowledged
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Hung, Server, all_there, differences, free_port, records_at, records_in, sync_all
+from tests.support.shell import environment, tasuki
+from tests.support.soak import scaled
+from tests.support.training_processes import AS_TOLD, ended, logged
 
 PASSING = [Fault.LOST, Fault.HALF, Fault.DUPLICATE, Fault.RESET, Fault.PORTAL, Fault.BAD_GATEWAY, Fault.UNAVAILABLE]
 PASSING += [Fault.GATEWAY_TIMEOUT, Fault.LATER_SECONDS, Fault.LATER_DATE, Fault.LATER_GARBAGE]
@@ -358,7 +358,7 @@ def test_a_client_killed_between_request_reply_and_its_use_loses_and_doubles_not
 
 SWITCHED = """
 import os, sys, threading, time, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT, "main", remote=sys.argv[1], dir=sys.argv[2])
 calls = Acknowledging(run, "main")
 for line in sys.stdin:

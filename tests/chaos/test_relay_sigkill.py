@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tasuki.client.http_query import HttpQuery
 from tasuki.records import Status
-from tasuki.relay.remote import HttpQuery
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.acknowledged import acknowledged, check
-from tests.journals import journals
-from tests.processes import Child, eventually
-from tests.remotes import Server, differences, records_at, records_in, sync_all
-from tests.soak import scaled
+from tests.support.acknowledged_calls import acknowledged, check
+from tests.support.journals import journals
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, differences, records_at, records_in, sync_all
+from tests.support.soak import scaled
 
 BEGIN = """
 import os, sys, threading, time, tasuki
-from tests.acknowledged import Acknowledging, say
+from tests.support.acknowledged_calls import Acknowledging, say
 project, remote = sys.argv[1:]
 def begin():
     return tasuki.init(project, remote=remote)
@@ -67,7 +67,7 @@ ESTABLISHED = "01"
 """A state of a connection, as Linux writes it: include/net/tcp_states.h"""
 NEXT = """
 import sys, tasuki
-from tests.acknowledged import say
+from tests.support.acknowledged_calls import say
 say("finished", tasuki.init("next", remote=sys.argv[1]).finish())
 """
 

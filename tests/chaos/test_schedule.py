@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.schedule import Schedule
-from tests.soak import scaled
+from tests.support.chaos_schedule import Schedule
+from tests.support.soak import scaled
 
 
 @pytest.mark.parametrize("seed", range(1, scaled(3, 4)))

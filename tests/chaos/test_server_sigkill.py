@@ -11,13 +11,13 @@ import pytest
 from tasuki.errors import RemoteUnavailable
 from tasuki.records import Status
 from tasuki.store import RAW_FILE
-from tests.acknowledged import PROJECT, acknowledged
-from tests.e2e.shell import tasuki
-from tests.journals import metrics, write_journal
-from tests.processes import Child, eventually
-from tests.remotes import Server, all_there, differences, records_at, records_in, sync_all
-from tests.soak import scaled
-from tests.trainings import AS_TOLD, UNTIL_TOLD, ended, logged
+from tests.support.acknowledged_calls import PROJECT, acknowledged
+from tests.support.journals import metrics, write_journal
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, all_there, differences, records_at, records_in, sync_all
+from tests.support.shell import tasuki
+from tests.support.soak import scaled
+from tests.support.training_processes import AS_TOLD, UNTIL_TOLD, ended, logged
 
 
 def is_sound(database: Path) -> bool:

@@ -13,16 +13,16 @@ from tasuki.journal import Folder, find_hole, open_view
 from tasuki.records import Metrics, RunStarted
 from tasuki.settings import load
 from tasuki.store import dump, open_local
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.e2e.shell import tasuki
-from tests.journals import flip, journals, write_journal
-from tests.processes import Child
-from tests.soak import scaled
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.journals import flip, journals, write_journal
+from tests.support.processes import Child
+from tests.support.shell import tasuki
+from tests.support.soak import scaled
 
 BEGIN = """
 import sys, threading, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 say("ready")
 """
 ONE = """
@@ -129,7 +129,7 @@ READER = """
 import sys
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.acknowledged import say
+from tests.support.acknowledged_calls import say
 say("ready")
 with open_local(load(), wait_seconds=None) as store:
     store.catch_up(None)

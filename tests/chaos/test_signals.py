@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from tasuki.journal import Folder, find_hole, open_view
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.journals import journals
-from tests.processes import Child
-from tests.soak import scaled
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.journals import journals
+from tests.support.processes import Child
+from tests.support.soak import scaled
 
 STORM = """
 import signal, sys, threading, time, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, say
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 class Storm(Exception):
     pass
 hits = 0
@@ -50,7 +50,7 @@ say("hits", hits)
 """
 FORKS = """
 import os, sys, tasuki
-from tests.acknowledged import PROJECT, log_many
+from tests.support.acknowledged_calls import PROJECT, log_many
 run = tasuki.init(PROJECT)
 count = int(sys.argv[1])
 for n in range(4):
@@ -64,7 +64,7 @@ run.finish()
 """
 GENERATIONS = """
 import os, sys, tasuki
-from tests.acknowledged import PROJECT, log_many
+from tests.support.acknowledged_calls import PROJECT, log_many
 run = tasuki.init(PROJECT)
 for n in range(6):
     log_many(run, f"generation-{n}", 20)
@@ -76,7 +76,7 @@ for n in range(6):
 """
 SPAWNS = """
 import multiprocessing, sys, tasuki
-from tests.acknowledged import PROJECT, log_many
+from tests.support.acknowledged_calls import PROJECT, log_many
 run = tasuki.init(PROJECT)
 context = multiprocessing.get_context(sys.argv[1])
 workers = [context.Process(target=log_many, args=(run, f"worker-{n}", 100)) for n in range(3)]
@@ -90,7 +90,7 @@ run.finish()
 """
 FORKS_AMONG_THREADS = """
 import os, sys, threading, tasuki
-from tests.acknowledged import Acknowledging, PROJECT, log_many
+from tests.support.acknowledged_calls import Acknowledging, PROJECT, log_many
 run = tasuki.init(PROJECT)
 going = True
 def forever(who):

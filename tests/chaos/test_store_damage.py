@@ -16,9 +16,9 @@ from tasuki.records import Alert, Metrics, RunStarted, RunStatus, Status, encode
 from tasuki.settings import load
 from tasuki.store import LocalStore, open_local
 from tasuki.store.schema import SCHEMA
-from tests.journals import DEAD_OWNER, beginning, flip, write_journal
-from tests.processes import Child
-from tests.soak import SOAK, scaled
+from tests.support.journals import DEAD_OWNER, beginning, flip, write_journal
+from tests.support.processes import Child
+from tests.support.soak import SOAK, scaled
 
 PAGE_BYTES = 4096
 RUNS, CALLS = 3, 2500
@@ -256,7 +256,7 @@ MAKES_AGAIN = """
 import sys
 from tasuki.settings import load
 from tasuki.store import open_local
-from tests.acknowledged import say
+from tests.support.acknowledged_calls import say
 say("ready")
 with open_local(load(), wait_seconds=None) as store:
     getattr(store, sys.argv[1])(*eval(sys.argv[2]))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acknowledged import PROJECT, acknowledged, check
 from tests.chaos.conftest import OpenStore
-from tests.processes import Child
+from tests.support.acknowledged_calls import PROJECT, acknowledged, check
+from tests.support.processes import Child
 
 HEAVY = ("numpy", "apsw", "sqlite3", "httpx", "litestar", "rich", "typer", "uvicorn")
 LOADS = """
@@ -29,7 +29,7 @@ print(*sorted(sys.modules), flush=True)
 """
 ENDS = """
 import os, signal, sys, threading, time, tasuki
-from tests.acknowledged import PROJECT, log_many, say
+from tests.support.acknowledged_calls import PROJECT, log_many, say
 run = tasuki.init(PROJECT)
 log_many(run, "main", 10)
 say("ready")

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from tasuki import VolumeSyncer
-from tests.acknowledged import Call, acknowledged, check
-from tests.e2e.shell import TASUKI, environment, tasuki
-from tests.journals import metrics, write_journal
-from tests.processes import Child, eventually
-from tests.remotes import Server, records_at
-from tests.soak import scaled
+from tests.support.acknowledged_calls import Call, acknowledged, check
+from tests.support.journals import metrics, write_journal
+from tests.support.processes import Child, eventually
+from tests.support.remote_server import Server, records_at
+from tests.support.shell import TASUKI, environment, tasuki
+from tests.support.soak import scaled
 
 WRITES = """
 import os, sys, time, tasuki
-from tests.acknowledged import Acknowledging, PROJECT
+from tests.support.acknowledged_calls import Acknowledging, PROJECT
 volume, folder, who = sys.argv[1:]
 run = tasuki.init(PROJECT, who, journal=volume, dir=folder)
 calls = Acknowledging(run, who)

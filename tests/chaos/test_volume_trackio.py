@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tasuki import Api
-from tests.e2e.shell import TASUKI, environment, tasuki
-from tests.remotes import Server
-from tests.soak import scaled
-from tests.trackios import database, log, opened, rows_at, rows_in, trackio
+from tests.support.remote_server import Server
+from tests.support.shell import TASUKI, environment, tasuki
+from tests.support.soak import scaled
+from tests.support.trackio_databases import database, log, opened, rows_at, rows_in, trackio
 
 SECONDS = scaled(4, 120)
 LOGS = """

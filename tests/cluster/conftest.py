@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.site import CAN_RUN, WHY_NOT, Cluster
+from tests.cluster.cluster_control import CAN_RUN, WHY_NOT, Cluster
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.cluster.desk import RUN, Desk, slow
-from tests.cluster.site import Cluster
-from tests.soak import SOAK
+from tests.cluster.cluster_control import Cluster
+from tests.cluster.job_submitter import RUN, Desk, slow
+from tests.support.soak import SOAK
 
 SHELLS = ["dash", "bash --posix", "busybox sh"]
 

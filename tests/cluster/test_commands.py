@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.site import Cluster, type_answers
+from tests.cluster.cluster_control import Cluster, type_answers
 from tests.cluster.test_results import ELK_INPUT
-from tests.e2e.shell import TASUKI, environment, tasuki
-from tests.processes import eventually
+from tests.support.processes import eventually
+from tests.support.shell import TASUKI, environment, tasuki
 
 
 @pytest.fixture

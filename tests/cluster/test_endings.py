@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.desk import RUN, Desk, slow
-from tests.cluster.site import Cluster
-from tests.processes import eventually
+from tests.cluster.cluster_control import Cluster
+from tests.cluster.job_submitter import RUN, Desk, slow
+from tests.support.processes import eventually
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
 from tasuki.hpc.agent import Ticket
-from tasuki.hpc.calculation import Wanted, calculation
-from tasuki.hpc.openssh import OpenSSH
-from tests.cluster.desk import Desk
-from tests.cluster.site import Cluster, type_answers
+from tasuki.hpc.job_package import Wanted, calculation
+from tasuki.hpc.transports.openssh import OpenSSH
+from tests.cluster.cluster_control import Cluster, type_answers
+from tests.cluster.job_submitter import Desk
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tasuki.jobs import Jobs, JobStatus
 from tasuki.settings import load
-from tests.cluster.site import Cluster
+from tests.cluster.cluster_control import Cluster
 from tests.cluster.test_commands import Person, calc, person
 
 __all__ = ["calc", "person"]

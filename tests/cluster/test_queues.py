@@ -11,18 +11,18 @@ import msgspec
 import pytest
 
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
-from tasuki.hpc.calculation import Wanted
-from tasuki.hpc.site import Site, Sites
-from tasuki.hpc.tar import Outgoing
-from tasuki.jobs.desk import Desk
-from tasuki.jobs.queues import Queues, QueueSync, Synced, Terms
-from tasuki.jobs.submitting import Submitting
+from tasuki.hpc.host import Site, Sites
+from tasuki.hpc.job_package import Wanted
+from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.jobs.context import Desk
+from tasuki.jobs.queue.queue import Queues, QueueSync, Synced, Terms
+from tasuki.jobs.submit import Submitting
 from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
 from tasuki.settings import Settings, load
-from tests.cluster.desk import AsUser
-from tests.cluster.site import Cluster
+from tests.cluster.cluster_control import Cluster
+from tests.cluster.job_submitter import AsUser
 from tests.cluster.test_results import STAND_IN, TRANSCRIPTS
-from tests.processes import eventually
+from tests.support.processes import eventually
 
 Act = Callable[[Callable[[Queues], Awaitable[Any]]], Any]
 

@@ -12,12 +12,12 @@ import pytest
 
 from tasuki.errors import ConfigError, IntegrityGap, RemoteUnavailable
 from tasuki.hpc.agent import Ticket
-from tasuki.hpc.calculation import Calculation, Wanted, calculation
+from tasuki.hpc.job_package import Calculation, Wanted, calculation
 from tasuki.hpc.profiles import PROFILES
 from tasuki.hpc.results import KEPT, PART, Selection, fetch, fetch_manifest
-from tasuki.hpc.streams import Process
-from tests.cluster.desk import AsUser, Desk
-from tests.cluster.site import Cluster
+from tasuki.hpc.transports.shell_transport import Process
+from tests.cluster.cluster_control import Cluster
+from tests.cluster.job_submitter import AsUser, Desk
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 ELK_INPUT = """

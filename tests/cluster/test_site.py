@@ -5,8 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from tests.cluster.site import HERE, Cluster, type_answers
-from tests.processes import eventually
+from tests.cluster.cluster_control import HERE, Cluster, type_answers
+from tests.support.processes import eventually
 
 
 def ssh(cluster: Cluster, *words: str) -> list[str]:

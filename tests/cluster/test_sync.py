@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.cluster.hundred import JOBS, KNOWN, far_login, one_by_one_seconds, synced
-from tests.cluster.site import Cluster
+from tests.cluster.cluster_control import Cluster
+from tests.cluster.sync_benchmark import JOBS, KNOWN, far_login, one_by_one_seconds, synced
 
 
 def test_a_hundred_jobs_take_three_commands_and_no_time(cluster: Cluster, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable
-from tasuki.hpc.asyncssh import AsyncSSH
-from tasuki.hpc.openssh import OpenSSH, socket_folder
-from tests.cluster.site import Cluster, type_answers
+from tasuki.hpc.transports.asyncssh import AsyncSSH
+from tasuki.hpc.transports.openssh import OpenSSH, socket_folder
+from tests.cluster.cluster_control import Cluster, type_answers
 from tests.contracts.transport_claims import Run, TransportClaims
 
 

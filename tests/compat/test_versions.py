@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from tasuki.records import Item, RunStarted, encode, frame, pack_item
-from tasuki.server.tokens import Scope, open_tokens
-from tests.journals import metrics, write_journal
-from tests.processes import ROOT, eventually
-from tests.remotes import free_port
+from tasuki.server.auth.tokens import Scope, open_tokens
+from tests.support.journals import metrics, write_journal
+from tests.support.processes import ROOT, eventually
+from tests.support.remote_server import free_port
 
 VERSIONS = tomllib.loads((ROOT / "tests/compat/versions.toml").read_text())
 NOW = "now"

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tasuki.client.http_query import HttpQuery
+from tasuki.client.open_query import open_query
 from tasuki.errors import NotFound, RemoteUnavailable
 from tasuki.records import Change
-from tasuki.relay.door import open_query
-from tasuki.relay.remote import HttpQuery
 from tasuki.settings import load
 from tasuki.store import Ledger, LocalStore, Query
 from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
-from tests.servers import Server, serving
+from tests.support.servers import Server, serving
 
 
 @pytest.fixture(scope="module")

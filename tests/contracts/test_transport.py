@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.hpc.local import Local
+from tasuki.hpc.transports.local import Local
 from tests.contracts.transport_claims import Run, TransportClaims
 
 

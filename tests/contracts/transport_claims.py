@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from tasuki.errors import DataError, RemoteRejected, RemoteUnavailable
-from tasuki.hpc.streams import AT_ONCE
-from tasuki.hpc.tar import Outgoing, members
-from tasuki.hpc.transport import in_shell
+from tasuki.hpc.transports.protocol import in_shell
+from tasuki.hpc.transports.shell_transport import AT_ONCE
+from tasuki.hpc.transports.tar_stream import Outgoing, members
 
 ODD_NAMES = ["a file with spaces", "ünïcödé ☃", "it's; echo foo", "two\nlines", "$HOME", "-rf", "deep/er/file", "n" * 120]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.targets import seeded_target, target, target_server  # noqa: F401 - fixtures
-from tests.servers import Server, serving
+from tests.support.query_targets import seeded_target, target, target_server  # noqa: F401 - fixtures
+from tests.support.servers import Server, serving
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.golden.make import (
     SEALED_RECORDS,
     framed,
 )
-from tests.journals import records_of, write_journal
+from tests.support.journals import records_of, write_journal
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in HERE.iterdir() if path.is_dir() and path.name[0].isdigit())

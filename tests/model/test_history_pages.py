@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.records import HistoryRow, RunStarted, encode, encode_metrics, frame
-from tasuki.store import Questions, blocks, catch_up, connect, metrics
+from tasuki.store import Questions, catch_up, connect
+from tasuki.store.series import blocks
+from tasuki.store.series import tail as metrics
 from tasuki.testing import MemoryStore
-from tasuki.testing.memory import Received
+from tasuki.testing.reference_store.memory_store import Received
 
 calls = st.lists(
     st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from(["loss", "acc"]), st.sampled_from([0.0, 1.5]), min_size=1)),

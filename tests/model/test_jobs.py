@@ -18,7 +18,7 @@ from tasuki.records import (
     job_from_created,
 )
 from tasuki.store import connect, dump
-from tasuki.testing.memory import MemoryStore, Received
+from tasuki.testing.reference_store.memory_store import MemoryStore, Received
 from tests.model.strategies import times
 from tests.model.test_projection import WRITERS, project_in_pieces
 

@@ -4,12 +4,14 @@ import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasuki.database.sqlite import immediate
 from tasuki.journal import Stream
 from tasuki.records import NoteKind, frame
-from tasuki.store import Dump, Fate, Questions, blocks, catch_up, connect, dump, metrics
-from tasuki.store.project import Projection
-from tasuki.store.sql import immediate
-from tasuki.testing.memory import MemoryStore, Received
+from tasuki.store import Dump, Fate, Questions, catch_up, connect, dump
+from tasuki.store.projection import Projection
+from tasuki.store.series import blocks
+from tasuki.store.series import tail as metrics
+from tasuki.testing.reference_store.memory_store import MemoryStore, Received
 from tests.model.strategies import deletions, payloads
 
 WRITERS = [f"{number:032x}" for number in (1, 2, 3)]

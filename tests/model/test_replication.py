@@ -17,7 +17,7 @@ from tasuki.journal import Stream, Verdict, derived_writer
 from tasuki.records import Heartbeat, Item, Replicated, decode, encode, frame, frames, whole_frames
 from tasuki.relay import FileAcks, Sender, State
 from tasuki.store import RawStore, Store, catch_up, connect, dump
-from tasuki.testing.memory import MemoryStore
+from tasuki.testing.reference_store.memory_store import MemoryStore
 
 identities = itertools.count(1)
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from tasuki.alert_targets import Target
 from tasuki.errors import ConfigError
 from tasuki.settings import TABLE, captured_environment, load
-from tasuki.targets import Target
 
 
 @pytest.fixture

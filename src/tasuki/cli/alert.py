@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Examples, Project, Remote, asking
-from tasuki.cli.completing import complete_run
-from tasuki.cli.output import Table, write
-from tasuki.cli.run import alert_data
-from tasuki.cli.typed import parse_since
+from tasuki.cli.run.list import alert_data
+from tasuki.cli.shared.completers import complete_run
+from tasuki.cli.shared.options import AsJson, Asked, Dir, Examples, Project, Remote, asking
+from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.parsing import parse_since
 from tasuki.clock import SYSTEM, datetime_from_us
 
 __all__ = ["app", "list_alerts"]
@@ -53,7 +53,7 @@ def list_command(  # noqa: PLR0913 - one option per filter
 
 def list_alerts(asked: Asked, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
     """Print the alerts that are meant."""
-    from tasuki.sdk.values import alert_level
+    from tasuki.sdk.value_conversion import alert_level
 
     since = wanted["since"]
     level = None if wanted["level"] is None else alert_level(wanted["level"])

@@ -9,32 +9,17 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import (
-    alert,
-    answers,
-    completion,
-    demo,
-    diff,
-    edit,
-    exec,
-    export,
-    folder,
-    gc,
-    hpc,
-    install,
-    job,
-    mcp,
-    note,
-    notify,
-    query,
-    remote,
-    run,
-    syncer,
-    token,
-    wait,
-)
-from tasuki.cli.command import Examples
-from tasuki.cli.talk import errors_told
+from tasuki.cli import alert, completion, demo, exec, export, gc, mcp, note, notify, query, syncer, token
+from tasuki.cli import best as answers
+from tasuki.cli import serve as remote
+from tasuki.cli.agents import install
+from tasuki.cli.doctor import doctor as folder
+from tasuki.cli.hpc import hpc
+from tasuki.cli.job import job
+from tasuki.cli.run import diff, edit, wait
+from tasuki.cli.run import list as run
+from tasuki.cli.shared.messages import errors_told
+from tasuki.cli.shared.options import Examples
 
 __all__ = ["app", "main"]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.command import Dir, settings_for
-from tasuki.cli.output import Table, draw, on_terminal, rich_table, write_tsv
-from tasuki.cli.talk import say
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import Dir, settings_for
+from tasuki.cli.shared.output import Table, draw, on_terminal, rich_table, write_tsv
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import IntegrityGap
 
 if TYPE_CHECKING:
-    from tasuki.demo import Checked, Standing, Training
-    from tasuki.relay.compare import Compared
-    from tasuki.relay.remote import HttpQuery
+    from tasuki.client.http_query import HttpQuery
+    from tasuki.client.verify_remote import Compared
+    from tasuki.demo.run import Checked, Standing, Training
     from tasuki.store import Query
 
 __all__ = ["demo"]
@@ -36,7 +36,7 @@ def demo(
     One of them diverges. On a terminal their progress is shown, here and on the server's page, and the server goes on until
     Ctrl-C. Exits with 6 if a record that the training made is not on the server.
     """
-    from tasuki import demo as the_demo
+    from tasuki.demo import run as the_demo
 
     settings = settings_for(dir)
     live = on_terminal() and not check
@@ -62,7 +62,7 @@ def demo(
 
 def asking_server(url: str) -> "HttpQuery":
     """The server, as somebody who answers questions."""
-    from tasuki.relay.remote import HttpQuery
+    from tasuki.client.http_query import HttpQuery
 
     return HttpQuery(url)
 
@@ -72,7 +72,7 @@ def watch(query: "Query", training: "Training") -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from tasuki.demo import standings
+    from tasuki.demo.run import standings
 
     with Live(console=Console(highlight=False, markup=False), auto_refresh=False, transient=True) as live:
         while training.is_running:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.command import Dir
+from tasuki.cli.shared.options import Dir
 from tasuki.errors import ConfigError
 
 __all__ = ["EXAMPLES", "execute"]
@@ -29,9 +29,9 @@ def execute(  # noqa: PLR0913 - each is an option
     What it prints is passed on as it comes, and kept: `tasuki run output RUN`. Signals are passed on to it. The run has failed if
     the program's exit code is not 0. A request to stop the run is passed on as SIGTERM.
     """
+    from tasuki.sdk.capture.redact import redacted_arguments
     from tasuki.sdk.exec import Program, exit_code
-    from tasuki.sdk.redact import redacted_arguments
-    from tasuki.sdk.start import init
+    from tasuki.sdk.module_functions import init
 
     program = Program.find(command)
     if program is None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Asked, Dir, Project, asking, confirm, settings_for
-from tasuki.cli.folder import progress_bar
-from tasuki.cli.output import Table, write
-from tasuki.cli.talk import say
+from tasuki.cli.doctor.doctor import progress_bar
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, asking, confirm, settings_for
+from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
-    from tasuki.relay.remote import HttpQuery
+    from tasuki.client.http_query import HttpQuery
 
 __all__ = ["PURGE_EXAMPLES", "gc", "purge"]
 
@@ -35,9 +35,9 @@ def gc(
     The server is asked for each of them first: exits with 5, and removes nothing, if it can't be reached. Afterwards these runs are
     asked for with --remote.
     """
+    from tasuki.client.gc import forgettable, remove
     from tasuki.journal import Folder
     from tasuki.relay import FileAcks, HttpTransport, acks_path
-    from tasuki.relay.gc import forgettable, remove
     from tasuki.store import open_local
 
     settings = settings_for(dir, remote)
@@ -78,7 +78,7 @@ def purge(
 
     They are gone from its answers, and what is sent of them again is discarded. Journals elsewhere stay. It takes a token to write.
     """
-    from tasuki.relay.remote import HttpQuery
+    from tasuki.client.http_query import HttpQuery
     from tasuki.remotes import Remotes
 
     settings = settings_for(dir, remote)

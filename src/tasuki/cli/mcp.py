@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from tasuki.cli.command import Dir, Project, Remote
+from tasuki.cli.shared.options import Dir, Project, Remote
 from tasuki.errors import ConfigError
 
 __all__ = ["mcp"]

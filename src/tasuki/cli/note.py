@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, Examples, Project, Remote, asking
-from tasuki.cli.output import Table, write
+from tasuki.cli.shared.options import AsJson, Dir, Examples, Project, Remote, asking
+from tasuki.cli.shared.output import Table, write
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.cli.command import Asked
+    from tasuki.cli.shared.options import Asked
     from tasuki.records import NoteRow
 
 __all__ = ["app", "list_notes"]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, Examples, settings_for
-from tasuki.cli.output import Table, write
-from tasuki.cli.talk import say
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError, RemoteUnavailable
 
 if TYPE_CHECKING:

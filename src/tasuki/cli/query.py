@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, local_store, say_missing
-from tasuki.cli.output import Table, write
-from tasuki.cli.talk import say
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, local_store, say_missing
+from tasuki.cli.shared.output import Table, write
 
 __all__ = ["EXAMPLES", "query"]
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.command import Dir, Examples, settings_for
-from tasuki.cli.talk import say
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import Dir, Examples, settings_for
 from tasuki.errors import ConfigError, IntegrityGap, RemoteUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasuki.relay.volume.syncer import VolumeSyncer
+    from tasuki.volumes.syncer import VolumeSyncer
 
 __all__ = ["IMPORT_EXAMPLES", "SYNCER_EXAMPLES", "bring", "imports", "syncer", "volume"]
 
@@ -52,8 +52,8 @@ def syncer(  # noqa: PLR0913 - what there is to say of a syncer
     """
     from datetime import timedelta
 
-    from tasuki.relay.volume.figures import serving
-    from tasuki.relay.volume.syncer import VolumeSyncer
+    from tasuki.volumes.metrics_endpoint import serving
+    from tasuki.volumes.syncer import VolumeSyncer
 
     settings = settings_for(dir, to)
     made = VolumeSyncer(
@@ -109,7 +109,7 @@ def init(
     space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
 ) -> None:
     """Say on a volume where its records are to go: before, in the middle of, or after a session; and again, to change it."""
-    from tasuki.relay.volume.destination import setup_volume
+    from tasuki.volumes.destination import setup_volume
 
     path = setup_volume(dir, remote=remote, space=space)
     say(f"{path} says {remote or space}; where runs are made: export TASUKI_JOURNAL={path.parent}")
@@ -131,7 +131,7 @@ def bring(
 
     trackio may go on writing: its databases are copied, never opened.
     """
-    from tasuki.relay.trackio.imported import Importer
+    from tasuki.importers.trackio.importer import Importer
     from tasuki.settings import trackio_folder
 
     settings = settings_for(dir)

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.command import AsJson, Dir, Examples, settings_for
-from tasuki.cli.output import Table, write
-from tasuki.cli.talk import say
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.output import Table, write
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.server.tokens import Scope, Tokens
+    from tasuki.server.auth.tokens import Scope, Tokens
 
 __all__ = ["app"]
 
@@ -41,7 +41,7 @@ def create(  # noqa: PLR0913 - one option per scope
     From the first token on, everything that the server answers needs one.
     """
     from tasuki.journal import project_name
-    from tasuki.server.tokens import Scope
+    from tasuki.server.auth.tokens import Scope
 
     given = {Scope.READ: read, Scope.LOG: log, Scope.WRITE: write_, Scope.ADMIN: admin}
     chosen = [scope for scope, wanted in given.items() if wanted]
@@ -84,7 +84,7 @@ def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki toke
 
 def open_tokens(dir: str | None) -> "Tokens":
     """The tokens of a data folder."""
-    from tasuki.server.tokens import open_tokens as open_in
+    from tasuki.server.auth.tokens import open_tokens as open_in
     from tasuki.store import database_folder
 
     return open_in(database_folder(settings_for(dir).dir))

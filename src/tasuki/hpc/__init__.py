@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasuki.jobs.hpc_sync import SyncConfig as SyncConfig
-    from tasuki.jobs.hpc_sync import submit as submit
-    from tasuki.jobs.hpc_sync import sync as sync
+    from tasuki.jobs.queue.script_api import SyncConfig as SyncConfig
+    from tasuki.jobs.queue.script_api import submit as submit
+    from tasuki.jobs.queue.script_api import sync as sync
 
-HOME = "tasuki.jobs.hpc_sync"
+HOME = "tasuki.jobs.queue.script_api"
 """Where the names that scripts use live: above this room, so they are looked up when first used, as the facade does."""
 
 __all__ = ["SyncConfig", "submit", "sync"]

@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from tasuki.errors import ConfigError, RemoteRejected, TasukiError
-from tasuki.hpc.site import Site
-from tasuki.hpc.transport import Done, in_shell
+from tasuki.hpc.host import Site
+from tasuki.hpc.transports.protocol import Done, in_shell
 
 __all__ = ["VERSION", "Ticket", "agent_source", "hand_over_failure", "hand_over_script"]
 

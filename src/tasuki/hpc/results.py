@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from tasuki.errors import DataError, IntegrityGap
-from tasuki.hpc.site import Site
-from tasuki.hpc.tar import Content, members
-from tasuki.hpc.transport import Told, Transport, in_shell, quiet
+from tasuki.hpc.host import Site
+from tasuki.hpc.transports.protocol import Told, Transport, in_shell, quiet
+from tasuki.hpc.transports.tar_stream import Content, members
 
 __all__ = ["Fetched", "Remote", "Selection", "fetch", "fetch_manifest", "parse_manifest"]
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError
-from tasuki.relay.volume.syncer import VolumeSyncer
+from tasuki.volumes.syncer import VolumeSyncer
 
 __all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "Syncer", "rounds", "sync_volume", "syncer"]
 

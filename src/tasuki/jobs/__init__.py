@@ -1,12 +1,16 @@
 """Jobs: executions elsewhere, and what is observed of them."""
 
-from tasuki.jobs.background import TaskManager, get_task_manager, polling_seconds, start_background_tasks, stop_background_tasks
-from tasuki.jobs.configured import Configured, shown_config
-from tasuki.jobs.progress import Said, Stage, parse_progress
-from tasuki.jobs.provider import Page, Provider, Request, Sight
+from tasuki.jobs.background_tasks import (
+    TaskManager,
+    get_task_manager,
+    polling_seconds,
+    start_background_tasks,
+    stop_background_tasks,
+)
+from tasuki.jobs.progress_parser import Said, Stage, parse_progress
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.service import Jobs, LogEvent
-from tasuki.jobs.shown import (
+from tasuki.jobs.providers.config_file import Configured, shown_config
+from tasuki.jobs.schemas import (
     JobAnswer,
     JobList,
     JobLogs,
@@ -19,7 +23,9 @@ from tasuki.jobs.shown import (
     SyncState,
     Validated,
 )
-from tasuki.jobs.submitting import Submission
+from tasuki.jobs.service import Jobs, LogEvent
+from tasuki.jobs.storage.requests import Page, Provider, Request, Sight
+from tasuki.jobs.submit import Submission
 from tasuki.jobs.webhooks import Forged, UnreadableMessage, signature
 from tasuki.records import Job, JobStatus, Observation, apply_observation
 

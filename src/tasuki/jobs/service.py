@@ -9,12 +9,12 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
-from tasuki.jobs.desk import Desk
-from tasuki.jobs.logs import Piece
-from tasuki.jobs.prices import cost_of
-from tasuki.jobs.progress import Said, parse_progress
+from tasuki.jobs.context import Desk
+from tasuki.jobs.progress_parser import Said, parse_progress
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.shown import (
+from tasuki.jobs.providers.prices import cost_of
+from tasuki.jobs.refresh import Refreshed, Watching
+from tasuki.jobs.schemas import (
     JobList,
     JobLogs,
     JobMetrics,
@@ -27,8 +27,8 @@ from tasuki.jobs.shown import (
     View,
     shown,
 )
-from tasuki.jobs.submitting import Submission, Submitting
-from tasuki.jobs.watching import Refreshed, Watching
+from tasuki.jobs.storage.log_store import Piece
+from tasuki.jobs.submit import Submission, Submitting
 from tasuki.jobs.webhooks import Webhooks
 from tasuki.records import Job, JobDeleted, JobStatus
 from tasuki.settings import Settings

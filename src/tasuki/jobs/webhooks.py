@@ -12,9 +12,9 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, RemoteError
-from tasuki.jobs.desk import Desk
-from tasuki.jobs.provider import Provider, Sight, Signing
-from tasuki.jobs.register import Parked, Register
+from tasuki.jobs.context import Desk
+from tasuki.jobs.storage.requests import Provider, Sight, Signing
+from tasuki.jobs.storage.state_db import Parked, Register
 
 __all__ = ["Forged", "UnreadableMessage", "Webhooks", "signature"]
 

@@ -1,18 +1,18 @@
 """Journals: append-only files of frames, one per writer; the raw truth."""
 
-from tasuki.journal.alive import Verdict, judge, lock_file, take_lock
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
-from tasuki.journal.control import control_path, read_control, write_control
-from tasuki.journal.edit import append_edit
+from tasuki.journal.disk_reserve import RESERVE_BYTES
+from tasuki.journal.edits import append_edit
 from tasuki.journal.folder import Folder, Journal, Refused
 from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
-from tasuki.journal.names import folder_name, project_name, run_id
-from tasuki.journal.pulse import Pulse
-from tasuki.journal.reserve import RESERVE_BYTES
+from tasuki.journal.liveness import Verdict, judge, lock_file, take_lock
+from tasuki.journal.maintenance import Pulse
+from tasuki.journal.reader import View, open_view
 from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal, sync_folder
 from tasuki.journal.source import FolderSource, Source, Stream
-from tasuki.journal.view import View, open_view
+from tasuki.journal.stop_files import control_path, read_control, write_control
 from tasuki.journal.writer import SUFFIX, Writer, new_header
+from tasuki.names import folder_name, project_name, run_id
 
 __all__ = [
     "LONGEST_FILE_BYTES",

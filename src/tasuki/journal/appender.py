@@ -19,7 +19,7 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError, JournalError, warn_user
-from tasuki.journal.reserve import Reserve
+from tasuki.journal.disk_reserve import Reserve
 from tasuki.journal.seal import seal
 from tasuki.journal.writer import Writer, new_header
 from tasuki.records import MAX_PAYLOAD_BYTES, Lost, encode, frame

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import DataError, ForeignFile
-from tasuki.journal.alive import LOCK_SUFFIX, Verdict, claim, judge, lock_file, remove_if_free
+from tasuki.journal.disk_reserve import RESERVE_SUFFIX
 from tasuki.journal.header import Header, read_header
-from tasuki.journal.names import folder_name
-from tasuki.journal.reserve import RESERVE_SUFFIX
+from tasuki.journal.liveness import LOCK_SUFFIX, Verdict, claim, judge, lock_file, remove_if_free
+from tasuki.journal.reader import View, open_view
 from tasuki.journal.seal import DAMAGED_SUFFIX, seal
-from tasuki.journal.view import View, open_view
 from tasuki.journal.writer import DRAFT_SUFFIX, SUFFIX
+from tasuki.names import folder_name
 
 __all__ = ["Folder", "Journal", "Refused"]
 

@@ -17,7 +17,7 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.failpoints import reach
 from tasuki.journal.header import Header
-from tasuki.journal.view import READ_BYTES, View, open_view
+from tasuki.journal.reader import READ_BYTES, View, open_view
 from tasuki.journal.writer import SUFFIX
 from tasuki.records import Salvaged, encode, find_frame, frame, whole_frames
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from tasuki.journal.alive import Verdict
 from tasuki.journal.folder import Folder, Journal
-from tasuki.journal.view import View
+from tasuki.journal.liveness import Verdict
+from tasuki.journal.reader import View
 
 __all__ = ["FolderSource", "Source", "Stream"]
 

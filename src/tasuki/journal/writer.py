@@ -9,8 +9,8 @@ from io import FileIO
 from pathlib import Path
 
 from tasuki.failpoints import between
-from tasuki.journal.alive import HELD, lock_file, take_lock
 from tasuki.journal.header import Header, this_process
+from tasuki.journal.liveness import HELD, lock_file, take_lock
 from tasuki.records import frame
 
 __all__ = ["DRAFT_SUFFIX", "SUFFIX", "Writer", "new_header"]

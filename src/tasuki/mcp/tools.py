@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasuki.mcp.shown import bounded, columns, cut, listed, moment, shown_alert, shown_note, shown_run, shown_summary
+from tasuki.mcp.results import bounded, columns, cut, listed, moment, shown_alert, shown_note, shown_run, shown_summary
 from tasuki.records import MACHINE, AlertLevel, NoteKind, Status, Summary
-from tasuki.sdk import answers
-from tasuki.sdk.api import Api
-from tasuki.sdk.waiting import Outcome, parse_until
-from tasuki.sdk.waiting import wait as wait_for
+from tasuki.sdk.query import comparison as answers
+from tasuki.sdk.query.api import Api
+from tasuki.sdk.query.wait import Outcome, parse_until
+from tasuki.sdk.query.wait import wait as wait_for
 
 __all__ = ["Tools"]
 

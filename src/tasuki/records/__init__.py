@@ -22,8 +22,39 @@ from tasuki.records.frames import (
     split,
     whole_frames,
 )
-from tasuki.records.jobs import Job, JobChange, apply_observation, job_from_created
-from tasuki.records.notes import LONGEST_TEXT, content_of, digest_of, id_from_content, id_from_key, text_of_note, words_in
+from tasuki.records.job_state import Job, JobChange, apply_observation, job_from_created
+from tasuki.records.note_ids import LONGEST_TEXT, content_of, digest_of, id_from_content, id_from_key, text_of_note, words_in
+from tasuki.records.replication import (
+    MAX_ITEM_BYTES,
+    Control,
+    Item,
+    Known,
+    Listening,
+    Replicate,
+    Replicated,
+    Reply,
+    ReplyStatus,
+    pack_item,
+    stored_frames,
+    unpack_item,
+)
+from tasuki.records.rows import (
+    AlertRow,
+    Change,
+    FileRow,
+    HistoryRow,
+    MetricRange,
+    NoteRow,
+    Overview,
+    ProgressRow,
+    ProjectRow,
+    RunRow,
+    StopRow,
+    Summary,
+    TextRow,
+    json_number,
+    json_safe,
+)
 from tasuki.records.schema import (
     JOBS,
     MACHINE,
@@ -60,37 +91,6 @@ from tasuki.records.schema import (
     Status,
     StopRequested,
     Unknown,
-)
-from tasuki.records.views import (
-    AlertRow,
-    Change,
-    FileRow,
-    HistoryRow,
-    MetricRange,
-    NoteRow,
-    Overview,
-    ProgressRow,
-    ProjectRow,
-    RunRow,
-    StopRow,
-    Summary,
-    TextRow,
-    json_number,
-    json_safe,
-)
-from tasuki.records.wire import (
-    MAX_ITEM_BYTES,
-    Control,
-    Item,
-    Known,
-    Listening,
-    Replicate,
-    Replicated,
-    Reply,
-    ReplyStatus,
-    pack_item,
-    stored_frames,
-    unpack_item,
 )
 
 __all__ = [

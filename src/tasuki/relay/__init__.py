@@ -4,21 +4,21 @@ What asks servers (`remote`, `probe`, `compare`, `peer`) is imported from there:
 inside training processes and must not load them.
 """
 
-from tasuki.relay.acks import Ack, FileAcks, acks_path
-from tasuki.relay.aside import Aside, FileAside, aside_path
-from tasuki.relay.control import Listener
-from tasuki.relay.kept import Kept, open_kept
-from tasuki.relay.known import known_run
-from tasuki.relay.outgoing import Outgoing
-from tasuki.relay.patience import Health, Patience
-from tasuki.relay.queue import Queue, queues
-from tasuki.relay.route import Route, State
+from tasuki.relay.backlog import Queue, queues
+from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.http_transport import HttpTransport, remote_url
+from tasuki.relay.process_source import Outgoing
+from tasuki.relay.relay_thread import Relay, Sent
+from tasuki.relay.resume_lookup import known_run
 from tasuki.relay.sender import Round, Sender, Transport
-from tasuki.relay.standing import ERRORS_FILE, Standing, StandingFile, standings
-from tasuki.relay.sync import Synced, sync
-from tasuki.relay.thread import Relay, Sent
-from tasuki.relay.transport import HttpTransport, remote_url
-from tasuki.relay.views import queue_views
+from tasuki.relay.sql_tables import queue_views
+from tasuki.relay.state.acks import Ack, FileAcks, acks_path
+from tasuki.relay.state.dead_letters import Aside, FileAside, aside_path
+from tasuki.relay.state.remote_state import Kept, open_kept
+from tasuki.relay.state.remote_status import ERRORS_FILE, Standing, StandingFile, standings
+from tasuki.relay.stop_listener import Listener
+from tasuki.relay.stream_route import Route, State
+from tasuki.relay.sync_once import Synced, sync
 
 __all__ = [
     "ERRORS_FILE",

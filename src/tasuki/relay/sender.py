@@ -14,9 +14,9 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
 from tasuki.journal import Source, Stream
 from tasuki.records import Control, Item, Replicated, Reply, count_frames, frames
-from tasuki.relay.acks import Ack, FileAcks
-from tasuki.relay.aside import Aside, FileAside
-from tasuki.relay.route import Route, State
+from tasuki.relay.state.acks import Ack, FileAcks
+from tasuki.relay.state.dead_letters import Aside, FileAside
+from tasuki.relay.stream_route import Route, State
 
 __all__ = ["Round", "Sender", "Transport"]
 

@@ -8,13 +8,13 @@ from typing import Self
 
 import msgspec
 
+from tasuki.atomic_files import write_once
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, JournalError
-from tasuki.files import write_once
 from tasuki.journal import Appender, Folder, project_name
 from tasuki.relay import Sent, remote_url
 from tasuki.sdk.notes import Notebook, TakesNotes
-from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
+from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.settings import load
 
 __all__ = ["Brain", "brain_id"]

@@ -10,7 +10,7 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.journal import Appender
 from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Note, Severity, digest_of, encode, id_from_content, id_from_key
-from tasuki.sdk.values import LARGEST_INT, jsonable, text
+from tasuki.sdk.value_conversion import LARGEST_INT, jsonable, text
 
 __all__ = ["Notebook", "Noted", "TakesNotes"]
 

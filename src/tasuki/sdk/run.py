@@ -31,16 +31,16 @@ from tasuki.records import (
     encode_parts,
 )
 from tasuki.relay import Sent
-from tasuki.sdk.capture import Sampler
-from tasuki.sdk.files import file_record
+from tasuki.sdk.capture.environment import Sampler
 from tasuki.sdk.notes import Notebook, TakesNotes
-from tasuki.sdk.process import FINISH_DRAIN_SECONDS, PROCESS
-from tasuki.sdk.progress import Loop
+from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
+from tasuki.sdk.progress_loop import Loop
 from tasuki.sdk.run_config import Config
-from tasuki.sdk.stop import Stop, StopSignal
-from tasuki.sdk.values import LARGEST_INT, alert_level, as_config, numbers, text_of_error, text_or_none, whole_step
-from tasuki.sdk.values import text as text_of
-from tasuki.sdk.watch import Finding, Watcher, Watchers
+from tasuki.sdk.saved_files import file_record
+from tasuki.sdk.stop_signal import Stop, StopSignal
+from tasuki.sdk.value_conversion import LARGEST_INT, alert_level, as_config, numbers, text_of_error, text_or_none, whole_step
+from tasuki.sdk.value_conversion import text as text_of
+from tasuki.sdk.watchers import Finding, Watcher, Watchers
 from tasuki.settings import Settings
 
 __all__ = ["Run"]

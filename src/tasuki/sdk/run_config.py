@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from tasuki.sdk.values import jsonable
+from tasuki.sdk.value_conversion import jsonable
 
 __all__ = ["Config"]
 

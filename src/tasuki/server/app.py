@@ -15,39 +15,39 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from tasuki import __version__
-from tasuki.files import write_once
+from tasuki.atomic_files import write_once
 from tasuki.jobs import Jobs, TaskManager
 from tasuki.notify import Deliveries
-from tasuki.server.answers import Meta
-from tasuki.server.asking import provide_asking
-from tasuki.server.authority import Authority
-from tasuki.server.committer import Committer
-from tasuki.server.door import LOOPBACK, SPOKEN, Door
-from tasuki.server.editing import EDITING
-from tasuki.server.events import Hub, event_stream
-from tasuki.server.files import FILES
-from tasuki.server.gate import ANY_TOKEN, Gate, authorized, needs
-from tasuki.server.ingest import INGEST
-from tasuki.server.jobs import JOBS_API
-from tasuki.server.keeper import Keeper
-from tasuki.server.limits import MAX_BODY_BYTES, Window
-from tasuki.server.mailbox import Mailbox
+from tasuki.server.auth.guards import ANY_TOKEN, Gate, authorized, needs
+from tasuki.server.auth.middleware import LOOPBACK, SPOKEN, Door
+from tasuki.server.auth.tokens import open_tokens
+from tasuki.server.http.body_limits import MAX_BODY_BYTES, Window
+from tasuki.server.http.problems import problem_response
+from tasuki.server.http.schemas import Meta
 from tasuki.server.openapi import openapi
-from tasuki.server.own_journal import OwnJournal
-from tasuki.server.problems import problem_response
-from tasuki.server.providers import PROVIDERS_API
-from tasuki.server.readers import Readers
-from tasuki.server.reading import QUESTIONS
-from tasuki.server.remotes import REMOTES, Outgoing
-from tasuki.server.replicate import Receiver, replicate
-from tasuki.server.series import SERIES
-from tasuki.server.session import SESSION
-from tasuki.server.stalls import Stalls
-from tasuki.server.static import STATIC
-from tasuki.server.stopping import STOPPING
-from tasuki.server.streams import STREAMS
-from tasuki.server.tokens import open_tokens
-from tasuki.server.trackio import TRACKIO, Streams, Uploads
+from tasuki.server.protocols.trackio import TRACKIO, Streams, Uploads
+from tasuki.server.routes.files import FILES
+from tasuki.server.routes.jobs import JOBS_API
+from tasuki.server.routes.notes import INGEST
+from tasuki.server.routes.projects import QUESTIONS
+from tasuki.server.routes.providers import PROVIDERS_API
+from tasuki.server.routes.query_request import provide_asking
+from tasuki.server.routes.remotes import REMOTES, Outgoing
+from tasuki.server.routes.run_edits import EDITING
+from tasuki.server.routes.series import SERIES
+from tasuki.server.routes.session import SESSION
+from tasuki.server.routes.static import STATIC
+from tasuki.server.routes.stop import STOPPING
+from tasuki.server.routes.streams import STREAMS
+from tasuki.server.workers.event_hub import Hub, event_stream
+from tasuki.server.workers.group_commit import Committer
+from tasuki.server.workers.projector_supervisor import Keeper
+from tasuki.server.workers.reader_pool import Readers
+from tasuki.server.workers.receiver import Receiver, replicate
+from tasuki.server.workers.run_ownership import Authority
+from tasuki.server.workers.server_journal import OwnJournal
+from tasuki.server.workers.stall_detector import Stalls
+from tasuki.server.workers.stop_requests import Mailbox
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 

@@ -6,10 +6,10 @@ import msgspec
 from litestar import Request, get
 
 from tasuki.records import Change, Replicate
-from tasuki.server.gate import ANY_TOKEN, needs
-from tasuki.server.given import Bare, Ingest, Sync
-from tasuki.server.jobs import Only, Submit
-from tasuki.server.stopping import Asked
+from tasuki.server.auth.guards import ANY_TOKEN, needs
+from tasuki.server.http.note_payloads import Bare, Ingest, Sync
+from tasuki.server.routes.jobs import Only, Submit
+from tasuki.server.routes.stop import Asked
 
 __all__ = ["openapi"]
 

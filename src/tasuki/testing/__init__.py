@@ -4,8 +4,8 @@ Failpoints in a process are set by its environment, `TASUKI_FAILPOINTS` (`tasuki
 """
 
 from tasuki.testing.clock import FakeClock
-from tasuki.testing.memory import MemoryStore
-from tasuki.testing.proxy import Fault, FaultProxy
-from tasuki.testing.replicate import FakeReplicate
+from tasuki.testing.fake_replicate import FakeReplicate
+from tasuki.testing.fault_proxy import Fault, FaultProxy
+from tasuki.testing.reference_store.memory_store import MemoryStore
 
 __all__ = ["FakeClock", "FakeReplicate", "Fault", "FaultProxy", "MemoryStore"]

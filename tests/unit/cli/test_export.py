@@ -8,7 +8,7 @@ import pytest
 from tasuki.cli.export import Chosen, opened, write_csv, write_jsonl
 from tasuki.records import Alert, Lesson, Status
 from tasuki.testing import MemoryStore
-from tests.unit.recorded import BEGAN, add_run
+from tests.support.recorded_runs import BEGAN, add_run
 
 
 @pytest.fixture

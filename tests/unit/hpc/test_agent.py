@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.hpc.agent import FOLDERS
-from tasuki.hpc.report import Event, parse_event
+from tasuki.hpc.agent_report import Event, parse_event
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts"
 AGENT = str(files("tasuki.hpc").joinpath("agent.sh"))

@@ -10,7 +10,7 @@ from tasuki.errors import JournalError
 from tasuki.journal import RESERVE_BYTES, Appender
 from tasuki.journal import appender as appender_module
 from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, Lost, Record, Unknown, encode
-from tests.journals import beginning, flip, journals, metrics, records_of
+from tests.support.journals import beginning, flip, journals, metrics, records_of
 from tests.unit.journal.conftest import FileSizeLimit, OpenAppender
 
 FULL = OSError(errno.ENOSPC, "No space left on device")

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from tasuki.journal import Folder, Journal, Verdict, Writer, folder_name, new_header, seal, this_process
-from tests.journals import beginning, flip, journals, metrics, records_of, write_journal
+from tests.support.journals import beginning, flip, journals, metrics, records_of, write_journal
 
 ELSEWHERE = this_process()._replace(boot="another")
 

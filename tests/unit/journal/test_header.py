@@ -7,7 +7,7 @@ import pytest
 
 from tasuki.errors import DataError, ForeignFile
 from tasuki.journal import Header, new_header, open_view, read_header, this_process
-from tests.journals import beginning, flip, metrics, write_journal
+from tests.support.journals import beginning, flip, metrics, write_journal
 
 
 def file_with(tmp_path: Path, payload: bytes, *, magic: bytes = b"TASUKI", version: int = 1) -> Path:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tasuki.journal import derived_writer, find_hole, open_view, seal
 from tasuki.records import Alert, Record, Salvaged, Unknown, encode, frame
-from tests.journals import DEAD_OWNER, beginning, flip, journals, metrics, records_of, stream_of, write_journal
+from tests.support.journals import DEAD_OWNER, beginning, flip, journals, metrics, records_of, stream_of, write_journal
 
 RECORDS = [metrics(n) for n in range(8)]
 FRAMES = [frame(encode(record)) for record in RECORDS]

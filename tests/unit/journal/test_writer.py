@@ -7,7 +7,7 @@ import pytest
 
 from tasuki.journal import Writer, new_header
 from tasuki.records import Heartbeat, encode, frame
-from tests.journals import beginning, journals, records_of, stream_of
+from tests.support.journals import beginning, journals, records_of, stream_of
 from tests.unit.journal.conftest import FileSizeLimit
 
 BEAT = encode(Heartbeat(time=1))

@@ -8,7 +8,7 @@ from tasuki.records import Heartbeat, Item, Replicated, encode, frame
 from tasuki.relay import FileAcks, Sender, State
 from tasuki.relay.sender import BATCH_BYTES
 from tasuki.testing import MemoryStore
-from tasuki.testing.memory import Received
+from tasuki.testing.reference_store.memory_store import Received
 
 
 class Counted:

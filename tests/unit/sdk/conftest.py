@@ -7,7 +7,7 @@ import pytest
 
 import tasuki
 from tasuki.records import Metrics, Record
-from tests.journals import journals, records_of
+from tests.support.journals import journals, records_of
 
 Recorded = Callable[..., list[Record]]
 

@@ -10,7 +10,7 @@ import tasuki
 from tasuki.errors import ConfigError
 from tasuki.records import Correction, Event, Lesson, Note
 from tasuki.sdk.brain import Brain
-from tests.journals import beginning, journals, records_of
+from tests.support.journals import beginning, journals, records_of
 
 
 @pytest.fixture

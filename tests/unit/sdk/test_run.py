@@ -15,7 +15,7 @@ import tasuki
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, Lost, Metrics, RunStarted, RunStatus, RunUpdated, Status
-from tests.journals import beginning, journals, records_of
+from tests.support.journals import beginning, journals, records_of
 from tests.unit.sdk.conftest import Recorded
 
 Values = Callable[[], list[dict[str, Any]]]

@@ -2,7 +2,7 @@
 
 from tasuki.hpc.profiles.command import COMMAND
 from tasuki.hpc.profiles.elk import ELK
-from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, inputs_of
+from tasuki.hpc.profiles.profile import Inputs, Outcome, Point, Profile, inputs_of
 from tasuki.hpc.profiles.vasp import VASP
 
 __all__ = ["PROFILES", "Inputs", "Outcome", "Point", "Profile", "inputs_of"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.facts import Inputs, Outcome, Profile, every_file
+from tasuki.hpc.profiles.profile import Inputs, Outcome, Profile, every_file
 
 __all__ = ["COMMAND"]
 

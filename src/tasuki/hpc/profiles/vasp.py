@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.facts import Inputs, Outcome, Point, Profile, number, only
+from tasuki.hpc.profiles.profile import Inputs, Outcome, Point, Profile, number, only
 
 __all__ = ["VASP"]
 

@@ -1,7 +1,7 @@
 """One file a scheduler: its states, what it is asked, and how its answers are read."""
 
 from tasuki.hpc.schedulers import pbs, slurm
-from tasuki.hpc.schedulers.facts import InQueue, Scheduler
+from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler
 
 __all__ = ["SCHEDULERS", "InQueue", "Scheduler"]
 

@@ -5,8 +5,8 @@ States: OpenPBS 20.0 reference guide, "Job states"; Torque 6.1 administrator gui
 
 import re
 
-from tasuki.hpc.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.facts import InQueue, Scheduler, number
+from tasuki.hpc.schedulers.resources import Resources, shown_walltime
+from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler, number
 
 __all__ = ["PBS"]
 

@@ -2,8 +2,8 @@
 
 import re
 
-from tasuki.hpc.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.facts import InQueue, Scheduler, number
+from tasuki.hpc.schedulers.resources import Resources, shown_walltime
+from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler, number
 
 __all__ = ["SLURM"]
 

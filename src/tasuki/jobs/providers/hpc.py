@@ -1,7 +1,7 @@
 """Hosts with a queue behind ssh, as the jobs' API sees them: what runs there is looked at whenever somebody is logged in.
 
 Nothing here ever logs in: without a login a host does not answer, and its jobs are unreachable. Calculations are brought there by a
-sync (`tasuki.jobs.queues`), all at once; here they are only looked at, and ended: in one command a host, however many jobs.
+sync (`tasuki.jobs.queue.queue`), all at once; here they are only looked at, and ended: in one command a host, however many jobs.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
-from tasuki.hpc.exchange import Exchange
-from tasuki.hpc.report import Cursor
-from tasuki.hpc.site import Site, Sites
-from tasuki.hpc.transports import open_transport
-from tasuki.jobs.provider import Page, Request, Sight
-from tasuki.jobs.queue_look import HostLook
-from tasuki.jobs.queue_outputs import Outputs
-from tasuki.jobs.queue_seen import hpc_id, profile_of, site_of
-from tasuki.jobs.shown import Validated
+from tasuki.hpc.agent_report import Cursor
+from tasuki.hpc.host import Site, Sites
+from tasuki.hpc.open_transport import open_transport
+from tasuki.hpc.remote_commands import Exchange
+from tasuki.jobs.queue.observations import hpc_id, profile_of, site_of
+from tasuki.jobs.queue.outputs import Outputs
+from tasuki.jobs.queue.poll import HostLook
+from tasuki.jobs.schemas import Validated
+from tasuki.jobs.storage.requests import Page, Request, Sight
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import Settings
 

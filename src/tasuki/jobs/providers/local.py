@@ -21,12 +21,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RequestRefused
-from tasuki.files import replace_file
-from tasuki.jobs.logs import LOG, job_folder
-from tasuki.jobs.provider import Page, Request, Sight, anew
-from tasuki.jobs.shown import Validated
+from tasuki.jobs.schemas import Validated
+from tasuki.jobs.storage.log_store import LOG, job_folder
+from tasuki.jobs.storage.requests import Page, Request, Sight, anew
 from tasuki.journal import pid_start, this_process
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import LocalSettings, job_environment

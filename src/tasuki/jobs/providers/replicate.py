@@ -16,9 +16,9 @@ from limits.strategies import MovingWindowRateLimiter
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
-from tasuki.jobs.prices import REPLICATE_PRICES
-from tasuki.jobs.provider import Page, Request, Sight, anew, is_large
-from tasuki.jobs.shown import Validated
+from tasuki.jobs.providers.prices import REPLICATE_PRICES
+from tasuki.jobs.schemas import Validated
+from tasuki.jobs.storage.requests import Page, Request, Sight, anew, is_large
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
 

@@ -1,9 +1,9 @@
 """Jobs without an event loop: those of a data folder, or of a server. Which, is decided once, by `open_jobs`."""
 
-from tasuki.relay.remote import HttpQuery
+from tasuki.client.http_query import HttpQuery
 from tasuki.remotes import Remotes
-from tasuki.sdk.jobs.asked import Act, JobsAsked, Listing, wait_for
 from tasuki.sdk.jobs.folder import FolderJobs
+from tasuki.sdk.jobs.protocol import Act, JobsAsked, Listing, wait_for
 from tasuki.sdk.jobs.remote import RemoteJobs
 from tasuki.settings import Settings
 

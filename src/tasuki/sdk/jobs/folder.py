@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tasuki.jobs import JobList, JobMetrics, Jobs, JobShown, LogEvent, Submission, SyncReport
-from tasuki.sdk.jobs.asked import Act, Listing
+from tasuki.sdk.jobs.protocol import Act, Listing
 from tasuki.settings import Settings
 from tasuki.store import JobsWanted
 

@@ -7,12 +7,12 @@ from typing import Any, Self
 import httpx
 import msgspec
 
+from tasuki.client.http_query import HttpQuery, segment, unreachable
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
 from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, JobShown, Submission, SyncReport
-from tasuki.relay.remote import HttpQuery, segment, unreachable
-from tasuki.relay.transport import authorization
-from tasuki.sdk.jobs.asked import Act, Listing
+from tasuki.relay.http_transport import authorization
+from tasuki.sdk.jobs.protocol import Act, Listing
 
 __all__ = ["RemoteJobs"]
 

@@ -1,0 +1,88 @@
+"""`tasuki install`: an agent's configuration, set up for write-through."""
+
+import difflib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from tasuki.cli.shared.messages import say
+from tasuki.errors import ConfigError, TasukiError
+
+__all__ = ["EXAMPLES", "install"]
+
+EXAMPLES = "tasuki install --agent hermes --dry-run\ntasuki install --agent hermes"
+BACKUP = ".before-tasuki"
+
+
+class Agent(NamedTuple):
+    """Where an agent keeps its configuration, and what that should be."""
+
+    path: Path
+    configured: Callable[[str], str]
+
+
+def hermes() -> Agent:
+    """The agent of https://github.com/NousResearch/hermes-agent."""
+    from tasuki.cli.agents.hermes_config import configured
+    from tasuki.settings import hermes_home
+
+    return Agent(hermes_home() / "config.yaml", configured)
+
+
+AGENTS = {"hermes": hermes}
+
+
+def install(
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help=f"One of: {', '.join(AGENTS)}.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")] = False,
+) -> None:
+    """Set an agent's configuration up: its tools know the data folder, and no hook syncs when a session ends.
+
+    Notes are sent as they are made. Every other byte of the file stays as it is.
+    """
+    if agent not in AGENTS:
+        raise ConfigError(f"no agent {agent!r} is known", hint=f"the agents are: {', '.join(AGENTS)}")
+    found = AGENTS[agent]()
+    path = Path(os.path.realpath(found.path))
+    before = text_of(path)
+    try:
+        after = found.configured(before)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint) from error
+    if after == before:
+        say(f"{path}: set up already")
+    elif dry_run:
+        lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
+        typer.echo("".join(difflib.unified_diff(*lines, str(path), str(path))), nl=False)
+    else:
+        write_beside(path, after)
+        say(f"{path}: set up")
+
+
+def text_of(path: Path) -> str:
+    """The configuration, with its line ends; empty if there is none yet."""
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error}", hint="nothing was changed; put it right first") from error
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Replace the file at once and whole, with its mode; what it was stays beside it."""
+    from tasuki.atomic_files import drafted
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with drafted(path, text.encode(), 0o600, durable=True) as draft:
+            if path.exists():
+                shutil.copymode(path, draft)
+                shutil.copy2(path, path.with_name(path.name + BACKUP))
+            draft.replace(path)
+    except OSError as error:
+        raise TasukiError(f"{path} can't be written: {error.strerror}", hint="it is as it was") from error

@@ -1,0 +1,1 @@
+"""The command `tasuki doctor` and its checks."""

@@ -1,0 +1,1 @@
+"""The command group `tasuki hpc`: hosts with a PBS or Slurm queue."""

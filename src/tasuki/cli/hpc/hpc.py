@@ -1,0 +1,166 @@
+"""`tasuki hpc`: hosts with a queue behind ssh, and how jobs get there and back."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasuki.cli.hpc.jobs import bars, counts, finished, opened, site_named, sync_once, would_send
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.output import Table, write
+from tasuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tasuki.hpc.host import Site
+    from tasuki.hpc.transports.openssh import OpenSSH
+    from tasuki.hpc.transports.protocol import Transport
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calculations in a PBS or Slurm queue behind ssh.")
+Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
+
+
+def openssh_of(site: "Site") -> "OpenSSH":
+    """The way to a host over the system's ssh. ConfigError for any other."""
+    from tasuki.hpc.transports.openssh import OpenSSH
+
+    transport = opened(site)
+    if not isinstance(transport, OpenSSH):
+        raise ConfigError(f"{site.name} is reached by {site.transport}: nobody logs in there", hint="that is for openssh")
+    return transport
+
+
+@app.command(cls=Examples, epilog="tasuki hpc add bebop --host bebop --scheduler pbs --max-queued 40 --max-running 30")
+def add(  # noqa: PLR0913 - options
+    name: Annotated[str, typer.Argument(metavar="HOST", help="What it is to be called here.")],
+    host: Annotated[str, typer.Option("--host", help="What ssh calls it: ssh_config counts.")],
+    scheduler: Annotated[str, typer.Option("--scheduler", help="pbs or slurm.")] = "pbs",
+    root: Annotated[str, typer.Option("--root", help="The folder of the agent and its jobs over there.")] = "$HOME/tasuki",
+    max_queued: Annotated[int, typer.Option("--max-queued", help="At most so many jobs in the queue at a time.")] = 40,
+    max_running: Annotated[int, typer.Option("--max-running", help="While so many run, nothing is submitted.")] = 30,
+    transport: Annotated[str, typer.Option("--transport", help="openssh, asyncssh or local.")] = "openssh",
+    path: Annotated[str, typer.Option("--path", help="Folders of the scheduler's commands, where none are found.")] = "",
+    watchdog: Annotated[
+        bool, typer.Option("--watchdog", help="Keep one more job in the queue, which sees those that are killed without a word.")
+    ] = False,
+    ssh_config: Annotated[str | None, typer.Option("--ssh-config", help="In place of ~/.ssh/config.")] = None,
+    dir: Dir = None,
+) -> None:  # fmt: skip
+    """Tell tasuki of a host with a queue."""
+    from tasuki.hpc.host import Site, Sites
+    from tasuki.jobs import PROVIDERS
+
+    if name in PROVIDERS:
+        raise ConfigError(f"{name!r} is where jobs run already", hint="another name for the host")
+    site = Site(
+        name=name, host=host, scheduler=scheduler, root=root, max_queued=max_queued, max_running=max_running, transport=transport,
+        path=path, ssh_config=ssh_config, watchdog=watchdog,
+    )  # fmt: skip
+    Sites(settings_for(dir).dir).add(site)
+    say(f"{name} is {host}; next: tasuki hpc login {name}" if transport == "openssh" else f"{name} is {host}")
+
+
+@app.command("list", cls=Examples, epilog="tasuki hpc list\ntasuki hpc list --json")
+def list_sites(as_json: AsJson = False, dir: Dir = None) -> None:
+    """List the hosts."""
+    from tasuki.hpc.host import Sites
+
+    columns = ["name", "host", "scheduler", "root", "max_queued", "max_running"]
+    rows = [[getattr(site, column) for column in columns] for site in Sites(settings_for(dir).dir).all()]
+    data = {"hosts": [dict(zip(columns, row, strict=True)) for row in rows]}
+    write("hpc-list/1", data, Table(columns, rows), as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki hpc remove bebop")
+def remove(name: Name, dir: Dir = None) -> None:
+    """Forget a host. What is there stays, and jobs go on; they are known again when the host is."""
+    from tasuki.hpc.host import Sites
+    from tasuki.jobs import JobStatus
+
+    settings = settings_for(dir)
+    found = finished(counts(settings, site_named(name, settings)))
+    Sites(settings.dir).remove(name)
+    if active := sum(number for status, number in found.items() if JobStatus(status).is_active):
+        say(f"note: {active} jobs at {name} are not over; add it again to hear of them")
+
+
+@app.command(cls=Examples, epilog="tasuki hpc login bebop")
+def login(name: Name, dir: Dir = None) -> None:
+    """Log in, with whatever the host asks for; for 8 hours all other commands share that."""
+    site = site_named(name, settings_for(dir))
+    say(f"logged in at {site.host}" if openssh_of(site).login() else f"somebody is logged in at {site.host} already")
+
+
+@app.command(cls=Examples, epilog="tasuki hpc logout bebop")
+def logout(name: Name, dir: Dir = None) -> None:
+    """End the login. Jobs go on."""
+    site = site_named(name, settings_for(dir))
+    say(f"logged out of {site.host}" if openssh_of(site).logout() else f"nobody was logged in at {site.host}")
+
+
+@app.command(cls=Examples, epilog="tasuki hpc sync bebop --dry-run\ntasuki hpc sync bebop --download")
+def sync(
+    name: Name,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and change nothing; needs no host.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the results of jobs that are over.")] = False,
+    dir: Dir = None,
+) -> None:
+    """Upload what waits, submit it, and bring news of all jobs; repeat it after any failure."""
+    settings = settings_for(dir)
+    site = site_named(name, settings)
+    if dry_run:
+        print_line(finished(would_send(settings, site)))
+        return
+    with bars() as told:
+        done = finished(sync_once(settings, site, opened(site), told, download=download))
+    for error in done.errors:
+        say(f"note: {error}")
+    print_line({key: value for key, value in done._asdict().items() if key != "errors"})
+
+
+def print_line(data: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    typer.echo(json.dumps(data))
+
+
+@app.command(cls=Examples, epilog="tasuki hpc status bebop")
+def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
+    """Say who is logged in, and how many jobs stand where."""
+    settings = settings_for(dir)
+    site = site_named(name, settings)
+    transport = opened(site)
+    live = is_live(transport)
+    found = finished(counts(settings, site))
+    data = {"host": site.name, "logged_in": live, "jobs": found}
+    rows: list[list[Any]] = [
+        ["logged in", "yes" if live else f"no: tasuki hpc login {name}"],
+        *([state, number] for state, number in found.items()),
+    ]
+    write("hpc-status/1", data, Table(["what", "value"], rows), as_json=as_json)
+
+
+def is_live(transport: "Transport") -> bool:
+    """Whether there is a login now."""
+    from tasuki.errors import RemoteUnavailable
+
+    try:
+        finished(transport.open())
+    except RemoteUnavailable:
+        return False
+    return True
+
+
+@app.command(cls=Examples, epilog="tasuki hpc doctor bebop")
+def doctor(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
+    """Look at a host: the login, the scheduler's commands, the agent, room on the disk. Exits 1 if something is wrong."""
+    from tasuki.hpc.host_check import examine
+
+    site = site_named(name, settings_for(dir))
+    found = finished(examine(site, opened(site)))
+    data = {"host": name, "checks": [check._asdict() for check in found]}
+    rows = [["ok" if check.ok else "broken", check.name, check.detail, check.hint] for check in found]
+    write("hpc-doctor/1", data, Table(["state", "check", "detail", "hint"], rows), as_json=as_json)
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)

@@ -1,0 +1,118 @@
+"""What is given to a job on the command line, and what a shell completes there."""
+
+import base64
+import json
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from tasuki.cli.job.tables import name_of
+from tasuki.errors import ConfigError
+
+__all__ = [
+    "complete_job", "complete_place", "complete_provider", "complete_status", "environment_from", "inputs_from", "pairs_from",
+]  # fmt: skip
+
+MOST = 200
+
+
+def pairs_from(given: list[str], option: str) -> dict[str, Any]:
+    """NAME=VALUE, the values as JSON where they are that, else as text. ConfigError for what is no pair."""
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise ConfigError(f"{option} {pair} has no value", hint=f"{option} NAME=VALUE")
+        found[name] = value_from(value)
+    return found
+
+
+def value_from(text: str) -> Any:
+    """A number, true, a list, … or text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def inputs_from(given: list[str]) -> dict[str, Any]:
+    """The same for inputs, of which one that begins with @ is a file's content, as a data URI."""
+    found = pairs_from(given, "--input")
+    files = {name: value[1:] for name, value in found.items() if isinstance(value, str) and value.startswith("@")}
+    return found | {name: data_uri(path) for name, path in files.items()}
+
+
+def data_uri(path: str) -> str:
+    """A file's content. ConfigError for one that can't be read."""
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    try:
+        return f"data:{kind};base64,{base64.b64encode(Path(path).expanduser().read_bytes()).decode()}"
+    except OSError as error:
+        raise ConfigError(f"the input {path} can't be read: {error.strerror}") from error
+
+
+def environment_from(given: list[str]) -> dict[str, str]:
+    """Variables; one without a value is as it is here. ConfigError for one that is not set."""
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        found[name] = value if equals else variable(name)
+    return found
+
+
+def variable(name: str) -> str:
+    """One of this environment."""
+    from tasuki.settings import own_variable
+
+    value = own_variable(name)
+    if value is None:
+        raise ConfigError(f"the variable {name} is not set here", hint=f"--env {name}=VALUE")
+    return value
+
+
+# -- what a shell completes
+
+
+def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
+    """The latest ids that begin so; nothing where there is no store: a shell must not be told of trouble."""
+    from tasuki.errors import TasukiError
+    from tasuki.sdk.jobs import FolderJobs
+    from tasuki.settings import load
+    from tasuki.store import JobsWanted
+
+    try:
+        settings = load(dir=ctx.params.get("dir"))
+        if not settings.dir.is_dir():
+            return []
+        with FolderJobs(settings) as folder:
+            found = folder.run(folder.jobs.listing(JobsWanted(), limit=MOST)).jobs  # as it is: a look starts what waits
+    except (TasukiError, OSError):
+        return []
+    return [(job.job_id, f"{name_of(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
+
+
+def complete_provider(incomplete: str) -> list[str]:
+    """Providers that begin so."""
+    from tasuki.jobs import PROVIDERS
+
+    return [name for name in PROVIDERS if name.startswith(incomplete)]
+
+
+def complete_place(ctx: Any, incomplete: str) -> list[str]:
+    """Providers and hosts that begin so; nothing where the hosts can't be read."""
+    from tasuki.errors import TasukiError
+    from tasuki.hpc.host import Sites
+    from tasuki.settings import load
+
+    try:
+        hosts = [site.name for site in Sites(load(dir=ctx.params.get("dir")).dir).all()]
+    except (TasukiError, OSError):
+        hosts = []
+    return [*complete_provider(incomplete), *(name for name in hosts if name.startswith(incomplete))]
+
+
+def complete_status(incomplete: str) -> list[str]:
+    """States that begin so."""
+    from tasuki.jobs import JobStatus
+
+    return [status.value for status in JobStatus if status.startswith(incomplete)]

@@ -1,0 +1,210 @@
+"""`tasuki job submit`: a command here, a model elsewhere, or folders at a host with a queue."""
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from tasuki.cli.hpc.jobs import finished, place_named, show_plan, submit_all, submit_dry
+from tasuki.cli.job.options import complete_place, environment_from, inputs_from, pairs_from
+from tasuki.cli.job.tables import job_data
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, Examples, Remote, asking_jobs, settings_for
+from tasuki.cli.shared.output import write_json
+from tasuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tasuki.hpc.host import Site
+
+__all__ = ["EXAMPLES", "Submit", "submit"]
+
+EXAMPLES = """\
+tasuki job submit --on local -- python train.py --lr 0.1
+tasuki job submit --on local --name lr-0.1 --env WANDB_MODE=offline -- python train.py
+tasuki job submit --on replicate --input prompt='a sash' --input steps=1000 --key sash-1
+tasuki job submit calc/* --on bebop --profile vasp --walltime 2h --dry-run"""
+LATE = "tasuki.late_options"
+
+
+class Given(NamedTuple):
+    """What is said of any job: where, what, under which name, with which variables, what is to be remembered."""
+
+    on: str
+    words: list[str]
+    name: str | None
+    env: dict[str, str]
+    meta: dict[str, Any]
+
+
+class Submit(Examples):
+    """Options may come behind folders. Behind the words of a command they would be the command's: it says `--` before them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Also note options that come behind words, without a `--` in between."""
+        parser = self.make_parser(ctx)
+        parser.allow_interspersed_args = False
+        words = [] if "--" in args or "--help" in args else parser.parse_args(list(args))[0].get("words") or []
+        late = ctx.meta[LATE] = [word for word in words if word.startswith("-")]
+        if unknown := [word for word in late if word.partition("=")[0] not in parser._long_opt | parser._short_opt]:
+            raise whose(unknown[0])
+        return super().parse_args(ctx, args)
+
+
+def submit(  # noqa: PLR0913 - what, where, under which name
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR... | -- CMD...]", help="At a host: folders with inputs, one a job. Else a command, behind `--`."
+        ),
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", metavar="WHERE", help="local, replicate, or a host of `tasuki hpc list`.", autocompletion=complete_place
+        ),
+    ] = "local",
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What to call it.")] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME[=VALUE]", help="A variable; without a value, ours. May repeat."),
+    ] = None,
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Something to remember of it. May repeat.")
+    ] = None,
+    hardware: Annotated[str | None, typer.Option("--hardware", metavar="NAME", help="What it is to run on.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=VALUE", help="An input, for a model: JSON or text; @FILE sends a file. May repeat."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="TEXT", help="Submitted again with the same key, it is the same job.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option("--profile", metavar="NAME", help="At a host: vasp, elk or command.")] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", metavar="LINE", help="At a host: what runs there, as a line of sh.")
+    ] = None,
+    nodes: Annotated[int | None, typer.Option("--nodes", metavar="N", help="At a host: how many nodes.")] = None,
+    ntasks: Annotated[
+        int | None, typer.Option("--ntasks", metavar="N", help="At a host: how many processes on all of them.")
+    ] = None,
+    walltime: Annotated[
+        str | None, typer.Option("--walltime", metavar="TIME", help="At a host: for how long at most: 90m, 2h, 1:30:00.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar="NAME", help="At a host: the queue or partition.")] = None,
+    account: Annotated[str | None, typer.Option("--account", metavar="NAME", help="At a host: whose time it is.")] = None,
+    module: Annotated[
+        list[str] | None, typer.Option("--module", metavar="NAME", help="At a host: load this first. May repeat.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="At a host: where the run of it is recorded, else `hpc`.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="At a host: refuse folders in which an input is missing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="At a host: show the exact scripts and commands, and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Start a job, and print its id.
+
+    One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
+    starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an
+    admin token.
+
+    At a host with a queue a folder is a job; it is on record here until `tasuki hpc sync HOST` brings it there. What options say
+    `job.toml` beside the inputs may say, too.
+    """
+    from tasuki.jobs import PROVIDERS
+
+    asks = {
+        "--profile": profile, "--command": command, "--nodes": nodes, "--ntasks": ntasks, "--walltime": walltime, "--queue": queue,
+        "--account": account, "--module": module, "--project": project, "--strict": strict, "--dry-run": dry_run,
+    }  # fmt: skip
+    given = Given(on, words or [], name, environment_from(env or []), pairs_from(meta or [], "--meta"))
+    if on in PROVIDERS:
+        refuse_others(asks, f"{on} is no host with a queue")
+        if ctx.meta[LATE]:
+            raise whose(ctx.meta[LATE][0])
+        submit_command(given, inputs or [], hardware, key, as_json=as_json, dir=dir, remote=remote)
+        return
+    site = place_named(on, settings_for(dir))
+    refuse_others({"--input": inputs, "--hardware": hardware, "--key": key, "--remote": remote}, f"{on} is a host with a queue")
+    submit_folders(site, given, asks, as_json=as_json, dir=dir)
+
+
+def whose(option: str) -> ConfigError:
+    """That it is not clear whose an option is."""
+    return ConfigError(f"is {option} meant for tasuki, or for the command?", hint="tasuki job submit [OPTIONS] -- CMD...")
+
+
+def refuse_others(options: dict[str, Any], why: str) -> None:
+    """ConfigError for an option that means nothing here."""
+    for option, value in options.items():
+        if value:
+            raise ConfigError(f"{why}: {option} means nothing there", hint="tasuki job submit --help")
+
+
+def submit_command(  # noqa: PLR0913 - options
+    given: Given, inputs: list[str], hardware: str | None, key: str | None, *, as_json: bool, dir: str | None, remote: str | None
+) -> None:
+    """Start a command on this machine, or at a provider."""
+    from pathlib import Path
+
+    from tasuki.jobs import Request as JobRequest
+    from tasuki.jobs import Submission
+
+    if given.on == "local" and not given.words:
+        raise ConfigError("there is no command to run", hint="tasuki job submit --on local -- python train.py")
+    request = JobRequest(
+        command=given.words,
+        inputs=inputs_from(inputs),
+        env=given.env,
+        cwd=str(Path.cwd()) if given.on == "local" and remote is None else None,
+    )
+    wanted = Submission(
+        provider=given.on, request=request, config_name=given.name, hardware_type=hardware, metadata=given.meta, key=key
+    )
+    with asking_jobs(dir, remote) as asked:
+        job = asked.submit(wanted)
+    if as_json:
+        write_json("job-submit/1", {"job": job_data(job)})
+    else:
+        typer.echo(job.job_id)
+    said = f": {job.error_message or job.raw_status}" if job.status in {"failed", "queued"} and job.raw_status else ""
+    say(f"{job.job_id} is {job.status}{said}; tasuki job logs {job.job_id} -f")
+    if job.status == "failed":
+        raise typer.Exit(1)
+
+
+def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
+    """Put calculations on record for a host."""
+    from tasuki.hpc.job_package import Wanted
+    from tasuki.jobs.queue.queue import Terms
+
+    settings = settings_for(dir)
+    if not given.words:
+        raise ConfigError("no folder is named", hint=f"tasuki job submit DIR --on {given.on}")
+    if given.name and len(given.words) > 1:
+        raise ConfigError("one name for several jobs", hint="without --name each is called like its folder")
+    wanted = Wanted(
+        profile=asks["--profile"], command=asks["--command"], nodes=asks["--nodes"], ntasks=asks["--ntasks"],
+        walltime=asks["--walltime"], queue=asks["--queue"], account=asks["--account"], modules=asks["--module"],
+        env=given.env or None,
+    )  # fmt: skip
+    terms = Terms(given.name, given.meta, asks["--strict"], asks["--project"])
+    if asks["--dry-run"]:
+        jobs = submit_dry(site, given.words, wanted, terms)
+    else:
+        jobs = finished(submit_all(settings, site, given.words, wanted, terms))
+    if as_json:
+        write_json("job-submit-dry/1" if asks["--dry-run"] else "job-submit-all/1", {"jobs": jobs})
+    elif asks["--dry-run"]:
+        for plan in jobs:
+            show_plan(plan)
+    else:
+        typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in jobs), nl=False)
+        if jobs:
+            say(f"{len(jobs)} on record; next: tasuki hpc sync {site.name}")
+    if len(jobs) < len(given.words):
+        raise typer.Exit(1)

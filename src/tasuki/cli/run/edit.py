@@ -1,0 +1,96 @@
+"""`tasuki run tag`, `edit` and `delete`: changes, each of which is a record of its run."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.run.list import run_data
+from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking, confirm
+from tasuki.cli.shared.output import Table, write
+
+if TYPE_CHECKING:
+    from tasuki.records import Change
+
+__all__ = ["DELETE_EXAMPLES", "EDIT_EXAMPLES", "TAG_EXAMPLES", "delete", "edit", "tag"]
+
+TAG_EXAMPLES = """\
+tasuki run tag lr-0.1 base good
+tasuki run tag lr-0.1 --remove base"""
+EDIT_EXAMPLES = """\
+tasuki run edit lr-0.1 --name lr-0.1-warmup
+tasuki run edit lr-0.1 --notes 'diverges after the warm-up' --group sweep-3"""
+DELETE_EXAMPLES = """\
+tasuki run delete lr-0.1
+tasuki run delete lr-0.1 lr-0.2 --yes
+tasuki run delete lr-0.1 --dry-run"""
+
+
+def tag(  # noqa: PLR0913 - which tags, of which run
+    run: Ref,
+    tags: Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Tags to add.")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away; may be repeated.")
+    ] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Add tags to a run, and take tags away."""
+    from tasuki.records import Change
+
+    with asking(dir, project, remote) as asked:
+        change(asked, run, Change(tags_added=tags or [], tags_removed=remove or []), as_json=as_json)
+
+
+def edit(  # noqa: PLR0913 - one option per field
+    run: Ref,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What it is called from now on.")] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="The group that it is in.")] = None,
+    notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="What there is to say of it; - reads stdin.")] = None,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Change a run's name, group or notes. Its id stays, and what it has logged."""
+    from tasuki.records import Change
+
+    text = sys.stdin.read().rstrip("\n") if notes == "-" else notes
+    with asking(dir, project, remote) as asked:
+        change(asked, run, Change(name=name, group=group, notes=text), as_json=as_json)
+
+
+def change(asked: Asked, ref: str, wanted: "Change", *, as_json: bool) -> None:
+    """Change a run, and print it as it is then."""
+    run = asked.query.edit(asked.project, ref, wanted)
+    columns = ["name", "id", "group", "tags", "notes"]
+    row = [run.name, run.id, run.group, run.tags, run.notes]
+    write("run-edit/1", {"run": run_data(run)}, Table(columns, [row], ["tags", "notes"]), as_json=as_json)
+
+
+def delete(  # noqa: PLR0913 - which, and how carefully
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids, unique beginnings of them, or names no other has.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Delete runs: they are gone from every answer, here and wherever their records are sent, and do not come back.
+
+    Asks first. The journals stay until `tasuki gc`, so that others hear of it; `tasuki purge` drops what a server holds.
+    """
+    with asking(dir, project, remote) as asked:
+        found = list({run.id: run for run in asked.query.named(asked.project, runs)}.values())
+        if not dry_run:
+            if not yes:
+                names = [f"{run.name} ({run.id})" for run in found]
+                confirm("runs", names, "--yes deletes without asking, --dry-run deletes nothing")
+            for run in found:
+                asked.query.delete(asked.project, run.id)
+        rows = [[run.name, run.id, run.status, run.points] for run in found]
+        data = {"dry_run": dry_run, "runs": [run_data(run) for run in found]}
+        write("run-delete/1", data, Table(["name", "id", "status", "points"], rows), as_json=as_json)

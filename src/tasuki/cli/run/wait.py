@@ -1,0 +1,92 @@
+"""`tasuki run wait`: until something is true of a run."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking
+from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.parsing import parse_duration
+
+if TYPE_CHECKING:
+    from tasuki.sdk.query.wait import Until, Waited
+
+__all__ = ["EXAMPLES", "run_wait", "wait"]
+
+EXAMPLES = """\
+tasuki run wait lr-0.1
+tasuki run wait lr-0.1 --until 'val/acc>0.97' --timeout 1h
+tasuki run wait lr-0.1 --until 'train/loss<=0.3' --stalled 30min"""
+NOT_TRUE = 7
+
+
+def wait(  # noqa: PLR0913 - whom, which, until when
+    run: Ref,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="CONDITION", help="A metric, one of < <= > >=, a number: 'val/acc>0.97'.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="DURATION", help="No longer than this: 90s, 10min, 1h.")
+    ] = None,
+    stalled: Annotated[
+        str, typer.Option("--stalled", metavar="DURATION", help="Give up when the run has logged nothing for so long.")
+    ] = "10min",
+    project: Project = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+    remote: Remote = None,
+) -> None:
+    """Wait until any value that a run has logged satisfies a condition; without one, until the run has finished.
+
+    Exits with 0 when that is so, and with 7 when the run has ended otherwise, has stalled (logs nothing while this watches), or
+    when the time is over. A server that was reached may be away for a minute meanwhile.
+    """
+    from tasuki.sdk.query.wait import parse_until
+
+    condition = None if until is None else parse_until(until)
+    limits = (None if timeout is None else parse_duration(timeout), parse_duration(stalled))
+    with asking(dir, project, remote) as asked:
+        is_true = run_wait(asked, run, condition, limits, as_json=as_json)
+    if not is_true:
+        raise typer.Exit(NOT_TRUE)
+
+
+def run_wait(asked: Asked, ref: str, until: "Until | None", limits: tuple[timedelta | None, timedelta], *, as_json: bool) -> bool:
+    """Wait, and print what came of it."""
+    from tasuki.sdk.query.wait import Outcome
+    from tasuki.sdk.query.wait import wait as wait_for
+
+    timeout, stalled = limits
+    found = wait_for(asked.query, asked.project, ref, until=until, timeout=timeout, stalled_after=stalled)
+    data = {
+        "project": asked.project,
+        "run": found.run.id,
+        "name": found.run.name,
+        "status": found.run.status,
+        "until": None if until is None else str(until),
+        "outcome": found.outcome.value,
+        "value": found.value,
+        "step": found.step,
+        "seconds": found.seconds,
+    }
+    row: list[Any] = [data[key] for key in ("run", "name", "status", "until", "outcome", "value", "step")]
+    table = Table(["run", "name", "status", "until", "outcome", "value", "step"], [row])
+    write("run-wait/1", data, table, as_json=as_json)
+    if found.outcome is not Outcome.TRUE:
+        say(reason(found, until, stalled))
+    return found.outcome is Outcome.TRUE
+
+
+def reason(found: "Waited", until: "Until | None", stalled: timedelta) -> str:
+    """Why the wait was in vain."""
+    what = f"{found.run.name} ({found.run.id})"
+    wanted = "it has not finished" if until is None else f"{until} was never true"
+    match found.outcome.value:
+        case "ended":
+            why = f": {found.run.reason}" if found.run.reason else ""
+            return f"{what} is {found.run.status}{why}; {wanted}"
+        case "stalled":
+            return f"{what} has stalled: it has logged nothing for {stalled}; {wanted}"
+    return f"the time is over; {what} is {found.run.status}, {wanted}"

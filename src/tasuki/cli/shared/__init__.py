@@ -1,0 +1,1 @@
+"""Options, parsing, and output shared by all commands."""

@@ -1,0 +1,129 @@
+"""Data on stdout: a table on a terminal, TSV in a pipe, one JSON object for `--json`."""
+
+import json
+import sys
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tasuki.cli.shared.formatting import cut, exact, for_people, plain, printable
+from tasuki.cli.shared.messages import say
+from tasuki.clock import SYSTEM, datetime_from_us
+
+if TYPE_CHECKING:
+    import rich.console
+    import rich.table
+
+__all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_text", "write_tsv"]
+
+STYLES = {
+    **dict.fromkeys(("finished", "completed", "ok"), "green"),
+    **dict.fromkeys(("running", "info"), "cyan"),
+    **dict.fromkeys(("degraded", "warn"), "yellow"),
+    **dict.fromkeys(("failed", "crashed", "broken", "error"), "red"),
+}
+"""The colours of words that say how something is."""
+NARROWEST = 12
+"""What a column of a table is not made narrower than, where it does not fit."""
+GAP = 3
+"""Between two columns."""
+
+
+class Table(NamedTuple):
+    """Columns and rows. A value's type says how it is shown: str, int, float, bool, datetime, timedelta, list, dict, None."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    whole: Collection[str] = ()
+    """Columns that a terminal gets in full, on several lines if need be."""
+
+
+def write(schema: str, data: dict[str, Any], table: Table, *, as_json: bool) -> None:
+    """One table, in the form that stdout and `--json` ask for."""
+    if as_json:
+        write_json(schema, data)
+    elif on_terminal():
+        draw(table)
+    else:
+        write_tsv(table)
+
+
+def on_terminal() -> bool:
+    """Whether a person sees stdout."""
+    return sys.stdout.isatty()
+
+
+def write_json(schema: str, data: dict[str, Any]) -> None:
+    """One JSON object: its schema's name and version, then the data."""
+    unicode_safe = "utf" in (sys.stdout.encoding or "").lower()
+    document = {"schema": f"tasuki/{schema}"} | plain(data)
+    sys.stdout.write(json.dumps(document, ensure_ascii=not unicode_safe, allow_nan=False) + "\n")
+
+
+def write_tsv(table: Table) -> None:
+    """A header line, then a line per row."""
+    for row in (table.columns, *table.rows):
+        sys.stdout.write("\t".join(map(exact, row)) + "\n")
+
+
+def write_text(text: str) -> None:
+    """Text as it was recorded; a terminal gets it without what could steer it."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if on_terminal() else text)
+
+
+def draw(*tables: Table) -> None:
+    """Tables for a person. What does not fit beside each other is left out, and said; the first columns come first."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    now = datetime_from_us(SYSTEM.now_us())
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        shown = rich_table(table, now, console.width)
+        console.print(shown)
+        if missing := table.columns[len(shown.columns) :]:
+            say(f"note: no room for {len(missing)} more columns ({cut(', '.join(missing))}); a wider window or a pipe gets all")
+
+
+def rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.table.Table":
+    """A table as rich draws it: numbers to the right, a line per row but for what is to be whole; as much as fits into a width."""
+    import rich.box
+    import rich.table
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    heads = [cut(column) for column in table.columns]
+    whole = [column in table.whole for column in table.columns]
+    rows = [[for_people(value, now, whole=in_full) for value, in_full in zip(row, whole, strict=True)] for row in table.rows]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+    least = [size if name == "id" else min(size, NARROWEST) for name, size in zip(table.columns, widths, strict=True)]
+    fitted = widths if width is None else fitting(widths, least, width)
+    for place, head in enumerate(heads[: len(fitted)]):
+        values = [row[place] for row in table.rows if row[place] is not None]
+        numeric = bool(values) and all(isinstance(value, (int, float)) for value in values)
+        overflow: rich.console.OverflowMethod = "fold" if whole[place] else "ellipsis"
+        justify: rich.console.JustifyMethod = "right" if numeric else "left"
+        drawn.add_column(Text(head), justify=justify, overflow=overflow, no_wrap=not whole[place], width=fitted[place])
+    for cells, row in zip(rows, table.rows, strict=True):
+        drawn.add_row(*(Text(cell, style=style_of(value)) for cell, value in zip(cells[: len(fitted)], row, strict=False)))
+    return drawn
+
+
+def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """The widths of the first columns, as many as fit beside each other when each is as narrow as it may be."""
+    ends = accumulate(size + GAP for size in least)
+    shown = max(1, sum(1 for end in ends if end - GAP <= width))
+    fitted = [min(size, width) for size in widths[:shown]]
+    while sum(fitted) + GAP * (shown - 1) > width:
+        widest = max(range(shown), key=lambda place: fitted[place] - least[place])
+        fitted[widest] -= 1
+    return fitted
+
+
+def style_of(value: object) -> str:
+    """The colour of a state or a level; none for anything else."""
+    return STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""

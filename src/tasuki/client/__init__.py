@@ -1,0 +1,1 @@
+"""Ask a server: queries, probes, and verification over HTTP."""

@@ -1,0 +1,84 @@
+"""Making room: the journals of runs that a server has, whole and for long enough.
+
+Nothing goes that the server does not name, now, with its exact length and checksum. What is alive, not sealed,
+damaged, or in no run stays; so does a run of which any journal has to.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.failpoints import reach
+from tasuki.journal import Folder, Journal, sync_folder
+from tasuki.records import Item, ReplyStatus
+from tasuki.relay.sender import Transport
+from tasuki.relay.state.acks import FileAcks
+
+__all__ = ["Old", "forgettable", "remove"]
+
+ASK_AT_ONCE = 1000
+
+
+class Old(NamedTuple):
+    """A run whose journals may go."""
+
+    project: str
+    run: str
+    journals: list[Journal]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much room they take."""
+        return sum(journal.path.stat().st_size for journal in self.journals)
+
+
+def forgettable(folder: Folder, transport: Transport, acks: FileAcks, retention: timedelta, *, clock: Clock = SYSTEM) -> list[Old]:
+    """The runs that a server has had for longer than the retention. RemoteError while it can't be asked."""
+    until = clock.now_us() - retention // timedelta(microseconds=1)
+    runs: dict[tuple[str, str], list[Journal]] = defaultdict(list)
+    for journal in folder.journals():
+        runs[journal.header.project, journal.header.run].append(journal)
+    old = [
+        Old(project, run, journals)
+        for (project, run), journals in runs.items()
+        if run and all(journal.sealed and stored_at(journal, acks) <= until for journal in journals)
+    ]
+    there = confirmed(transport, [journal for one in old for journal in one.journals])
+    return [one for one in old if all(journal.header.writer in there for journal in one.journals)]
+
+
+def stored_at(journal: Journal, acks: FileAcks) -> int:
+    """When the server first had all of a sealed journal, as far as is known: never before it was sealed."""
+    sealed_us = journal.path.stat().st_mtime_ns // 1000
+    return max(sealed_us, acks.stored.get(journal.header.writer, sealed_us))
+
+
+def confirmed(transport: Transport, journals: Sequence[Journal]) -> set[str]:
+    """The writers of which the server says, now, that it has them up to their end, and that this is their end."""
+    there = set()
+    for first in range(0, len(journals), ASK_AT_ONCE):
+        items = {journal.header.writer: question(journal) for journal in journals[first : first + ASK_AT_ONCE]}
+        for reply in transport.replicate(list(items.values())).items:
+            item = items.get(reply.writer)
+            same = item is not None and reply.position == item.position
+            if same and reply.sealed and reply.status is ReplyStatus.DUPLICATE:
+                there.add(reply.writer)
+    return there
+
+
+def question(journal: Journal) -> Item:
+    """Asks whether the other side is where a sealed journal ends."""
+    header = journal.header
+    return Item(project=header.project, run=header.run, writer=header.writer, offset=header.end or 0, crc=header.end_crc or 0)
+
+
+def remove(runs: Iterable[Old], progress: Callable[[int], None] = lambda _: None) -> None:
+    """Remove the journals of runs. Killed in the middle, the rest is still there for the next time."""
+    for count, old in enumerate(runs, 1):
+        for journal in old.journals:
+            journal.path.unlink(missing_ok=True)
+            reach("gc.after_unlink")
+        sync_folder(old.journals[0].path.parent)
+        progress(count)

@@ -1,0 +1,280 @@
+"""Asking a server: the same questions as a folder's store answers, the same changes, over HTTP."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import numpy as np
+
+from tasuki import __version__
+from tasuki.client.binary_body import FRAME, arrays_from, header_from
+from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
+from tasuki.records import (
+    AlertLevel,
+    AlertRow,
+    Change,
+    FileRow,
+    HistoryRow,
+    NoteKind,
+    NoteRow,
+    Overview,
+    ProjectRow,
+    RunRow,
+    Summary,
+    TextRow,
+)
+from tasuki.relay.http_responses import WAIT, Problem
+from tasuki.relay.http_transport import PROTOCOL, Token, authorization, remote_url
+from tasuki.store import Series, Top, best_of, changed
+
+__all__ = ["HttpQuery"]
+
+TIMEOUT = httpx.Timeout(10.0, read=30.0)
+PAGE = 1000
+LARGE_PAGE = 100_000
+HISTORY_PAGE = 20_000
+NAMED_RUNS = 50
+JSON = "application/json"
+T = TypeVar("T")
+
+
+class HttpQuery:
+    """Answers from a server. RemoteUnavailable while it can't be reached; never an answer from anywhere else."""
+
+    def __init__(self, url: str, token: Token = None, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = remote_url(url).geturl().rstrip("/")
+        headers = {"User-Agent": f"tasuki/{__version__}", "Tasuki-Protocol": PROTOCOL}
+        self.token = token
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport)
+        self.missing = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def __enter__(self) -> "HttpQuery":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- answers
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects, by name."""
+        return list(self.rows("projects", "projects", ProjectRow, {}))
+
+    def overview(self, project: str) -> Overview:
+        """A project at a glance."""
+        found: Overview = self.converted(self.ask("overview", {"project": project}), Overview)
+        return found
+
+    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        page = PAGE if limit is None else min(max(limit, 1), PAGE)
+        order = "-created" if newest_first else "created"
+        return list(islice(self.rows("runs", "runs", RunRow, {"project": project, "limit": page, "order": order}), limit))
+
+    def run(self, project: str, ref: str) -> RunRow:
+        """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        found: RunRow = self.converted(self.ask(f"runs/{segment(ref)}", {"project": project}), RunRow)
+        return found
+
+    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+        """Several runs at once, in the order of what they are named by."""
+        parts = [list(refs[start : start + NAMED_RUNS]) for start in range(0, len(refs), NAMED_RUNS)]
+        return [row for part in parts for row in self.rows("runs", "runs", RunRow, {"project": project, "ref": part})]
+
+    def summaries(
+        self,
+        project: str,
+        runs: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+        *,
+        top: Top | None = None,
+    ) -> list[Summary]:
+        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
+        asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE}
+        if (runs is not None and not runs) or (metrics is not None and not metrics):
+            return []
+        asked |= {"run": list(runs)} if runs is not None and len(runs) <= NAMED_RUNS else {}
+        asked |= {"metric": list(metrics)} if metrics is not None and len(metrics) <= NAMED_RUNS else {}
+        if top is not None and all(names is None or len(names) <= NAMED_RUNS for names in (runs, metrics)):
+            asked |= {"top": top.n, "mode": top.mode, "by": top.by}
+        found = self.rows("summaries", "summaries", Summary, asked)
+        chosen = [row for row in found if (runs is None or row.run in runs) and (metrics is None or row.metric in metrics)]
+        return chosen if top is None else best_of(chosen, top)
+
+    def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
+        """What was logged, by (step, time)."""
+        return list(chain.from_iterable(self.history_pages(project, run, metric)))
+
+    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
+        """The same page by page."""
+        asked: dict[str, Any] = {"project": project, "limit": HISTORY_PAGE} | ({} if metric is None else {"metric": metric})
+        return self.pages(f"runs/{segment(run)}/history", "history", HistoryRow, asked)
+
+    def series(self, project: str, run: str, metric: str) -> Series:
+        """One metric's points."""
+        answer = self.get(f"runs/{segment(run)}/points", {"project": project, "metric": metric}, accept=FRAME)
+        try:
+            header, start = header_from(answer.content)
+            n = int(header["n"])
+            steps, times, values = arrays_from(answer.content, start, [("<i8", n), ("<i8", n), ("<f8", n)])
+            self.missing = int(header["missing"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise self.not_tasuki(answer) from error
+        return Series(steps.astype(np.int64), times.astype(np.int64), values.astype(np.float64))
+
+    def alerts(
+        self,
+        project: str,
+        run: str | None = None,
+        *,
+        since: int | str | None = None,
+        reason: str | None = None,
+        level: AlertLevel | None = None,
+    ) -> list[AlertRow]:
+        """The alerts of a project or of one run, in the order in which they arrived there."""
+        wanted = {"run": run, "since": since, "reason": reason, "level": level}
+        asked = {"project": project, "limit": PAGE} | {name: value for name, value in wanted.items() if value is not None}
+        return list(self.rows("alerts", "alerts", AlertRow, asked))
+
+    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
+        """What a run has kept as text."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if name is None else {"name": name})
+        return list(self.rows(f"runs/{segment(run)}/texts", "texts", TextRow, asked))
+
+    def notes(
+        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
+    ) -> list[NoteRow]:
+        """A project's notes, by time."""
+        asked: dict[str, Any] = {"brain": project, "limit": PAGE}
+        asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
+        return list(self.rows("notes", "notes", NoteRow, asked))
+
+    # -- changes
+
+    def edit(self, project: str, run: str, change: Change) -> RunRow:
+        """Change fields and tags of a run; returns it as it is then."""
+        changed(change)
+        found: RunRow = self.converted(self.tell("PATCH", project, run, msgspec.json.encode(change)), RunRow)
+        return found
+
+    def delete(self, project: str, run: str) -> RunRow:
+        """Forget a run: only a tombstone stays there. Returns it as it was."""
+        found: RunRow = self.converted(self.tell("DELETE", project, run), RunRow)
+        return found
+
+    def purge(self, project: str, run: str) -> int:
+        """Drop what the server holds of a run, by its id, for good; returns how many streams that were."""
+        answer = self.send("POST", "purge", {"project": project, "run": run}, accept=JSON)
+        return int(self.object_in(answer).get("streams", 0))
+
+    def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
+        """Ask the latest attempt at a run to stop."""
+        body = msgspec.json.encode({"reason": reason, "by": by})
+        found: RunRow = self.converted(self.tell("POST", project, ref, body, "/stop"), RunRow)
+        return found
+
+    def files(self, project: str, run: str | None = None) -> list[FileRow]:
+        """The files of a project or of one run, in the order in which they came."""
+        asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
+        return list(self.rows("files", "files", FileRow, asked))
+
+    # -- how
+
+    def tell(self, method: str, project: str, run: str, body: bytes | None = None, what: str = "") -> dict[str, Any]:
+        """The run that the server answers a change with."""
+        return self.object_in(self.send(method, f"runs/{segment(run)}{what}", {"project": project}, accept=JSON, body=body))
+
+    def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
+        """All rows of a list, page by page."""
+        return chain.from_iterable(self.pages(path, name, kind, asked))
+
+    def pages(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[list[T]]:
+        """The pages of a list."""
+        missing, cursor = 0, None
+        while True:
+            page = self.ask(path, asked if cursor is None else asked | {"cursor": cursor})
+            missing = max(missing, self.missing)
+            yield self.converted(page.get(name), list[kind])  # type: ignore[valid-type]
+            cursor = page.get("next")
+            if not cursor:
+                self.missing = missing
+                return
+
+    def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """A JSON object from the server."""
+        return self.object_in(self.get(path, asked, accept=JSON))
+
+    def object_in(self, answer: httpx.Response) -> dict[str, Any]:
+        """The JSON object of an answer; keeps how much is missing in it."""
+        try:
+            found = msgspec.json.decode(answer.content, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise self.not_tasuki(answer) from error
+        self.missing = int(found.get("missing", 0))
+        return found
+
+    def get(self, path: str, asked: dict[str, Any], *, accept: str) -> httpx.Response:
+        """What a question is answered with."""
+        return self.send("GET", path, asked, accept=accept)
+
+    def send(self, method: str, path: str, asked: dict[str, Any], *, accept: str, body: bytes | None = None) -> httpx.Response:
+        """An answer that is one of tasuki's, and no error."""
+        headers = {"Accept": accept} | authorization(self.token) | ({} if body is None else {"Content-Type": JSON})
+        try:
+            answer = self.client.request(method, f"/api/v1/{path}", params=asked, headers=headers, content=body)
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if answer.status_code != httpx.codes.OK:
+            raise self.refusal(answer)
+        return answer
+
+    def converted(self, found: Any, kind: Any) -> Any:
+        """Rows from JSON; numbers that JSON can't hold are strings there."""
+        try:
+            return msgspec.convert(found, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise RemoteRejected(
+                f"{self.url} answers what this version can't read: {error}", hint="pip install -U tasuki"
+            ) from error
+
+    def refusal(self, answer: httpx.Response) -> Exception:
+        """The error that an answer stands for."""
+        status = answer.status_code
+        if answer.headers.get("Tasuki-Protocol") is None:
+            return self.not_tasuki(answer)
+        try:
+            said = msgspec.json.decode(answer.content, type=Problem)
+        except msgspec.DecodeError:
+            return self.not_tasuki(answer)
+        if status == httpx.codes.NOT_FOUND:
+            return NotFound(said.detail, hint=said.hint)
+        if status == httpx.codes.CONFLICT:
+            return Conflict(said.detail, hint=said.hint)
+        if status >= 500 or status in WAIT:
+            return RemoteUnavailable(f"{self.url}: {said.detail}", hint=said.hint)
+        return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)
+
+    def not_tasuki(self, answer: httpx.Response) -> RemoteUnavailable | RemoteRejected:
+        """Something else answered: in trouble, or of another kind."""
+        found = f"{self.url} answered {answer.status_code} {answer.reason_phrase}, but not as a tasuki server does"
+        if answer.status_code >= 500 or answer.status_code == 429:
+            return RemoteUnavailable(found, hint="a proxy before it may be in trouble; try again later")
+        return RemoteRejected(found, hint=f"what is wrong: tasuki remote test {self.url}")
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
+    """The server can't be reached."""
+    said = str(error) or type(error).__name__
+    return RemoteUnavailable(f"{url} can't be reached: {said}", hint=f"what is wrong: tasuki remote test {url}")

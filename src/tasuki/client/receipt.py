@@ -1,0 +1,40 @@
+"""A receipt: what a server was proven to hold of a folder, signed with the key for that server.
+
+The signature is HMAC-SHA256 under the key's text, over the receipt's JSON without the signature, keys sorted, no spaces: whoever
+has the key, the owner and the server, can check it, and nobody else can make one.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tasuki.client.verify_remote import Proven
+from tasuki.clock import SYSTEM, Clock, datetime_from_us
+
+__all__ = ["is_genuine", "receipt"]
+
+
+def receipt(remote: str, proven: Sequence[Proven], key: str, *, clock: Clock = SYSTEM) -> dict[str, Any]:
+    """The writers of each run, with length and sha256 of their frames, and the signature."""
+    said = {
+        "schema": "tasuki/receipt/1",
+        "remote": remote,
+        "time": datetime_from_us(clock.now_us()).isoformat(timespec="seconds"),
+        "writers": [stream._asdict() for stream in sorted(proven)],
+        "key": hashlib.sha256(key.encode()).hexdigest()[:16],
+    }
+    return said | {"signature": signature(said, key)}
+
+
+def is_genuine(document: dict[str, Any], key: str) -> bool:
+    """Whether a receipt was made with this key, and not changed since."""
+    said = {name: value for name, value in document.items() if name != "signature"}
+    return hmac.compare_digest(str(document.get("signature")), signature(said, key))
+
+
+def signature(said: dict[str, Any], key: str) -> str:
+    """In hex."""
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()

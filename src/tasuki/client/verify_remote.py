@@ -1,0 +1,226 @@
+"""Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides.
+
+Streams may grow meanwhile: what a stream had when it was looked at has some time to arrive, and what follows does not count.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from zlib_ng.zlib_ng import crc32
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
+from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
+from tasuki.relay.state.dead_letters import Aside, lone_writer
+from tasuki.relay.state.remote_state import Kept
+from tasuki.relay.sync_once import is_meant
+
+__all__ = ["Compared", "Difference", "Held", "Proven", "Remote", "compare"]
+
+ASK_AT_ONCE = 1000
+ARRIVING_SECONDS = 3.0
+LOOK_SECONDS = 0.1
+
+
+class Held(NamedTuple):
+    """A stream as the remote holds it: how long it is there, and the sha256 of its frames; what is damaged there has none."""
+
+    offset: int
+    sha256: str | None
+
+
+class Remote(Protocol):
+    """Whom a folder is compared with."""
+
+    def replicate(self, items: list[Item]) -> Replicated:
+        """Ask for positions."""
+        ...
+
+    def held(self, project: str) -> Mapping[str, Held]:
+        """What the remote holds of a project, by writer, every frame read for its sha256."""
+        ...
+
+
+class Difference(NamedTuple):
+    """A stream that is not the same on both sides; `records` of ours are missing there."""
+
+    project: str
+    run: str
+    writer: str
+    what: str
+    records: int
+
+
+class Proven(NamedTuple):
+    """A stream as it is on both sides, but for the differences."""
+
+    project: str
+    run: str
+    writer: str
+    bytes: int
+    sha256: str
+
+
+class Compared(NamedTuple):
+    """Streams and records compared, where they differ, and what was compared."""
+
+    streams: int
+    records: int
+    differences: list[Difference]
+    proven: Sequence[Proven] = ()
+
+
+class Ours(NamedTuple):
+    """A stream of ours, or the part of it that goes under another name: where it ends, and all crcs on the way."""
+
+    journal: Journal
+    remote_writer: str
+    end: Position
+    sha256: str
+    records: int
+    hole: int | None
+    places: dict[int, tuple[int, int]]
+    """By offset: the rolling crc, and how many records lie before."""
+    goes_on: bool = False
+    """The remote has somebody else's frames behind these, and ours under another name."""
+    alive: bool = False
+    """Its owner writes, and sends, at the same time."""
+
+
+def compare(
+    folder: Folder,
+    remote: Remote,
+    kept: Kept,
+    *,
+    project: str | None = None,
+    runs: Collection[str] | None = None,
+    clock: Clock = SYSTEM,
+) -> Compared:
+    """Compare every stream of a folder that is synced, of one project, or of some runs."""
+    chosen = (
+        journal
+        for journal in folder.journals(project=project)
+        if is_meant(project, journal.header.project) and (runs is None or journal.header.run in runs)
+    )
+    ours = [part for journal in chosen for part in parts(folder, journal, kept)]
+    replies = arrived(remote, ours, clock)
+    held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}
+    writers = {part.journal.header.writer for part in ours}
+    differences = [missing(frame) for frame in kept.aside.waiting() if frame.end is not None and frame.writer in writers]
+    for part in ours:
+        reply = replies[part.remote_writer]
+        what, records = judged(part, reply, held[part.journal.header.project].get(part.remote_writer))
+        if what and part.alive and reply.crc_at == part.end.crc and length_now(folder, part.journal) >= reply.offset:
+            what = None  # both have gone on since
+        if part.hole is not None:
+            what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
+        if what:
+            header = part.journal.header
+            differences.append(Difference(header.project, header.run, header.writer, what, records))
+    proven = [
+        Proven(part.journal.header.project, part.journal.header.run, part.remote_writer, part.end.offset, part.sha256)
+        for part in ours
+    ]
+    return Compared(len(ours), sum(part.records for part in ours), differences, proven)
+
+
+def missing(frame: Aside) -> Difference:
+    """A record that the remote does not take."""
+    return Difference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
+
+
+def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
+    """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
+    ack = kept.acks.acks.get(journal.header.writer)
+    with folder.view(journal) as view:
+        data = b"".join(view.pieces())
+        hole = find_hole(view, len(data))
+    place = hole.offset if hole else None
+    writer = journal.header.writer
+    if cuts := list(kept.aside.frames_of(writer)):
+        return around(journal, data, cuts, place)
+    if ack is None or ack.start == 0:
+        alive = bool(journal.header.remote) and folder.judge(journal) is Verdict.ALIVE
+        return [measured(journal, writer, data, place)._replace(alive=alive)]
+    rest = measured(journal, ack.remote_writer, data[ack.start :], place)
+    if ack.remote_writer != derived_writer(writer, ack.start):
+        return [rest]  # it was cut more than once: where first, is not known here
+    return [measured(journal, writer, data[: ack.start], None, goes_on=True), rest]
+
+
+def around(journal: Journal, data: bytes, cuts: list[Aside], hole: int | None) -> list[Ours]:
+    """A journal of which some frames are set aside: what lies between goes on under other names, frames delivered since alone."""
+    found, name, start = [], journal.header.writer, 0
+    for cut in cuts:
+        end = cut.end or cut.start
+        found.append(measured(journal, name, data[start : cut.start], None))
+        if cut.over:
+            found.append(measured(journal, lone_writer(cut), data[cut.start : end], None))
+        name, start = derived_writer(name, end), end
+    return [*found, measured(journal, name, data[start:], hole)]
+
+
+def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> Ours:
+    """Lengths and sums of one stream."""
+    places, crc, end, records = {0: (0, 0)}, 0, 0, 0
+    for offset, payload in frames(data):
+        end, records = offset + 8 + len(payload), records + 1
+        crc = crc32(data[offset:end], crc)
+        places[end] = (crc, records)
+    sha256 = hashlib.sha256(data[:end]).hexdigest()
+    return Ours(journal, remote_writer, Position(end, crc), sha256, records, hole, places, goes_on)
+
+
+def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
+    """What the remote answers when it is asked for each stream at its end."""
+    for first in range(0, len(ours), ASK_AT_ONCE):
+        asked = [
+            Item(
+                project=part.journal.header.project,
+                run=part.journal.header.run,
+                writer=part.remote_writer,
+                offset=part.end.offset,
+                crc=part.end.crc,
+            )
+            for part in ours[first : first + ASK_AT_ONCE]
+        ]
+        yield from ((reply.writer, reply) for reply in remote.replicate(asked).items)
+
+
+def arrived(remote: Remote, ours: list[Ours], clock: Clock) -> dict[str, Reply]:
+    """What the remote answers once everything has arrived that is on its way, or has had the time to."""
+    replies = dict(positions(remote, ours))
+    deadline = clock.monotonic() + ARRIVING_SECONDS
+    while late := [part for part in ours if part.alive and replies[part.remote_writer].offset < part.end.offset]:
+        if clock.monotonic() > deadline:
+            break
+        clock.sleep(LOOK_SECONDS)
+        replies |= positions(remote, late)
+    return replies
+
+
+def length_now(folder: Folder, journal: Journal) -> int:
+    """How many bytes of frames a journal has by now."""
+    found = folder.look(journal.path)
+    return found.size if isinstance(found, Journal) else 0
+
+
+def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int]:
+    """What is wrong with a stream, and how many of its records are missing there."""
+    if reply.status is ReplyStatus.DUPLICATE:
+        if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
+            return None, 0
+        if part.alive and held is not None and held.sha256 is not None and held.offset > part.end.offset:
+            return None, 0  # it has gone on between the two questions
+        return "the frames there are damaged", part.records
+    if reply.offset > part.end.offset:
+        if reply.crc_at == part.end.crc and part.goes_on:
+            return None, 0
+        if reply.crc_at == part.end.crc:
+            return f"source shorter: {reply.offset - part.end.offset} more bytes are there", 0
+        return "the contents differ", part.records
+    crc, records = part.places.get(reply.offset, (None, 0))
+    if crc != reply.crc:
+        return "the contents differ", part.records
+    return f"{part.records - records} records are missing there, from {reply.offset} on", part.records - records

@@ -1,0 +1,1 @@
+"""Database drivers: connections, transactions, and retries."""

@@ -1,0 +1,120 @@
+"""A calculation made ready to be sent: its profile's inputs, the scripts, and a hash of what it will run on."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.errors import ConfigError
+from tasuki.hpc.job_script import job_files, job_script, payload_script
+from tasuki.hpc.profiles import PROFILES, Profile, inputs_of
+from tasuki.hpc.schedulers.resources import Resources
+from tasuki.hpc.transports.tar_stream import Outgoing
+
+__all__ = ["JOB_FILE", "Calculation", "Wanted", "calculation"]
+
+JOB_FILE = "job.toml"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user says of a job, as options or in `job.toml` beside the inputs: an option wins."""
+
+    profile: str | None = None
+    command: str | None = None
+    nodes: int | None = None
+    ntasks: int | None = None
+    walltime: int | str | None = None
+    queue: str | None = None
+    account: str | None = None
+    modules: list[str] | None = None
+    env: dict[str, str] | None = None
+
+
+class Calculation(NamedTuple):
+    """All that is needed to submit a folder. `warnings`: inputs that were skipped."""
+
+    folder: Path
+    profile: Profile
+    resources: Resources
+    command: str
+    inputs: Mapping[str, Path]
+    warnings: list[str]
+
+    def scripts(self, id: str, scheduler: str) -> dict[str, str]:
+        """The scripts of a job, by their names in its own folder."""
+        scripts = {
+            "job.sh": job_script(id, scheduler, self.resources),
+            "payload.sh": payload_script(self.command, self.resources),
+        }
+        return scripts | ({"check.sh": self.profile.check} if self.profile.check else {})
+
+    def files(self, id: str, scheduler: str) -> list[Outgoing]:
+        """Everything that is sent for it."""
+        inputs = {name: Outgoing(name, path, mode_of(path)) for name, path in self.inputs.items()}
+        return job_files(id, self.scripts(id, scheduler), inputs)
+
+    def inputs_hash(self) -> str:
+        """The same for the same names and contents."""
+        digest = hashlib.sha256()
+        for name, path in sorted(self.inputs.items()):
+            with path.open("rb") as opened:
+                content = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{len(name)} {name} {content}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+
+def calculation(folder: Path, wanted: Wanted, *, strict: bool = False) -> Calculation:
+    """Make a folder ready. FileNotFoundError for one that is not there; ConfigError for what can't be or, if strict, is missing."""
+    path = folder.expanduser()
+    said = merged(job_file(path), wanted)
+    profile = PROFILES.get(said.profile or "command")
+    if profile is None:
+        raise ConfigError(f"there is no profile {said.profile!r}", hint=f"one of {', '.join(PROFILES)}")
+    inputs = inputs_of(folder, profile)
+    command = said.command or profile.command
+    if not command:
+        raise ConfigError(f"it is not said what to run in {folder}", hint=f"--command, or `command` in {JOB_FILE}")
+    if inputs.problems:
+        raise ConfigError(f"{folder}: {inputs.problems[0]}")
+    warnings = [f"{folder} has no {name}: it is not sent" for name in inputs.missing]
+    if strict and warnings:
+        raise ConfigError(warnings[0], hint="without --strict it is skipped")
+    return Calculation(path, profile, resources_of(said), command, inputs.files, warnings)
+
+
+def job_file(folder: Path) -> Wanted:
+    """What lies beside the inputs. ConfigError for what can't be read."""
+    path = folder / JOB_FILE
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Wanted)
+    except (FileNotFoundError, NotADirectoryError):
+        return Wanted()
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+
+
+def merged(file: Wanted, options: Wanted) -> Wanted:
+    """What is said by either."""
+    given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not None}
+    return msgspec.structs.replace(file, **given)
+
+
+def resources_of(wanted: Wanted) -> Resources:
+    """What is asked of the queue; at least one process a node."""
+    nodes = wanted.nodes or 1
+    values: dict[str, Any] = {
+        "nodes": nodes,
+        "ntasks": wanted.ntasks or nodes,
+        "queue": wanted.queue,
+        "account": wanted.account,
+        "modules": tuple(wanted.modules or ()),
+        "env": wanted.env or {},
+    }
+    return Resources(**values | ({} if wanted.walltime is None else {"walltime": wanted.walltime}))
+
+
+def mode_of(path: Path) -> int:
+    """Readable, and executable if it is here."""
+    return 0o700 if path.stat().st_mode & 0o100 else 0o600

@@ -1,0 +1,40 @@
+"""The scripts of a job: one that the scheduler reads, one that does the work. What is not meant as shell is quoted there."""
+
+import shlex
+from collections.abc import Mapping
+
+from tasuki.hpc.schedulers import SCHEDULERS
+from tasuki.hpc.schedulers.resources import Resources
+from tasuki.hpc.transports.tar_stream import Outgoing
+
+__all__ = ["job_files", "job_script", "payload_script"]
+
+OWN_FOLDER = ".run"
+
+
+def job_script(id: str, scheduler: str, resources: Resources) -> str:
+    """What is submitted. It knows no path: its folder is where it was submitted, and the agent is two above."""
+    return "\n".join(
+        [
+            "#!/bin/sh",
+            *SCHEDULERS[scheduler].directives(resources),
+            "attempt=1",
+            'cd "${PBS_O_WORKDIR:-${SLURM_SUBMIT_DIR:-.}}" || exit 97',
+            f'exec /bin/sh ../../agent.sh run {shlex.quote(id)} "$attempt"',
+            "",
+        ]
+    )
+
+
+def payload_script(command: str, resources: Resources) -> str:
+    """Modules and variables, then the command, which is the user's own shell."""
+    lines = [f"module load {shlex.quote(module)} || exit" for module in resources.modules]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in resources.env.items()]
+    shell = "/bin/bash -l" if resources.modules else "/bin/sh"  # `module` is made by a login's profile
+    return "\n".join([f"#!{shell}", *lines, command, ""])
+
+
+def job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, Outgoing]) -> list[Outgoing]:
+    """A job's folder as it is sent: scripts in a folder of their own, inputs beside it."""
+    own = [Outgoing(f"{id}/{OWN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
+    return own + [file._replace(name=f"{id}/{name}") for name, file in inputs.items()]

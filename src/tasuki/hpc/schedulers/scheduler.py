@@ -1,0 +1,35 @@
+"""What tasuki must know of a scheduler."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tasuki.hpc.schedulers.resources import Resources
+
+__all__ = ["InQueue", "Scheduler", "number"]
+
+
+class InQueue(NamedTuple):
+    """A job as a scheduler lists it. Its name may be cut short there."""
+
+    id: str
+    name: str
+    word: str
+    """The scheduler's own word for its state."""
+    runs: bool
+    reason: str = ""
+
+
+class Scheduler(NamedTuple):
+    """Facts, and functions that do nothing but read and write text."""
+
+    directives: Callable[[Resources], list[str]]
+    """Lines for the head of a script."""
+    parse_queue: Callable[[str], list[InQueue]]
+    """One a job; a job that is absent is unknown, not failed."""
+    parse_submission: Callable[[str], str | None]
+    """The new job's id, among whatever else was said; None where there is none."""
+
+
+def number(id: str) -> str:
+    """What of an id every output has: `123` of `123.server` and `123;cluster`, `123[]` of an array's."""
+    return id.partition(".")[0].partition(";")[0]

@@ -1,0 +1,1 @@
+"""Ways to run a command and copy files on an HPC host."""

@@ -1,0 +1,115 @@
+"""asyncssh: where there is no OpenSSH, or where the code is asked for in a page. The login lives as long as this process."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable, TasukiError
+from tasuki.hpc.transports.shell_transport import PIECE_BYTES, Process, Streams, last_line
+
+__all__ = ["AsyncSSH", "Question"]
+
+LOGIN_SECONDS = 60.0
+Question = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
+"""Asks a person what the site asks, and returns the answers."""
+
+
+def library() -> Any:
+    """The package, which only this transport needs."""
+    try:
+        import asyncssh
+    except ImportError as error:
+        raise ConfigError("the transport asyncssh needs an extra", hint="pip install 'tasuki[hpc]'") from error
+    return asyncssh
+
+
+class AsyncSSH(Streams):
+    """A host of ssh_config, reached by this process itself."""
+
+    def __init__(self, host: str, *, name: str | None = None, config: Path | None = None) -> None:
+        super().__init__()
+        self.host = host
+        self.hint = f"tasuki hpc login {name or host}"
+        self.config = config
+        self.connection: Any = None
+
+    async def login(self, ask: Question) -> None:
+        """Connect, and ask a person what the site asks. RemoteRejected if it refuses, RemoteUnavailable if it can't be reached."""
+        asyncssh = library()
+
+        class Asking(asyncssh.SSHClient):  # type: ignore[misc,name-defined] # a class of a package without types here
+            def kbdint_auth_requested(self) -> str:
+                return ""
+
+            async def kbdint_challenge_received(
+                self, _name: str, _how: str, _lang: str, prompts: Sequence[tuple[str, bool]]
+            ) -> Any:
+                return list(await ask([prompt for prompt, _ in prompts])) if prompts else []
+
+        configs = {"config": [str(self.config)]} if self.config else {}
+        try:
+            self.connection = await asyncssh.connect(
+                self.host, client_factory=Asking, login_timeout=LOGIN_SECONDS, keepalive_interval=30, **configs
+            )
+        except (OSError, asyncssh.Error) as error:
+            if isinstance(error, (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable)) or "authentication" in str(error):
+                raise RemoteRejected(f"no login at {self.host}: {error}", hint=f"try: ssh {self.host}") from error
+            raise RemoteUnavailable(f"{self.host} can't be reached: {error}") from error
+
+    async def open(self) -> None:
+        """Make sure that the connection is there."""
+        if self.connection is None or self.connection.is_closed():
+            raise RemoteUnavailable(f"nobody is logged in at {self.host}", hint=self.hint)
+
+    async def start(self, command: str) -> Process:
+        """Start a command of the login shell."""
+        await self.open()
+        asyncssh = library()
+        try:
+            return Channel(await self.connection.create_process(command, encoding=None))
+        except (OSError, asyncssh.Error) as error:
+            raise RemoteUnavailable(f"{self.host} starts no command: {error}") from error
+
+    def failure(self, code: int, errors: str) -> TasukiError:
+        """A command that said nothing."""
+        return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {last_line(errors)}", hint=self.hint)
+
+    async def close(self) -> None:
+        """End the login."""
+        if self.connection is not None:
+            self.connection.close()
+            await self.connection.wait_closed()
+
+
+class Channel:
+    """A `Process` at the end of a connection."""
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; ConnectionError if it takes none."""
+        self.process.stdin.write(data)
+        await self.process.stdin.drain()
+
+    async def end_input(self) -> None:
+        """There is no more input."""
+        self.process.stdin.write_eof()
+
+    async def read(self) -> bytes:
+        """The next of its output; nothing at the end."""
+        data: bytes = await self.process.stdout.read(PIECE_BYTES)
+        return data
+
+    async def finished(self) -> tuple[int, str]:
+        """Its exit code and what it complained of, when it has ended."""
+        errors = await self.process.stderr.read()
+        await self.process.wait_closed()
+        code = self.process.exit_status
+        return (255 if code is None else code), errors.decode(errors="replace")
+
+    async def kill(self) -> None:
+        """End it, if it has not ended."""
+        with suppress(OSError):
+            self.process.close()

@@ -1,0 +1,195 @@
+"""Scripts and archives over anything that can run a command at the other end: what all transports share."""
+
+import asyncio
+import os
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+from tasuki.errors import RemoteRejected, RemoteUnavailable, TasukiError
+from tasuki.hpc.transports.output_markers import Frame
+from tasuki.hpc.transports.protocol import TIMEOUT_SECONDS, Done, Receive, in_shell
+from tasuki.hpc.transports.tar_stream import Outgoing, tar_pieces
+
+__all__ = ["Process", "Streams"]
+
+AT_ONCE = 4
+"""Sessions at once: sshd allows 10 a connection, and whoever opens more is connected anew, which means to log in."""
+PIECE_BYTES = 1 << 16
+TAIL_BYTES = 1 << 14
+"""An end mark, and what a shell may print when it leaves, are shorter."""
+
+
+class Process(Protocol):
+    """A command that runs at the other end."""
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; BrokenPipeError or ConnectionError if it takes none."""
+        ...
+
+    async def end_input(self) -> None:
+        """There is no more input."""
+        ...
+
+    async def read(self) -> bytes:
+        """The next of its output; nothing at the end."""
+        ...
+
+    async def finished(self) -> tuple[int, str]:
+        """Its exit code and what it complained of, when it has ended."""
+        ...
+
+    async def kill(self) -> None:
+        """End it, if it has not ended."""
+        ...
+
+
+class Streams(ABC):
+    """A transport for which it is enough to say how a command is started there, and why one failed."""
+
+    host: str
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(AT_ONCE)
+        self.execs = 0
+        """How many commands were started so far."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make sure that there is a live login."""
+
+    @abstractmethod
+    async def start(self, command: str) -> Process:
+        """Start a command of the login shell."""
+
+    @abstractmethod
+    def failure(self, code: int, errors: str) -> TasukiError:
+        """What a command that could not even begin means."""
+
+    async def close(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Nothing is held between commands."""
+
+    @asynccontextmanager
+    async def running(self, command: str, timeout: float) -> AsyncIterator[Process]:
+        """A command, for the block, in one of the slots; it does not outlive the block."""
+        async with self.slots:
+            try:
+                async with asyncio.timeout(timeout):
+                    process = await self.start(command)
+                    self.execs += 1
+                    try:
+                        yield process
+                    finally:
+                        await process.kill()
+            except TimeoutError as error:
+                raise RemoteUnavailable(f"{self.host} did not answer within {timeout:g} s") from error
+
+    async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> Done:
+        """Run a script of POSIX sh to its end. It finds nothing on its standard input. Its exit code is no error here."""
+        frame = Frame()
+        async with self.running("sh -s", timeout) as process:
+            await fed(process, [frame.script(script).encode()])
+            printed = b"".join([piece async for piece in pieces(process)])
+            code, errors = await process.finished()
+        found = frame.found(printed)
+        if found is None:
+            raise self.cut(frame, printed, code, errors)
+        return Done(found.code, found.output, errors)
+
+    async def put_tar(self, files: Iterable[Outgoing], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Write files below a folder, which is made, as one stream. When interrupted some are there, and one may be torn."""
+        frame = Frame()
+        where = in_shell(folder)
+        command = frame.command(f"umask 077 && mkdir -p {where} && cd {where} && tar -xof -")
+        async with self.running(command, timeout) as process:
+            await fed(process, tar_pieces(files))
+            printed = b"".join([piece async for piece in pieces(process)])
+            code, errors = await process.finished()
+        found = frame.found(printed)
+        if found is None:
+            raise self.cut(frame, printed, code, errors)
+        if found.code:
+            raise RemoteRejected(
+                f"{self.host} can't store files in {folder}: {last_line(errors)}", hint="is there room, and may you?"
+            )
+
+    async def get_tar(self, script: str, receive: Receive, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Run a script that writes a tar archive, and hand its bytes over as they come. A cut stream is just shorter there."""
+        frame = Frame()
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as stream:
+            receiver = asyncio.create_task(asyncio.to_thread(received, stream, receive))
+            try:
+                async with self.running("sh -s", timeout) as process:
+                    await fed(process, [frame.script(script).encode()])
+                    printed = await passed_on(frame, process, writing)
+                    code, errors = await process.finished()
+            finally:
+                os.close(writing)
+                await receiver
+        found = frame.found(printed)
+        if found is None:
+            raise self.cut(frame, printed, code, errors)
+        if found.code:
+            raise RemoteRejected(f"{self.host} can't send files: {last_line(errors)}")
+
+    def cut(self, frame: Frame, printed: bytes, code: int, errors: str) -> TasukiError:
+        """Why there is no end mark: it never began, or the connection ended in between."""
+        if frame.begin in printed:
+            return RemoteUnavailable(f"the connection to {self.host} was cut: {last_line(errors)}")
+        return self.failure(code, errors)
+
+
+async def fed(process: Process, data: Iterable[bytes]) -> None:
+    """Give a process its input. One that takes no more says why in its complaints."""
+    with suppress(BrokenPipeError, ConnectionError):
+        for piece in data:
+            await process.write(piece)
+        await process.end_input()
+
+
+async def pieces(process: Process) -> AsyncIterator[bytes]:
+    """What a process prints."""
+    while piece := await process.read():
+        yield piece
+
+
+async def passed_on(frame: Frame, process: Process, target: int) -> bytes:
+    """Copy what is between the marks; returns the rest: begin, and what may be the end."""
+    kept, begun = b"", False
+    async for piece in pieces(process):
+        kept += piece
+        if not begun and frame.begin in kept:
+            begun, kept = True, kept.partition(frame.begin)[2]
+        if begun and len(kept) > TAIL_BYTES:
+            await asyncio.to_thread(write_all, target, kept[:-TAIL_BYTES])
+            kept = kept[-TAIL_BYTES:]
+    if not begun:
+        return kept
+    whole = frame.found(frame.begin + kept)
+    await asyncio.to_thread(write_all, target, kept if whole is None else whole.output)
+    return frame.begin + kept
+
+
+def write_all(target: int, data: bytes) -> None:
+    """Write to a pipe whose reader may have had enough."""
+    with suppress(BrokenPipeError):
+        while data:
+            data = data[os.write(target, data) :]
+
+
+def received(stream, receive: Receive) -> None:  # type: ignore[no-untyped-def] # a BinaryIO of a kind that no protocol names
+    """Let it read; what it leaves is read too, so that the other side need not wait, and closed if it fails."""
+    try:
+        receive(stream)
+        while stream.read(PIECE_BYTES):
+            pass
+    finally:
+        stream.close()
+
+
+def last_line(errors: str) -> str:
+    """The most telling line of what a command complained of: tar says after all else that it fails."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip() and "Exiting with failure" not in line]
+    return lines[-1] if lines else "no reason was given"

@@ -1,0 +1,1 @@
+"""Read what other trackers wrote and turn it into streams."""

@@ -1,0 +1,214 @@
+"""What trackio's entries mean: its runs, logs, alerts and media as records of ours.
+
+Facts of trackio 0.43: a run is known by `run_id`, before that by its name; the config comes with a process's first log, and has
+`_Created`, `_Username` and `_Group` in it; numbers that JSON has no word for are texts; a value that is no number is a dict with a
+`_type`; a file is uploaded beside, under the last part of its `file_path`.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.errors import ConfigError
+from tasuki.importers.trackio.client_protocol import AlertEntry
+from tasuki.journal import run_id
+from tasuki.records import Alert, AlertLevel, File, RunStarted, Status
+
+__all__ = [
+    "SYSTEM",
+    "TRACKER",
+    "Logged",
+    "alert_from",
+    "base_name",
+    "first_attempt",
+    "logged",
+    "moment_us",
+    "run_of",
+    "started",
+    "status_of",
+]
+
+TRACKER = "trackio"
+SYSTEM = "system"
+"""What names of system metrics begin with."""
+DEEPEST = 16
+SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+PREFIX = "trackio."
+MEDIA = frozenset({"image", "video", "audio", "html", "object3d"})
+VALUES = frozenset({"table", "histogram", "trace"})
+STATUS = {
+    "running": Status.RUNNING,
+    "finished": Status.FINISHED,
+    "completed": Status.FINISHED,
+    "failed": Status.FAILED,
+    "crashed": Status.FAILED,
+    "killed": Status.FAILED,
+}
+
+
+class Logged(NamedTuple):
+    """What one entry logs: numbers by name, and values that are none."""
+
+    numbers: dict[str, Any]
+    files: list[File]
+
+
+def run_of(name: str | None, given: str | None) -> str:
+    """The id of a run here: trackio's, or one made from it where ours can't be like that. ConfigError for a nameless run."""
+    identity = given or name
+    if not identity:
+        raise ConfigError("an entry names no run", hint="`run`, or `run_id`")
+    try:
+        return run_id(identity)
+    except ConfigError:
+        return hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def first_attempt(run: str) -> str:
+    """The attempt at a run that is not told apart from others."""
+    return hashlib.sha256(f"trackio {run}".encode()).hexdigest()[:16]
+
+
+def moment_us(text: object, otherwise: int) -> int:
+    """A moment as trackio writes it, in microseconds UTC; else the other one."""
+    try:
+        found = datetime.fromisoformat(str(text))
+        return max(0, round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000_000))
+    except (ValueError, OverflowError):
+        return otherwise
+
+
+def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
+    """How an attempt begins: what trackio puts into the config itself goes where it belongs."""
+    said = dict(config or {})
+    created = said.get("_Created")
+    user, group = said.get("_Username"), said.get("_Group")
+    environment = {"tracker": TRACKER}
+    environment |= {"created": str(created)} if created is not None else {}
+    environment |= {"user": str(user)} if user is not None else {}
+    return RunStarted(
+        time=moment_us(created, now),
+        attempt=attempt,
+        name=name,
+        group=None if group is None else str(group),
+        config={key: plain(value) for key, value in said.items() if not key.startswith("_")},
+        environment=environment,
+    )
+
+
+def logged(metrics: Mapping[str, Any], step: int, time: int) -> Logged:
+    """The numbers of an entry, and a record for each value that is none."""
+    numbers: dict[str, Any] = {}
+    files: list[File] = []
+    for key, value in metrics.items():
+        if value.__class__ is float:
+            numbers[key] = value
+        else:
+            for name, part in parts(key, value, 0):
+                if isinstance(part, File):
+                    files.append(msgspec.structs.replace(part, key=name, step=step, time=time))
+                else:
+                    numbers[name] = part
+    return Logged(numbers, files)
+
+
+def parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Numbers and files in a value, by joined names; nothing for None."""
+    match value:
+        case None:
+            return
+        case bool() | int() | float():
+            yield name, number(value)
+        case str():
+            yield name, NUMBERS[value] if value in NUMBERS else valued("text", value)
+        case {"_type": str(kind)}:
+            yield name, typed(kind.removeprefix(PREFIX), value)
+        case dict() if depth < DEEPEST:
+            for key, inner in value.items():
+                yield from parts(f"{name}/{key}", inner, depth + 1)
+        case _:
+            yield name, valued("json", value)
+
+
+def number(value: float) -> bool | int | float:
+    """A number that a record can hold: an integer past 64 bits becomes a float."""
+    if isinstance(value, int) and not SMALLEST_INT <= value <= LARGEST_INT:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """The same with integers that a record can hold, and texts for what is too deep."""
+    match value:
+        case bool() | int() | float():
+            return number(value)
+        case dict() | list() if depth >= DEEPEST:
+            return as_json(value)
+        case dict():
+            return {key: plain(inner, depth + 1) for key, inner in value.items()}
+        case list():
+            return [plain(inner, depth + 1) for inner in value]
+    return value
+
+
+def typed(kind: str, value: Mapping[str, Any]) -> File:
+    """A value that says what it is."""
+    path, caption = value.get("file_path"), value.get("caption")
+    if kind in MEDIA and isinstance(path, str) and base_name(path):
+        return File(time=0, path=base_name(path), form=kind, caption=None if caption is None else str(caption))
+    if kind == "markdown" and isinstance(value.get("_value"), str):
+        return valued(kind, value["_value"])
+    return valued(kind if kind in VALUES else "json", value)
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON. The standard library's way: it knows integers of any length."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def valued(form: str, value: Any) -> File:
+    """A text as it is, anything else as JSON."""
+    as_text = form in {"text", "markdown"}
+    content = value if as_text else as_json(value)
+    media_type = {"text": "text/plain", "markdown": "text/markdown"}.get(form, "application/json")
+    data = content.encode()
+    return File(time=0, form=form, sha256=hashlib.sha256(data).hexdigest(), size=len(data), media_type=media_type, content=content)
+
+
+def base_name(path: str) -> str:
+    """The last part of a path of any system; empty for one that leads somewhere else."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    return "" if name in {".", ".."} else name
+
+
+def alert_from(entry: AlertEntry, now: int) -> Alert:
+    """An alert; a level that trackio has not is a warning."""
+    known = {level.value: level for level in AlertLevel}
+    return Alert(
+        time=moment_us(entry.timestamp, now),
+        title=entry.title,
+        level=known.get(str(entry.level).lower(), AlertLevel.WARN),
+        text=entry.text,
+        reason=entry.reason,
+        metric=entry.metric,
+        value=entry.value,
+        step=entry.step,
+        data=None if entry.data is None else plain(entry.data),
+    )
+
+
+def status_of(text: str) -> Status:
+    """The status that a word means. ConfigError for one that means none."""
+    found = STATUS.get(text.lower())
+    if found is None:
+        raise ConfigError(f"there is no status {text!r}", hint=f"one of {', '.join(STATUS)}")
+    return found

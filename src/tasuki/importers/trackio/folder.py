@@ -1,0 +1,132 @@
+"""A folder of trackio's: a database per project, and the inbox."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import Conflict, DataError
+from tasuki.importers.trackio.inbox import Fragment, fragments, lines_of
+from tasuki.importers.trackio.inbox_dedup import Delivered
+from tasuki.importers.trackio.project_source import Project
+from tasuki.importers.trackio.row_mapping import digest, project_of
+
+__all__ = ["Found", "TrackioFolder", "databases"]
+
+DATABASE_SUFFIX = ".db"
+REGISTRY = "registry-"
+"""What the databases begin with in which trackio keeps no runs."""
+
+
+class Found(NamedTuple):
+    """A project with something that has not arrived yet; or why that can't be seen."""
+
+    name: str
+    project: Project | None
+    error: Exception | None = None
+
+
+def databases(folder: Path) -> list[Path]:
+    """The files that hold runs. OSError if the folder can't be read."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith(DATABASE_SUFFIX)]
+    return [folder / name for name in sorted(names) if not name.startswith((REGISTRY, "."))]
+
+
+class TrackioFolder:
+    """`state`: a folder of our own, for private copies and for what came through the inbox on its way `to` somewhere.
+
+    Close it when done.
+    """
+
+    def __init__(self, folder: Path, state: Path, *, to: str, clock: Clock = SYSTEM) -> None:
+        self.folder = folder
+        self.work, self.held = work_folder(state)
+        self.clock = clock
+        self.delivered = Delivered(state / f"inbox-{digest(to)[:12]}.db")
+        self.projects: dict[str, Project] = {}
+        self.taken: dict[str, tuple[int, int]] = {}
+        """By name of a fragment: how long it was, and how many of its lines were taken."""
+
+    def close(self) -> None:
+        """Close all files."""
+        for project in self.projects.values():
+            project.close()
+        self.delivered.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+        os.close(self.held)
+
+    def forget(self) -> None:
+        """Make all streams anew: the receiver may want them from their beginning."""
+        self.taken.clear()
+        for project in self.projects.values():
+            project.forget()
+
+    def project(self, name: str) -> Project:
+        """A project by its name."""
+        if name not in self.projects:
+            self.projects[name] = Project(name, self.work, self.delivered, clock=self.clock)
+        return self.projects[name]
+
+    def look(self) -> Iterator[Found]:
+        """The projects of which something is new, by name."""
+        for path in databases(self.folder):
+            self.project(project_of(path.stem)).path = path
+        failed = [Found(name, None, error) for name, error in self.look_into_inbox()]
+        for name, project in sorted(self.projects.items()):
+            try:
+                if project.owes or project.has_changed:
+                    yield Found(name, project)
+            except (OSError, DataError) as error:
+                yield Found(name, None, error)
+        yield from failed
+
+    def look_into_inbox(self) -> Iterator[tuple[str, Exception]]:
+        """Give each project the lines that are new; yields what can't be read."""
+        for fragment in fragments(self.folder):
+            size, taken = self.taken.get(fragment.name, (-1, 0))
+            if fragment.size != size:
+                try:
+                    self.take(fragment, taken)
+                except OSError as error:
+                    yield "inbox", error
+
+    def take(self, fragment: Fragment, taken: int) -> None:
+        """The lines of a file behind those that were taken."""
+        lines = lines_of(fragment)
+        for name in sorted({line.project for line in lines[taken:]}):
+            self.project(name).new_lines.append((fragment, [line for line in lines[taken:] if line.project == name]))
+        self.taken[fragment.name] = fragment.size, max(len(lines), taken)
+
+
+def work_folder(state: Path) -> tuple[Path, int]:
+    """A folder for private copies, and what holds it; those that nobody holds any more are removed."""
+    copies = state / "copies"
+    copies.mkdir(parents=True, exist_ok=True)
+    for left in copies.iterdir():
+        if (held := hold(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(held)
+    made = Path(tempfile.mkdtemp(dir=copies))
+    held = hold(made)
+    if held is None:
+        raise Conflict(f"another process removes {made}", hint="start it again")
+    return made, held
+
+
+def hold(folder: Path) -> int | None:
+    """A descriptor that holds a folder until it is closed; None if another one does, or it is gone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

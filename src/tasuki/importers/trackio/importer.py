@@ -1,0 +1,49 @@
+"""`tasuki import trackio`: the same reader and the same sender as a volume's, into a folder's own journals."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.importers.trackio.folder import TrackioFolder
+from tasuki.importers.trackio.sender import Bringer
+from tasuki.journal import Folder
+from tasuki.relay.journal_receiver import JournalReceiver
+from tasuki.settings import Settings
+
+__all__ = ["Importer"]
+
+
+class Importer:
+    """One folder of trackio's, into one data folder."""
+
+    def __init__(self, settings: Settings, folder: Path, *, clock: Clock = SYSTEM) -> None:
+        self.folder = TrackioFolder(folder, settings.dir / "imported" / "trackio", to="journal", clock=clock)
+        receiver = JournalReceiver(Folder(settings.journal_root, settings.lock_root), clock=clock)
+        self.bringer = Bringer(self.folder, receiver, clock=clock)
+        self.clock = clock
+        self.told: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.folder.close()
+
+    def rest(self, seconds: float) -> None:
+        """Wait between two rounds."""
+        self.clock.sleep(seconds)
+
+    def round(self, say: Callable[[str], None]) -> int:
+        """Bring what is new; returns how many projects could not be read."""
+        failed = 0
+        for brought in self.bringer.round():
+            if brought.records:
+                say(f"imported {brought.records:,} records of {brought.project!r}")
+            line = f"error {brought.project!r}: {brought.error}" if brought.error else ""
+            if line and self.told.get(brought.project) != line:
+                say(line)
+            self.told[brought.project] = line
+            failed += bool(brought.error)
+        return failed

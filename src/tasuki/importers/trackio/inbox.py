@@ -1,0 +1,64 @@
+"""trackio's inbox: `inbox/<writer>/<number>.jsonl`, a line per row, which it writes where SQLite is not safe, and never changes."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.importers.trackio.row_mapping import project_of
+
+__all__ = ["INBOX", "Fragment", "Line", "fragments", "lines_of"]
+
+INBOX = "inbox"
+KINDS = {"metric": "metrics", "system_metric": "system_metrics", "alert": "alerts", "run_status": "run_status"}
+decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Fragment(NamedTuple):
+    """A file of the inbox: its name in it, and how long it is."""
+
+    path: Path
+    name: str
+    size: int
+
+
+class Line(NamedTuple):
+    """One row, under its database's table, with the id by which it is known again."""
+
+    project: str
+    table: str
+    run: str
+    name: str
+    id: str | None
+    columns: Mapping[str, Any]
+
+
+def fragments(folder: Path) -> Iterator[Fragment]:
+    """The files that there are, in the order of their names."""
+    inbox = folder / INBOX
+    for path in sorted(inbox.rglob("*.jsonl")):
+        try:
+            yield Fragment(path, path.relative_to(inbox).as_posix(), path.stat().st_size)
+        except FileNotFoundError:  # trackio removes what it has moved into a database
+            continue
+
+
+def lines_of(fragment: Fragment) -> list[Line]:
+    """The rows of a file; a last line without its end is one that is not all here. OSError if it can't be read."""
+    whole, _, _ = fragment.path.read_bytes().rpartition(b"\n")
+    return [line for text in whole.split(b"\n") if (line := line_from(text)) is not None]
+
+
+def line_from(text: bytes) -> Line | None:
+    """A row; None for what is none."""
+    try:
+        said = decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    table = KINDS.get(str(said.get("kind")))
+    project, name = said.get("project"), said.get("run")
+    if table is None or not project or not name:
+        return None
+    id = said.get("alert_id") if table == "alerts" else said.get("log_id")
+    return Line(project_of(str(project)), table, str(said.get("run_id") or name), str(name), id and str(id), said)

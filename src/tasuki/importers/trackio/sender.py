@@ -1,0 +1,97 @@
+"""Bringing what trackio has recorded to a receiver: a server, or the journals of a data folder. Always by the same sender."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import DataError, RemoteRejected, RemoteUnavailable
+from tasuki.failpoints import reach
+from tasuki.importers.derived_stream import Gone
+from tasuki.importers.trackio.folder import Found, TrackioFolder
+from tasuki.importers.trackio.project_source import Project
+from tasuki.records import Item
+from tasuki.relay.sender import Sender, Transport
+from tasuki.relay.state.dead_letters import FileAside
+from tasuki.relay.stream_route import State
+
+__all__ = ["Bringer", "Brought"]
+
+ASK_AT_ONCE = 1000
+
+
+class Brought(NamedTuple):
+    """What became of a project in a round: records that are newly there, and what went wrong, if anything did."""
+
+    project: str
+    records: int = 0
+    error: Exception | None = None
+
+
+class Bringer:
+    """One folder, one receiver. Not to be shared by threads."""
+
+    def __init__(
+        self, folder: TrackioFolder, transport: Transport, aside: FileAside | None = None, *, clock: Clock = SYSTEM
+    ) -> None:
+        self.folder = folder
+        self.transport = transport
+        self.aside = aside
+        self.clock = clock
+        self.senders: dict[str, Sender] = {}
+        self.boot_id: str | None = None
+
+    def round(self) -> Iterator[Brought]:
+        """Bring what is new, project by project; what fails is tried again in the next round. RemoteUnavailable ends it."""
+        self.greet()
+        for found in self.folder.look():
+            yield self.outcome(found)
+
+    def greet(self) -> None:
+        """A receiver that has started anew, perhaps from an older copy, is asked for every stream again."""
+        boot_id = self.transport.replicate([]).boot_id
+        if self.boot_id not in (None, boot_id):
+            self.forget()
+        self.boot_id = boot_id
+
+    def forget(self) -> None:
+        """Make all streams anew, and ask for each of them."""
+        self.senders.clear()
+        self.folder.forget()
+
+    def outcome(self, found: Found) -> Brought:
+        """One project's round."""
+        if found.project is None:
+            return Brought(found.name, 0, found.error)
+        try:
+            return Brought(found.name, self.bring(found.project))
+        except RemoteUnavailable:
+            raise
+        except Gone:
+            self.forget()
+            return Brought(found.name)  # all of it comes in the next round
+        except (DataError, RemoteRejected, OSError) as error:
+            return Brought(found.name, 0, error)
+
+    def bring(self, project: Project) -> int:
+        """Read what is new of a project, and send it; returns how many records are newly there."""
+        if project.has_changed:
+            project.refresh(self.known)
+            reach("trackio.after_read")
+        sender = self.senders.get(project.name)
+        if sender is None:
+            sender = self.senders[project.name] = Sender(project, self.transport, None, self.aside, clock=self.clock)
+        records = 0
+        while (said := sender.once()).items:
+            records += said.records
+        project.settle()
+        refused = [route for route in sender.routes.values() if route.state is State.ASIDE]
+        if refused:
+            raise RemoteRejected(f"{len(refused)} streams are not taken: {refused[0].reason}")
+        return records
+
+    def known(self, items: Sequence[Item]) -> Collection[str]:
+        """The streams that the receiver has something of."""
+        there: set[str] = set()
+        for first in range(0, len(items), ASK_AT_ONCE):
+            there |= {reply.writer for reply in self.transport.replicate(items[first : first + ASK_AT_ONCE]).items if reply.offset}
+        return there

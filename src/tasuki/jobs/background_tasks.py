@@ -1,0 +1,177 @@
+"""What goes on by itself while a server runs: asking providers, starting jobs that wait, going on with what was cut short.
+
+One process per data folder does it, whoever holds the lease: a record lock, which ends with its process.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from tasuki.errors import TasukiError
+from tasuki.failpoints import reach
+from tasuki.jobs.providers.config_file import Configured
+from tasuki.jobs.service import Jobs
+from tasuki.jobs.storage.file_lease import Lease
+from tasuki.records import Job, JobStatus
+from tasuki.settings import Settings, load
+from tasuki.store import database_folder
+
+__all__ = ["TaskManager", "get_task_manager", "polling_seconds", "start_background_tasks", "stop_background_tasks"]
+
+LEASE_FILE = "jobs.lock"
+HERE_SECONDS = 1.0
+TROUBLE_SECONDS = 5.0
+OFF_SECONDS = 5.0
+YOUNG_US = 600_000_000
+OLD_US = 3_600_000_000
+log = logging.getLogger("tasuki.jobs")
+
+
+class TaskManager:
+    """The tasks of one data folder, in one event loop. Starting or stopping twice changes nothing."""
+
+    def __init__(self, settings: Settings, jobs: Jobs | None = None) -> None:
+        self.settings = settings
+        self.given = jobs
+        self.jobs = jobs
+        self.lease = Lease(database_folder(settings.dir) / LEASE_FILE)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.rounds = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the tasks run."""
+        return bool(self.tasks)
+
+    @property
+    def _running(self) -> bool:
+        """The same, under the name that a neighbouring tool has for it."""
+        return self.running
+
+    async def start(self) -> None:
+        """Begin."""
+        if self.running:
+            return
+        self.jobs = self.given or Jobs(self.settings)
+        every = polling_seconds(self.settings)
+        log.info("job status polling: %s", "off" if every is None else f"every {every:g} s")
+        if not self.settings.background.queue_processing.enabled:
+            log.info("queue processing: off")
+        steps = [(self.look_here, self.next_look), (self.queue, self.next_in_queue), (self.poll, self.next_poll)]
+        self.tasks = [asyncio.create_task(self.loop(step, pause)) for step, pause in steps]
+
+    async def stop(self) -> None:
+        """End, and wait until what is under way has stopped."""
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self.lease.release()
+        if self.given is None and self.jobs is not None:
+            await self.jobs.close()
+            self.jobs = None
+
+    @property
+    def at(self) -> Jobs:
+        """Whose jobs."""
+        assert self.jobs is not None
+        return self.jobs
+
+    async def loop(self, step: Callable[[], Awaitable[object]], pause: Callable[[], Awaitable[object]]) -> None:
+        """One thing again and again, while we have the lease."""
+        while True:
+            try:
+                if self.lease.take():
+                    await step()
+            except TasukiError as error:
+                log.warning("jobs: %s", error)
+                await asyncio.sleep(TROUBLE_SECONDS)
+            except Exception:  # the top of a task: it is said, and it goes on
+                log.exception("jobs: a background task failed")
+                await asyncio.sleep(TROUBLE_SECONDS)
+            await pause()
+
+    # -- what is done
+
+    async def poll(self) -> None:
+        """One round: look at active jobs; those that have long been queued not every time."""
+        if polling_seconds(self.settings) is None:
+            return
+        self.rounds += 1
+        reach("jobs.poll")
+        done = await self.at.refresh("poller", is_due=self.is_due)
+        for error in done.errors:
+            log.warning("jobs: %s", error)
+
+    async def next_poll(self) -> None:
+        """Wait for the next round. How long may have changed: a webhook can be set up at any time."""
+        await asyncio.sleep(polling_seconds(self.settings) or OFF_SECONDS)
+
+    def is_due(self, job: Job) -> bool:
+        """Whether a job is looked at in this round: in the first one all are."""
+        age = self.at.clock.now_us() - job.created
+        every = 1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < YOUNG_US else 2 if age < OLD_US else 4
+        return self.rounds == 1 or self.rounds % every == 0
+
+    async def look_here(self) -> None:
+        """Look at what runs on this machine, and keep the journal in order."""
+        await self.at.look_here()
+        await self.at.desk.in_thread(lambda: self.at.desk.book().tend())
+
+    async def next_look(self) -> None:
+        """Wait for the next look at this machine."""
+        await asyncio.sleep(HERE_SECONDS)
+
+    async def queue(self) -> None:
+        """Start what waits, and go on with what was cut short."""
+        if self.settings.background.queue_processing.enabled:
+            await self.at.start_waiting()
+        await self.at.recover()
+
+    async def next_in_queue(self) -> None:
+        """Wait until it is time to look again, or a job has changed: one may have made room."""
+        freed = self.at.desk.freed
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.background.queue_processing.interval_seconds):
+                await freed.wait()
+        freed.clear()
+
+
+def polling_seconds(settings: Settings) -> float | None:
+    """How often providers are asked; None: never. Where they send news themselves, only now and then."""
+    polling = settings.background.job_status_polling
+    if polling.enabled is False:
+        return None
+    has_webhook = settings.providers.replicate.webhook_url or Configured(settings.dir).of("replicate").get("webhook_url")
+    if polling.enabled or not has_webhook:
+        return polling.interval_seconds
+    return polling.reconcile_seconds or None
+
+
+manager: TaskManager | None = None
+
+
+def get_task_manager() -> TaskManager:
+    """The tasks of the data folder that the settings name, in this process."""
+    global manager
+    if manager is None:
+        manager = TaskManager(load())
+    return manager
+
+
+async def start_background_tasks() -> TaskManager:
+    """Begin; again changes nothing. A server does this by itself."""
+    found = get_task_manager()
+    await found.start()
+    return found
+
+
+async def stop_background_tasks() -> None:
+    """End; again changes nothing."""
+    global manager
+    found, manager = manager, None
+    if found is not None:
+        await found.stop()

@@ -1,0 +1,1 @@
+"""Jobs in a PBS or Slurm queue: submit, sync, and observe them."""

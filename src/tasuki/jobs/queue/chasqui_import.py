@@ -1,0 +1,111 @@
+"""Jobs that chasqui has kept: its database is read once, and they go on here.
+
+Assumed are a table with `job_id`, `local_path`, `vasp_config` and the state, in a column `state` or `status`. Other columns are
+kept with the job. A database without such a table is refused.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from tasuki.errors import ConfigError
+from tasuki.hpc.host import Site
+from tasuki.hpc.job_package import Wanted
+from tasuki.records import JobCreated, JobFact, JobStatus, Observation
+
+__all__ = ["chasqui_facts"]
+
+NEEDED = frozenset({"job_id", "local_path", "vasp_config"})
+STATE_COLUMNS = ("state", "status")
+STATES = {
+    "QUEUED_LOCAL": JobStatus.PENDING,
+    "UPLOADED": JobStatus.QUEUED,
+    "SUBMITTED": JobStatus.QUEUED,
+    "RUNNING": JobStatus.RUNNING,
+    "COMPLETED": JobStatus.COMPLETED,
+    "FAILED": JobStatus.FAILED,
+    "KILLED": JobStatus.FAILED,
+    "LOST": JobStatus.FAILED,
+}
+ASKED = frozenset(Wanted.__struct_fields__) - {"profile"}
+
+
+def chasqui_facts(path: Path, site: Site, now: int) -> list[list[JobFact]]:
+    """What is to be recorded of each job; the same ids whenever it is read. ConfigError for a database of another kind."""
+    database = apsw.Connection(f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        table, state_column = jobs_table(database, path)
+        cursor = database.execute(f'SELECT * FROM "{table}"')  # a name that the database itself gave
+        rows = list(cursor)
+        names = columns_of(database, table)
+    except apsw.Error as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    finally:
+        database.close()
+    return [facts_of(dict(zip(names, row, strict=True)), state_column, path, site, now) for row in rows]
+
+
+def jobs_table(database: apsw.Connection, path: Path) -> tuple[str, str]:
+    """The table of jobs, and which of its columns is the state."""
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    for table in tables:
+        columns = set(columns_of(database, table))
+        if columns >= NEEDED and (state := next((name for name in STATE_COLUMNS if name in columns), None)):
+            return table, state
+    found = "; ".join(f"{table}: {', '.join(columns_of(database, table))}" for table in tables) or "no table"
+    raise ConfigError(
+        f"{path} is no database of chasqui's: it has {found}",
+        hint=f"needed are {', '.join(sorted(NEEDED))} and state or status",
+    )
+
+
+def columns_of(database: apsw.Connection, table: str) -> list[str]:
+    """The columns of a table, in its order."""
+    return [name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Site, now: int) -> list[JobFact]:
+    """One job: its beginning, and where it stood."""
+    old_id, word = str(row["job_id"]), str(row[state_column])
+    status = STATES.get(word)
+    if status is None:
+        raise ConfigError(f"{path}: job {old_id} is {word!r}", hint=f"known are {', '.join(STATES)}")
+    id = hashlib.sha256(f"chasqui {path} {old_id}".encode()).hexdigest()[:12]
+    wanted, settings = asked(row["vasp_config"])
+    folder = Path(str(row["local_path"])).expanduser()
+    others = {name: plain(value) for name, value in row.items() if name not in NEEDED | {state_column}}
+    metadata = {
+        "site": site.name,
+        "folder": str(folder),
+        "profile": "vasp",
+        "wanted": wanted,
+        "vasp_config": settings,
+        "chasqui": others | {"job_id": old_id, "state": word},
+    } | ({} if status is JobStatus.PENDING else {"hpc_id": old_id})
+    created = JobCreated(
+        time=now, job=id, provider="hpc", config_name=folder.name, hardware_type=site.scheduler,
+        metadata=metadata,
+    )  # fmt: skip
+    if status is JobStatus.PENDING:
+        return [created]
+    error = f"chasqui had it as {word}" if status is JobStatus.FAILED else None
+    return [created, Observation(time=now, job=id, source="sync", status=status, raw_status=word, error_message=error)]
+
+
+def asked(config: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of `vasp_config`, JSON text or nothing: what is asked of the queue, and all of it."""
+    try:
+        found = msgspec.json.decode(str(config)) if config else {}
+    except msgspec.DecodeError:
+        found = {}
+    settings = found if isinstance(found, dict) else {}
+    return {"profile": "vasp"} | {key: value for key, value in settings.items() if key in ASKED}, settings
+
+
+def plain(value: object) -> object:
+    """A column's value as JSON has it."""
+    return value.hex() if isinstance(value, bytes) else value

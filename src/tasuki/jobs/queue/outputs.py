@@ -1,0 +1,204 @@
+"""What calculations write, as it comes: their standard output is their log, and what outputs say is a run, with the job's id in it.
+
+A run grows while its job does, and has each point once, whoever looks at the host and how often; it runs no longer than that.
+"""
+
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import NotFound, TasukiError
+from tasuki.hpc.live_outputs import STDOUT, Piece, Watched
+from tasuki.hpc.profiles import Point
+from tasuki.jobs.queue.observations import hpc_id, profile_of, site_of
+from tasuki.jobs.storage.file_lease import held
+from tasuki.jobs.storage.log_store import LogBook, job_folder
+from tasuki.journal import Appender, Folder
+from tasuki.records import Job, JobStatus, Metrics, RunStarted, RunStatus, Status, encode
+from tasuki.settings import Settings
+from tasuki.store import LocalStore
+
+__all__ = ["PROJECT", "Outputs"]
+
+PROJECT = "hpc"
+"""Where runs of jobs are recorded of which nothing else was said when they were submitted."""
+OUTPUTS = "outputs"
+SMALL_BYTES = 64 << 20
+"""Larger outputs are fetched, and not read for metrics."""
+PATIENCE_SECONDS = 10.0
+PAUSE_SECONDS = 0.05
+ENDS = {JobStatus.COMPLETED: Status.FINISHED, JobStatus.FAILED: Status.FAILED, JobStatus.CANCELLED: Status.FAILED}
+log = logging.getLogger("tasuki.jobs")
+
+
+class Outputs:
+    """Of the jobs of one data folder. Its calls block; they may come from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.logs = LogBook(settings.dir)
+        self.appenders: dict[str, Appender] = {}
+        """Of runs that grow: a file for each is enough."""
+
+    def close(self) -> None:
+        """End the files of runs. Whoever looks next begins others."""
+        while self.appenders:
+            self.appenders.popitem()[1].close()
+
+    # -- while jobs run
+
+    def watched(self, jobs: Iterable[Job]) -> list[Watched]:
+        """What is here of what jobs write: the rest can be asked for. In any order: there may not be room for all."""
+        found = [self.watched_of(job) for job in jobs]
+        random.shuffle(found)
+        return found
+
+    def watched_of(self, job: Job) -> Watched:
+        """The same of one."""
+        offsets = {name: size_of(self.path(job, name)) for name in profile_of(job).grows}
+        return Watched(hpc_id(job), job.attempt, {STDOUT: self.logs.size(job)} | offsets)
+
+    def take(self, jobs: Sequence[Job], pieces: Iterable[Piece]) -> set[str]:
+        """Keep what came, and record what it says of jobs as they are now. The ids of those of which there is more to be had.
+
+        What can't be kept of a job can be had again: it holds up nothing else.
+        """
+        by_job: dict[tuple[str, int], list[Piece]] = defaultdict(list)
+        for piece in pieces:
+            by_job[piece.job, piece.attempt].append(piece)
+        more: set[str] = set()
+        for job in jobs:
+            found = by_job.get((hpc_id(job), job.attempt), [])
+            try:
+                with self.held(job) as is_ours:
+                    if is_ours and self.take_one(job, found):
+                        more.add(job.id)
+            except (TasukiError, OSError) as error:
+                log.warning("what job %s has written can't be kept now: %s", job.id, error)
+        return more
+
+    def take_one(self, job: Job, pieces: Iterable[Piece]) -> bool:
+        """Keep what came of a job, and record what is new in it. Whether there is more."""
+        more = False
+        for piece in pieces:
+            self.keep(job, piece)
+            more |= piece.offset + len(piece.data) < piece.size
+        paths = {name: path for name in profile_of(job).grows if (path := self.path(job, name)).exists()}
+        seen = " ".join([*(str(size_of(path)) for path in paths.values()), job.status])
+        note = self.path(job, "recorded")
+        if paths and (not note.exists() or note.read_text() != seen):
+            self.record(job, {name: text_of(path, job) for name, path in paths.items()})
+            note.write_text(seen)
+        return more
+
+    def keep(self, job: Job, piece: Piece) -> None:
+        """Put a piece behind what is here."""
+        if piece.name == STDOUT:
+            self.logs.extend(job.id, job.attempt, piece.offset, piece.data)
+            return
+        path = self.path(job, piece.name)
+        if piece.offset != size_of(path):
+            return  # somebody else has been faster
+        if piece.size < piece.offset:
+            path.unlink()  # it was begun anew over there
+        elif piece.data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(piece.data)
+
+    # -- when results are here
+
+    def fetched(self, job: Job, folder: Path) -> None:
+        """Record what results say that were fetched. TimeoutError where another process is at them for long."""
+        names = [name for name in profile_of(job).reads if 0 < size_of(folder / name) <= SMALL_BYTES]
+        deadline = SYSTEM.monotonic() + PATIENCE_SECONDS
+        while True:
+            with self.held(job) as is_ours:
+                if is_ours:
+                    if size_of(folder / STDOUT):
+                        self.logs.extend(job.id, job.attempt, 0, (folder / STDOUT).read_bytes())
+                    self.record(job, {name: text_of(folder / name, job) for name in names})
+                    return
+            if SYSTEM.monotonic() > deadline:
+                raise TimeoutError(f"another process is at the outputs of job {job.id}")
+            SYSTEM.sleep(PAUSE_SECONDS)
+
+    # -- runs
+
+    def record(self, job: Job, texts: Mapping[str, str]) -> None:
+        """Record those points of an attempt's run that are not, and its end."""
+        points = profile_of(job).read(texts).points
+        if not points:
+            return
+        project = str(job.metadata.get("project") or PROJECT)
+        run = f"{job.id}.{job.attempt}" if job.attempt > 1 else job.id
+        with LocalStore(self.settings) as store:
+            try:
+                row = store.run(project, run)
+            except NotFound:
+                row = None
+            summaries = [] if row is None else store.summaries(project, [run])
+        new = [point for point in points if point.step > max((one.last_step for one in summaries), default=-1)]
+        is_open = row is None or row.ended is None
+        if new or row is None or (job.status.is_final and is_open):
+            self.append(job, project, run, new)
+
+    def append(self, job: Job, project: str, run: str, points: Iterable[Point]) -> None:
+        """Append to a run, and its end, if its job is over."""
+        appender = self.appender(job, project, run)
+        for point in points:
+            appender.append(encode(Metrics(time=SYSTEM.now_us(), step=point.step, values=dict(point.values))))
+        if job.status.is_final:
+            status = ENDS[job.status]
+            reason = (job.error_message or job.status) if status is Status.FAILED else None
+            appender.append(encode(RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=status, reason=reason)))
+            self.appenders.pop(run).close()
+
+    def appender(self, job: Job, project: str, run: str) -> Appender:
+        """The file of a run that is written here: it says that the run goes on, whoever has written it."""
+        if run not in self.appenders:
+            started = RunStarted(
+                time=SYSTEM.now_us(),
+                attempt=attempt_of(job),
+                name=job.config_name,
+                config={"job": job.id, "profile": profile_of(job).name, "host": site_of(job)},
+                environment={"job": job.id, "job_attempt": job.attempt, "scheduler_id": job.metadata.get("scheduler_id")},
+            )
+            runs = RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=Status.RUNNING)
+            folder = Folder(self.settings.journal_root, self.settings.lock_root)
+            self.appenders[run] = Appender(
+                project=project, run=run, folder=folder.project_folder(project), lock_folder=folder.lock_folder(project),
+                opening=lambda: [encode(started), encode(runs)],
+            )  # fmt: skip
+            self.appenders[run].open()
+        return self.appenders[run]
+
+    # -- how
+
+    def path(self, job: Job, name: str) -> Path:
+        """Where what is known of an output of the latest attempt is kept."""
+        return job_folder(self.settings.dir, job.id) / str(job.attempt) / OUTPUTS / name
+
+    def held(self, job: Job) -> AbstractContextManager[bool]:
+        """True while we are the ones who add to a job's outputs."""
+        return held(job_folder(self.settings.dir, job.id) / "outputs.lock")
+
+
+def attempt_of(job: Job) -> str:
+    """What a job's attempt is called as an attempt at its run."""
+    return f"{job.id}{job.attempt:04d}"
+
+
+def size_of(path: Path) -> int:
+    """A file's size; 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def text_of(path: Path, job: Job) -> str:
+    """A file's text; while its job runs, without a line that is still being written."""
+    text = path.read_text(errors="replace")
+    return text if job.status.is_final else text[: text.rfind("\n") + 1]

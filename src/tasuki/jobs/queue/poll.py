@@ -1,0 +1,62 @@
+"""Looking at the jobs of one host: a report for all of them, and others for what that had no room for."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from tasuki.hpc.agent_report import WAIT_TENTHS, Cursor, Event
+from tasuki.hpc.remote_commands import Exchange
+from tasuki.jobs.queue.observations import hpc_id, observed
+from tasuki.jobs.queue.outputs import Outputs
+from tasuki.records import Job, Observation, apply_observation
+
+__all__ = ["HostLook"]
+
+MOST_REPORTS = 64
+
+
+class HostLook:
+    """One host. `cursor`: up to where its log was read. Not to be used by two at a time."""
+
+    def __init__(self, exchange: Exchange, outputs: Outputs, cursor: Cursor) -> None:
+        self.exchange = exchange
+        self.outputs = outputs
+        self.cursor = cursor
+        self.submitted: set[str] = set()
+        """Jobs that were submitted since, by their ids over there."""
+        self.silence: str | None = None
+        """What the scheduler said where it did not answer the agent."""
+        self.failures: dict[str, list[Event]] = {}
+        """What was said when jobs were given up, by their ids over there."""
+
+    async def look(self, jobs: Sequence[Job], *, wait_tenths: int = WAIT_TENTHS) -> dict[str, Observation]:
+        """Ask for them all, and take in what they have written. What is to be recorded of each behind that, by our id."""
+        now, seen, left = {job.id: job for job in jobs}, {}, jobs
+        for _ in range(MOST_REPORTS):
+            watched = await asyncio.to_thread(self.outputs.watched, [now[job.id] for job in left])
+            report = await self.exchange.report(self.cursor, watched, wait_tenths=wait_tenths)
+            self.cursor, wait_tenths = report.cursor, 0
+            self.hear(report.events)
+            asked = {job.id: now[job.id].attempt for job in left}
+            for job in left:
+                id = hpc_id(job)
+                if found := observed(job, self.exchange.site.name, id, report, self.failures.get(id, [])):
+                    seen[job.id] = found[-1]
+                    now[job.id] = apply_observation(job, found[-1])[0]
+            more = await asyncio.to_thread(self.outputs.take, [now[job.id] for job in left], report.outputs)
+            left = [job for job in left if now[job.id].attempt != asked[job.id] or (job.id in more and now[job.id].status.is_final)]
+            if not left:
+                break
+        for job in now.values():
+            if job.status.is_final:
+                self.failures.pop(hpc_id(job), None)
+        return seen
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """What is not in the state of a job."""
+        for event in events:
+            if event.kind == "QUEUE_UNKNOWN":
+                self.silence = event.fields.get("text", "")
+            elif event.job and event.kind == "SUBMITTED":
+                self.submitted.add(event.job)
+            elif event.job and event.kind == "FAILED":
+                self.failures.setdefault(event.job, []).append(event)

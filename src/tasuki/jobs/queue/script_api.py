@@ -1,0 +1,117 @@
+"""`tasuki.hpc.sync`: one sync with a host, for scripts that ran chasqui before."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import NotFound
+from tasuki.hpc.host import Site, Sites
+from tasuki.hpc.job_package import Wanted
+from tasuki.hpc.open_transport import open_transport
+from tasuki.jobs.queue.chasqui_import import chasqui_facts
+from tasuki.jobs.queue.queue import Queues, QueueSync, Terms, queues_of, queues_read, timestamp
+from tasuki.records import JobStatus
+from tasuki.settings import Settings, load
+
+__all__ = ["SyncConfig", "submit", "sync"]
+
+
+class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How jobs go through a host. The scheduler and the rest are what `tasuki hpc add` has said of it, else PBS."""
+
+    remote_host: str = "bebop"
+    chasqui_remote_dir: str = "$HOME/chasqui_remote"
+    max_queued: int = 40
+    max_running: int = 30
+    auto_deploy_agent: bool = True
+    download_results: bool = False
+
+
+def sync(
+    local_db_path: str | Path = "~/.chasqui/jobs.db",
+    remote_host: str | None = None,
+    dry_run: bool = False,
+    config: SyncConfig | None = None,
+) -> dict[str, Any]:
+    """Bring waiting jobs to a host, and news of all from there: how many were uploaded, submitted, completed, failed, and when.
+
+    A chasqui database at that path is imported, once. `dry_run` says what would be uploaded, and needs no host.
+    """
+    settings = load()
+    site = site_of(settings, remote_host, config)
+    download = config is not None and config.download_results
+    return asyncio.run(once(settings, site, Path(local_db_path).expanduser(), dry_run=dry_run, download=download))
+
+
+def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: str | None = None) -> str:
+    """Put a VASP calculation on record for the next sync; its job's id. FileNotFoundError for a folder that is not there."""
+    settings = load()
+    site = site_of(settings, on, None)
+    known = {name: value for name, value in (vasp_config or {}).items() if name in Wanted.__struct_fields__}
+    wanted = msgspec.convert({"profile": "vasp"} | known, Wanted)
+
+    async def put() -> str:
+        async with queues_of(settings) as queues:
+            job, _ = await queues.submit(site, Path(path), wanted, Terms())
+            return job.id
+
+    return asyncio.run(put())
+
+
+def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> Site:
+    """The host that is meant: what is known of it, and what the config says of it."""
+    sites = Sites(settings.dir)
+    wanted = name or (config.remote_host if config else None)
+    known = sites.all()
+    if wanted is None:
+        wanted = known[0].name if len(known) == 1 else SyncConfig().remote_host
+    try:
+        site = sites.get(wanted)
+    except NotFound:
+        site = Site(name=wanted, host=wanted, root=SyncConfig().chasqui_remote_dir)
+    if config is None:
+        return site
+    return msgspec.structs.replace(
+        site,
+        root=config.chasqui_remote_dir,
+        max_queued=config.max_queued,
+        max_running=config.max_running,
+        auto_deploy=config.auto_deploy_agent,
+    )
+
+
+async def once(settings: Settings, site: Site, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
+    """One sync, or what it would be."""
+    if dry_run:
+        return await would_be(settings, site, database)
+    async with queues_of(settings) as queues:
+        await take_over(queues, site, database)
+        done = await QueueSync(queues, site, open_transport(site)).once(download=download)
+    return {name: value for name, value in done._asdict().items() if name != "errors"}
+
+
+async def would_be(settings: Settings, site: Site, database: Path) -> dict[str, Any]:
+    """What would be uploaded. Nothing is written: a folder that tasuki has never used stays as it is."""
+    waiting = 0
+    if database.is_file():
+        waiting += sum(len(facts) == 1 for facts in chasqui_facts(database, site, 0))
+    async with queues_read(settings) as queues:
+        jobs = await queues.all(site.name)
+    waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
+        0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
+    )
+    return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
+
+
+async def take_over(queues: Queues, site: Site, database: Path) -> int:
+    """Import a chasqui database, but for the jobs of it that are here; how many came."""
+    if not database.is_file():
+        return 0
+    here = {job.id for job in await queues.all()}
+    came = [facts for facts in chasqui_facts(database, site, queues.desk.clock.now_us()) if facts[0].job not in here]  # type: ignore[attr-defined] # a JobCreated
+    for facts in came:
+        await queues.desk.record(*facts)
+    return len(came)

@@ -1,0 +1,247 @@
+"""Watching: looking at jobs where they run. What is looked at, in how many calls, and what a failure means."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from tasuki.errors import NotFound, RemoteError, RemoteRejected, RemoteUnavailable
+from tasuki.jobs.context import Desk, Taken
+from tasuki.jobs.providers import PROVIDERS
+from tasuki.jobs.schemas import SyncReport, SyncState
+from tasuki.jobs.storage.requests import Provider, Sight, Together
+from tasuki.records import Job, JobStatus
+
+__all__ = ["Refreshed", "Watching"]
+
+MOST_FOUND = 1000
+PARALLEL = 8
+FEW = 3
+"""So many are looked at one by one; more are looked for in the provider's list first."""
+MOST_GETS = 100
+DEADLINE_SECONDS = 10.0
+MISSES = 3
+SLACK_US = 60_000_000
+"""By so much a provider's clock may differ from ours, when it is decided that a job is further back in its list."""
+LOST = "lost_at_provider"
+
+
+class Refreshed(NamedTuple):
+    """What a look at active jobs has come to: of how many there was news, and what went wrong."""
+
+    changed: int = 0
+    errors: tuple[str, ...] = ()
+
+
+class Watching:
+    """Looks at jobs, and records what is seen."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.misses: Counter[str] = Counter()
+
+    # -- finding jobs
+
+    async def sync(self, only: str | None = None) -> SyncReport:
+        """Look through the lists of all providers that are set up, or of one, and at what runs on this machine."""
+        if only is not None:
+            self.desk.provider(only)
+        await self.refresh("sync", "local")
+        names = [name for name in PROVIDERS if name != "local" and only in (None, name) and self.desk.is_configured(name)]
+        if not names:
+            return SyncReport(synced=0, message="No provider is set up: there is nothing to discover")
+        found = {name: await self.discover(name) for name in names}
+        return SyncReport(
+            synced=sum(taken.found for taken, _ in found.values()),
+            message=message({self.desk.provider(name).title: taken.found for name, (taken, _) in found.items()}),
+            updated=sum(taken.changed for taken, _ in found.values()),
+            errors=[error for _, errors in found.values() for error in errors],
+        )
+
+    async def discover(self, name: str) -> tuple[Taken, list[str]]:
+        """Look through a provider's list; what was found before something failed is kept."""
+        taken, seen, cursor = Taken(), 0, None
+        title = self.desk.provider(name).title
+        pages = 0
+        try:
+            provider = await self.desk.identified(name)
+            while seen < MOST_FOUND:
+                async with self.desk.asking(provider):
+                    page = await provider.page(cursor)
+                pages += 1
+                taken += await self.desk.take(provider, page.sights[: MOST_FOUND - seen], "sync", discover=True)
+                seen += len(page.sights)
+                if page.next is None:
+                    return taken, []
+                cursor = page.next
+        except RemoteError as error:
+            return taken, [f"{title}: page {pages + 1} could not be had: {error.message}"]
+        return taken, [f"{title}: only the latest {MOST_FOUND} jobs were looked at"]
+
+    # -- looking at active jobs
+
+    async def refresh_in_time(self, source: str) -> Refreshed:
+        """Look at all active jobs, for at most 10 seconds. Those that were not reached by then are stale."""
+        waiting = await self.desk.ask(lambda questions: questions.active())
+        ids = {job.id for job in waiting}
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self.refresh(source, reached=ids.discard)
+        except TimeoutError:
+            for id in ids:
+                self.desk.quality.setdefault(id, SyncState.STALE)
+            return Refreshed(errors=(f"some providers did not answer within {DEADLINE_SECONDS:g} s",))
+
+    async def refresh(
+        self,
+        source: str,
+        only: str | None = None,
+        *,
+        is_due: Callable[[Job], bool] = lambda _: True,
+        reached: Callable[[str], object] = lambda _: None,
+    ) -> Refreshed:
+        """Look at the active jobs of all providers at the same time; a provider in trouble holds no other up."""
+        active = await self.desk.ask(lambda questions: questions.active(only))
+        by_provider: dict[str, list[Job]] = {}
+        for job in active:
+            if job.provider in PROVIDERS and self.desk.is_configured(job.provider) and is_due(job):
+                by_provider.setdefault(job.provider, []).append(job)
+        results = await asyncio.gather(*(self.refresh_one(name, jobs, source, reached) for name, jobs in by_provider.items()))
+        return Refreshed(sum(one.changed for one in results), tuple(error for one in results for error in one.errors))
+
+    async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> Refreshed:
+        """Look at some jobs of one provider. When it does not answer, they are stale; nothing is concluded from that."""
+        left = {id: job for job in jobs if (id := job.external_id) is not None}
+        changed = 0
+        try:
+            provider = await self.desk.identified(name)
+            if isinstance(provider, Together):
+                left = {job.id: job for job in jobs if provider.has_heard_of(job)}
+                return await self.look_together(provider, list(left.values()), source, reached)
+            left = {id: job for id, job in left.items() if job.account == provider.account}
+            if name != "local" and len(left) > FEW:
+                changed += await self.look_in_list(provider, left, source, reached)
+            changed += await self.look_one_by_one(provider, list(left.values())[:MOST_GETS], source, reached, left)
+        except RemoteError as error:
+            for job in left.values():
+                self.desk.quality[job.id] = SyncState.STALE
+                reached(job.id)
+            return Refreshed(changed, (f"{self.desk.provider(name).title}: {error.message}",))
+        return Refreshed(changed)
+
+    async def look_together(
+        self, provider: Together, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
+    ) -> Refreshed:
+        """Look at all of them at once; those that it can't be asked for are stale."""
+        async with self.desk.asking(provider):
+            sights = await provider.look_together(jobs)
+        changed = await self.desk.take_known(provider, [(job, sight) for job in jobs if (sight := sights.get(job.id))], source)
+        for job in jobs:
+            if job.id not in sights:
+                self.desk.quality[job.id] = SyncState.STALE
+            elif sights[job.id] is None:
+                changed += await self.missed(provider, job, source)
+            else:
+                self.misses.pop(job.id, None)
+            if job.id in sights:
+                self.seen(job, reached)
+        return Refreshed(changed)
+
+    async def look_in_list(self, provider: Provider, left: dict[str, Job], source: str, reached: Callable[[str], object]) -> int:
+        """Find jobs in the provider's list, as far as that is fewer calls than asking for each; those found leave `left`."""
+        changed, cursor = 0, None
+        for _ in range(2 + len(left) // 50):
+            async with self.desk.asking(provider):
+                page = await provider.page(cursor)
+            found = [sight for sight in page.sights if sight.observation.external_id in left]
+            changed += (await self.desk.take(provider, found, source)).changed
+            for sight in found:
+                self.seen(left.pop(sight.observation.external_id or ""), reached)
+            if (
+                len(left) <= FEW
+                or page.next is None
+                or (not has_trainings(left.values()) and is_behind(page.sights, left.values()))
+            ):
+                break
+            cursor = page.next
+        return changed
+
+    async def look_one_by_one(
+        self, provider: Provider, jobs: Sequence[Job], source: str, reached: Callable[[str], object], left: dict[str, Job]
+    ) -> int:
+        """Ask for each, a few at the same time; those that were answered leave `left`."""
+        room = asyncio.Semaphore(PARALLEL)
+
+        async def look(job: Job) -> int:
+            async with room:
+                changed = await self.look(provider, job, source)
+            self.seen(job, reached)
+            left.pop(job.external_id or "", None)
+            return changed
+
+        results = await asyncio.gather(*(look(job) for job in jobs), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return sum(result for result in results if isinstance(result, int))
+
+    async def look(self, provider: Provider, job: Job, source: str) -> int:
+        """One job; 1 if there was news. One that the provider does not have again and again is lost there."""
+        try:
+            async with self.desk.asking(provider):
+                sight = await provider.look(job)
+        except NotFound:
+            return await self.missed(provider, job, source)
+        self.misses.pop(job.id, None)
+        return await self.desk.take_known(provider, [(job, sight)], source)
+
+    async def missed(self, provider: Provider, job: Job, source: str) -> int:
+        """The provider does not have it: three times, over two rounds at least, before anything is concluded."""
+        self.misses[job.id] += 1
+        if self.misses[job.id] == MISSES - 1:
+            return await self.look(provider, job, source)  # a second round: ask once more
+        if self.misses[job.id] < MISSES:
+            self.desk.quality[job.id] = SyncState.STALE
+            return 0
+        del self.misses[job.id]
+        now = self.desk.clock.now_us()
+        await self.desk.observe(job, source, JobStatus.FAILED, raw_status=LOST, error_message=LOST, ended=now)
+        return 1
+
+    def seen(self, job: Job, reached: Callable[[str], object]) -> None:
+        """A job was looked at."""
+        if job.id not in self.misses:
+            self.desk.quality.pop(job.id, None)
+        reached(job.id)
+
+    # -- one job, now
+
+    async def refresh_logs(self, job: Job) -> None:
+        """Get what a running job has written by now; when that can't be had, what there is stays, and is stale."""
+        if job.provider == "local" or not self.desk.is_configured(job.provider):
+            return
+        try:
+            provider = await self.desk.identified(job.provider)
+            if not provider.has_heard_of(job):
+                return
+            if provider.account == job.account:
+                await self.look(provider, job, "progress")
+        except (RemoteUnavailable, RemoteRejected):
+            self.desk.quality[job.id] = SyncState.STALE
+
+
+def has_trainings(jobs: Iterable[Job]) -> bool:
+    """Whether some are trainings, whose list comes behind the other."""
+    return any(job.metadata.get("kind") == "training" for job in jobs)
+
+
+def is_behind(sights: Sequence[Sight], jobs: Iterable[Job]) -> bool:
+    """Whether a list that goes back in time is past all of these jobs."""
+    times = [sight.created for sight in sights if sight.created is not None]
+    return bool(times) and min(times) < min((job.created for job in jobs), default=0) - SLACK_US
+
+
+def message(found: dict[str, int]) -> str:
+    """What was found, for people: each provider by its name."""
+    said = " and ".join(f"{n} new job{'' if n == 1 else 's'} from {title}" for title, n in found.items())
+    return f"Discovered {said}"

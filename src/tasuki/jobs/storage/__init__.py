@@ -1,0 +1,1 @@
+"""Job state in the data folder: journal, logs, requests, and leases."""

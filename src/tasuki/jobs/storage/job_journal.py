@@ -1,0 +1,121 @@
+"""The ledger: the journals of jobs, appended to, and read back through the projection."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+import apsw
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import JournalError
+from tasuki.jobs.storage.state_db import Register
+from tasuki.journal import Appender, Folder, FolderSource, Source, Stream
+from tasuki.records import JOBS, JobFact, encode
+from tasuki.settings import Settings
+from tasuki.store import RAW_FILE, JobQuestions, LocalStore, RawStore, UnionSource, catch_up, database_folder
+
+__all__ = ["Ledger"]
+
+T = TypeVar("T")
+
+
+class JournalsOfJobs(FolderSource):
+    """The journals of jobs in a data folder."""
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known` by writer id."""
+        for journal in self.folder.journals(known=known, project=JOBS):
+            yield self.stream(journal)
+
+
+class ReceivedOfJobs(RawStore):
+    """The streams of jobs that a server has received."""
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known` by writer id."""
+        return (stream for stream in self.received(JOBS) if stream.writer not in known)
+
+
+class Sized(NamedTuple):
+    """A stream, and how much of it there is."""
+
+    name: str
+    size: int
+
+
+class Ledger:
+    """Of one data folder. Not to be shared by threads. What it has recorded, the next question sees."""
+
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
+        self.clock = clock
+        self.folder = Folder(settings.journal_root, settings.lock_root)
+        self.raw = database_folder(settings.dir) / RAW_FILE
+        self.register = Register(database_folder(settings.dir))
+        self.store = LocalStore(settings, clock=clock, arrive=self.arrive)
+        self.source: Source | None = None
+        self.appender = Appender(
+            project=JOBS,
+            run="",
+            folder=self.folder.project_folder(JOBS),
+            lock_folder=self.folder.lock_folder(JOBS),
+            clock=clock,
+        )
+        self.seen: tuple[object, frozenset[Sized]] = (None, frozenset())
+
+    def close(self) -> None:
+        """End our own journal, and close everything."""
+        self.appender.close()
+        if self.source is not None:
+            self.source.close()
+        self.store.close()
+        self.register.close()
+
+    def record(self, facts: Iterable[JobFact]) -> None:
+        """Append facts; they are on the disk when it returns. JournalError if they can't be."""
+        for fact in facts:
+            self.appender.append(encode(fact))
+        if self.appender.lost is not None:
+            raise JournalError(
+                f"what is known of jobs can't be written to {self.appender.folder}", hint="is there room on the disk?"
+            )
+        self.appender.sync()
+
+    def ask(self, question: Callable[[JobQuestions], T]) -> T:
+        """Answer with everything that is in the journals of jobs now."""
+        return self.store.ask(lambda questions: question(JobQuestions(questions.db)))
+
+    def tend(self) -> None:
+        """Sync and seal: now and then."""
+        self.appender.tend()
+
+    def arrive(self, db: apsw.Connection, _: Source) -> int:
+        """Project what is new in the journals of jobs; nothing is looked at more closely where no size has changed."""
+        sizes = (self.store.path, frozenset(self.sizes()))
+        if sizes == self.seen:
+            return 0
+        caught = catch_up(db, self.streams(), clock=self.clock)
+        self.seen = sizes if not caught.missing else (None, frozenset())
+        return caught.missing
+
+    def sizes(self) -> Iterator[Sized]:
+        """How much there is of each stream."""
+        for path in self.folder.files(project=JOBS):
+            try:
+                yield Sized(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
+            except FileNotFoundError:
+                continue
+        if isinstance(self.streams(), UnionSource):
+            for stream in self.received():
+                yield Sized(stream.writer, stream.size)
+
+    def received(self) -> Iterable[Stream]:
+        """What a server has received."""
+        source = self.streams()
+        return source.sources[1].streams() if isinstance(source, UnionSource) else ()
+
+    def streams(self) -> Source:
+        """The journals of jobs, and what a server has received of such, where there is one."""
+        if self.source is None or (isinstance(self.source, JournalsOfJobs) and self.raw.exists()):
+            journals = JournalsOfJobs(self.folder)
+            self.source = UnionSource([journals, ReceivedOfJobs(self.raw)]) if self.raw.exists() else journals
+        return self.source

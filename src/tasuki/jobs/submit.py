@@ -1,0 +1,303 @@
+"""Submitting: a job is on record before anything is asked of its provider, and each step before it is taken.
+
+    created → (uploading) → submitting → queued, running, ...
+
+Whoever takes these steps holds the job's lock. What is found between two steps, with nobody at it, was cut short: an upload fails,
+and may be tried again; a submission whose answer was lost is looked for in the provider's list and never submitted again by itself.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Collection
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tasuki.atomic_files import replace_file
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled, Unreached
+from tasuki.failpoints import reach
+from tasuki.jobs.context import Desk
+from tasuki.jobs.storage.file_lease import held
+from tasuki.jobs.storage.log_store import job_folder
+from tasuki.jobs.storage.requests import Provider, Request, Sight, is_large
+from tasuki.jobs.storage.state_db import Claim
+from tasuki.records import Job, JobCreated, JobStatus, Observation
+from tasuki.store import JobQuestions
+
+__all__ = ["Submission", "Submitting"]
+
+SUBMITTING = "submitting"
+WAITING = "waiting for its turn"
+MOST_PAGES = 3
+WAIT_SECONDS = 0.05
+LOOK_US = 600_000_000
+SLACK_US = 300_000_000
+"""By so much a provider's clock may differ from ours."""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted. With a key, of one user, the second submission is the first."""
+
+    provider: str
+    request: Request
+    user: str | None = None
+    config_name: str | None = None
+    hardware_type: str | None = None
+    metadata: dict[str, Any] = {}
+    key: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Equal for two that want the same."""
+        return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, key=None), order="sorted")).hexdigest()
+
+
+class Submitting:
+    """Starts jobs."""
+
+    def __init__(self, desk: Desk, files: Path | None = None) -> None:
+        self.desk = desk
+        self.files = files or desk.settings.dir
+        """In which data folder it is kept what jobs are to run."""
+
+    async def submit(self, wanted: Submission) -> Job:
+        """A new job, or, with a key that was used before, the job that it stands for. Conflict if that is another submission's."""
+        provider = self.desk.provider(wanted.provider)
+        if not self.desk.is_configured(wanted.provider):
+            raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
+        provider.check(wanted.request)
+        id = secrets.token_hex(6)
+        if wanted.key is not None:
+            id = await self.claimed(wanted, wanted.key, id)
+        while True:
+            with self.held(id) as is_ours:
+                if is_ours:
+                    return await self.known(id) or await self.create(wanted, id)
+            await asyncio.sleep(WAIT_SECONDS)  # another submission with this key is at it
+
+    async def known(self, id: str) -> Job | None:
+        """The job, if it is on record."""
+        return (await self.desk.ask(lambda questions: questions.jobs([id]))).get(id)
+
+    async def create(self, wanted: Submission, id: str) -> Job:
+        """A new job. The caller holds it."""
+        provider = await self.desk.identified(wanted.provider)
+        self.keep(id, wanted.request)
+        return await self.start(JobCreated(
+            time=self.desk.clock.now_us(), job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
+            config_name=wanted.config_name, hardware_type=wanted.hardware_type or provider.hardware,
+            command=wanted.request.command, metadata=wanted.metadata,
+        ))  # fmt: skip
+
+    async def claimed(self, wanted: Submission, key: str, id: str) -> str:
+        """The job that a key stands for."""
+        ours, now = Claim(id, wanted.digest), self.desk.clock.now_us()
+        claim = await self.desk.in_thread(lambda: self.desk.book().register.claim(wanted.user or "", key, ours, now))
+        if claim.digest != ours.digest:
+            raise Conflict(f"the key {key!r} was used for another submission", hint=f"that is job {claim.job}; use another key")
+        return claim.job
+
+    async def retry(self, job: Job, restart: str | None = None) -> Job:
+        """A new attempt at a job that is over, from its inputs or from an output of the last one.
+
+        Conflict for a job that is not over, or that was not submitted here; ConfigError for an output that it can't begin from.
+        """
+        if job.status.is_active:
+            raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
+        again = Observation(
+            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
+            metadata=self.desk.provider(job.provider).again(job, self.request(job), restart),
+        )  # fmt: skip
+        with self.held(job.id) as is_ours:
+            if not is_ours:
+                raise Conflict(f"somebody else tries job {job.id} again in this moment")
+            return await self.start(again)
+
+    # -- the steps
+
+    async def start(self, beginning: JobCreated | Observation) -> Job:
+        """Put the beginning on record and take the steps that follow; one of this machine waits. The caller holds the job."""
+        await self.desk.record(beginning)
+        reach("jobs.created")
+        job = (await self.desk.ask(lambda questions: questions.job(beginning.job))).job
+        if job.provider == "local":
+            return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
+        return job if self.desk.provider(job.provider).by_turns else await self.go_on(job)
+
+    async def begin(self, job: Job) -> Job:
+        """Start a job of this machine: its turn has come."""
+        with self.held(job.id) as is_ours:
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is None or fresh.status.is_final or fresh.attempt != job.attempt:
+                return fresh or job
+            provider = await self.desk.identified("local")
+            request = self.request(job)
+            try:
+                if request is None:
+                    raise NotFound(f"nothing is left of what job {job.id} was to run")
+                sight = await provider.submit(job, await provider.prepare(job, request))
+            except (RemoteRejected, ConfigError, NotFound) as error:
+                return await self.desk.observe(
+                    job, "queue", JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()
+                )
+            reach("jobs.after_start")
+            return await self.bind(job, sight)
+
+    async def go_on(self, job: Job) -> Job:
+        """Upload and submit. The caller holds the job."""
+        provider = await self.desk.identified(job.provider)
+        try:
+            return await self.steps(provider, job)
+        except (RemoteRejected, ConfigError, NotFound) as error:
+            now = self.desk.clock.now_us()
+            return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
+
+    async def steps(self, provider: Provider, job: Job) -> Job:
+        """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
+        request = self.request(job) or Request()
+        try:
+            self.desk.health(provider.name).enter()  # before anything is on record: it may not be asked now
+            self.desk.health(provider.name).probing = False
+            if any(map(is_large, request.inputs.values())):
+                job = await self.desk.observe(job, "submit", JobStatus.UPLOADING, raw_status="uploading")
+            async with self.desk.asking(provider):
+                request = await provider.prepare(job, request)
+        except RemoteUnavailable as error:
+            return await self.put_off(job, error)
+        reach("jobs.uploaded")
+        self.keep(job.id, request, "submitted.json")
+        job = await self.desk.observe(job, "submit", raw_status=SUBMITTING)
+        reach("jobs.before_submit")
+        try:
+            async with self.desk.asking(provider):
+                sight = await provider.submit(job, request)
+        except (Throttled, Unreached) as error:
+            return await self.put_off(job, error)
+        except RemoteUnavailable:
+            return await self.find_lost(provider, job)
+        reach("jobs.after_submit")
+        return await self.bind(job, sight)
+
+    async def put_off(self, job: Job, error: RemoteUnavailable) -> Job:
+        """Nothing was submitted: an upload that broke off has failed, anything else waits until the provider can be asked again."""
+        if job.status is JobStatus.UPLOADING and job.raw_status != SUBMITTING:
+            return await self.fail_upload(job, error.message)
+        return await self.desk.observe(job, "submit", raw_status=f"put off: {error.message}")
+
+    async def fail_upload(self, job: Job, reason: str) -> Job:
+        """An upload that broke off."""
+        detail = f"the upload was interrupted, and nothing was submitted: {reason}"
+        return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.desk.clock.now_us())
+
+    async def give_up(self, job: Job) -> None:
+        """A job that has no name at its provider is not to be submitted any more; while somebody is at it, that has to wait."""
+        with self.held(job.id) as is_ours:
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is not None and not self.desk.provider(job.provider).has_heard_of(fresh):
+                reason = "cancelled; whether it runs is not known" if fresh.is_lost else "cancelled before it began"
+                now = self.desk.clock.now_us()
+                await self.desk.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
+
+    async def bind(self, job: Job, sight: Sight) -> Job:
+        """From now on it is known as what the job runs."""
+        provider = self.desk.provider(job.provider)
+        seen = self.desk.dated(provider, job, job.attempt, sight, "submit")
+        if sight.logs:
+            self.desk.logs.keep(job.id, job.attempt, sight.logs)
+        await self.desk.record(seen)
+        return (await self.desk.ask(lambda questions: questions.job(job.id))).job
+
+    async def find_lost(self, provider: Provider, job: Job) -> Job:
+        """Look in the provider's list for what was submitted without an answer. Only if there is exactly one is it that."""
+        request = self.request(job, "submitted.json") or Request()
+        sights: list[Sight] = []
+        cursor = None
+        try:
+            for _ in range(MOST_PAGES):
+                async with self.desk.asking(provider):
+                    page = await provider.page(cursor)
+                sights += page.sights
+                cursor = page.next
+                if cursor is None:
+                    break
+        except RemoteUnavailable:
+            return job  # still on record as being submitted: it is looked for again
+        names = {sight.observation.external_id or "" for sight in sights}
+        taken = await self.desk.ask(lambda questions: submitted_here(questions, job, names))
+        strangers = [sight for sight in sights if sight.observation.external_id not in taken]
+        found = [sight for sight in strangers if is_same(sight, job, request)]
+        if len(found) == 1:
+            return await self.bind(job, found[0])
+        return await self.desk.observe(
+            job, "submit", candidates=[sight.observation.external_id or "" for sight in found], raw_status=SUBMITTING
+        )
+
+    # -- what was cut short
+
+    async def recover(self) -> None:
+        """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
+        jobs = await self.desk.ask(lambda questions: questions.active())
+        for job in jobs:
+            is_waiting = job.external_id is None and not self.is_given_up(job)
+            if is_waiting and self.desk.is_configured(job.provider) and not self.desk.provider(job.provider).by_turns:
+                with suppress(RemoteUnavailable, RemoteRejected):
+                    await self.recover_one(job)
+
+    def is_given_up(self, job: Job) -> bool:
+        """Whether nobody looks any more for what was submitted: there are several, or after a while still none."""
+        return job.is_lost and (bool(job.candidates) or self.desk.clock.now_us() - job.updated > LOOK_US)
+
+    async def recover_one(self, job: Job) -> None:
+        """One job that has no name at its provider yet."""
+        provider = await self.desk.identified(job.provider)
+        if provider.account != job.account or self.desk.health(job.provider).wait_seconds:
+            return
+        with self.held(job.id) as is_ours:
+            fresh = await self.known(job.id) if is_ours else None
+            if fresh is None or fresh.status.is_final or fresh.external_id is not None:
+                return  # somebody else has been at it since we looked
+            job = fresh
+            if job.raw_status == SUBMITTING:
+                await self.find_lost(provider, job)
+            elif job.status is JobStatus.UPLOADING:
+                await self.fail_upload(job, "whoever was at it ended")
+            else:
+                await self.go_on(job)
+
+    def held(self, id: str) -> AbstractContextManager[bool]:
+        """True while we are the ones who take the job's steps."""
+        return held(job_folder(self.desk.settings.dir, id) / "lock")
+
+    # -- what is to be run
+
+    def keep(self, id: str, request: Request, name: str = "request.json") -> None:
+        """Keep what is to be run beside the job, for its owner alone: it may hold secrets."""
+        folder = job_folder(self.files, id)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(folder / name, msgspec.json.encode(request), mode=0o600, durable=True)
+
+    def request(self, job: Job, name: str = "request.json") -> Request | None:
+        """What is to be run; None for a job that was not submitted here."""
+        path: Path = job_folder(self.files, job.id) / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Request)
+        except FileNotFoundError:
+            return None
+
+
+def submitted_here(questions: JobQuestions, job: Job, names: Collection[str]) -> set[str]:
+    """Which of a provider's names belong to jobs that were submitted from here; one that was found may be this one."""
+    known = questions.known(job.provider, job.account, names)
+    jobs = questions.jobs({one.job for one in known.values()})
+    return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
+
+
+def is_same(sight: Sight, job: Job, request: Request) -> bool:
+    """Whether a job of the provider's may be the one that was submitted: by version, inputs and time."""
+    version = job.metadata.get("version")
+    same_version = version is None or sight.observation.metadata.get("version") == version
+    is_later = sight.created is None or sight.created >= job.updated - SLACK_US
+    return same_version and is_later and sight.inputs == request.inputs

@@ -1,0 +1,79 @@
+"""What a target has been told: a file of lines `writer offset`, appended to as alerts are delivered.
+
+An alert is a place in a writer's stream, and a writer's alerts are delivered in their order: the highest offset of each says it
+all. The alerts themselves are in the store; this is all that has to survive.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tasuki.atomic_files import replace_file
+from tasuki.records import AlertRow
+
+__all__ = ["Delivered"]
+
+WORTH_PACKING = 1000
+
+
+class Delivered:
+    """One target's file. Not to be used by two processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offsets: dict[str, int] = {}
+        lines = self.lines()
+        self.is_new = lines is None
+        for line in lines or []:
+            match line.split():
+                case [writer, offset] if offset.isascii() and offset.isdigit():
+                    self.offsets[writer] = max(int(offset), self.offsets.get(writer, -1))
+        if lines is not None and (len(lines) > WORTH_PACKING + 2 * len(self.offsets) or not self.ends_whole):
+            self.pack()
+
+    def lines(self) -> list[str] | None:
+        """The whole lines that there are; None without a file. A torn one at the end is of a process that was killed."""
+        try:
+            text = self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            return None
+        self.ends_whole = text.endswith("\n")
+        return text.splitlines() if self.ends_whole else text.splitlines()[:-1]
+
+    def pack(self) -> None:
+        """Write the file anew, a line per writer."""
+        text = "".join(f"{writer} {offset}\n" for writer, offset in self.offsets.items())
+        replace_file(self.path, f"# writer offset\n{text}".encode(), durable=True)
+
+    def __contains__(self, row: AlertRow) -> bool:
+        writer, offset = place_of(row)
+        return offset <= self.offsets.get(writer, -1)
+
+    def begin(self, rows: Iterable[AlertRow]) -> None:
+        """A new target: what there is already is none of its business."""
+        self.raise_to(rows)
+        self.pack()
+        self.is_new = False
+
+    def add(self, rows: Iterable[AlertRow]) -> None:
+        """These were delivered, or are not to be: on the disk when it returns."""
+        raised = self.raise_to(rows)
+        with self.path.open("ab", buffering=0) as file:
+            file.write("".join(f"{writer} {offset}\n" for writer, offset in raised.items()).encode())
+            os.fsync(file.fileno())
+
+    def raise_to(self, rows: Iterable[AlertRow]) -> dict[str, int]:
+        """Note the highest offset of each writer; returns those of these rows."""
+        raised: dict[str, int] = {}
+        for row in rows:
+            writer, offset = place_of(row)
+            raised[writer] = max(offset, raised.get(writer, -1))
+        for writer, offset in raised.items():
+            self.offsets[writer] = max(offset, self.offsets.get(writer, -1))
+        return raised
+
+
+def place_of(row: AlertRow) -> tuple[str, int]:
+    """Where an alert lies."""
+    writer, _, offset = row.id.partition(":")
+    return writer, int(offset)

@@ -1,0 +1,106 @@
+"""Sending one message to one target: HTTP for webhooks, apprise for the rest."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tasuki import __version__
+from tasuki.alert_targets import Target
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError, RemoteClosed, RemoteUnavailable
+from tasuki.notify.message import Message
+from tasuki.records import AlertLevel
+from tasuki.relay.http_responses import Answer, error_from_answer
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Post", "post_to"]
+
+Post = Callable[[Message], None]
+"""Sends a message. RemoteUnavailable: later; RequestRefused: this one never; RemoteClosed: none until something is put right."""
+
+TIMEOUT_SECONDS = 10.0
+SHOWN_BYTES = 200
+KINDS = {AlertLevel.INFO: "info", AlertLevel.WARN: "warning", AlertLevel.ERROR: "failure"}
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs addresses
+
+
+def post_to(target: Target) -> Post:
+    """What sends to a target. ConfigError for an address that nothing here can send to."""
+    return Webhook(target) if target.is_webhook else Service(target)
+
+
+class Webhook:
+    """Posts the message's body as JSON. Whatever is 2xx is a success."""
+
+    def __init__(self, target: Target) -> None:
+        import httpx  # a sixth of a server's start: only where something is to be delivered
+
+        self.target = target
+        self.failures = (httpx.HTTPError, httpx.InvalidURL)
+        headers = {"User-Agent": f"tasuki/{__version__}"}
+        self.client = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS)
+
+    def __call__(self, message: Message) -> None:
+        """Send it, and read no more of the answer than an error shows."""
+        try:
+            with self.client.stream("POST", self.target.url, json=message.body, headers={"Idempotency-Key": message.id}) as answer:
+                if not answer.is_success:
+                    self.complain(answer)
+        except self.failures as error:
+            said = self.target.without_secrets(str(error)) or type(error).__name__
+            raise RemoteUnavailable(f"{self.target.name} can't be reached: {said}") from None
+
+    def complain(self, answer: "httpx.Response") -> None:
+        """Raise the error that an answer stands for."""
+        content = next(answer.iter_bytes(SHOWN_BYTES), b"")
+        said = self.target.without_secrets(content.decode(errors="replace")).encode()
+        found = error_from_answer(
+            self.target.name, Answer(answer.status_code, said, answer.headers.get("Retry-After")), SYSTEM.now_us()
+        )
+        found.hint = "is its address right? tasuki notify test" if isinstance(found, RemoteClosed) else None
+        raise found
+
+
+class Service:
+    """Hands the message to apprise, which knows a service by the beginning of its address."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        try:
+            import apprise
+        except ImportError as error:
+            raise ConfigError(f"{target.name} needs an extra", hint="pip install 'tasuki[notify]'") from error
+        self.log = logging.getLogger("apprise")
+        self.log.propagate = False  # what it says may name keys
+        self.service = apprise.Apprise()
+        if not self.service.add(target.url):
+            raise ConfigError(f"apprise can do nothing with {target.name}", hint="github.com/caronc/apprise lists what it knows")
+
+    def __call__(self, message: Message) -> None:
+        """Send it. What apprise says of a failure is all that there is to know of it."""
+        said = Said()
+        self.log.addHandler(said)
+        try:
+            sent = self.service.notify(title=message.title, body=message.text, notify_type=KINDS[message.level])
+        finally:
+            self.log.removeHandler(said)
+        if not sent:
+            why = self.target.without_secrets(said.last or "it does not say why")
+            raise RemoteUnavailable(f"{self.target.name} did not take it: {why}")
+
+
+class Said(logging.Handler):
+    """The last complaint that this thread made."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.thread = threading.get_ident()
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One more."""
+        if record.thread == self.thread:
+            self.last = record.getMessage()

@@ -1,0 +1,154 @@
+"""The way to a server over HTTP, with nothing but the standard library: it runs inside training processes."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError, RemoteUnavailable
+from tasuki.failpoints import reach
+from tasuki.records import Item, Replicate, Replicated
+from tasuki.relay.http_responses import Answer, TimelyResponse, error_from_answer, set_timeout
+from tasuki.remotes import Key
+
+__all__ = ["PROTOCOL", "HttpTransport", "Token", "authorization", "remote_url"]
+
+PROTOCOL = "1"
+MESSAGEPACK = "application/msgpack"
+REQUEST_SECONDS = 30.0
+Token = str | Key | None
+"""A token, or what says which one it is now."""
+LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Replicated).decode
+
+
+def remote_url(remote: str) -> SplitResult:
+    """A server's address, checked. ConfigError for what can't be one."""
+    wrong = ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
+    try:
+        url = urlsplit(remote)
+        host, port = (url.hostname or "").encode("idna"), url.port
+    except ValueError as error:
+        raise wrong from error
+    if url.scheme not in {"http", "https"} or not host or port == 0:
+        raise wrong
+    return url
+
+
+def authorization(token: Token) -> dict[str, str]:
+    """The header that shows a token; none without one. ConfigError, which does not show it, for what can't be one."""
+    shown = token() if callable(token) else token
+    if shown and not (shown.isascii() and shown.isprintable()):
+        raise ConfigError("the token has characters that no token has", hint="is it TASUKI_TOKEN, or the file credentials?")
+    return {"Authorization": f"Bearer {shown}"} if shown else {}
+
+
+def lines(headers: Mapping[str, str]) -> str:
+    """Headers as a request has them."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+
+class HttpTransport:
+    """One connection, kept open between requests. Not to be shared by threads."""
+
+    def __init__(
+        self, remote: str, *, token: Token = None, timeout_seconds: float = REQUEST_SECONDS, clock: Clock = SYSTEM
+    ) -> None:
+        self.url = remote_url(remote)
+        self.token = token
+        self.clock = clock
+        headers = {"Host": self.url.netloc.rpartition("@")[2], "Content-Type": MESSAGEPACK, "Accept": MESSAGEPACK}
+        headers["Tasuki-Protocol"] = PROTOCOL
+        self.head = f"POST {self.url.path.rstrip('/')}/api/v1/replicate HTTP/1.1\r\n{lines(headers)}"
+        self.timeout_seconds = timeout_seconds
+        self.tls = ssl.create_default_context() if self.url.scheme == "https" else None
+        self.connection: http.client.HTTPConnection | None = None
+
+    def replicate(self, items: Sequence[Item]) -> Replicated:
+        """One request. RemoteUnavailable if it may succeed later, RemoteRejected if not."""
+        try:
+            answer = self.post(encode(Replicate(items=list(items))))
+        except (OSError, http.client.HTTPException) as error:
+            raise RemoteUnavailable(f"{self.shown} can't be reached: {reason_of(error)}") from error
+        reach("relay.after_reply")
+        return self.answer(answer, {item.writer for item in items})
+
+    def post(self, body: bytes) -> Answer:
+        """Send a body and read the answer. A connection that the server has closed since the last time is made anew."""
+        reused = self.connection is not None
+        try:
+            self.ask(body)
+            reach("relay.after_send")
+            return self.heard()
+        except ConnectionError:  # which a server that hangs up without an answer is, too
+            self.close()
+            if not reused:
+                raise
+        except BaseException:
+            self.close()
+            raise
+        return self.post(body)
+
+    def ask(self, body: bytes) -> None:
+        """Send a request in one piece: http.client sends the head and the body apart, and each costs a training thread a pause."""
+        connection = self.connected()
+        set_timeout(connection.sock, self.timeout_seconds)
+        head = f"{self.head}{lines(authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
+        connection.sock.sendall(head.encode("latin-1") + body)
+
+    def heard(self) -> Answer:
+        """The answer to what was sent."""
+        with closing(TimelyResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
+            response.begin()
+            content = response.read(LONGEST_ANSWER_BYTES)
+            if response.length:
+                raise http.client.IncompleteRead(content, response.length)
+        if response.will_close:
+            self.close()
+        return Answer(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))
+
+    @property
+    def shown(self) -> str:
+        """The address without the password that it may hold."""
+        return self.url._replace(netloc=self.url.netloc.rpartition("@")[2]).geturl()
+
+    def answer(self, answer: Answer, writers: set[str]) -> Replicated:
+        """What the server says, if it is a server of ours that says it and it names every item."""
+        if not 200 <= answer.status < 300:
+            raise error_from_answer(self.shown, answer, self.clock.now_us())
+        try:
+            said = decode(answer.content)
+        except msgspec.DecodeError as error:
+            raise RemoteUnavailable(f"{self.shown} answered something else than tasuki does: {error}") from error
+        if missing := writers - {reply.writer for reply in said.items}:
+            raise RemoteUnavailable(f"{self.shown} did not name {len(missing)} of the items it was sent")
+        return said
+
+    def connected(self) -> http.client.HTTPConnection:
+        """The connection, made if there is none."""
+        if self.connection is None:
+            host, port = self.url.hostname or "", self.url.port
+            if self.tls is not None:
+                self.connection = http.client.HTTPSConnection(host, port, timeout=self.timeout_seconds, context=self.tls)
+            else:
+                self.connection = http.client.HTTPConnection(host, port, timeout=self.timeout_seconds)
+            self.connection.connect()
+            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self.connection
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+
+def reason_of(error: Exception) -> str:
+    """An error's text, or its name where it has none."""
+    return str(error) or type(error).__name__

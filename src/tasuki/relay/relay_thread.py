@@ -1,0 +1,206 @@
+"""The relay thread of a process: sends what its runs record, at its own pace, and never gets in their way.
+
+It learns of new records by looking at the size of the journal, 25 times a second while there are none: logging tells it nothing and
+waits for nothing. Each time it wakes, or comes back from the disk or the network, it takes the interpreter from a busy training
+thread, which costs that a tenth of a millisecond, however little is done: so it wakes seldom and does much at a time.
+"""
+
+import logging
+import threading
+from contextlib import closing
+from queue import Empty, SimpleQueue
+from typing import TypedDict
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import RemoteError
+from tasuki.failpoints import reach
+from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.http_transport import HttpTransport
+from tasuki.relay.process_source import Outgoing
+from tasuki.relay.sender import Round, Sender
+from tasuki.relay.state.remote_state import Kept
+from tasuki.relay.stop_listener import Listener
+from tasuki.remotes import Key
+
+__all__ = ["Relay", "Sent"]
+
+LOOK_SECONDS = 0.04
+PACE_SECONDS = 1.0
+COUNTED_BYTES_A_SECOND = 20e6
+CARE_SECONDS = 1.0
+log = logging.getLogger("tasuki.relay")
+
+
+class Sent(TypedDict):
+    """Records acknowledged since the last such report, and records that are not acknowledged yet."""
+
+    sent: int
+    pending: int
+
+
+class Relay:
+    """One thread that owns one sender. Start it, ask it to hurry, stop it. `key` says which one is good now."""
+
+    def __init__(
+        self,
+        source: Outgoing,
+        transport: HttpTransport,
+        kept: Kept,
+        *,
+        listener: Listener,
+        key: Key,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        self.source = source
+        self.remote = source.remote
+        self.transport = transport
+        self.standing = kept.standing
+        self.sender = Sender(source, transport, kept.acks, kept.aside, clock=clock)
+        self.listener = listener
+        self.key = key
+        self.known_key = key()
+        self.clock = clock
+        self.patience = Patience()
+        self.care_at = 0.0
+        self.restarts = 0
+        self.thread: threading.Thread | None = None
+        self.stopping = False
+        self.bell: SimpleQueue[None] = SimpleQueue()  # unlike an Event, it may be rung in a signal handler
+        self.hurry = 0
+        self.hurried = 0
+        self.sent = 0
+        self.reported = 0
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        if self.thread is None or not self.thread.is_alive():
+            self.stopping = False
+            self.thread = threading.Thread(target=self.run, name="tasuki-relay", daemon=True)
+            self.thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end after what it does now."""
+        self.stopping = True
+        self.bell.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait so long for its end, if it was stopped."""
+        if self.thread is not None and self.stopping:
+            self.thread.join(seconds)
+
+    def watch(self) -> None:
+        """Start the thread again if it has died: another thread looks after it."""
+        if self.thread is not None and not self.thread.is_alive() and not self.stopping:
+            self.restarts += 1
+            log.error("the relay to %s has died and is started again", self.remote)
+            self.start()
+
+    def drain(self, deadline: float) -> Sent:
+        """Wait until everything recorded so far is acknowledged; says what was and what was not.
+
+        It ends at the deadline (of the clock's `monotonic`): as much time as it takes to count what was not is kept for that.
+        """
+        with closing(self.source.beside()) as files:
+            if not self.wait(deadline - self.counting_seconds(files)):
+                self.wait(deadline - self.counting_seconds(files))  # there may be less to count by now
+            pending = self.sender.pending(files)
+        sent, self.reported = self.sent - self.reported, self.sent
+        return Sent(sent=sent, pending=pending)
+
+    def counting_seconds(self, files: Outgoing) -> float:
+        """How long it takes to count what is not acknowledged, about."""
+        return sum(stream.size - start for stream, start in self.sender.unacknowledged(files)) / COUNTED_BYTES_A_SECOND
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until everything recorded so far is acknowledged; False when the time (of the clock's `monotonic`) has come."""
+        self.source.look_around_soon()
+        self.hurry += 1
+        wanted = self.hurry
+        self.bell.put(None)
+        while self.hurried < wanted and self.clock.monotonic() < deadline and self.thread is not None:
+            if self.stopping or self.patience.health is Health.PAUSED:
+                break
+            self.clock.sleep(LOOK_SECONDS / 8)
+        return self.hurried >= wanted
+
+    def run(self) -> None:
+        """The thread's rounds, until stopped."""
+        while not self.stopping:
+            wanted = self.hurry
+            try:
+                reach("relay.round")
+                said = self.sender.once()
+                self.note_success(said, wanted)
+                self.listener.obey(said.control)
+                seconds = self.pace(said)
+            except RemoteError as error:
+                seconds = self.back_off(error)
+            except Exception as error:
+                log.exception("the relay to %s goes on after an error", self.remote)
+                seconds = self.back_off(error)
+            self.rest(seconds)
+        self.listener.stop()
+        self.transport.close()
+        self.source.close()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep until the time is over or the bell rings; only for a look's time while somebody waits.
+
+        A wait that the remote has asked for is kept, whoever rings, until there is a new key.
+        """
+        until = self.clock.monotonic() + seconds
+        while not self.take_care() and not self.stopping and (left := until - self.clock.monotonic()) > 0:
+            keeps_away = self.patience.asked or self.patience.health is Health.PAUSED
+            hurries = self.hurried != self.hurry and not keeps_away
+            try:
+                self.bell.get(timeout=min(left, LOOK_SECONDS if hurries else CARE_SECONDS))
+            except Empty:
+                if hurries:
+                    return
+            else:
+                if not keeps_away:
+                    return
+
+    def take_care(self) -> bool:
+        """Once a second: listen to the server, or see whether there is a new key; True if there is."""
+        if self.clock.monotonic() < self.care_at:
+            return False
+        self.care_at = self.clock.monotonic() + CARE_SECONDS
+        self.standing.succeeded(self.patience.health, False, restarts=self.restarts)
+        if self.patience.health is Health.OK:
+            self.listener.look()
+        if self.patience.health is not Health.PAUSED:
+            return False
+        before, self.known_key = self.known_key, self.key()
+        return before != self.known_key
+
+    def note_success(self, said: Round, wanted: int) -> None:
+        """Count what arrived; when nothing is left to say, who waits for that may go on."""
+        self.sent += said.records
+        if said.items:
+            if self.patience.failures:
+                log.warning("%s is back", self.remote)
+            self.patience.succeeded()
+        self.standing.succeeded(self.patience.health, said.items > 0, restarts=self.restarts)
+        if self.standing.standing.backlog:
+            self.standing.waiting(self.sender.pending())
+        if said.items == 0:
+            self.hurried = wanted
+
+    def pace(self, said: Round) -> float:
+        """How long to rest: until the next look if there was nothing to say or only questions were asked; after records have been
+        sent, a second, unless more of them are waiting in bulk, or as long as the server asks for.
+        """
+        waiting = bool(self.sender.open_routes())
+        if not said.items or (waiting and not said.records):
+            return LOOK_SECONDS
+        return max(0.0 if waiting else PACE_SECONDS, said.next_after_ms / 1000)
+
+    def back_off(self, error: Exception) -> float:
+        """How long to wait after a failure; it is told once, and noted for `tasuki doctor`."""
+        if not self.patience.failures:
+            log.warning("records for %s stay here for now: %s", self.remote, error)
+        seconds = self.patience.failed(error)
+        self.standing.failed(self.patience.health, str(error), self.patience.failures, secret=self.known_key)
+        self.standing.waiting(self.sender.pending())
+        return seconds

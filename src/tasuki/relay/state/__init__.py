@@ -1,0 +1,1 @@
+"""Per-remote files of a data folder: acknowledgements, dead letters, and status."""

@@ -1,0 +1,125 @@
+"""What a remote has acknowledged: `acks/<remote>.log`, append-only lines that any number of processes add to.
+
+    <writer> <offset> <crc> <sealed 0|1> [<writer there> <our offset where that one begins>]
+    boot <boot id of the server that said all that follows>
+    at <writer> <when its stream was first known to be there as a whole, in microseconds UTC>
+
+They only save questions: a line that is lost, torn or old costs one more question to the server, never a record.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.atomic_files import replace_file
+from tasuki.clock import SYSTEM
+from tasuki.records import Position
+
+__all__ = ["Ack", "FileAcks", "acks_path", "remote_file"]
+
+log = logging.getLogger("tasuki.relay")
+
+
+class Ack(NamedTuple):
+    """How far one of our streams has come on the other side, and under which name it goes there from which offset of ours."""
+
+    position: Position
+    sealed: bool
+    remote_writer: str
+    start: int
+
+
+class FileAcks:
+    """One remote's file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.acks: dict[str, Ack] = {}
+        self.boot_id: str | None = None
+        self.stored: dict[str, int] = {}
+        """When each stream was first known to be there as a whole."""
+        self.unwritable = False
+        if path.exists():
+            for line in path.read_text(errors="replace").splitlines():
+                self.read(line.split())
+
+    def read(self, words: list[str]) -> None:
+        """Take in one line; what is no whole line is passed over."""
+        match words:
+            case ["boot", boot_id]:
+                if boot_id != self.boot_id:
+                    self.boot_id, self.acks = boot_id, {}
+            case ["at", writer, time] if time.isdigit():
+                self.stored.setdefault(writer, int(time))
+            case [writer, offset, crc, "0" | "1" as sealed, *rest] if len(rest) in {0, 2} and (offset + crc).isdigit():
+                remote_writer, start = rest or (writer, "0")
+                if start.isdigit():
+                    self.acks[writer] = Ack(Position(int(offset), int(crc)), sealed == "1", remote_writer, int(start))
+
+    def note(self, writer: str, ack: Ack) -> None:
+        """Keep how far a stream has come."""
+        if self.acks.get(writer) != ack:
+            self.acks[writer] = ack
+            if ack.sealed and writer not in self.stored:
+                self.stored[writer] = SYSTEM.now_us()
+                self.add(f"at {writer} {self.stored[writer]}")
+            self.add(line_of(writer, ack))
+
+    def note_boot(self, boot_id: str) -> None:
+        """The server has started anew: what it said before may no longer be so."""
+        self.boot_id, self.acks = boot_id, {}
+        self.add(f"boot {boot_id}")
+
+    def add(self, line: str) -> None:
+        """Append one line in one write; where the disk takes none, questions are all that it costs."""
+        try:
+            self.write(f"{line}\n".encode())
+        except OSError as error:
+            if not self.unwritable:
+                log.warning("what was acknowledged can't be noted, and will be asked for again: %s", error)
+            self.unwritable = True
+
+    def write(self, line: bytes) -> None:
+        """Append one line."""
+        try:
+            descriptor = self.open()
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = self.open()
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def open(self) -> int:
+        """The file, open for appending: anew each time, since it may have been replaced."""
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def compact(self, writers: Collection[str]) -> None:
+        """Keep a line for each of some streams alone. What others add meanwhile may be lost: it costs a question."""
+        lines = [] if self.boot_id is None else [f"boot {self.boot_id}"]
+        lines += [f"at {writer} {time}" for writer, time in self.stored.items() if writer in writers]
+        lines += [line_of(writer, ack) for writer, ack in self.acks.items() if writer in writers]
+        if self.path.exists():
+            replace_file(self.path, "".join(f"{line}\n" for line in lines).encode(), mode=0o600)
+
+
+def line_of(writer: str, ack: Ack) -> str:
+    """How far a stream has come, as the file says it."""
+    moved = "" if ack.remote_writer == writer else f" {ack.remote_writer} {ack.start}"
+    return f"{writer} {ack.position.offset} {ack.position.crc} {int(ack.sealed)}{moved}"
+
+
+def acks_path(folder: Path, remote: str) -> Path:
+    """Where a remote's acknowledgements are kept in a data folder."""
+    return remote_file(folder / "acks", remote, ".log")
+
+
+def remote_file(folder: Path, remote: str, suffix: str) -> Path:
+    """A remote's file among those of others."""
+    slug = re.sub(r"[^a-z0-9]+", "-", remote.lower().split("://")[-1].rpartition("@")[2])[:40].strip("-")
+    return folder / f"{slug}-{hashlib.sha256(remote.encode()).hexdigest()[:8]}{suffix}"

@@ -1,0 +1,124 @@
+"""How it stands with a remote, on disk: `relay/<remote>.json` for other processes, `sync-errors.log` for people."""
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from tasuki.atomic_files import replace_file
+from tasuki.clock import SYSTEM, Clock, datetime_from_us
+from tasuki.relay.backoff import Health
+from tasuki.relay.state.acks import remote_file
+
+__all__ = ["ALERTS_FILE", "ERRORS_FILE", "Standing", "StandingFile", "standing_path", "standings"]
+
+ERRORS_FILE = "sync-errors.log"
+ALERTS_FILE = "alerts.log"
+LARGE_BACKLOG, SMALL_BACKLOG = 1000, 800
+KEPT_BYTES = 1024 * 1024
+EVERY_US = 10_000_000
+log = logging.getLogger("tasuki.relay")
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that wrote last knows of a remote. Times are microseconds UTC."""
+
+    remote: str
+    pid: int = 0
+    seen: int = 0
+    health: Health = Health.OK
+    last_success: int | None = None
+    last_error: str | None = None
+    last_error_at: int | None = None
+    attempts: int = 0
+    restarts: int = 0
+    backlog: bool = False
+    """There were more than 1000 records pending, and have not been fewer than 800 since."""
+    pending: int = 0
+    """How many were, when last counted."""
+
+
+decode = msgspec.json.Decoder(Standing).decode
+
+
+class StandingFile:
+    """One remote's file, written when something has changed, and every five seconds else."""
+
+    def __init__(self, folder: Path, remote: str, *, clock: Clock = SYSTEM) -> None:
+        self.folder = folder
+        self.path = standing_path(folder, remote)
+        self.clock = clock
+        self.standing = read_standing(self.path) or Standing(remote=remote)
+        self.last_success = self.standing.last_success
+
+    def succeeded(self, health: Health, answered: bool, *, restarts: int = 0) -> None:
+        """The remote has answered as it should, or nothing was to be said to it."""
+        now = self.clock.now_us()
+        if answered:
+            self.last_success = now
+        if self.standing.health is not health or not 0 <= now - self.standing.seen < EVERY_US:
+            attempts = 0 if health is Health.OK else self.standing.attempts
+            self.change(health=health, last_success=self.last_success, attempts=attempts, restarts=restarts)
+
+    def failed(self, health: Health, error: str, attempts: int, *, secret: str | None = None) -> None:
+        """It has not. What pauses it is said loudly, once for each reason."""
+        error = error.replace(secret, "***") if secret else error
+        before = self.standing
+        self.change(health=health, last_error=error, last_error_at=self.clock.now_us(), attempts=attempts)
+        if health is Health.PAUSED and (before.health, before.last_error) != (health, error):
+            log.error("nothing is sent to %s until this is put right: %s", self.standing.remote, error)
+            self.tell(ERRORS_FILE, error)
+
+    def waiting(self, pending: int) -> None:
+        """So many records are not acknowledged: one alert when they are too many, another when they are few again."""
+        before = self.standing.backlog
+        backlog = pending >= SMALL_BACKLOG if before else pending > LARGE_BACKLOG
+        if (backlog, pending) != (before, self.standing.pending):
+            self.change(backlog=backlog, pending=pending)
+        if backlog != before:
+            self.tell(ALERTS_FILE, f"{pending} records are pending{'' if backlog else ': no longer many'}")
+
+    def tell(self, name: str, text: str) -> None:
+        """A line for people, in a file of the folder; on a full disk it is only in the log."""
+        try:
+            self.add_line(self.folder / name, text)
+        except OSError as error:
+            log.warning("%s can't be written (%s): %s", name, error, text)
+
+    def add_line(self, path: Path, text: str) -> None:
+        """Append a line; the file begins anew when it has a mebibyte."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(descriptor).st_size > KEPT_BYTES:
+                os.ftruncate(descriptor, 0)
+            when = datetime_from_us(self.clock.now_us()).isoformat(timespec="seconds")
+            os.write(descriptor, f"{when} {self.standing.remote} {' '.join(text.split())}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    def change(self, **changes: object) -> None:
+        """Write what holds now, as a whole. A folder that can't be written keeps what it says."""
+        self.standing = msgspec.structs.replace(self.standing, pid=os.getpid(), seen=self.clock.now_us(), **changes)
+        with suppress(OSError):
+            replace_file(self.path, msgspec.json.encode(self.standing))
+
+
+def standing_path(folder: Path, remote: str) -> Path:
+    """Where a remote's file lies in a data folder."""
+    return remote_file(folder / "relay", remote, ".json")
+
+
+def read_standing(path: Path) -> Standing | None:
+    """What a file says; nothing if there is none, or one of another version."""
+    try:
+        return decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def standings(folder: Path) -> list[Standing]:
+    """All remotes that a folder was ever sent to, by address."""
+    found = (read_standing(path) for path in sorted((folder / "relay").glob("*.json")))
+    return sorted((standing for standing in found if standing), key=lambda standing: standing.remote)

@@ -1,0 +1,118 @@
+"""What a server has to say to the processes that send to it: an idle relay listens for it, on a connection of its own.
+
+It blocks nobody: the request is sent, and the answer read once its beginning is there.
+"""
+
+import http.client
+import logging
+import select
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import RemoteError
+from tasuki.journal import write_control
+from tasuki.records import Control, Listening, Replicate
+from tasuki.relay.backoff import Patience
+from tasuki.relay.http_transport import HttpTransport, Token
+
+__all__ = ["Listener"]
+
+WAIT_SECONDS = 25.0
+CONNECT_SECONDS = 5.0
+SILENT_SECONDS = 60.0
+MOST_RUNS = 1000
+log = logging.getLogger("tasuki.relay")
+
+
+class Listener:
+    """One long poll after the other, looked at by the relay between its rounds.
+
+    `runs` says which attempts this process makes now, and `told` hears what is wanted of them, each once; whoever else makes the
+    same run (a forked worker) finds it in the data folder.
+    """
+
+    def __init__(
+        self,
+        remote: str,
+        folder: Path,
+        key: Token = None,
+        *,
+        runs: Callable[[], list[Listening]] = list,
+        told: Callable[[Control], None] = lambda _: None,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        self.folder = folder
+        self.transport = HttpTransport(remote, token=key, timeout_seconds=CONNECT_SECONDS, clock=clock)
+        self.runs = runs
+        self.told = told
+        self.clock = clock
+        self.patience = Patience()
+        self.asked: list[Listening] = []
+        self.asked_at: float | None = None
+        self.next_at = clock.monotonic()
+        self.obeyed: set[tuple[str, str]] = set()
+
+    def look(self) -> None:
+        """Take in the answer if it is there; ask if nothing is asked, or other runs are made than were asked for."""
+        try:
+            if self.asked_at is not None:
+                self.listen(self.asked_at)
+            wanted = self.wanted()
+            if self.asked_at is not None and wanted != self.asked:
+                self.stop()
+            if self.asked_at is None and wanted and self.clock.monotonic() >= self.next_at:
+                self.ask(wanted)
+        except (OSError, http.client.HTTPException, RemoteError) as error:
+            self.stop()
+            self.next_at = self.clock.monotonic() + max(self.patience.failed(error), 1.0)
+
+    def wanted(self) -> list[Listening]:
+        """The attempts of which nothing has been heard yet."""
+        return [run for run in self.runs() if (run.run, run.attempt) not in self.obeyed][:MOST_RUNS]
+
+    def ask(self, runs: list[Listening]) -> None:
+        """Begin to listen."""
+        self.transport.ask(msgspec.msgpack.encode(Replicate(wait_s=WAIT_SECONDS, listening=runs)))
+        self.asked, self.asked_at = runs, self.clock.monotonic()
+
+    def listen(self, asked_at: float) -> None:
+        """The answer, if it is there. TimeoutError if it should have come long ago."""
+        if self.has_answered():
+            self.hear()
+        elif self.clock.monotonic() > asked_at + SILENT_SECONDS:
+            raise TimeoutError("no answer")
+
+    def has_answered(self) -> bool:
+        """Whether the answer begins."""
+        poll = select.poll()
+        poll.register(self.transport.connected().sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def hear(self) -> None:
+        """The answer."""
+        answer = self.transport.answer(self.transport.heard(), set())
+        self.asked_at = None
+        self.next_at = self.clock.monotonic() + answer.next_after_ms / 1000
+        self.patience.succeeded()
+        self.obey(answer.control)
+
+    def obey(self, said: Iterable[Control]) -> None:
+        """Pass on what is wanted of the attempts that this process makes."""
+        ours = {(run.run, run.attempt) for run in self.wanted()}
+        for control in said:
+            key = (control.run, control.attempt)
+            if key in ours - self.obeyed:
+                self.obeyed.add(key)
+                self.told(control)
+                try:
+                    write_control(self.folder, control)
+                except OSError as error:
+                    log.warning("the request to run %s can't be left in %s: %s", control.run, self.folder, error)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self.asked_at = None
+        self.transport.close()

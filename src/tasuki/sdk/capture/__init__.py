@@ -1,0 +1,1 @@
+"""Facts recorded with a run: git checkout, environment, machine, and system metrics."""

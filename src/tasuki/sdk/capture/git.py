@@ -1,0 +1,93 @@
+"""What git knows of the code that runs: the commit, from its own files; the uncommitted changes, by asking it in the background."""
+
+import os
+import select
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.clock import SYSTEM
+from tasuki.sdk.capture.redact import redacted
+
+__all__ = ["Checkout", "find_checkout"]
+
+LONGEST_DIFF_BYTES = 100_000
+DEADLINE_SECONDS = 5.0
+READ_BYTES = 65_536
+DIFF = ["git", "--no-optional-locks", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"]
+
+
+class Checkout(NamedTuple):
+    """A working tree, and the folder in which git keeps what belongs to it."""
+
+    root: Path
+    git: Path
+
+    def head(self) -> dict[str, str]:
+        """The commit, and the branch if there is one: without a process, in a tenth of a millisecond."""
+        try:
+            head = (self.git / "HEAD").read_text().strip()
+            if not head.startswith("ref: "):
+                return {"commit": head}
+            ref = head.removeprefix("ref: ")
+            commit = self.commit_of(ref)
+        except (OSError, UnicodeDecodeError):
+            return {}
+        return {"branch": ref.removeprefix("refs/heads/")} | ({"commit": commit} if commit else {})
+
+    def commit_of(self, ref: str) -> str | None:
+        """The commit that a name stands for; None where nothing is committed yet."""
+        common = self.git
+        with suppress(FileNotFoundError):  # a further working tree shares the names
+            common = self.git / (self.git / "commondir").read_text().strip()
+        for folder in (self.git, common):
+            with suppress(FileNotFoundError):
+                return (folder / ref).read_text().strip()
+        with suppress(FileNotFoundError):
+            for line in (common / "packed-refs").read_text().splitlines():
+                if line.endswith(f" {ref}"):
+                    return line.partition(" ")[0]
+        return None
+
+    def diff(self) -> str:
+        """The uncommitted changes without secrets, or as much of them as may be kept; nothing if git takes too long."""
+        try:
+            process = subprocess.Popen(
+                DIFF, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError:  # there is no git
+            return ""
+        with process:
+            assert process.stdout is not None
+            data = read_within(process.stdout.fileno(), LONGEST_DIFF_BYTES + 1, DEADLINE_SECONDS)
+            process.kill()
+        text = redacted(data[:LONGEST_DIFF_BYTES].decode(errors="replace"))
+        return f"{text}\n(cut: the changes are longer)\n" if len(data) > LONGEST_DIFF_BYTES else text
+
+
+def read_within(descriptor: int, limit_bytes: int, seconds: float) -> bytes:
+    """What comes until the end, the limit or the deadline; nothing if that was the deadline."""
+    deadline = SYSTEM.monotonic() + seconds
+    data = b""
+    while len(data) < limit_bytes:
+        left = deadline - SYSTEM.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            return b""
+        part = os.read(descriptor, min(READ_BYTES, limit_bytes - len(data)))
+        if not part:
+            break
+        data += part
+    return data
+
+
+def find_checkout(folder: Path) -> Checkout | None:
+    """The working tree that a folder is in."""
+    for root in (folder, *folder.parents):
+        path = root / ".git"
+        with suppress(OSError):
+            if path.is_dir():
+                return Checkout(root, path)
+            if path.is_file():
+                return Checkout(root, root / path.read_text().strip().removeprefix("gitdir: "))
+    return None

@@ -1,0 +1,1 @@
+"""Query recorded runs from Python."""

@@ -1,0 +1,222 @@
+"""Asking from Python: `tasuki.Api()`, and which project is meant when none is named."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from tasuki.client.open_query import open_query
+from tasuki.clock import us_from_datetime
+from tasuki.errors import ConfigError
+from tasuki.journal import project_name
+from tasuki.records import AlertRow, Change, FileRow, Overview, RunRow, Status
+from tasuki.sdk.query.comparison import Comparison, Ranked, best, compare, top_of
+from tasuki.sdk.query.wait import STALLED_AFTER, Waited, parse_until, wait
+from tasuki.sdk.value_conversion import alert_level
+from tasuki.settings import load, this_user
+from tasuki.store import Ledger, Query, Series, Stoppable
+
+__all__ = ["Api", "ApiRun", "chosen_project"]
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What holds a file or a connection."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Api:
+    """Answers about what was recorded, in the data folder or on a server; a `with` block, or `close()`, closes it.
+
+    `target`: the address of a server, or its name among `tasuki remote list`; one that can't be reached raises RemoteUnavailable.
+    `dir`: the data folder (else TASUKI_DIR). `query`: something else to ask, already open.
+    """
+
+    def __init__(self, target: str | None = None, *, dir: str | None = None, query: Ledger | None = None) -> None:
+        settings = load(dir=dir)
+        self.default_project = settings.project
+        self.query = query or open_query(target, settings)
+        self.opened = query is None
+
+    def projects(self) -> list[str]:
+        """The names of all projects, sorted."""
+        return [row.name for row in self.query.projects()]
+
+    def runs(self, project: str | None = None) -> list["ApiRun"]:
+        """A project's runs, the oldest first. NotFound if there is no such project.
+
+        No project: the one of TASUKI_PROJECT, else the only one there is; ConfigError if that is not clear.
+        """
+        return [ApiRun(self.query, row) for row in self.query.runs(self.chosen(project))]
+
+    def run(self, ref: str, project: str | None = None) -> "ApiRun":
+        """One run, by its id, a unique beginning of it, or a name that no other run of the project has. NotFound, Conflict."""
+        return ApiRun(self.query, self.query.run(self.chosen(project), ref))
+
+    def alerts(
+        self,
+        project: str | None = None,
+        run: str | None = None,
+        reason: str | None = None,
+        *,
+        level: str | None = None,
+        since: str | datetime | None = None,
+    ) -> list[AlertRow]:
+        """Alerts in the order in which they arrived: of a project, or of one run of it (by id or name).
+
+        `reason`: only those that carry it; `level`: only of this level or a louder one; `since`: only later than a time, or than
+        the alert of an id: who goes on from the last one they have seen misses none and gets none twice.
+        """
+        chosen = self.chosen(project)
+        run_id = self.query.run(chosen, run).id if run else None
+        loudness = None if level is None else alert_level(level)
+        behind = us_from_datetime(since) if isinstance(since, datetime) else since
+        return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=loudness)
+
+    def best(self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last") -> list[Ranked]:
+        """The best runs by a metric, the best first: each with `rank`, `run`, `value`, `step` and `summary`. NotFound.
+
+        `mode`: "min" if less is better, "max" if more is; `by`: the last value of each run, its least ("min") or greatest ("max").
+        """
+        return best(self.query, self.chosen(project), metric, top_of(top, mode, by))
+
+    def compare(self, runs: Sequence[str], project: str | None = None, *, metrics: Sequence[str] | None = None) -> Comparison:
+        """Runs side by side: `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. NotFound."""
+        return compare(self.query, self.chosen(project), runs, metrics)
+
+    def summary(self, project: str | None = None) -> Overview:
+        """A project at a glance: runs by status, the range of each metric, alerts by level. NotFound."""
+        return self.query.overview(self.chosen(project))
+
+    def wait(
+        self,
+        run: str,
+        project: str | None = None,
+        *,
+        until: str | None = None,
+        timeout: timedelta | None = None,
+        stalled_after: timedelta = STALLED_AFTER,
+    ) -> Waited:
+        """Wait until any value that a run has logged satisfies a condition like "val/acc>0.97"; without one, until it has finished.
+
+        `outcome` of what it returns is "true"; or "ended" (otherwise), "stalled" (nothing was logged for so long), "timeout".
+        """
+        condition = None if until is None else parse_until(until)
+        return wait(self.query, self.chosen(project), run, until=condition, timeout=timeout, stalled_after=stalled_after)
+
+    def chosen(self, project: str | None) -> str:
+        """The project that is meant."""
+        return chosen_project(self.query, project or self.default_project)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self.opened and isinstance(self.query, Closable):
+            self.query.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+class ApiRun:
+    """A run as it was when it was listed. `status`, metrics and alerts are asked for anew each time."""
+
+    def __init__(self, query: Ledger, row: RunRow) -> None:
+        self.query = query
+        self.seen(row)
+
+    def seen(self, row: RunRow) -> None:
+        """The run as it is now known."""
+        self.row = row
+        self.id = row.id
+        self.name = row.name
+        self.project = row.project
+        self.group = row.group
+        self.tags = row.tags
+        self.notes = row.notes
+        self.config = row.config
+
+    def __repr__(self) -> str:
+        return f"ApiRun(project={self.project!r}, name={self.name!r}, id={self.id!r})"
+
+    @property
+    def status(self) -> Status:
+        """What is known of the run now: running, finished, failed or crashed; equal to these strings."""
+        return self.query.run(self.project, self.id).status
+
+    def metrics(self) -> list[str]:
+        """The names of the metrics that the run has logged, sorted."""
+        return sorted(summary.metric for summary in self.query.summaries(self.project, runs=[self.id]))
+
+    def final_metrics(self) -> dict[str, float]:
+        """The last value of each metric, by one question."""
+        summaries = self.query.summaries(self.project, runs=[self.id])
+        return {summary.metric: math.nan if summary.last is None else summary.last for summary in summaries}
+
+    def history(self, metric: str | None = None) -> list[dict[str, Any]]:
+        """What was logged: `{"step": int, "time": seconds since 1970 UTC (float), "metrics": {name: value}}`, by step and time.
+
+        With `metric`: only the calls that logged it, and only its value.
+        """
+        rows = self.query.history(self.project, self.id, metric)
+        return [{"step": row.step, "time": row.time / 1_000_000, "metrics": row.metrics} for row in rows]
+
+    def series(self, metric: str) -> Series:
+        """One metric as numpy arrays: `steps` and `times` (int64, microseconds since 1970 UTC), `values` (float64). NotFound."""
+        return self.query.series(self.project, self.id, metric)
+
+    def alerts(self) -> list[AlertRow]:
+        """The run's alerts, in the order in which they arrived."""
+        return self.query.alerts(self.project, self.id)
+
+    # -- changes
+
+    def edit(self, *, name: str | None = None, group: str | None = None, notes: str | None = None) -> None:
+        """Change the run's name, group or notes, for everybody; what is None stays. It is on record when this returns."""
+        self.seen(self.query.edit(self.project, self.id, Change(name=name, group=group, notes=notes)))
+
+    def tag(self, *tags: str) -> None:
+        """Add tags."""
+        self.seen(self.query.edit(self.project, self.id, Change(tags_added=list(tags))))
+
+    def untag(self, *tags: str) -> None:
+        """Take tags away."""
+        self.seen(self.query.edit(self.project, self.id, Change(tags_removed=list(tags))))
+
+    def delete(self) -> None:
+        """Forget the run, for everybody: it is in no answer any more, and does not come back."""
+        self.query.delete(self.project, self.id)
+
+    def stop(self, reason: str | None = None) -> RunRow:
+        """Ask the run's latest attempt to stop: its `should_stop()` is true within two seconds, or when it is heard of again.
+
+        Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
+        """
+        if not isinstance(self.query, Stoppable):
+            raise ConfigError("this can only be asked, not told")
+        return self.query.stop(self.project, self.id, reason, this_user())
+
+    def files(self) -> list[FileRow]:
+        """The run's files, and the values that were logged and are no numbers, in the order in which they came."""
+        return self.query.files(self.project, self.id)
+
+
+def chosen_project(query: Query, given: str | None) -> str:
+    """The given project, else the only one there is. ConfigError, naming them, when there are several; or none."""
+    if given:
+        return project_name(given)
+    names = [row.name for row in query.projects()]
+    if not names:
+        raise ConfigError("nothing is recorded here yet", hint='tasuki.init(project="digits") starts a run')
+    if len(names) > 1:
+        raise ConfigError(
+            f"there are {len(names)} projects; which one?",
+            hint=f"name it (--project, project=, TASUKI_PROJECT): {', '.join(names)}",
+        )
+    return names[0]

@@ -1,0 +1,277 @@
+"""Watchers: rules on a metric that raise alerts and may ask the run to stop, looked at in the call that logs the value."""
+
+import inspect
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Set
+from typing import Any, NamedTuple
+
+from tasuki.errors import ConfigError, warn_user
+from tasuki.records import AlertLevel, AlertReason
+from tasuki.sdk.value_conversion import alert_level, number, text
+
+__all__ = ["Finding", "Watcher", "Watchers"]
+
+MISSING = object()
+NOTHING: Set[str] = frozenset()
+OUTLAST_INFINITY: Set[str] = frozenset({AlertReason.SPIKE.value})
+OUTLAST_NAN: Set[str] = OUTLAST_INFINITY | {AlertReason.MAX_VALUE.value, AlertReason.MIN_VALUE.value}
+"""Excursions that a NaN, or an infinity that is taken for one, does not end: the value is not back."""
+Rule = Callable[[float, int], Any]
+
+
+class Finding(NamedTuple):
+    """What a watcher has seen: an alert to raise, and whether the run should stop."""
+
+    reason: AlertReason
+    metric: str
+    value: float
+    step: int
+    title: str
+    level: AlertLevel
+    stop: bool = False
+    text: str | None = None
+    data: Mapping[str, Any] | None = None
+
+
+class Watcher:
+    """The rules on one metric. Each raises one alert per excursion: it is armed again once the value is back.
+
+    The arguments are those of `tasuki.watch`. ConfigError for those that can't be meant.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments of `tasuki.watch`
+        self,
+        metric: str,
+        *,
+        nan: bool = True,
+        max_value: float | None = None,
+        min_value: float | None = None,
+        spike_factor: float | None = None,
+        window: int = 20,
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        mode: str = "min",
+        fn: Rule | None = None,
+        level: str = AlertLevel.WARN,
+    ) -> None:
+        if not metric or metric.__class__ is not str:
+            raise ConfigError(f"watch() takes the name of a metric, not {metric!r}", hint='tasuki.watch("train/loss")')
+        self.level = alert_level(level)
+        if mode not in {"min", "max"}:
+            raise ConfigError(f"there is no mode={mode!r}", hint="min if less is better, max if more is")
+        self.metric = metric
+        self.nan = nan
+        self.max_value = finite("max_value", max_value)
+        self.min_value = finite("min_value", min_value)
+        self.spike_factor = finite("spike_factor", spike_factor, above=1.0)
+        self.window = whole("window", window)
+        self.patience = None if patience is None else whole("patience", patience)
+        self.min_delta = finite("min_delta", min_delta) or 0.0
+        self.less_is_better = mode == "min"
+        self.fn = fn
+        self.check()
+        self.active: Set[str] = NOTHING
+        self.recent: deque[float] = deque(maxlen=self.window)
+        self.best: float | None = None
+        self.stagnant = 0
+        self.complained = False
+
+    def check(self) -> None:
+        """What the arguments must be together."""
+        if self.min_value is not None and self.max_value is not None and self.min_value > self.max_value:
+            raise ConfigError(f"min_value={self.min_value} is above max_value={self.max_value}: every value would be outside")
+        if self.min_delta < 0:
+            raise ConfigError(f"min_delta={self.min_delta} is negative", hint="0 counts every improvement")
+        if self.fn is not None:
+            check_rule(self.fn)
+        elif not self.nan and self.max_value is self.min_value is self.spike_factor is self.patience is None:
+            raise ConfigError(f"nothing to watch {self.metric!r} for", hint="nan=True, max_value=, spike_factor=, patience= or fn=")
+
+    def see(self, value: float, step: int) -> list[Finding]:
+        """What there is to say about the next value."""
+        found: list[Finding] = []
+        outlasting = NOTHING
+        if math.isfinite(value):
+            found += self.see_limits(value, step)
+            if self.spike_factor is not None:
+                found += self.see_spike(value, step, self.spike_factor)
+        elif self.nan or math.isnan(value):
+            outlasting = OUTLAST_NAN
+            if self.nan:
+                found.append(self.finding(AlertReason.NAN, value, step, f"{self.metric} is {value}", stop=True))
+        else:
+            outlasting = OUTLAST_INFINITY
+            found += self.see_limits(value, step)
+        if self.patience is not None and self.is_stagnant(value):
+            title = f"{self.metric} has not improved for {self.patience} reports"
+            data = {"best": self.best, "patience": self.patience, "min_delta": self.min_delta}
+            found.append(self.finding(AlertReason.PATIENCE, value, step, title, stop=True, data=data))
+        if self.fn is not None:
+            found += self.ask(self.fn, value, step)
+        return self.fresh(found, outlasting)
+
+    def see_limits(self, value: float, step: int) -> list[Finding]:
+        """The rules on a number's size."""
+        found = []
+        if self.max_value is not None and value > self.max_value:
+            title = f"{self.metric} is {value:g}, above {self.max_value:g}"
+            data = {"max_value": self.max_value}
+            found.append(self.finding(AlertReason.MAX_VALUE, value, step, title, stop=True, data=data))
+        if self.min_value is not None and value < self.min_value:
+            title = f"{self.metric} is {value:g}, below {self.min_value:g}"
+            found.append(self.finding(AlertReason.MIN_VALUE, value, step, title, data={"min_value": self.min_value}))
+        return found
+
+    def see_spike(self, value: float, step: int, factor: float) -> list[Finding]:
+        """The rule on how far a number is from those before; it is then one of them."""
+        found = []
+        if len(self.recent) == self.window:
+            average = math.fsum(self.recent) / self.window
+            if average and abs(value - average) > (factor - 1) * abs(average):
+                title = f"{self.metric} is {value:g} after an average of {average:g}"
+                data = {"average": average, "spike_factor": factor, "window": self.window}
+                found.append(self.finding(AlertReason.SPIKE, value, step, title, data=data))
+        self.recent.append(value)
+        return found
+
+    def is_stagnant(self, value: float) -> bool:
+        """Whether this is at least the `patience`-th value after the best one that is no improvement on it."""
+        best = self.best
+        if math.isfinite(value) and (
+            best is None or (value < best - self.min_delta if self.less_is_better else value > best + self.min_delta)
+        ):
+            self.best, self.stagnant = value, 0
+        elif best is not None:
+            self.stagnant += 1
+        return self.stagnant >= (self.patience or 0) > 0
+
+    def ask(self, fn: Rule, value: float, step: int) -> list[Finding]:
+        """What a rule of the user's says. What it raises, or says that can't be understood, is warned of once."""
+        try:
+            said = fn(value, step)
+            alerts = said if isinstance(said, (list, tuple)) else [said]
+            return [self.custom(alert, value, step) for alert in alerts if alert is not None and alert is not False]
+        except Exception as error:  # noqa: BLE001 - a user's rule must never reach the training loop
+            if not self.complained:
+                self.complained = True
+                warn_user(f"the watcher of {self.metric!r} failed, which is said once: {type(error).__name__}: {error}")
+            return []
+
+    def custom(self, said: object, value: float, step: int) -> Finding:
+        """An alert of a user's rule, from True or a dict. TypeError, ValueError."""
+        if said is not True and not isinstance(said, Mapping):
+            raise TypeError(f"fn returned {said!r}; None, True, a dict or a list of dicts was expected")
+        parts: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+        return Finding(
+            reason=AlertReason.CUSTOM,
+            metric=self.metric,
+            value=value,
+            step=step,
+            title=text(parts.get("title") or f"{self.metric} meets its custom rule"),
+            level=AlertLevel(parts.get("level") or self.level),
+            stop=bool(parts.get("stop")),
+            text=None if parts.get("text") is None else text(parts["text"]),
+            data=parts.get("data"),
+        )
+
+    def finding(
+        self, reason: AlertReason, value: float, step: int, title: str, *, stop: bool = False, data: Mapping[str, Any] | None = None
+    ) -> Finding:
+        """What one of our own rules has seen."""
+        return Finding(reason, self.metric, value, step, title, self.level, stop, None, data)
+
+    def fresh(self, found: list[Finding], outlasting: Set[str]) -> list[Finding]:
+        """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title.
+
+        `outlasting`: what a value like this one does not end, if it was so before.
+        """
+        if not found:
+            self.active = self.active & outlasting if self.active else NOTHING
+            return found
+        keys = [finding.title if finding.reason is AlertReason.CUSTOM else finding.reason.value for finding in found]
+        fresh = [finding for key, finding in zip(keys, found, strict=True) if key not in self.active]
+        self.active = set(keys) | (self.active & outlasting)
+        return fresh
+
+
+class Watchers:
+    """The watchers of a run, by metric. Any thread may log, also in a signal handler."""
+
+    def __init__(self) -> None:
+        self.by_metric: dict[str, list[Watcher]] = {}
+        self.names: Set[str] = NOTHING
+        """What a call has if it has a metric that is watched: its name, or the beginning of it that nested values have."""
+        self.lock = threading.RLock()
+
+    def add(self, watcher: Watcher) -> None:
+        """One more; several may watch one metric."""
+        with self.lock:
+            self.by_metric = self.by_metric | {watcher.metric: [*self.by_metric.get(watcher.metric, []), watcher]}
+            parts = watcher.metric.split("/")
+            self.names = self.names | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+
+    def see(self, metrics: Mapping[str, Any], step: int) -> list[Finding]:
+        """What there is to say about the values of one call."""
+        found: list[Finding] = []
+        for metric, watchers in self.by_metric.items():
+            value = metrics[metric] if metric in metrics else nested(metrics, metric)
+            if value.__class__ is not float:
+                if value is MISSING:
+                    continue
+                try:
+                    value = float(number(value))
+                except TypeError:  # which log() has warned of
+                    continue
+            with self.lock:
+                for watcher in watchers:
+                    found += watcher.see(value, step)
+        return found
+
+
+def nested(metrics: Mapping[str, Any], name: str) -> Any:
+    """A value in nested dicts, by its name with slashes."""
+    head, slash, rest = name.partition("/")
+    while slash:
+        inner = metrics.get(head)
+        if isinstance(inner, Mapping):
+            found = inner[rest] if rest in inner else nested(inner, rest)
+            if found is not MISSING:
+                return found
+        step, slash, rest = rest.partition("/")
+        head = f"{head}/{step}"
+    return MISSING
+
+
+def finite(name: str, value: float | None, *, above: float | None = None) -> float | None:
+    """A number that a limit can be. ConfigError."""
+    if value is None:
+        return None
+    try:
+        limit = float(number(value))
+    except TypeError as error:
+        raise ConfigError(f"{name}={value!r} is not a number") from error
+    if not math.isfinite(limit) or (above is not None and limit <= above):
+        hint = "a finite number" if above is None else f"more than {above:g}"
+        raise ConfigError(f"{name}={value!r} can't be a limit", hint=hint)
+    return limit
+
+
+def whole(name: str, value: int) -> int:
+    """A number of reports. ConfigError."""
+    if value.__class__ is not int or value < 1:
+        raise ConfigError(f"{name}={value!r} is not a number of reports", hint="a whole number, 1 or more")
+    return value
+
+
+def check_rule(fn: Rule) -> None:
+    """A user's rule takes the value and the step. ConfigError."""
+    if not callable(fn):
+        raise ConfigError(f"fn={fn!r} can't be called", hint="fn=lambda value, step: value > 3")
+    try:
+        inspect.signature(fn).bind(0.0, 0)
+    except TypeError as error:
+        raise ConfigError(f"fn must take a value and a step: {error}", hint="fn=lambda value, step: value > 3") from error
+    except ValueError:  # a builtin without a signature
+        return

@@ -1,0 +1,1 @@
+"""HTTP building blocks: problem documents, bodies, and response schemas."""

@@ -1,0 +1,172 @@
+"""Notes as light clients send them: JSON, with defaults, and with fields that are kept whether they are known or not."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+
+from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Manifest, MetaRule, Note, Severity, digest_of, id_from_content
+from tasuki.server.http.problems import Refusal
+
+__all__ = ["BRAIN", "Bare", "Given", "Ingest", "Sync", "one_given", "those_given"]
+
+BRAIN = "default"
+"""The brain of those who name none."""
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Moment = str | int | float | None
+T = TypeVar("T")
+
+
+class Bare(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction."""
+
+    session: Int64
+    category: Text = "UNKNOWN"
+    severity: Severity = Severity.MINOR
+    description: Text = ""
+    draft_preview: Text = ""
+    final_preview: Text = ""
+    created_at: Moment = None
+    event_id: Id | None = None
+
+    def record(self, time: int, more: dict[str, Any]) -> Note:
+        """As it is kept."""
+        return Correction(
+            time=time, event_id=self.event_id or "", session=self.session, draft=self.draft_preview, final=self.final_preview,
+            category=self.category, severity=self.severity, description=self.description, more=more,
+        )  # fmt: skip
+
+
+class GivenLesson(msgspec.Struct, frozen=True, kw_only=True):
+    """A lesson: its text, or what other clients call its description."""
+
+    text: Text = ""
+    description: Text = ""
+    confidence: Share | None = None
+    category: Text | None = None
+    session: Int64 | None = None
+    created_at: Moment = None
+    event_id: Id | None = None
+
+    def record(self, time: int, more: dict[str, Any]) -> Note:
+        """As it is kept. ValueError for one that says nothing."""
+        if not (self.text or self.description).strip():
+            raise ValueError("a lesson needs a `text` (or a `description`)")
+        if self.text and self.description:
+            more |= {"description": self.description}
+        return Lesson(
+            time=time, event_id=self.event_id or "", session=self.session, text=self.text or self.description,
+            confidence=self.confidence, category=self.category, more=more,
+        )  # fmt: skip
+
+
+class GivenEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event: its name, or what other clients call its type."""
+
+    name: Text = ""
+    type: Text = ""
+    data: Any = None
+    session: Int64 | None = None
+    created_at: Moment = None
+    event_id: Id | None = None
+
+    def record(self, time: int, more: dict[str, Any]) -> Note:
+        """As it is kept. ValueError for one without a name."""
+        if not (self.name or self.type).strip():
+            raise ValueError("an event needs a `name` (or a `type`)")
+        if self.name and self.type:
+            more |= {"type": self.type}
+        name = self.name or self.type
+        return Event(time=time, event_id=self.event_id or "", session=self.session, name=name, data=self.data, more=more)
+
+
+class GivenRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule about lessons; all of it is kept as it is."""
+
+    event_id: Id | None = None
+    created_at: Moment = None
+
+    def record(self, time: int, more: dict[str, Any]) -> Note:
+        """As it is kept."""
+        return MetaRule(time=time, event_id=self.event_id or "", more=more)
+
+
+class GivenManifest(GivenRule, frozen=True, kw_only=True):
+    """What a client says of itself; all of it is kept as it is."""
+
+    def record(self, time: int, more: dict[str, Any]) -> Note:
+        """As it is kept."""
+        return Manifest(time=time, event_id=self.event_id or "", more=more)
+
+
+class Ingest(msgspec.Struct, frozen=True, kw_only=True):
+    """One correction, of a brain."""
+
+    correction: dict[str, Any]
+    brain_id: Name = BRAIN
+    event_id: Id | None = None
+
+
+class Sync(msgspec.Struct, frozen=True, kw_only=True):
+    """What a brain has gathered. `cursor`: the watermark that the client has."""
+
+    brain_name: Name
+    corrections: list[dict[str, Any]] = []
+    lessons: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    meta_rules: list[dict[str, Any]] = []
+    manifest: dict[str, Any] = {}
+    cursor: str | None = None
+
+
+KINDS: dict[str, type[Bare | GivenLesson | GivenEvent | GivenRule]] = {
+    "corrections": Bare,
+    "lessons": GivenLesson,
+    "events": GivenEvent,
+    "meta_rules": GivenRule,
+}
+
+
+class Given(NamedTuple):
+    """A note of a request, and where in it it stood."""
+
+    list: str
+    place: int
+    note: Note
+
+
+def one_given(brain: str, name: str, index: int, fields: dict[str, Any], time: int) -> Given:
+    """A note from its JSON; without an id it gets one that is made from what it says. ValueError for what is none."""
+    kind = GivenManifest if name == "manifest" else KINDS[name]
+    given = msgspec.convert(fields, kind)
+    known = set(kind.__struct_fields__) - {"created_at"}
+    note = given.record(time, {key: value for key, value in fields.items() if key not in known and value is not None})
+    return Given(
+        name, index, note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", digest_of(note)))
+    )
+
+
+def those_given(brain: str, sync: Sync, time: int) -> list[Given]:
+    """All notes of a request. Refusal (422), which names each that is none and what is wrong with it."""
+    found, wrong = [], []
+    for name, index, fields in listed(sync):
+        try:
+            found.append(one_given(brain, name, index, fields, time))
+        except ValueError as error:  # msgspec's own is one
+            wrong.append(f"{name}[{index}]: {error}")
+    if wrong:
+        raise Refusal(422, "; ".join(wrong), hint="nothing of this request is stored; send it without these")
+    return found
+
+
+def listed(sync: Sync) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Each note of a request, with its list and its place in that."""
+    for name in KINDS:
+        for index, fields in enumerate(getattr(sync, name)):
+            yield name, index, fields
+    if sync.manifest:
+        yield "manifest", 0, sync.manifest

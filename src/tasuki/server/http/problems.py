@@ -1,0 +1,126 @@
+"""Problem documents (RFC 9457): what every error of the server looks like."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Send
+
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+from tasuki.server.auth.tokens import Principal
+
+__all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
+
+MEDIA_TYPE = "application/problem+json"
+WORDS = {
+    400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "too-slow",
+    409: "conflict",
+    413: "too-large",
+    421: "bad-host",
+    422: "unprocessable",
+    426: "other-protocol",
+    429: "busy",
+    503: "unavailable",
+}
+"""The stable word for a status, where nothing more is known."""
+STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreDamaged: 503, RemoteUnavailable: 503}
+log = logging.getLogger("tasuki.server")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """An error: `error` is a stable word, `hint` what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    error: str
+    hint: str | None = None
+
+
+class StateProblem(Problem, frozen=True, kw_only=True):
+    """An error that is one because of the state that something is in."""
+
+    state: str
+
+
+class Refusal(Exception):
+    """A request that the server will not serve. `state`: that of what it is about, where that is why."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        error: str | None = None,
+        hint: str | None = None,
+        wait: int | None = None,
+        state: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.error = error or WORDS[status]
+        self.hint = hint
+        self.wait = wait
+        self.state = state
+
+
+def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
+    """The document for an error, and the headers that go with it."""
+    match error:
+        case Refusal():
+            problem = make(error.status, error.detail, error.error, error.hint)
+            if error.state is not None:
+                problem = StateProblem(**msgspec.structs.asdict(problem), state=error.state)
+            headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
+            return problem, headers | ({"WWW-Authenticate": "Bearer"} if error.status == 401 else {})
+        case TasukiError():
+            status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+            return make(status, error.message, WORDS.get(status, "internal"), error.hint), {}
+        case ValidationException():
+            return make(400, validation_detail(error), WORDS[400], "docs/api.md lists the parameters"), {}
+        case HTTPException():
+            return make(error.status_code, error.detail, WORDS.get(error.status_code, "bad-request"), None), dict(
+                error.headers or {}
+            )
+    log.error("a request failed", exc_info=error)
+    return make(500, "the server made an error; its log has more", "internal", None), {}
+
+
+def make(status: int, detail: str, error: str, hint: str | None) -> Problem:
+    """The document, with the status's own name as title."""
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, error=error, hint=hint)
+
+
+def validation_detail(error: ValidationException) -> str:
+    """Which parameter is wrong, and how."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
+    return "; ".join(said) or error.detail
+
+
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a request that failed. One who may see one project alone is not told what else there is."""
+    problem, headers = problem_from(error)
+    principal: Principal | None = request.scope.get("auth")
+    if isinstance(error, NotFound) and (principal is None or principal.project is not None):
+        problem = msgspec.structs.replace(problem, hint=None)
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def send_problem(send: Send, error: Exception) -> None:
+    """The same for those who speak ASGI."""
+    problem, headers = problem_from(error)
+    pairs = [(b"content-type", MEDIA_TYPE.encode())]
+    pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(problem), "more_body": False})

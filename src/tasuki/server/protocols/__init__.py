@@ -1,0 +1,1 @@
+"""Protocols of other trackers, served to their unchanged clients."""

@@ -1,0 +1,186 @@
+"""`POST /api/{name}`, `POST /api/upload` and `GET /version`, as trackio's client calls them.
+
+An answer is `{"data": ...}`, or `{"error": text}` with the status that says what kind of error it is.
+"""
+
+import asyncio
+import mimetypes
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError
+from tasuki.importers.trackio.client_protocol import Entry, LogEntry, UploadEntry
+from tasuki.importers.trackio.entry_mapping import base_name, run_of
+from tasuki.journal import project_name
+from tasuki.records import File, json_safe
+from tasuki.server.auth.guards import ANY_TOKEN, needs
+from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.http.problems import Refusal, problem_from
+from tasuki.server.protocols.trackio import queries as reading
+from tasuki.server.protocols.trackio import requests as asked
+from tasuki.server.protocols.trackio.call_context import Caller
+from tasuki.server.protocols.trackio.client_streams import RunKey, Streams
+from tasuki.server.protocols.trackio.dedup import id_of
+from tasuki.server.protocols.trackio.run_state import Delivery
+from tasuki.server.protocols.trackio.uploads import MAX_UPLOAD_BYTES, Uploads
+from tasuki.server.workers.reader_pool import Readers
+from tasuki.server.workers.receiver import Receiver
+
+__all__ = ["MAX_CALL_BYTES", "TRACKIO"]
+
+MAX_CALL_BYTES = 64 * 1024 * 1024
+"""What a client could not send for a while it sends in one call."""
+API_VERSION = 1
+JSON = "application/json"
+Deliveries = dict[RunKey, list[Delivery]]
+
+
+# -- what is written
+
+
+async def bulk_log(caller: Caller, given: asked.Logs) -> None:
+    """Logs of any runs."""
+    await deliver(caller, given.logs, lambda entry: identified("log", entry.log_id))
+
+
+async def bulk_log_system(caller: Caller, given: asked.SystemLogs) -> None:
+    """System metrics of any runs."""
+    await deliver(caller, given.logs, lambda entry: identified("system", entry.log_id))
+
+
+async def bulk_alert(caller: Caller, given: asked.Alerts) -> None:
+    """Alerts of any runs."""
+    await deliver(caller, given.alerts, lambda entry: identified("alert", entry.alert_id))
+
+
+async def bulk_run_status(caller: Caller, given: asked.Statuses) -> None:
+    """States of any runs."""
+    await deliver(caller, given.statuses, lambda _: None)
+
+
+async def log(caller: Caller, given: asked.One) -> None:
+    """One log."""
+    entry = LogEntry(project=given.project, run=given.run, run_id=given.run_id, metrics=given.metrics, step=given.step)
+    await deliver(caller, [entry], lambda _: None)
+
+
+async def bulk_upload_media(caller: Caller, given: asked.Uploads) -> None:
+    """What the files are that were uploaded before: of a run at a step, or of a project in one of its folders."""
+    now = SYSTEM.now_us()
+    found: Deliveries = defaultdict(list)
+    for entry in given.uploads:
+        file = file_of(entry, caller.uploads, now)
+        id = id_of("file", f"{file.path} {file.step} {file.sha256}")
+        found[key_of(entry, alone=not entry.run and not entry.run_id)].append(Delivery(file, entry.run, id))
+    await caller.streams.deliver(caller.principal, found)
+
+
+async def deliver(caller: Caller, entries: Sequence[Any], named: Callable[[Any], bytes | None]) -> None:
+    """Put entries on the disk, run by run."""
+    found: Deliveries = defaultdict(list)
+    keys: dict[tuple[str, str | None, str | None], RunKey] = {}
+    for entry in entries:
+        words = (entry.project, entry.run, entry.run_id)
+        if words not in keys:
+            keys[words] = key_of(entry)
+        found[keys[words]].append(Delivery(entry, entry.run, named(entry)))
+    await caller.streams.deliver(caller.principal, found)
+
+
+def identified(kind: str, given: str | None) -> bytes | None:
+    """The id of an entry that has one."""
+    return None if given is None else id_of(kind, given)
+
+
+def key_of(entry: Entry, *, alone: bool = False) -> RunKey:
+    """The project and the run of an entry; no run, if it is of the project alone. Refusal (400) for names that can't be any."""
+    try:
+        return RunKey(project_name(entry.project), "" if alone else run_of(entry.run, entry.run_id))
+    except ConfigError as error:
+        raise Refusal(400, error.message, hint=error.hint) from error
+
+
+def file_of(entry: UploadEntry, uploads: Uploads, now: int) -> File:
+    """A file, by the name that the run's logs know it by. Its path only names it."""
+    staged = uploads.find(entry.uploaded_file.path)
+    name = base_name(entry.uploaded_file.orig_name or "") or base_name(staged.name) or staged.blob.sha256[:16]
+    folder = PurePosixPath((entry.relative_path or "").replace("\\", "/"))
+    path = name if entry.run or entry.run_id else "/".join([part for part in folder.parts if part not in {"..", "/"}] + [name])
+    media_type, _ = mimetypes.guess_type(name)
+    return File(
+        time=now, path=path, step=entry.step, sha256=staged.blob.sha256, size=staged.blob.size,
+        media_type=media_type or "application/octet-stream",
+    )  # fmt: skip
+
+
+CALLS: dict[str, tuple[type[asked.Asked], Callable[[Caller, Any], Awaitable[Any]]]] = {
+    "log": (asked.One, log),
+    "bulk_log": (asked.Logs, bulk_log),
+    "bulk_log_system": (asked.SystemLogs, bulk_log_system),
+    "bulk_alert": (asked.Alerts, bulk_alert),
+    "bulk_run_status": (asked.Statuses, bulk_run_status),
+    "bulk_upload_media": (asked.Uploads, bulk_upload_media),
+    "get_all_projects": (asked.Nothing, reading.all_projects),
+    "get_runs_for_project": (asked.OfProject, reading.runs_for_project),
+    "get_project_summary": (asked.OfProject, reading.project_summary),
+    "get_run_summary": (asked.OfRun, reading.run_summary),
+    "get_metrics_for_run": (asked.OfRun, reading.metrics_for_run),
+    "get_alerts": (asked.OfAlerts, reading.alerts),
+}
+
+
+# -- routes
+
+
+def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """An error as trackio's client reads it."""
+    del request
+    problem, headers = problem_from(error)
+    text = f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail
+    body = msgspec.json.encode({"error": text, "hint": problem.hint})
+    return Response(body, status_code=problem.status, media_type=JSON, headers=headers)
+
+
+@get("/version", opt=needs(ANY_TOKEN))
+async def version() -> dict[str, Any]:
+    """Which protocol is spoken here: trackio's client asks this first."""
+    return {"api_version": API_VERSION, "api_transport": "http", "writes_paused": False, "server": "tasuki"}
+
+
+@post("/api/upload", status_code=200, opt=needs(Scope.LOG), request_max_body_size=MAX_UPLOAD_BYTES)
+async def upload(request: Request[Any, Principal, Any], uploads: Uploads) -> dict[str, list[str]]:
+    """Take files; what is answered is the word for each, by which a later call says what it is."""
+    return {"paths": await uploads.take(request)}
+
+
+@post("/api/{name:str}", status_code=200, opt=needs(ANY_TOKEN), request_max_body_size=MAX_CALL_BYTES)
+async def call(
+    request: Request[Any, Principal, Any],
+    name: FromPath[str],
+    receiver: Receiver,
+    streams: Streams,
+    uploads: Uploads,
+    readers: Readers,
+) -> Response[bytes]:
+    """One call. What it writes is on the disk when it is answered."""
+    if name not in CALLS:
+        raise Refusal(404, f"there is no {name[:100]!r} here", hint="docs/trackio.md lists what trackio's client may call")
+    kind, action = CALLS[name]
+    principal = request.auth
+    receiver.pace.check(principal.name)
+    async with receiver.bodies.read(request, MAX_CALL_BYTES) as body:
+        if principal.token:
+            receiver.pace.spend(principal.name, len(body))
+        given = await asyncio.to_thread(asked.asked_from, body, kind)
+        data = await action(Caller(principal, streams, uploads, readers, receiver.authority.tokens), given)
+    return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
+
+
+TRACKIO = [Router("/", route_handlers=[version, upload, call], exception_handlers={Exception: refused}, include_in_schema=False)]

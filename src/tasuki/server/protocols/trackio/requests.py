@@ -1,0 +1,137 @@
+"""What a call of trackio's client asks for: its arguments, by place or by name."""
+
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from tasuki.importers.trackio.client_protocol import AlertEntry, LogEntry, StatusEntry, SystemEntry, UploadEntry
+from tasuki.server.http.problems import Refusal
+
+__all__ = [
+    "Alerts",
+    "Asked",
+    "Logs",
+    "Nothing",
+    "OfAlerts",
+    "OfProject",
+    "OfRun",
+    "One",
+    "Statuses",
+    "SystemLogs",
+    "Uploads",
+    "asked_from",
+]
+
+A = TypeVar("A", bound="Asked")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of a call, in the order in which they may come without names."""
+
+
+class Logs(Asked, frozen=True, kw_only=True):
+    """`bulk_log`."""
+
+    logs: list[LogEntry]
+
+
+class SystemLogs(Asked, frozen=True, kw_only=True):
+    """`bulk_log_system`."""
+
+    logs: list[SystemEntry]
+
+
+class Alerts(Asked, frozen=True, kw_only=True):
+    """`bulk_alert`."""
+
+    alerts: list[AlertEntry]
+
+
+class Statuses(Asked, frozen=True, kw_only=True):
+    """`bulk_run_status`."""
+
+    statuses: list[StatusEntry]
+
+
+class Uploads(Asked, frozen=True, kw_only=True):
+    """`bulk_upload_media`."""
+
+    uploads: list[UploadEntry]
+
+
+class One(Asked, frozen=True, kw_only=True):
+    """`log`."""
+
+    project: str
+    run: str | None = None
+    metrics: dict[str, Any]
+    step: int | None = None
+    hf_token: str | None = None
+    run_id: str | None = None
+
+
+class Nothing(Asked, frozen=True, kw_only=True):
+    """`get_all_projects`."""
+
+
+class OfProject(Asked, frozen=True, kw_only=True):
+    """`get_runs_for_project`, `get_project_summary`."""
+
+    project: str
+
+
+class OfRun(Asked, frozen=True, kw_only=True):
+    """`get_run_summary`, `get_metrics_for_run`."""
+
+    project: str
+    run: str | None = None
+    run_id: str | None = None
+
+
+class OfAlerts(Asked, frozen=True, kw_only=True):
+    """`get_alerts`."""
+
+    project: str
+    run: str | None = None
+    run_id: str | None = None
+    level: str | None = None
+    since: str | None = None
+
+
+class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """A call whose arguments all have names."""
+
+    kwargs: A
+    args: list[Any] = []
+
+
+class LooseCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Any call."""
+
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+
+
+@cache
+def decoder(kind: type[A]) -> msgspec.json.Decoder[Call[A]]:
+    """Reads calls of a kind."""
+    return msgspec.json.Decoder(Call[kind])  # type: ignore[valid-type]
+
+
+def asked_from(body: bytes, kind: type[A]) -> A:
+    """The arguments in a body. Refusal (400) for what is no call, or lacks one."""
+    try:
+        call: Call[A] = decoder(kind).decode(body)
+        if not call.args:
+            return call.kwargs
+    except msgspec.ValidationError:
+        pass  # some of them may have come without a name
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"the call is not JSON: {error}") from error
+    try:
+        loose = msgspec.json.decode(body, type=LooseCall)
+        found = msgspec.convert(dict(zip(kind.__struct_fields__, loose.args, strict=False)) | loose.kwargs, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refusal(400, f"the call can't be understood: {error}", hint="docs/trackio.md") from error
+    return found

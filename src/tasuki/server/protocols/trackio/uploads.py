@@ -1,0 +1,113 @@
+"""`POST /api/upload`: files come in as forms, and become blobs; what they are is said by a later call."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from litestar import Request
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+
+from tasuki.blobs import Blob, Draft
+from tasuki.server.http.problems import Refusal
+
+__all__ = ["MAX_UPLOAD_BYTES", "Staged", "Uploads"]
+
+MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
+MOST_FILES = 100
+AT_ONCE = 16
+PART_SECONDS = 60.0
+MOST_STAGED = 10_000
+FIELD = "files"
+
+
+class Staged(NamedTuple):
+    """A file that is on the disk, and what its sender called it."""
+
+    blob: Blob
+    name: str
+
+
+class Uploads:
+    """Files that have come, by the word under which the sender may say what they are. To be used from the event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.staged: dict[str, Staged] = {}
+        self.running = 0
+
+    def find(self, word: str) -> Staged:
+        """What came under a word. Refusal (400) for what did not: it is to be sent again."""
+        found = self.staged.get(word)
+        if found is None:
+            raise Refusal(400, f"no file was uploaded as {word[:100]!r} since the server has started", hint="upload it again")
+        return found
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One of the few that may come at once. Refusal (429) for one more."""
+        if self.running >= AT_ONCE:
+            raise Refusal(429, f"{AT_ONCE} uploads are under way", hint="send it again", wait=1)
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    async def take(self, request: Request[Any, Any, Any]) -> list[str]:
+        """The words for the files in a form, which are on the disk. Refusal for what is none (400), or is too slow (408)."""
+        kind, options = request.content_type
+        boundary = options.get("boundary")
+        if kind != "multipart/form-data" or not boundary:
+            raise Refusal(400, "an upload is a form: multipart/form-data", hint=f"with a file named {FIELD!r}")
+        with self.turn():
+            try:
+                found = [staged async for staged in self.files(request, boundary)]
+            except (MultipartError, UnicodeError) as error:
+                raise Refusal(400, f"the form can't be read: {error}") from error
+            except TimeoutError as error:
+                raise Refusal(408, f"nothing came for {PART_SECONDS:g} s", hint="send it again") from error
+            except OSError as error:
+                raise Refusal(503, f"the file can't be written: {error.strerror}", hint="is there room on the disk?") from error
+        words = [secrets.token_hex(16) for _ in found]
+        self.staged |= zip(words, found, strict=True)
+        for word in list(self.staged)[: max(0, len(self.staged) - MOST_STAGED)]:
+            del self.staged[word]
+        return words
+
+    async def files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[Staged]:
+        """Each file of a form, kept as it comes; other fields are passed over."""
+        draft: Draft | None = None
+        name = ""
+        try:
+            with PushMultipartParser(boundary, max_segment_count=MOST_FILES) as parser:
+                async for part in parts(request):
+                    for event in parser.parse(part):
+                        if isinstance(event, MultipartSegment):
+                            name = event.filename or ""
+                            draft = Draft(self.folder) if event.name == FIELD and event.filename else None
+                        elif event is not None and draft is not None:
+                            draft.write(event)
+                        elif event is None and draft is not None:
+                            yield Staged(await asyncio.to_thread(draft.keep), name)
+                            draft.close()
+                            draft = None
+        finally:
+            if draft is not None:
+                draft.close()
+
+
+async def parts(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """A body as it comes, then nothing. TimeoutError when it stops coming."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(PART_SECONDS):
+                part = await anext(stream)
+        except StopAsyncIteration:
+            break
+        if part:
+            yield part
+    yield b""

@@ -1,0 +1,121 @@
+"""Files of runs: lists of them, and their contents, which a browser never runs."""
+
+import mimetypes
+import re
+from typing import Any, Literal
+from urllib.parse import quote
+
+from litestar import Response, get
+from litestar.datastructures import ETag
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery
+from litestar.response import File
+
+from tasuki.blobs import blob_path
+from tasuki.errors import NotFound
+from tasuki.records import FileRow
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.tokens import Scope
+from tasuki.server.http.problems import Problem
+from tasuki.server.http.schemas import FileList
+from tasuki.server.routes.projects import Cursor, Limit, Project, answers
+from tasuki.server.routes.query_request import Asking, page_of
+from tasuki.server.workers.reader_pool import Reached, Readers
+from tasuki.store import FileContent, Questions
+
+__all__ = ["FILES"]
+
+Order = FromQuery[Literal["created", "-created"]]
+SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/wav"})
+"""What a browser shows in the page's own place; anything else is a download without a type that it could run."""
+OPAQUE = "application/octet-stream"
+UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
+SANDBOX = "default-src 'none'; sandbox"
+PROBLEM = "application/problem+json"
+
+
+@get("/api/v1/files", summary="The files of a project", opt=needs(Scope.READ), responses=answers(FileList))
+async def files(  # noqa: PLR0913 - each is a parameter of the URL
+    asking: Asking,
+    project: Project,
+    run: FromQuery[str | None] = None,
+    search: FromQuery[str | None] = None,
+    order: Order = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The files of a project, or of one run (of those in none: `run=`), in the order in which they came, or the newest first.
+
+    `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
+    """
+
+    def question(questions: Questions, reached: Reached) -> FileList:
+        found = questions.files(project, questions.id(project, run) if run else run)
+        return listed([row for row in found if search is None or is_like(row, search)], reached, order, limit, cursor)
+
+    return await asking.answer(question)
+
+
+def is_like(row: FileRow, search: str) -> bool:
+    """Whether a text is in what is said of a file."""
+    return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
+
+
+def listed(found: list[FileRow], reached: Reached, order: str, limit: int, cursor: str | None) -> FileList:
+    """A page of files."""
+    page = page_of(found[::-1] if order == "-created" else found, lambda row: row.id, limit, cursor)
+    return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
+
+
+@get("/api/v1/runs/{id:str}/files", summary="The files of a run", opt=needs(Scope.READ), responses=answers(FileList))
+async def run_files(
+    asking: Asking, id: FromPath[str], project: Project, order: Order = "created", limit: Limit = 100, cursor: Cursor = None
+) -> Response[bytes]:
+    """The files of a run, and the values that are no numbers."""
+
+    def question(questions: Questions, reached: Reached) -> FileList:
+        return listed(questions.files(project, questions.id(project, id)), reached, order, limit, cursor)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/files/{sha256:str}", summary="A file's content", opt=needs(Scope.READ), responses={
+    200: ResponseSpec(None, description="The content", media_type=OPAQUE),
+    400: ResponseSpec(Problem, description="That is no sha256", media_type=PROBLEM),
+    404: ResponseSpec(Problem, description="The run has no such file, or its content is not on this server", media_type=PROBLEM),
+})  # fmt: skip
+async def content(readers: Readers, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
+    """What a run (without `run`: the project itself) has under a sha256, to be saved; pictures, sounds and films may be shown."""
+    path = blob_path(readers.settings.dir, sha256)
+
+    def question(questions: Questions, _: Reached) -> FileContent:
+        return questions.file_content(project, run, sha256)
+
+    found = (await readers.ask(question)).value
+    media_type = found.media_type if found.media_type in SHOWN else OPAQUE
+    if found.content is not None:
+        etag = {"etag": f'"{sha256}"'}
+        return Response(found.content.encode(), headers=headers_of(found) | etag, media_type=media_type)
+    if not path.is_file():
+        raise NotFound(f"the content of {found.name!r} is not on this server", hint="it is where the run was made")
+    return File(path, headers=headers_of(found), media_type=media_type, etag=ETag(value=sha256))
+
+
+def headers_of(found: FileContent) -> dict[str, str]:
+    """How a browser is to treat a content: never as a page of this server."""
+    how = "inline" if found.media_type in SHOWN else "attachment"
+    return {
+        "content-disposition": f"{how}; filename*=UTF-8''{quote(download_name(found), safe='')}",
+        "content-security-policy": SANDBOX,
+        "cache-control": "private, max-age=31536000, immutable",
+    }
+
+
+def download_name(found: FileContent) -> str:
+    """What a content is saved as: the last part of its name, with an ending that says what it is."""
+    name = UNSAFE.sub("_", found.name.rpartition("/")[2]).strip(". ") or "file"
+    ending = mimetypes.guess_extension(found.media_type or "") or ""
+    return name[-200:] if "." in name else f"{name[-200:]}{ending}"
+
+
+FILES = [files, run_files, content]

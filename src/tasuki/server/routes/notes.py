@@ -1,0 +1,151 @@
+"""`POST /api/v1/ingest` and `/api/v1/sync`: notes of light clients, which keep no journal of their own."""
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError
+from tasuki.journal import project_name
+from tasuki.records import digest_of
+from tasuki.server.auth.guards import forbidden, needs
+from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.http.body_limits import MAX_JSON_BYTES, Window
+from tasuki.server.http.note_payloads import BRAIN, Given, Ingest, Sync, one_given, those_given
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.schemas import Ingested, NoteResult, SyncedNotes
+from tasuki.server.workers.server_journal import OwnJournal
+
+__all__ = ["INGEST", "storable"]
+
+T = TypeVar("T")
+decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+PROBLEM = "application/problem+json"
+PROBLEMS = {
+    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM),
+    409: ResponseSpec(Problem, description="An id is taken by a note that says something else", media_type=PROBLEM),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
+    422: ResponseSpec(Problem, description="A note is none; nothing is stored", media_type=PROBLEM),
+    429: ResponseSpec(Problem, description="Wait for Retry-After", media_type=PROBLEM),
+}
+
+
+@post("/api/v1/ingest", status_code=200, summary="Note one correction", opt=needs(Scope.LOG), responses={
+    200: ResponseSpec(Ingested, description="It is on the disk"), **PROBLEMS,
+})  # fmt: skip
+async def ingest(
+    request: Request[Any, Principal, Any],
+    own_journal: OwnJournal,
+    brain_requests: Window,
+    brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = BRAIN,
+) -> Response[bytes]:
+    """`{"brain_id", "event_id", "correction": {...}}`, or the correction alone. Sent again, it is stored once."""
+    async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
+        fields = parsed(body)
+        asked = converted({"brain_id": brain, **(fields if "correction" in fields else {"correction": fields})}, Ingest)
+        name = admitted(request, asked.brain_id, brain_requests)
+        correction = asked.correction | ({"event_id": asked.event_id} if asked.event_id else {})
+        try:
+            given = one_given(name, "corrections", 0, correction, SYSTEM.now_us())
+        except ValueError as error:  # msgspec's own is one
+            raise Refusal(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
+        (result,), _ = await stored(own_journal, name, [given])
+    return answered(Ingested(event_id=result.event_id, deduplicated=result.deduplicated))
+
+
+@post("/api/v1/sync", status_code=200, summary="Note what a brain has gathered", opt=needs(Scope.LOG), responses={
+    200: ResponseSpec(SyncedNotes, description="All of it is on the disk"), **PROBLEMS,
+})  # fmt: skip
+async def sync(request: Request[Any, Principal, Any], own_journal: OwnJournal, brain_requests: Window) -> Response[bytes]:
+    """Corrections, lessons, events, rules and a manifest, all in one transaction. Sent again, each is stored once."""
+    async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
+        asked = converted(parsed(body), Sync)
+        name = admitted(request, asked.brain_name, brain_requests)
+        results, watermark = await stored(own_journal, name, those_given(name, asked, SYSTEM.now_us()))
+    return answered(SyncedNotes(
+        corrections_synced=len(asked.corrections),
+        lessons_synced=len(asked.lessons),
+        events_synced=len(asked.events),
+        meta_rules_synced=len(asked.meta_rules),
+        ingested_count=sum(not result.deduplicated for result in results),
+        new_watermark=watermark,
+        results=results,
+    ))  # fmt: skip
+
+
+async def stored(own_journal: OwnJournal, name: str, given: list[Given]) -> tuple[list[NoteResult], str]:
+    """Append what is new, in one transaction. Refusal (409), with nothing stored, if an id is another note's."""
+    brain = own_journal.brain(name)
+    async with brain.lock:
+        known = await own_journal.standing(brain, [one.note.event_id for one in given])
+        new, results, conflicts = [], [], []
+        for one in given:
+            digest = digest_of(one.note)
+            stands = known.get(one.note.event_id)
+            if stands is None:
+                known[one.note.event_id] = digest
+                new.append(one.note)
+            elif stands != digest:
+                conflicts.append(f"{one.list}[{one.place}]: {one.note.event_id}")
+            results.append(NoteResult(list=one.list, index=one.place, event_id=one.note.event_id, deduplicated=stands is not None))
+        if conflicts:
+            raise Refusal(
+                409, f"ids of notes that say something else: {', '.join(conflicts)}", hint="nothing is stored of this request"
+            )
+        return results, await own_journal.append(brain, new)
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object. Refusal (400) for what is none."""
+    try:
+        return {name: storable(value) for name, value in decode_object(body).items()}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"not a JSON object: {error}", hint="docs/api.md, Notes of light clients") from error
+
+
+def storable(value: Any) -> Any:
+    """The same with integers of more than 64 bits as floats (or texts): no record can hold them."""
+    match value:
+        case int() if not -(2**63) <= value < 2**63:
+            return float(value) if abs(value) < 2**1023 else str(value)
+        case dict():
+            return {key: storable(inner) for key, inner in value.items()}
+        case list():
+            return [storable(inner) for inner in value]
+    return value
+
+
+def converted(fields: dict[str, Any], kind: type[T]) -> T:
+    """What an object stands for. Refusal (422) for what it can't be."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(422, str(error), hint="docs/api.md, Notes of light clients") from error
+
+
+def admitted(request: Request[Any, Principal, Any], brain: str, requests: Window) -> str:
+    """The project of a brain. Refusal (403) if the token is not for it, (429) for one request too many within any minute."""
+    name = named(brain)
+    if not request.auth.may(Scope.LOG, name):
+        raise forbidden(request.auth, Scope.LOG, name)
+    requests.take(name)
+    return name
+
+
+def named(brain: str) -> str:
+    """The project of a brain. Refusal (422) for what can't be one."""
+    try:
+        return project_name(brain)
+    except ConfigError as error:
+        raise Refusal(422, error.message, hint=error.hint) from error
+
+
+def answered(answer: msgspec.Struct) -> Response[bytes]:
+    """An answer as JSON."""
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+INGEST = [ingest, sync]

@@ -1,0 +1,98 @@
+"""Providers over HTTP: which there are, whether they answer, how they are set up; and the news that they send."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+
+from tasuki.errors import RemoteRejected, RemoteUnavailable
+from tasuki.jobs import Forged, Jobs, ProviderShown, UnreadableMessage, Validated, shown_config
+from tasuki.server.auth.guards import NOTHING, needs
+from tasuki.server.auth.tokens import Scope
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.routes.jobs import PROBLEMS, Request_, body_of, parsed, translated
+from tasuki.server.workers.receiver import Receiver
+
+__all__ = ["PROVIDERS_API"]
+
+MAX_WEBHOOK_BYTES = 1024 * 1024
+RETRY_SECONDS = 30
+
+
+class ProviderList(msgspec.Struct, frozen=True):
+    """All providers."""
+
+    providers: list[ProviderShown]
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The message was taken, or had been before."""
+
+    status: str = "ok"
+
+
+@get("/api/cloud/providers", summary="Where jobs run", opt=needs(Scope.READ), responses={
+    200: ResponseSpec(ProviderList, description="All providers"),
+})  # fmt: skip
+async def providers(jobs: Jobs) -> ProviderList:
+    """Each provider: whether it is set up, and whether it answers."""
+    return ProviderList(await jobs.providers())
+
+
+@get(
+    ["/api/cloud/providers/{name:str}/validate", "/api/cloud/{name:str}/validate"], summary="Does it take our key?",
+    opt=needs(Scope.WRITE), responses={200: ResponseSpec(Validated, description="Whether it does"), **PROBLEMS},
+)  # fmt: skip
+async def validate(jobs: Jobs, name: FromPath[str]) -> Validated:
+    """Whether the provider takes our key, and whom it takes us for."""
+    with translated("provider_not_found"):
+        return await jobs.validate(name)
+
+
+@get("/api/cloud/providers/{name:str}/config", summary="How a provider is set up", opt=needs(Scope.ADMIN), responses={
+    200: ResponseSpec(dict[str, Any], description="Without secrets"), **PROBLEMS,
+})  # fmt: skip
+async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
+    """How a provider is set up. Of secrets is only said whether they are set."""
+    with translated("provider_not_found"):
+        return shown_config(jobs.config(name))
+
+
+@put("/api/cloud/providers/{name:str}/config", summary="Set a provider up", opt=needs(Scope.ADMIN), responses={
+    200: ResponseSpec(dict[str, Any], description="As it is now, without secrets"), **PROBLEMS,
+})  # fmt: skip
+async def configure(request: Request_, jobs: Jobs, receiver: Receiver, name: FromPath[str]) -> dict[str, Any]:
+    """Change what is named; null takes back what was set here."""
+    changes: dict[str, Any] = parsed(await body_of(request, receiver), dict[str, Any])
+    with translated("provider_not_found"):
+        await jobs.configure(name, changes)
+        return shown_config(jobs.config(name))
+
+
+@post("/api/webhooks/{provider:str}", status_code=200, summary="News of a provider", opt=needs(NOTHING), responses={
+    200: ResponseSpec(Received, description="Taken, or taken before"),
+    400: ResponseSpec(Problem, description="Signed, and no job"),
+    401: ResponseSpec(Problem, description="Not signed by the provider, or not now"),
+    404: PROBLEMS[404],
+    413: PROBLEMS[413],
+    503: ResponseSpec(Problem, description="Send it again: the provider's key can't be had now"),
+})  # fmt: skip
+async def webhook(request: Request_, jobs: Jobs, receiver: Receiver, provider: FromPath[str]) -> Response[Received]:
+    """A message signed as Standard Webhooks has it, whose body is the provider's own object. Again it changes nothing."""
+    body = await body_of(request, receiver, MAX_WEBHOOK_BYTES)
+    headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    try:
+        with translated("provider_not_found"):
+            await jobs.webhook(provider, headers, body)
+    except Forged as error:
+        raise Refusal(401, str(error), error="bad_signature") from error
+    except UnreadableMessage as error:
+        raise Refusal(400, error.message, error="unreadable") from error
+    except (RemoteUnavailable, RemoteRejected) as error:
+        raise Refusal(503, error.message, error="no_key", wait=RETRY_SECONDS) from error
+    return Response(Received())
+
+
+PROVIDERS_API = [providers, validate, config, configure, webhook]

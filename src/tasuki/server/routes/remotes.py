@@ -1,0 +1,47 @@
+"""`/api/v1/remotes`: how it stands with the servers that this folder's own records are sent to."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+from litestar import get
+
+from tasuki.relay import Health, standings
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.tokens import Scope
+
+__all__ = ["REMOTES", "Outgoing"]
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """The data folder whose records may go on to other servers."""
+
+    folder: Path
+
+
+class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that records are sent to. `backlog`: more than 1000 were waiting, and have not been fewer than 800 since."""
+
+    remote: str
+    health: Health
+    backlog: bool
+    pending: int
+    last_success: int | None
+    last_error: str | None
+    last_error_at: int | None
+
+
+class RemoteRows(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them."""
+
+    remotes: list[RemoteRow]
+
+
+@get("/api/v1/remotes", summary="Where this folder's records go", opt=needs(Scope.ADMIN))
+async def remotes(outgoing: Outgoing) -> RemoteRows:
+    """What the processes that send have last said of each remote; `pending` is as of its last failure or backlog."""
+    found = await asyncio.to_thread(standings, outgoing.folder)
+    return RemoteRows(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
+
+
+REMOTES = [remotes]

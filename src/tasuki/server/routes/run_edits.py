@@ -1,0 +1,87 @@
+"""`PATCH` and `DELETE /api/v1/runs/{id}`: edits of runs, each a record in a stream of its own."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, patch
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+
+from tasuki.clock import SYSTEM
+from tasuki.errors import ConfigError
+from tasuki.records import Change, encode
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.http.body_limits import MAX_JSON_BYTES
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.schemas import RunAnswer, encoded
+from tasuki.server.routes.projects import Project, run_answer
+from tasuki.server.routes.stop import append_edit
+from tasuki.server.workers.reader_pool import Readers
+from tasuki.server.workers.receiver import Receiver
+from tasuki.store import Edit, changed, deleted, later
+
+__all__ = ["EDITING"]
+
+PROBLEM = "application/problem+json"
+PROBLEMS = {
+    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM),
+    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
+    422: ResponseSpec(Problem, description="Not a change", media_type=PROBLEM),
+    503: ResponseSpec(Problem, description="The disk is full, or the server is stopping", media_type=PROBLEM),
+}
+decode = msgspec.json.Decoder(Change).decode
+
+
+@patch("/api/v1/runs/{id:str}", status_code=200, summary="Change a run", opt=needs(Scope.WRITE), responses={
+    200: ResponseSpec(RunAnswer, description="The run as it is then"), **PROBLEMS,
+})  # fmt: skip
+async def change(
+    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+) -> Response[bytes]:
+    """Change a run's name, group, notes or tags: `{"name", "group", "notes", "tags_added": [], "tags_removed": []}`.
+
+    What is missing stays. It is later than all that is known of the run by then.
+    """
+    async with receiver.bodies.read(request, MAX_JSON_BYTES) as body:
+        edit = parsed(body)
+    before = await run_now(readers, project, id)
+    await append_edit(receiver.committer, project, before.id, encode(edit(later(before, SYSTEM))))
+    return answered(await run_now(readers, project, before.id))
+
+
+@delete("/api/v1/runs/{id:str}", status_code=200, summary="Delete a run", opt=needs(Scope.WRITE), responses={
+    200: ResponseSpec(RunAnswer, description="The run as it was"), **PROBLEMS,
+})  # fmt: skip
+async def remove(receiver: Receiver, readers: Readers, id: FromPath[str], project: Project) -> Response[bytes]:
+    """Forget a run: only a tombstone stays, and what is still recorded of it is not shown."""
+    before = await run_now(readers, project, id)
+    await append_edit(receiver.committer, project, before.id, encode(deleted()(later(before, SYSTEM))))
+    await readers.ask(lambda _, reached: reached)
+    return answered(before)
+
+
+def parsed(body: bytes) -> Edit:
+    """The edit in a body. Refusal (400, 422) for what is none."""
+    try:
+        return changed(decode(body))
+    except msgspec.ValidationError as error:
+        raise Refusal(422, str(error), hint="docs/api.md, Changing runs") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(400, f"not a JSON object: {error}", hint="docs/api.md, Changing runs") from error
+    except ConfigError as error:
+        raise Refusal(422, error.message, hint=error.hint) from error
+
+
+async def run_now(readers: Readers, project: str, ref: str) -> RunAnswer:
+    """The run, with all that is stored of it."""
+    return (await readers.ask(lambda questions, reached: run_answer(questions.run(project, ref), reached))).value
+
+
+def answered(run: RunAnswer) -> Response[bytes]:
+    """A run as an answer."""
+    return Response(encoded(run), media_type="application/json")
+
+
+EDITING = [change, remove]

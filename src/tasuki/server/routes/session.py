@@ -1,0 +1,58 @@
+"""`/api/v1/session`: whose token it is; and, for the page, a cookie that holds it, since an event stream can't send headers."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.openapi.datastructures import ResponseSpec
+
+from tasuki.server.auth.guards import ANY_TOKEN, Gate, bearer, needs
+from tasuki.server.auth.tokens import Principal, Scope
+
+__all__ = ["SESSION"]
+
+PATH = "/api/v1/session"
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and what they may do; `project` is null where it is all of them."""
+
+    name: str
+    scope: Scope
+    project: str | None
+
+
+def session_of(principal: Principal) -> Session:
+    """What somebody may know of themselves."""
+    return Session(name=principal.name, scope=principal.scope, project=principal.project)
+
+
+@get(PATH, summary="Whose token it is", opt=needs(ANY_TOKEN))
+async def session(request: Request[Any, Any, Any]) -> Session:
+    """The name, the scope and the project of the token that the request carries."""
+    return session_of(request.auth)
+
+
+@post(
+    PATH,
+    status_code=200,
+    summary="Log the page in",
+    opt=needs(ANY_TOKEN),
+    responses={200: ResponseSpec(Session, description="Logged in")},
+)
+async def log_in(request: Request[Any, Any, Any], gate: Gate) -> Response[Session]:
+    """Keep the token of the header `Authorization` in a cookie that no script can read and no other site can send."""
+    token = bearer(request.scope)
+    secure = request.headers.get("origin", "").startswith("https://")
+    cookies = [Cookie(gate.cookie, value=token, httponly=True, samesite="strict", secure=secure)] if token else []
+    return Response(session_of(request.auth), cookies=cookies)
+
+
+@delete(PATH, status_code=200, summary="Log the page out", opt=needs(ANY_TOKEN))
+async def log_out(request: Request[Any, Any, Any], gate: Gate) -> Response[Session]:
+    """Forget the cookie."""
+    return Response(session_of(request.auth), cookies=[Cookie(gate.cookie, value="", max_age=0, httponly=True, samesite="strict")])
+
+
+SESSION = [session, log_in, log_out]

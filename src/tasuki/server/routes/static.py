@@ -1,0 +1,82 @@
+"""The files of the page, from the package `tasuki.web`."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from tasuki.server.auth.guards import NOTHING, needs
+from tasuki.server.http.problems import Refusal
+
+__all__ = ["STATIC"]
+
+PACKAGE = "tasuki.web"
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".woff2": "font/woff2",
+}
+WORTH_PACKING_BYTES = 1024
+
+
+class File(NamedTuple):
+    """A file's content, and the same compressed where that is worth it."""
+
+    tag: str
+    body: bytes
+    packed: bytes | None
+
+
+CACHE: dict[str, File] = {}
+
+
+def names(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Every file below a folder that is served, by its path."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from names(entry, f"{prefix}{entry.name}/")
+        elif PurePosixPath(entry.name).suffix in TYPES:
+            yield f"{prefix}{entry.name}", entry
+
+
+def find(path: str) -> File:
+    """A file of the page. Refusal (404) for what is none: a path is looked up among those there are, and never followed."""
+    entry = dict(names(files(PACKAGE) / "static")).get(path)
+    if entry is None:
+        raise Refusal(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")
+    body = entry.read_bytes()
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    known = CACHE.get(path)
+    if known is None or known.tag != tag:
+        packed = gzip.compress(body, 6, mtime=0) if len(body) >= WORTH_PACKING_BYTES else None
+        known = CACHE[path] = File(tag, body, packed)
+    return known
+
+
+@get(["/", "/{path:path}"], include_in_schema=False, opt=needs(NOTHING))
+async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Response[bytes]:
+    """A file of the page; `/` is its index."""
+    name = path.lstrip("/") or "index.html"
+    file = await asyncio.to_thread(find, name)
+    headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    media_type = TYPES[PurePosixPath(name).suffix]
+    if file.tag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers, media_type=media_type)
+    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=media_type)
+    return Response(file.body, headers=headers, media_type=media_type)
+
+
+STATIC = [page]

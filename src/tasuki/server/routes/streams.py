@@ -1,0 +1,71 @@
+"""The streams that were received: what `tasuki verify --remote` compares, and dropping them."""
+
+from contextlib import closing
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery
+
+from tasuki.journal import Stream
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.tokens import Scope
+from tasuki.server.http.schemas import Purged, StreamList, StreamRow
+from tasuki.server.routes.projects import Cursor, Limit, Project, answers
+from tasuki.server.routes.query_request import Asking, page_of
+from tasuki.server.workers.reader_pool import Reached, Readers
+from tasuki.server.workers.receiver import Receiver
+from tasuki.server.workers.server_journal import OwnJournal
+from tasuki.store import Questions, RawStore
+
+__all__ = ["STREAMS"]
+
+
+@get("/api/v1/streams", summary="The streams received", opt=needs(Scope.READ), responses=answers(StreamList))
+async def streams(
+    asking: Asking,
+    receiver: Receiver,
+    project: Project,
+    digest: FromQuery[bool] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """Each stream of a project: how far it was received. With `digest=1` what is stored is read and hashed."""
+
+    def question(_: Questions, reached: Reached) -> StreamList:
+        with closing(RawStore(receiver.raw_path)) as store:
+            found = store.received(project)
+            page = page_of(found, lambda stream: stream.writer, limit, cursor)
+            rows = [row(store, stream, digest=digest) for stream in page.rows]
+        return StreamList(streams=rows, next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
+    """One stream; of a damaged one, what can be read."""
+    position = store.positions([stream.writer])[stream.writer]
+    given: dict[str, Any] = {"writer": stream.writer, "run": stream.run, "sealed": stream.sealed}
+    if not digest:
+        return StreamRow(**given, offset=position.offset, crc=position.crc)
+    read, sha256 = store.digest(stream.writer)
+    return StreamRow(**given, offset=read.offset, crc=read.crc, sha256=sha256, damaged=read != position)
+
+
+@post(
+    "/api/v1/purge",
+    status_code=200,
+    summary="Drop a run's streams",
+    opt=needs(Scope.WRITE),
+    responses={200: ResponseSpec(Purged, description="Dropped")},
+)
+async def purge(receiver: Receiver, readers: Readers, own_journal: OwnJournal, project: Project, run: FromQuery[str]) -> Purged:
+    """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
+    streams = await receiver.committer.purge(project, run)
+    if not run:
+        own_journal.forget(project)
+    await readers.in_thread(readers.forget, project, run)
+    return Purged(streams=streams)
+
+
+STREAMS = [streams, purge]

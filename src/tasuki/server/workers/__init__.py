@@ -1,0 +1,1 @@
+"""Threads and processes behind the routes: commit, project, read, and publish."""

@@ -1,0 +1,152 @@
+"""The committer: one thread that owns the raw store. Whatever is waiting when it is free shares one commit to the disk."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, Protocol
+
+import apsw
+
+from tasuki.failpoints import reach
+from tasuki.records import Item, Reply
+from tasuki.server.http.problems import Refusal
+from tasuki.store import Store
+
+__all__ = ["Committer"]
+
+QUEUE_BYTES = 64 * 1024 * 1024
+ITEM_BYTES = 500
+BUSY_SECONDS = 1
+log = logging.getLogger("tasuki.server")
+
+
+class Receiving(Store, Protocol):
+    """A store that can be packed and closed."""
+
+    def pack(self) -> bool:
+        """Make room: one step, and whether there may be another."""
+        ...
+
+    def close(self) -> None:
+        """Close its files."""
+        ...
+
+
+class Work(NamedTuple):
+    """Items to append, or a run whose streams are to be dropped; and who waits for it."""
+
+    future: asyncio.Future[Any]
+    items: Sequence[Item] = ()
+    purge: tuple[str, str] | None = None
+    size: int = 0
+
+
+class Committer:
+    """`append` and `purge` may be called from the event loop alone; what they have answered is on the disk."""
+
+    def __init__(
+        self, open_store: Callable[[], Receiving], committed: Callable[[], object], *, limit_bytes: int = QUEUE_BYTES
+    ) -> None:
+        self.open_store = open_store
+        self.committed = committed
+        self.limit_bytes = limit_bytes
+        self.queue: SimpleQueue[Work | None] = SimpleQueue()
+        self.queued_bytes = 0
+        self.thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Open the store and begin. DataError for a file that is no raw store."""
+        self.loop = asyncio.get_running_loop()
+        store = self.open_store()
+        self.thread = threading.Thread(target=self.run, args=(store,), name="tasuki-committer")
+        self.thread.start()
+
+    async def stop(self) -> None:
+        """Finish what is queued and end."""
+        if self.thread is not None:
+            self.queue.put(None)
+            await asyncio.to_thread(self.thread.join)
+            self.thread = None
+
+    async def append(self, items: Sequence[Item]) -> list[Reply]:
+        """A reply per item, in their order. Refusal (429) when too much is waiting, (503) when the store can't be written."""
+        size = sum(ITEM_BYTES + len(item.data or b"") for item in items)
+        if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
+            raise Refusal(429, "the disk can't keep up", hint="send it again", wait=BUSY_SECONDS)
+        replies: list[Reply] = await self.done(Work(self.loop.create_future(), items=items, size=size))
+        return replies
+
+    async def purge(self, project: str, run: str) -> int:
+        """Drop a run's streams; returns how many."""
+        return int(await self.done(Work(self.loop.create_future(), purge=(project, run))))
+
+    async def done(self, work: Work) -> Any:
+        """Queue it and wait for it. Who stops waiting does not undo it."""
+        self.queued_bytes += work.size
+        self.queue.put(work)
+        return await asyncio.shield(work.future)
+
+    # -- in the thread
+
+    def run(self, store: Receiving) -> None:
+        """Commit in groups until there is nothing more to come."""
+        with closing(store):
+            while (first := self.next_work(store)) is not None:
+                group = [first, *self.waiting()]
+                try:
+                    results = commit(store, group)
+                except Exception as error:  # the top of the thread: those who wait are told, and it goes on
+                    log.error("a commit to the raw store failed", exc_info=True)
+                    refusal = Refusal(503, f"the raw store can't be written: {error}", hint="is there room on the disk?")
+                    results = [refusal] * len(group)
+                self.loop.call_soon_threadsafe(self.answer, group, results)
+
+    def next_work(self, store: Receiving) -> Work | None:
+        """What is to be done next; while there is nothing, the store is packed."""
+        try:
+            while self.queue.empty() and store.pack():
+                pass
+        except apsw.Error:
+            log.error("the raw store can't be packed, which is tried again later", exc_info=True)
+        return self.queue.get()
+
+    def waiting(self) -> list[Work]:
+        """All that is queued now."""
+        group: list[Work] = []
+        while True:
+            try:
+                work = self.queue.get_nowait()
+            except Empty:
+                return group
+            if work is None:
+                self.queue.put(None)
+                return group
+            group.append(work)
+
+    # -- in the event loop
+
+    def answer(self, group: Sequence[Work], results: Sequence[Any]) -> None:
+        """Give everyone what they wait for."""
+        for work, result in zip(group, results, strict=True):
+            self.queued_bytes -= work.size
+            if work.future.cancelled():
+                continue
+            if isinstance(result, Exception):
+                work.future.set_exception(result)
+            else:
+                work.future.set_result(result)
+        self.committed()
+
+
+def commit(store: Receiving, group: Sequence[Work]) -> list[Any]:
+    """One commit for all items, then the purges; a result for each, in their order."""
+    replies = iter(store.append([item for work in group for item in work.items]))
+    reach("server.after_commit")
+    results: list[Any] = [[next(replies) for _ in work.items] for work in group]
+    for place, work in enumerate(group):
+        if work.purge is not None:
+            results[place] = store.purge(*work.purge)
+    return results

@@ -1,0 +1,94 @@
+"""Authority over what is sent: a `log` token creates runs and touches only those that its principal was the first to send to."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.records import JOBS, START, Item
+from tasuki.server.auth.guards import forbidden
+from tasuki.server.auth.tokens import Principal, Scope, Tokens
+from tasuki.server.workers.reader_pool import Readers
+from tasuki.store import Questions, RawStore
+
+__all__ = ["Authority"]
+
+
+class Owned(NamedTuple):
+    """What has one owner: a run, or, of what is in no run, one stream."""
+
+    project: str
+    run: str
+    writer: str
+
+
+class Authority:
+    """To be used from the event loop. Without a token (`principal.token` is empty) nobody becomes an owner."""
+
+    def __init__(self, tokens: Tokens, readers: Readers, raw_path: Path) -> None:
+        self.tokens = tokens
+        self.readers = readers
+        self.raw_path = raw_path
+
+    async def objections(self, principal: Principal, items: Sequence[Item]) -> list[str | None]:
+        """Why each item is not the principal's to send; None where it is. Refusal (403) where none of them is."""
+        if not principal.token:
+            return [None] * len(items)
+        permitted = [item for item in items if principal.may(Scope.LOG, item.project)]
+        owners = await self.owners(principal, permitted)
+        found = [self.objection(principal, item, owners) for item in items]
+        if None not in found:
+            if not permitted:
+                raise forbidden(principal, Scope.LOG, items[0].project)
+            raise forbidden(principal, Scope.WRITE, items[0].project)
+        return found
+
+    async def permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
+        """Whether each item would be the principal's to send."""
+        if not principal.token or not items:
+            return [True] * len(items)
+        owners = await self.owners(principal, [item for item in items if principal.may(Scope.LOG, item.project)])
+        return [self.objection(principal, item, owners) is None for item in items]
+
+    def objection(self, principal: Principal, item: Item, owners: dict[Owned, str]) -> str | None:
+        """Why one item is not the principal's to send."""
+        if not principal.may(Scope.LOG, item.project):
+            return "the token is not for this project"
+        if item.project == JOBS and not principal.may(Scope.WRITE, item.project):
+            return "what is known of jobs is not for a `log` token to say"
+        if not principal.may(Scope.WRITE, item.project) and owners.get(owned(item), principal.name) != principal.name:
+            return "the run is another's: a `log` token touches only runs that its principal has created"
+        return None
+
+    async def owners(self, principal: Principal, items: Sequence[Item]) -> dict[Owned, str]:
+        """Whose each thing is; what nobody has sent to before becomes the principal's, unless they only ask for it."""
+        wanted = {owned(item) for item in items}
+        owners = {key: name for key in wanted if (name := self.tokens.owner(*key)) is not None}
+        if wanted <= owners.keys():
+            return owners
+        found = await self.readers.in_thread(
+            self.readers.peek, lambda questions, _: self.existing(questions, wanted - owners.keys())
+        )
+        owners |= dict.fromkeys(found, "")
+        told = {owned(item) for item in items if item.data is not None or item.sealed}
+        return owners | self.tokens.own((told - owners.keys()), principal.name)
+
+    def existing(self, questions: Questions, wanted: set[Owned]) -> set[Owned]:
+        """What is there although nobody owns it: it came before there were tokens, or was recorded in the server's own folder."""
+        with closing(RawStore(self.raw_path)) as raw:
+            return {key for key in wanted if is_projected(questions, key) or is_received(raw, key)}
+
+
+def owned(item: Item) -> Owned:
+    """What an item is of."""
+    return Owned(item.project, item.run, "" if item.run else item.writer)
+
+
+def is_projected(questions: Questions, key: Owned) -> bool:
+    """Whether the projection knows it."""
+    return questions.knows(key.project, key.run) if key.run else questions.projected(key.writer) > 0
+
+
+def is_received(raw: RawStore, key: Owned) -> bool:
+    """Whether the raw store has anything of it, a tombstone included."""
+    return raw.has_run(key.project, key.run) if key.run else raw.positions([key.writer])[key.writer] != START

@@ -1,0 +1,98 @@
+"""The server's own journal: what light clients send it, one stream a brain, appended to the raw store like any other."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+
+from zlib_ng.zlib_ng import crc32
+
+from tasuki.records import START, Item, Note, Position, ReplyStatus, encode, frame, pack_item
+from tasuki.server.http.problems import Refusal
+from tasuki.server.workers.group_commit import Committer
+from tasuki.server.workers.reader_pool import Reached, Readers
+from tasuki.server.workers.receiver import Receiver
+from tasuki.store import Questions, RawStore
+
+__all__ = ["Brain", "OwnJournal"]
+
+TRIES = 3
+MOST_BRAINS = 1000
+"""So many are remembered; of more, only those that are being written to."""
+
+
+class Brain:
+    """One brain's stream: who it is, and where it ends."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = asyncio.Lock()
+        self.writer: str | None = None
+        self.end = START
+
+
+class OwnJournal:
+    """The streams of one server. A stream goes on where it ended, also after the server has started anew."""
+
+    def __init__(self, receiver: Receiver, readers: Readers, server_id: str) -> None:
+        self.receiver = receiver
+        self.readers = readers
+        self.server_id = server_id
+        self.brains: dict[str, Brain] = {}
+
+    @property
+    def committer(self) -> Committer:
+        """Who writes to the disk."""
+        return self.receiver.committer
+
+    def brain(self, name: str) -> Brain:
+        """The brain of a name."""
+        if len(self.brains) > MOST_BRAINS:
+            self.brains = {known: brain for known, brain in self.brains.items() if brain.lock.locked()}
+        return self.brains.setdefault(name, Brain(name))
+
+    async def standing(self, brain: Brain, event_ids: Sequence[str]) -> dict[str, str]:
+        """The digests of the notes that stand under these ids, all that was stored before being known."""
+
+        def question(questions: Questions, _: Reached) -> dict[str, str]:
+            return questions.standing(brain.name, event_ids)
+
+        return (await self.readers.ask(question)).value
+
+    async def append(self, brain: Brain, notes: Sequence[Note]) -> str:
+        """Put notes on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
+        data = b"".join(frame(encode(note)) for note in notes)
+        for _ in range(TRIES):
+            writer = brain.writer or await self.open(brain)
+            if not data:
+                break
+            item = Item(project=brain.name, run="", writer=writer, offset=brain.end.offset, crc=brain.end.crc, data=pack_item(data))
+            (reply,) = await self.committer.append([item])
+            if reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
+                brain.end = Position(item.offset + len(data), crc32(data, item.crc))
+                break
+            brain.writer = None  # somebody else has written there: see where it ends
+        else:
+            raise Refusal(503, f"the journal of {brain.name!r} can't be appended to", hint="does another server use this folder?")
+        return f"{brain.writer}:{brain.end.offset}"
+
+    async def open(self, brain: Brain) -> str:
+        """Find where the brain's stream ends; one that was purged is never written to again."""
+        writer, brain.end = await asyncio.to_thread(self.find, brain.name)
+        brain.writer = writer
+        return writer
+
+    def find(self, name: str) -> tuple[str, Position]:
+        """The first of the brain's streams that was not purged, and its end."""
+        with closing(RawStore(self.receiver.raw_path)) as store:
+            there = {stream.writer for stream in store.received(name)}
+            for n in range(1_000_000):
+                writer = hashlib.sha256(f"{self.server_id} {name} {n}".encode()).hexdigest()[:32]
+                end = store.positions([writer])[writer]
+                if end == START or writer in there:
+                    return writer, end
+        raise Refusal(503, f"{name!r} was purged a million times")
+
+    def forget(self, name: str) -> None:
+        """The brain's stream was purged: the next note begins another one."""
+        self.brains.pop(name, None)

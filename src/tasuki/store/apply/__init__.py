@@ -1,0 +1,1 @@
+"""Apply records to the tables of the projection."""

@@ -1,0 +1,182 @@
+"""Generations of the projection: `store.<n>.db` beside a pointer file that says which one is current.
+
+The pointer names one store per schema, so that two versions of tasuki can share a folder: each leaves the other's alone. A store
+is never renamed, and a number is never used again; to build anew is to build the next number and then move the pointer.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from tasuki.database.sqlite import immediate
+from tasuki.errors import JournalError, StoreDamaged
+from tasuki.failpoints import reach
+from tasuki.records import words_in
+from tasuki.store.schema import SCHEMA, TABLES
+
+__all__ = ["LOCK_SECONDS", "Generations", "connect", "generation_number"]
+
+POINTER = "store"
+LOCK = "store.lock"
+APPLICATION_ID = 0x7461_7375
+LOCK_SECONDS = 60.0
+"""How long another process's lock is waited for."""
+NAME = re.compile(r"store\.(\d+)\.db")
+
+
+def connect(path: Path | str, lock_seconds: float = LOCK_SECONDS) -> apsw.Connection:
+    """A connection to a projection; its tables are made if there are none. StoreDamaged if the file is no store of this schema.
+
+    apsw.BusyError if another process has locked it for so long.
+    """
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(int(lock_seconds * 1000))
+    try:
+        db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536")
+        if db.pragma("user_version") == 0:
+            with immediate(db):
+                if db.pragma("user_version") == 0:
+                    db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
+        if db.pragma("application_id") != APPLICATION_ID or db.pragma("user_version") != SCHEMA:
+            raise StoreDamaged(f"{path} is not a store of schema {SCHEMA}")
+        db.create_scalar_function("words_in", words_in_json, 1, deterministic=True)
+        if is_cut_short(db):
+            raise StoreDamaged(f"{path} is cut short")
+    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
+        db.close()
+        raise StoreDamaged(f"{path} is damaged: {error}") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def words_in_json(*contents: object) -> str:
+    """What is searched of a note."""
+    return "\n".join(words_in(msgspec.json.decode(str(content))) for content in contents)
+
+
+def is_cut_short(db: apsw.Connection) -> bool:
+    """Whether the file ends within a page, of which SQLite would read the rest as zeros."""
+    try:
+        return bool(db.filename) and Path(db.filename).stat().st_size % int(db.pragma("page_size")) != 0
+    except FileNotFoundError:
+        return False
+
+
+def generation_number(path: Path | None) -> int:
+    """Which generation a store's file is; 0 for none."""
+    match = NAME.fullmatch(path.name) if path is not None else None
+    return int(match[1]) if match else 0
+
+
+def another_schema(path: Path) -> bool:
+    """Whether a file is a sound store that another version of tasuki made."""
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error:
+        return False
+    try:
+        return bool(db.pragma("application_id") == APPLICATION_ID and db.pragma("user_version") != SCHEMA)
+    except apsw.Error:
+        return False
+    finally:
+        db.close()
+
+
+class Generations:
+    """The stores of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def pointer(self) -> dict[str, str]:
+        """Which file is current, by schema; nothing if the pointer is missing or unreadable."""
+        try:
+            named = msgspec.json.decode((self.folder / POINTER).read_bytes(), type=dict[str, str])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return {}
+        return {schema: name for schema, name in named.items() if NAME.fullmatch(name)}
+
+    def current(self) -> Path | None:
+        """The current store of this schema, if it is there."""
+        name = self.pointer().get(str(SCHEMA))
+        return self.folder / name if name and (self.folder / name).exists() else None
+
+    def current_or_new(self) -> Path:
+        """The current store; the first one who asks begins it."""
+        path = self.current()
+        if path is None:
+            with self.locked():
+                path = self.current() or self.begin()
+        return path
+
+    def replace(self, bad: Path) -> Path:
+        """A new, empty store in place of a damaged one, unless somebody has put one there already."""
+        with self.locked():
+            current = self.current()
+            return self.begin() if current in (None, bad) else current
+
+    def begin(self) -> Path:
+        """A new store with empty tables, current from now on. The caller holds the lock."""
+        path = self.next()
+        self.promote(path)
+        return path
+
+    def next(self) -> Path:
+        """A new store with empty tables under a number that was never used. The caller holds the lock."""
+        names = [*self.pointer().values(), *(entry.name for entry in self.folder.iterdir())]
+        numbers = [int(match[1]) for name in names if (match := NAME.match(name))]
+        path = self.folder / f"store.{max(numbers, default=0) + 1}.db"
+        connect(path).close()
+        return path
+
+    def promote(self, path: Path) -> None:
+        """Make a store the current one, and remove the one that was. The caller holds the lock."""
+        pointer = self.pointer()
+        before = pointer.get(str(SCHEMA))
+        draft = self.folder / f"{POINTER}.draft"
+        draft.write_bytes(msgspec.json.encode(pointer | {str(SCHEMA): path.name}))
+        reach("rebuild.before_promote")
+        draft.replace(self.folder / POINTER)
+        reach("rebuild.after_promote")
+        if before and before != path.name:
+            self.remove(self.folder / before)
+
+    def remove(self, path: Path) -> None:
+        """Delete a store that is not current, unless it is another schema's. Who still reads it goes on reading what is open."""
+        if another_schema(path):
+            return
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def litter(self) -> list[Path]:
+        """Stores that no pointer names: of builders that were killed. The caller holds the lock."""
+        named = set(self.pointer().values())
+        return [path for path in self.folder.iterdir() if NAME.fullmatch(path.name) and path.name not in named]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One builder at a time per folder. JournalError if the folder can't be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(f"the data folder {self.folder} can't be written: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise JournalError(
+                    f"the file system of {self.folder} refuses locks, and a store needs them: {error.strerror}",
+                    hint="what was logged is whole: ask a server that it was sent to, or a copy of the folder on a local disk",
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)

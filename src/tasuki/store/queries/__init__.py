@@ -1,0 +1,1 @@
+"""Queries on the projection, one module a subject."""

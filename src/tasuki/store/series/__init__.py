@@ -1,0 +1,1 @@
+"""Metric series: chunks, summaries, and chart points."""

@@ -1,0 +1,240 @@
+"""Columns to bytes and back: little-endian, differences of integers, bytes shuffled, zstd with a checksum.
+
+Values that float32 represents exactly are stored as float32. An arithmetic run of integers, or a constant, costs nothing.
+"""
+
+import threading
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from zlib_ng.zlib_ng import crc32
+
+from tasuki.errors import StoreDamaged
+from tasuki.store.series.points import Column, Floats, Ints, Points
+
+__all__ = [
+    "axis_points",
+    "axis_steps",
+    "axis_times",
+    "column_from_bytes",
+    "column_to_bytes",
+    "pack_axis",
+    "pack_points",
+    "unpack_points",
+]
+
+LEVEL = 3
+WORTH_PACKING_BYTES = 256
+FEW = 32
+"""Fewer numbers than this are not worth looking at: the tail of a run has many such columns."""
+PLAIN = "plain"
+
+
+class Packed(msgspec.Struct, array_like=True):
+    """A column of numbers: how they are written (`plain`, `arithmetic`, a numpy type), how many, from where on, and the bytes."""
+
+    form: str
+    n: int
+    start: int
+    step: int
+    data: bytes = b""
+    zipped: bool = False
+
+
+class Axis(msgspec.Struct, array_like=True):
+    """What all columns of a block share."""
+
+    steps: Packed
+    clocks: Packed
+    lags: Packed
+    writers: Packed
+    names: list[str]
+
+
+class PackedColumn(msgspec.Struct, array_like=True):
+    """One metric's values; `rows` is None where every record has one."""
+
+    values: Packed
+    rows: Packed | None = None
+
+
+class Whole(msgspec.Struct, array_like=True):
+    """Points in one piece, as the tail keeps them."""
+
+    axis: Axis
+    columns: dict[int, PackedColumn]
+
+
+class Tools(threading.local):
+    """zstd's objects are not thread-safe: one of each per thread."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+tools = Tools()
+encode = msgspec.msgpack.encode
+decode_axis = msgspec.msgpack.Decoder(Axis).decode
+decode_column = msgspec.msgpack.Decoder(PackedColumn).decode
+decode_whole = msgspec.msgpack.Decoder(Whole).decode
+
+
+def shuffled(values: npt.NDArray[np.generic]) -> bytes:
+    """The bytes of all values, first bytes first: equal exponents lie side by side."""
+    size = values.dtype.itemsize
+    return values.view(np.uint8).reshape(-1, size).T.tobytes() if size > 1 else values.tobytes()
+
+
+def unshuffled(data: bytes, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    """The values again."""
+    size = dtype.itemsize
+    return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(size, -1).T).view(dtype).reshape(-1)
+
+
+def packed(values: npt.NDArray[np.generic], start: int = 0, step: int = 0) -> Packed:
+    """Numbers of one numpy type; a few are written as they are."""
+    form = values.dtype.str.lstrip("<|")
+    if values.nbytes < WORTH_PACKING_BYTES:
+        return Packed(form, len(values), start, step, values.tobytes())
+    return Packed(form, len(values), start, step, tools.compressor.compress(shuffled(values)), True)
+
+
+def numbers(column: Packed) -> npt.NDArray[np.generic]:
+    """The numbers that were packed."""
+    kind = np.dtype("<" + column.form)
+    data = tools.decompressor.decompress(column.data) if column.zipped else column.data
+    values = unshuffled(data, kind) if column.zipped else np.frombuffer(data, kind)
+    if len(values) != column.n:
+        raise StoreDamaged(f"a column has {len(values)} values, {column.n} were stored")
+    return values
+
+
+def pack_ints(values: Ints) -> Packed:
+    """Integers: arithmetic if they are, else what their differences exceed the smallest difference by."""
+    n = len(values)
+    if n < FEW:
+        return Packed(PLAIN, n, 0, 0, values.tobytes())
+    start = int(values[0])
+    with np.errstate(over="ignore"):
+        steps = np.diff(values)
+    step = int(steps.min())
+    if step == int(steps.max()):
+        return Packed("arithmetic", n, start, step)
+    with np.errstate(over="ignore"):
+        excess = (steps - np.int64(step)).view(np.uint64)
+    return packed(excess.astype(np.min_scalar_type(int(excess.max()))), start, step)
+
+
+def unpack_ints(column: Packed) -> Ints:
+    """The integers again; sums wrap as the differences did."""
+    with np.errstate(over="ignore"):
+        if column.form == "arithmetic":
+            found = np.arange(column.n, dtype=np.int64)
+            found *= np.int64(column.step)
+            found += np.int64(column.start)
+            return found
+        if column.form == PLAIN:
+            return np.frombuffer(column.data, np.int64)
+        found = np.empty(column.n + 1, np.int64)
+        found[0] = column.start
+        found[1:] = numbers(column)
+        found[1:] += np.int64(column.step)
+        return found.cumsum(out=found)
+
+
+def pack_floats(values: Floats) -> Packed:
+    """Floats, as float32 where that loses nothing; a few as they are."""
+    if len(values) < FEW:
+        return packed(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = values.astype("<f4")
+        same = single.astype(np.float64) == values
+    if same.all() or (same | np.isnan(values)).all():
+        return packed(single)
+    return packed(values.astype("<f8", copy=False))
+
+
+def pack_axis(points: Points) -> bytes:
+    """Steps, clocks and writers of a block."""
+    return encode(axis(points))
+
+
+def axis(points: Points) -> Axis:
+    """Steps, clocks and writers, packed."""
+    return Axis(pack_ints(points.steps), pack_ints(points.clocks), pack_ints(points.lags), pack_ints(points.writers), points.names)
+
+
+def axis_points(data: bytes) -> Points:
+    """A block without its columns. StoreDamaged if the bytes are not what was stored."""
+    try:
+        return points_of(decode_axis(data))
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+
+
+def axis_steps(data: bytes) -> Ints:
+    """The steps of a block alone. StoreDamaged if the bytes are not what was stored."""
+    try:
+        return unpack_ints(decode_axis(data).steps)
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+
+
+def axis_times(data: bytes) -> tuple[Ints, Ints]:
+    """The steps of a block and the times of its calls. StoreDamaged if the bytes are not what was stored."""
+    try:
+        axis = decode_axis(data)
+        return unpack_ints(axis.steps), unpack_ints(axis.clocks) - unpack_ints(axis.lags)
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+
+
+def points_of(packed_axis: Axis) -> Points:
+    """Points that have no columns yet."""
+    columns = (packed_axis.steps, packed_axis.clocks, packed_axis.lags, packed_axis.writers)
+    steps, clocks, lags, writers = map(unpack_ints, columns)
+    return Points(steps, clocks, lags, writers, packed_axis.names, {})
+
+
+def pack_column(column: Column, records: int) -> PackedColumn:
+    """One metric's column."""
+    return PackedColumn(pack_floats(column.values), None if len(column.rows) == records else pack_ints(column.rows))
+
+
+def unpack_column(column: PackedColumn) -> Column:
+    """One metric's column again."""
+    values = numbers(column.values).astype(np.float64)
+    return Column(np.arange(len(values)) if column.rows is None else unpack_ints(column.rows), values)
+
+
+def column_to_bytes(column: Column, records: int) -> bytes:
+    """One metric's column of a block."""
+    return encode(pack_column(column, records))
+
+
+def column_from_bytes(data: bytes) -> Column:
+    """One metric's column of a block. StoreDamaged if the bytes are not what was stored."""
+    try:
+        return unpack_column(decode_column(data))
+    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+        raise StoreDamaged(f"a column can't be read: {error}") from error
+
+
+def pack_points(points: Points, ids: dict[str, int]) -> bytes:
+    """Points in one piece, metrics by their ids, with a crc."""
+    columns = {ids[metric]: pack_column(column, len(points)) for metric, column in points.columns.items()}
+    data = encode(Whole(axis(points), columns))
+    return crc32(data).to_bytes(4, "little") + data
+
+
+def unpack_points(data: bytes, names: dict[int, str]) -> Points:
+    """Points from one piece. StoreDamaged if the bytes are not what was stored."""
+    if len(data) <= 4 or crc32(data[4:]) != int.from_bytes(data[:4], "little"):
+        raise StoreDamaged("a batch of points fails its crc")
+    whole = decode_whole(data[4:])
+    points = points_of(whole.axis)
+    points.columns = {names[metric]: unpack_column(column) for metric, column in whole.columns.items()}
+    return points

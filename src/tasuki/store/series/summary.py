@@ -1,0 +1,57 @@
+"""The summary of each metric of each run: how many values, the first, the last, the least and the greatest, and where they are."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import numpy as np
+
+from tasuki.store.series.points import Floats, Ints, Order, Points
+
+__all__ = ["MERGE_SUMMARY", "summaries"]
+
+
+def summary_upsert() -> str:
+    """The statement that merges one batch's summary into what is kept: commutative, so batches may come in any order."""
+    order = "{side}_step, {side}_clock, {side}_writer"
+    new = "excluded.{side}_step, excluded.{side}_clock, excluded.{side}_writer"
+    kept = "summary.{side}_step, summary.{side}_clock, summary.{side}_writer"
+    wins = {
+        "first": f"({new}) < ({kept})",
+        "last": f"({new}) > ({kept})",
+        "min": f"summary.min IS NULL OR excluded.min < summary.min OR (excluded.min = summary.min AND ({new}) < ({kept}))",
+        "max": f"summary.max IS NULL OR excluded.max > summary.max OR (excluded.max = summary.max AND ({new}) < ({kept}))",
+    }
+    sets, columns = ["n = n + excluded.n", "settled = 0"], ["run", "metric", "n"]
+    for side, better in wins.items():
+        names = [side, *order.format(side=side).split(", ")]
+        columns += names
+        sets += [f"{name} = CASE WHEN {better.format(side=side)} THEN excluded.{name} ELSE summary.{name} END" for name in names]
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO summary ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (run, metric) DO UPDATE SET {', '.join(sets)}"
+
+
+MERGE_SUMMARY = summary_upsert()
+
+
+def summaries(run: int, points: Points, ids: dict[str, int]) -> Iterator[tuple[object, ...]]:
+    """A row per metric of a batch."""
+    order = cache(points.order)
+    for metric, (places, values) in points.columns.items():
+        first, last = values.item(0), values.item(-1)
+        row = (run, ids[metric], len(values), real(first), *order(places.item(0)), real(last), *order(places.item(-1)))
+        yield (*row, *extreme(values, places, order, np.ndarray.argmin), *extreme(values, places, order, np.ndarray.argmax))
+
+
+def extreme(values: Floats, places: Ints, order: Callable[[int], Order], find: Callable[[Floats], np.intp]) -> tuple[object, ...]:
+    """The least or the greatest number and where it is; NULLs if there is none."""
+    at = find(values)
+    value = values.item(at)
+    if value != value:  # NaN counts as both the least and the greatest
+        numbers = np.flatnonzero(~np.isnan(values))
+        return extreme(values[numbers], places[numbers], order, find) if len(numbers) else (None,) * 4
+    return (value, *order(places.item(at)))
+
+
+def real(value: float) -> float | None:
+    """A float for SQL; NaN is NULL."""
+    return None if value != value else value

@@ -1,0 +1,53 @@
+"""The summaries of a run in one piece: reading a thousand runs of fifty metrics row by row takes three times as long.
+
+A run has one while all its summaries are settled. It says nothing that the rows do not say.
+"""
+
+from array import array
+from collections.abc import Iterator
+from itertools import repeat
+
+import apsw
+import msgspec
+from zlib_ng.zlib_ng import crc32
+
+from tasuki.database.sqlite import rows
+from tasuki.errors import StoreDamaged
+from tasuki.records import Summary
+
+__all__ = ["Settled", "settle_summaries"]
+
+ROWS = """
+SELECT metric.id, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step
+FROM summary JOIN metric ON metric.id = summary.metric WHERE run = ? ORDER BY name
+"""
+NAMES = "SELECT name FROM metric WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name"
+Numbers = list[float | None]
+Steps = list[int | None]
+Columns = tuple[bytes, list[int], Numbers, list[int], Numbers, list[int], list[int], Numbers, Steps, Numbers, Steps]
+decode = msgspec.msgpack.Decoder(Columns).decode
+
+
+def settle_summaries(db: apsw.Connection, run: int) -> None:
+    """Put the run's summaries, all of which are settled, in one piece."""
+    ids, *columns = zip(*rows(db, ROWS, (run,)), strict=True)
+    data = msgspec.msgpack.encode([array("q", ids).tobytes(), *columns])
+    db.execute("INSERT OR REPLACE INTO settled VALUES (?, ?)", (run, crc32(data).to_bytes(4, "little") + data))
+
+
+class Settled:
+    """Reads the pieces of many runs: the names of metrics, which are mostly the same, are looked up once."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self.names: dict[bytes, list[str]] = {}
+
+    def summaries(self, run: str, data: bytes) -> Iterator[Summary]:
+        """A run's summaries, by metric. StoreDamaged if the bytes are not what was stored."""
+        if crc32(data[4:]) != int.from_bytes(data[:4], "little"):
+            raise StoreDamaged("a run's summaries fail their crc")
+        metrics, *columns = decode(data[4:])
+        if metrics not in self.names:
+            ids = array("q", metrics).tolist()
+            self.names[metrics] = [name for (name,) in self.db.execute(NAMES, (str(ids),))]
+        return map(Summary, repeat(run), self.names[metrics], *columns)

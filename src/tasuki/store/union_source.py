@@ -1,0 +1,51 @@
+"""A data folder as one source of streams: its journals, and what a server has received into it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.journal import Folder, FolderSource, Source, Stream, Verdict
+from tasuki.store.raw_store import RawStore
+
+__all__ = ["UnionSource", "open_source"]
+
+
+class UnionSource:
+    """Several sources as one. A stream is the same everywhere, as far as it goes, so the longest is read."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+        self.best: dict[str, Source] = {}
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """Every stream but those `known`, from where there is most of it."""
+        found: dict[str, tuple[Stream, Source]] = {}
+        for source in self.sources:
+            for stream in source.streams(known):
+                longest, _ = found.get(stream.writer, (stream, source))
+                if (stream.size, stream.sealed) >= (longest.size, longest.sealed):
+                    found[stream.writer] = (stream, source)
+        for stream, source in found.values():
+            self.best[stream.writer] = source
+            yield stream
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset`, from where there is most of the stream."""
+        sources = [self.best[writer]] if writer in self.best else self.sources
+        return max((source.read(writer, offset, limit_bytes) for source in sources), key=len)
+
+    def verdict(self, writer: str) -> Verdict:
+        """What the first source says that knows."""
+        verdicts = (source.verdict(writer) for source in self.sources)
+        return next((verdict for verdict in verdicts if verdict is not Verdict.UNKNOWN), Verdict.UNKNOWN)
+
+    def close(self) -> None:
+        """Close all sources."""
+        for source in self.sources:
+            source.close()
+
+
+def open_source(folder: Folder, raw: Path, clock: Clock = SYSTEM) -> FolderSource | UnionSource:
+    """A folder's journals, and the raw store of a server where there is one."""
+    journals = FolderSource(folder)
+    return UnionSource([journals, RawStore(raw, clock=clock)]) if raw.exists() else journals

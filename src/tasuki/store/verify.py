@@ -1,0 +1,147 @@
+"""Proof that nothing is missing: journals against checksums, positions against journals, the projection against a fresh one."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+import apsw
+from zlib_ng.zlib_ng import crc32
+
+from tasuki.database.sqlite import one, rows
+from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
+from tasuki.records import MAX_ITEM_BYTES, START, Position, frames
+from tasuki.store.catch_up import catch_up
+from tasuki.store.generations import connect
+from tasuki.store.logical_dump import Dump, dump
+from tasuki.store.raw_store import RawStore
+
+__all__ = ["Problem", "VerifyReport", "verify"]
+
+
+class Problem(NamedTuple):
+    """Something that is not as it was recorded. `offset` is None where a run as a whole is meant."""
+
+    project: str
+    run: str
+    writer: str | None
+    offset: int | None
+    what: str
+
+
+class VerifyReport(NamedTuple):
+    """What was looked at, and what was found."""
+
+    writers: int
+    records: int
+    problems: list[Problem]
+
+
+class Snapshot:
+    """A source cut off where a projection stands, so that both can be compared while records arrive."""
+
+    def __init__(self, db: apsw.Connection, source: Source) -> None:
+        self.source = source
+        found = rows(db, 'SELECT id, project, run, "offset", sealed FROM writer')
+        self.found = [Stream(writer, project, run, size, bool(sealed)) for writer, project, run, size, sealed in found]
+        self.ends = {stream.writer: stream.size for stream in self.found}
+
+    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+        """The streams, as long as they are projected."""
+        return (stream for stream in self.found if stream.writer not in known)
+
+    def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
+        """Whole frames from `offset` that are projected."""
+        return self.source.read(writer, offset, limit_bytes)[: self.ends[writer] - offset]
+
+    def verdict(self, writer: str) -> Verdict:
+        """As the source says."""
+        return self.source.verdict(writer)
+
+    def close(self) -> None:
+        """The source is somebody else's to close."""
+
+
+def verify(
+    db: apsw.Connection,
+    folder: Folder,
+    received: RawStore | None,
+    source: Source,
+    caught_up: Collection[str],
+    progress: Callable[[int], None] = lambda _: None,
+) -> VerifyReport:
+    """Check everything. The connection is inside a read transaction, and as far as the journals were when it began.
+
+    `caught_up` are the writers whose journals were there before the projection was caught up: others may not be projected yet.
+    """
+    problems: list[Problem] = []
+    writers = records = 0
+    journals = (check_journal(db, folder, journal, caught_up) for journal in folder.journals())
+    streams = (check_received(received, stream) for stream in received.streams()) if received else ()
+    for found, problem in chain(journals, streams):
+        writers, records = writers + 1, records + found
+        problems += problem
+        progress(records)
+    problems += [Problem("", "", path.stem, None, f"{path}: {reason}") for path, reason in folder.refused()]
+    problems += [
+        Problem("", "", path.stem, None, f"damage was found here once; the original is {path}") for path in folder.damaged()
+    ]
+    return VerifyReport(writers, records, problems + check_projection(db, source))
+
+
+def check_journal(db: apsw.Connection, folder: Folder, journal: Journal, caught_up: Collection[str]) -> tuple[int, list[Problem]]:
+    """One journal: its frames, its seal, and the position up to which it is projected."""
+    header, records, digest, end = journal.header, 0, hashlib.sha256(), START
+    found_here: list[tuple[int, str]] = []
+    with folder.view(journal) as view:
+        for piece in view.pieces():
+            records += sum(1 for _ in frames(piece))
+            digest.update(piece)
+            end = Position(end.offset + len(piece), crc32(piece, end.crc))
+        hole = find_hole(view, end.offset)
+        if hole is not None:
+            found_here.append(
+                (hole.offset, f"damaged; {sum(len(island.frames) for island in hole.islands)} bytes behind it can be saved")
+            )
+        elif header.sealed and (header.end_crc, header.sha256) != (end.crc, digest.hexdigest()):
+            found_here.append((end.offset, "the frames are not those that were sealed"))
+        projected = one(db, 'SELECT "offset", crc FROM writer WHERE id = ?', (header.writer,))
+        if projected is None and header.writer in caught_up:
+            found_here.append((0, "not projected"))
+        elif projected is not None and view.crc_at(projected[0]) != projected[1]:
+            found_here.append((projected[0], "what is projected is not what the journal says"))
+    return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
+
+
+def check_received(received: RawStore, stream: Stream) -> tuple[int, list[Problem]]:
+    """One stream of a raw store: whether all that was acknowledged can still be read."""
+    position, records = START, 0
+    end = received.positions([stream.writer])[stream.writer]
+    while data := received.read(stream.writer, position.offset, MAX_ITEM_BYTES)[: end.offset - position.offset]:
+        position = Position(position.offset + len(data), crc32(data, position.crc))
+        records += sum(1 for _ in frames(data))
+    if position == end:
+        return records, []
+    what = f"received up to {end.offset}, readable up to here"
+    return records, [Problem(stream.project, stream.run, stream.writer, position.offset, what)]
+
+
+def check_projection(db: apsw.Connection, source: Source) -> list[Problem]:
+    """The projection beside one made from the same journals just now."""
+    fresh = connect(":memory:")
+    try:
+        catch_up(fresh, Snapshot(db, source))
+        kept, made = dump(db), dump(fresh)
+    finally:
+        fresh.close()
+    return [
+        Problem(project, run, None, None, f"the projection differs in: {', '.join(differing(kept, made, (project, run)))}")
+        for project, run in sorted(kept.keys() | made.keys())
+        if kept.get((project, run)) != made.get((project, run))
+    ]
+
+
+def differing(kept: Dump, made: Dump, run: tuple[str, str]) -> list[str]:
+    """Which parts of a run's content differ."""
+    one_side, other_side = kept.get(run, {}), made.get(run, {})
+    return [name for name in sorted(one_side.keys() | other_side.keys()) if one_side.get(name) != other_side.get(name)]

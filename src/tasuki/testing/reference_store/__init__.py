@@ -1,0 +1,1 @@
+"""An in-memory store that computes its answers independently of the SQL."""

@@ -1,0 +1,79 @@
+"""Where a volume's records are to go: a file at its root, `remote` (a server's name or address) or `space_id` (USER/SPACE).
+
+It may come late, change, or be wrong for a while: a syncer reads it every round.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from tasuki.atomic_files import replace_file
+from tasuki.errors import ConfigError, TasukiError
+from tasuki.relay.http_transport import remote_url
+from tasuki.remotes import ADDRESS, NAME
+
+__all__ = ["REMOTE_FILE", "SPACE_FILE", "Destination", "read_destination", "setup_volume", "space_url"]
+
+REMOTE_FILE, SPACE_FILE = "remote", "space_id"
+SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+LONGEST_BYTES = 4096
+
+
+class Destination(NamedTuple):
+    """A server, by name or address, or a Hugging Face Space."""
+
+    remote: str | None = None
+    space: str | None = None
+
+    def __str__(self) -> str:
+        return self.remote or f"the Space {self.space}"
+
+
+def setup_volume(dir: str | Path, *, remote: str | None = None, space: str | None = None) -> Path:
+    """Say on a volume where its records are to go; returns the file that says it. It may be done at any time, and again.
+
+    `remote`: a server's address, or its name among the syncer's remotes; `space`: a Hugging Face Space, USER/SPACE. ConfigError for
+    what is neither, JournalError or OSError where the volume can't be written.
+    """
+    folder = Path(dir).expanduser().absolute()
+    if (remote is None) == (space is None):
+        raise ConfigError(
+            "a volume has one destination", hint="--remote NAME|URL, or --space USER/SPACE; in Python remote= or space="
+        )
+    to = checked(Destination(remote, space))
+    name, other = (REMOTE_FILE, SPACE_FILE) if to.remote else (SPACE_FILE, REMOTE_FILE)
+    replace_file(folder / name, f"{to.remote or to.space}\n".encode(), durable=True)
+    (folder / other).unlink(missing_ok=True)
+    return folder / name
+
+
+def read_destination(folder: Path) -> Destination | None:
+    """What the volume says; None as long as it says nothing. ConfigError if that can't be meant, OSError if it can't be read."""
+    for name in (REMOTE_FILE, SPACE_FILE):
+        path = folder / name
+        try:
+            with path.open("rb") as file:
+                text = file.read(LONGEST_BYTES).decode(errors="replace").strip()
+        except FileNotFoundError:
+            continue
+        try:
+            return checked(Destination(remote=text) if name == REMOTE_FILE else Destination(space=text))
+        except TasukiError as error:
+            raise ConfigError(f"{path} says {text[:80]!r}, which is no destination", hint="tasuki volume init --help") from error
+    return None
+
+
+def checked(to: Destination) -> Destination:
+    """A destination that can be meant."""
+    if to.remote is not None and ADDRESS in to.remote:
+        remote_url(to.remote)
+    elif to.remote is not None and not NAME.fullmatch(to.remote):
+        raise ConfigError(f"{to.remote!r} is neither a remote nor the address of a server", hint="like https://tasuki.example")
+    if to.space is not None and not SPACE.fullmatch(to.space):
+        raise ConfigError(f"{to.space!r} is no Space", hint="USER/SPACE")
+    return to
+
+
+def space_url(space: str) -> str:
+    """Where a Space answers (https://huggingface.co/docs/hub/spaces-embed)."""
+    return f"https://{re.sub(r'[^a-z0-9]+', '-', space.lower())}.hf.space"

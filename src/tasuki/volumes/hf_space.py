@@ -1,0 +1,111 @@
+"""A Hugging Face Space as the destination: one that runs a tasuki server is an address, one of trackio's is fed by its own `sync`.
+
+trackio decides by environment variables, when it is imported, where it reads and whom it asks: so it runs in a process of its own,
+over private copies of the databases that have changed.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from tasuki.client.probe import Verdict, remote_test
+from tasuki.clock import SYSTEM, Clock
+from tasuki.errors import ConfigError, DataError, RemoteError, RemoteRejected, RemoteUnavailable
+from tasuki.importers.sqlite_copy import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
+from tasuki.importers.trackio.folder import databases
+from tasuki.importers.trackio.row_mapping import project_of
+from tasuki.importers.trackio.sender import Brought
+from tasuki.remotes import Key, Remotes
+from tasuki.settings import hugging_face_token, with_environment
+from tasuki.volumes.destination import space_url
+
+__all__ = ["SpaceWay", "is_tasuki", "space_key"]
+
+SYNC_SECONDS = 900
+SHOWN_CHARACTERS = 300
+NOT_THERE = {Verdict.UNRESOLVED, Verdict.REFUSED, Verdict.SLOW, Verdict.TLS, Verdict.BROKEN, Verdict.IN_TROUBLE}
+SYNC = """
+import sys, huggingface_hub, trackio
+from trackio import deploy
+project, space = sys.argv[1:]
+if hasattr(deploy, "sync_incremental") and huggingface_hub.HfApi().repo_exists(space, repo_type="space"):
+    deploy.sync_incremental(project, space)
+else:
+    trackio.sync(project=project, space_id=space, force=True)
+"""
+"""To a Space that is there, rows are added, and others' stay; one that is not is made of the whole database."""
+
+
+def space_key(space: str, remotes: Remotes) -> Key:
+    """The token for a Space: what `credentials` has for its address, else HF_TOKEN."""
+    return remotes.key(space_url(space), hugging_face_token())
+
+
+def is_tasuki(url: str, token: str | None) -> bool:
+    """Whether a tasuki server answers there. RemoteUnavailable if nothing does."""
+    found = remote_test(url, token=token)
+    if found.verdict in NOT_THERE:
+        raise RemoteUnavailable(found.said, hint=found.hint)
+    return found.version is not None
+
+
+class SpaceWay:
+    """A trackio Space. trackio sends all rows of a project each time; those that the Space has it knows by their ids."""
+
+    def __init__(self, volume: Path, space: str, state: Path, *, clock: Clock = SYSTEM) -> None:
+        if find_spec("trackio") is None:
+            raise ConfigError(f"{space} is a Space of trackio's, which needs an extra", hint="pip install 'tasuki[trackio]'")
+        self.volume = volume
+        self.space = space
+        self.folder = state / "syncer" / "space"
+        self.clock = clock
+        self.synced: dict[str, Fingerprint] = {}
+        self.sent_bytes = 0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def let_go(self) -> None:
+        """Nothing is open."""
+
+    def round(self) -> Iterator[Brought]:
+        """Sync every project that has changed; what became of each."""
+        for path in databases(self.volume):
+            name = project_of(path.stem)
+            try:
+                if self.synced.get(name) != fingerprint(path):
+                    state = self.sync(path, name)
+                    if shows_changes(state, self.clock):
+                        self.synced[name] = state
+                    yield Brought(name, 1)
+            except (DataError, RemoteError, OSError) as error:
+                yield Brought(name, 0, error)
+        for folder in sorted(path.parent for path in self.volume.glob("*/*.tsk"))[:1]:
+            refused = RemoteRejected(f"{self.space} takes no journals of tasuki's", hint="send them to a tasuki server")
+            yield Brought(folder.name, 0, refused)
+
+    def sync(self, path: Path, name: str) -> Fingerprint:
+        """Copy one database and have trackio sync it. RemoteUnavailable, with its last words, if it fails."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        copy = self.folder / path.name
+        try:
+            state = take_copy(path, copy, clock=self.clock)
+            open_copy(copy, path).close()
+            done = subprocess.run(
+                [sys.executable, "-c", SYNC, name, self.space],
+                env=with_environment(TRACKIO_DIR=str(self.folder)),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=SYNC_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RemoteUnavailable(f"trackio's sync of {name!r} took longer than {SYNC_SECONDS} s") from error
+        finally:
+            remove(copy)
+        if done.returncode != 0:
+            words = " ".join(done.stderr.strip().splitlines()[-1:])[:SHOWN_CHARACTERS]
+            raise RemoteUnavailable(f"trackio's sync of {name!r} to {self.space} failed: {words}")
+        return state

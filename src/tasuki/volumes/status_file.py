@@ -1,0 +1,73 @@
+"""How it goes with a volume: `syncer/<volume>.json` in the data folder, for `tasuki doctor`, and figures for Prometheus."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from tasuki.atomic_files import replace_file
+from tasuki.relay.state.acks import remote_file
+
+__all__ = ["Report", "as_prometheus", "reports", "write_report"]
+
+FOLDER = "syncer"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a syncer knows of itself. Times are microseconds UTC; `errors` is by project, `""` for what is about none."""
+
+    volume: str
+    pid: int
+    interval_seconds: float
+    began: int
+    seen: int = 0
+    destination: str | None = None
+    rounds: int = 0
+    round_seconds: float = 0
+    projects: int = 0
+    """Those of which something new was seen in the last round."""
+    records: int = 0
+    bytes: int = 0
+    failures: int = 0
+    last_success: int | None = None
+    errors: Mapping[str, str] = {}
+
+
+decode = msgspec.json.Decoder(Report).decode
+FIGURES = {
+    "rounds": ("counter", "_total", "Rounds, failed ones too."),
+    "round_seconds": ("gauge", "", "How long the last round took."),
+    "projects": ("gauge", "", "Projects with something new in the last round."),
+    "records": ("counter", "_total", "Records that newly arrived at the destination."),
+    "bytes": ("counter", "_total", "Compressed bytes of records that were sent."),
+    "failures": ("counter", "_total", "Errors, of projects and of whole rounds."),
+    "last_success": ("gauge", "_seconds", "When a round last went well, in seconds since 1970."),
+    "errors": ("gauge", "", "Projects that are in error now."),
+}
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Keep it, as a whole. OSError where the folder can't be written."""
+    replace_file(remote_file(folder / FOLDER, report.volume, ".json"), msgspec.json.encode(report))
+
+
+def reports(folder: Path) -> list[Report]:
+    """Those of every syncer that has used the data folder; what can't be read is passed over."""
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            found.append(decode(path.read_bytes()))
+        except (OSError, msgspec.DecodeError):
+            continue
+    return found
+
+
+def as_prometheus(report: Report) -> str:
+    """The figures as text (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+    lines = []
+    for name, (kind, suffix, help) in FIGURES.items():
+        value = getattr(report, name)
+        number = len(value) if name == "errors" else (value or 0) / 1e6 if name == "last_success" else value
+        full = f"tasuki_syncer_{name}{suffix}"
+        lines += [f"# HELP {full} {help}", f"# TYPE {full} {kind}", f"{full} {number}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,90 @@
+import pytest
+
+from tasuki.errors import NotFound, RemoteClosed, RemoteUnavailable, Throttled
+from tasuki.jobs.circuit_breaker import Health
+from tasuki.testing import FakeClock
+
+DOWN = RemoteUnavailable("down")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def health(clock: FakeClock) -> Health:
+    return Health(clock)
+
+
+def fail(health: Health, times: int = 1) -> None:
+    for _ in range(times):
+        health.enter()
+        health.leave(DOWN)
+
+
+def test_five_failures_in_a_row_open_the_breaker_for_a_minute(health: Health, clock: FakeClock):
+    fail(health, 4)
+    health.enter()
+    health.leave(None)
+    fail(health, 4)
+    assert not health.is_degraded
+    fail(health)
+    assert health.is_degraded
+    with pytest.raises(RemoteUnavailable):
+        health.enter()
+    clock.sleep(59.9)
+    with pytest.raises(RemoteUnavailable):
+        health.enter()
+    clock.sleep(0.2)
+    health.enter()
+
+
+def test_while_it_is_half_open_one_call_is_tried_at_a_time(health: Health, clock: FakeClock):
+    fail(health, 5)
+    clock.sleep(61)
+    health.enter()
+    with pytest.raises(RemoteUnavailable):
+        health.enter()
+    health.leave(None)
+    health.enter()
+    assert not health.is_degraded
+
+
+def test_each_failed_try_doubles_the_break_up_to_ten_minutes(health: Health, clock: FakeClock):
+    fail(health, 5)
+    breaks = []
+    for _ in range(6):
+        breaks.append(round(health.wait_seconds))
+        clock.sleep(health.wait_seconds + 0.001)
+        fail(health)
+    assert breaks == [60, 120, 240, 480, 600, 600]
+
+
+def test_somebody_who_asks_may_try_at_once(health: Health):
+    fail(health, 5)
+    health.let_try()
+    health.enter()
+    health.leave(None)
+    assert not health.is_degraded
+
+
+@pytest.mark.parametrize(("after", "seconds"), [(7.0, 7.0), (None, 30.0)])
+def test_a_429_is_a_pause_and_no_failure(health: Health, clock: FakeClock, after: float | None, seconds: float):
+    for _ in range(6):
+        health.enter()
+        health.leave(Throttled("enough", after_seconds=after))
+        assert health.wait_seconds == seconds
+        with pytest.raises(Throttled):
+            health.enter()
+        clock.sleep(seconds + 0.001)
+    assert not health.is_degraded
+
+
+@pytest.mark.parametrize("error", [RemoteClosed("key"), NotFound("gone")])
+def test_a_refusal_is_an_answer(health: Health, error: Exception):
+    fail(health, 4)
+    health.enter()
+    health.leave(error)
+    fail(health, 4)
+    assert not health.is_degraded

@@ -1,0 +1,68 @@
+import asyncio
+
+import pytest
+
+from tasuki.server.http.body_limits import PACE_MS, Bodies, Pace, Window
+from tasuki.server.http.problems import Refusal
+from tasuki.testing import FakeClock
+
+
+def test_who_waits_as_told_is_never_refused_and_sends_at_the_pace():
+    clock = FakeClock()
+    pace = Pace(1000, 5000, clock=clock)
+    began = clock.monotonic()
+    for _ in range(50):
+        pace.check("a")
+        clock.sleep(pace.spend("a", 3000) / 1000)
+    assert clock.monotonic() - began == pytest.approx(150, rel=0.01)
+
+
+def test_who_does_not_wait_is_refused_until_the_debt_is_paid_and_others_are_not():
+    clock = FakeClock()
+    pace = Pace(1000, 5000, clock=clock)
+    pace.spend("a", 9000)
+    with pytest.raises(Refusal) as refusal:
+        pace.check("a")
+    assert (refusal.value.status, refusal.value.wait) == (429, 9)
+    pace.check("b")
+    clock.sleep(4.1)
+    pace.check("a")
+
+
+def test_a_little_is_asked_to_come_once_a_second():
+    assert Pace(1000, 5000, clock=FakeClock()).spend("a", 10) == PACE_MS
+
+
+def test_a_window_holds_so_many_of_each_key():
+    window = Window(600, 60)
+    for _ in range(600):
+        window.take("a")
+    with pytest.raises(Refusal) as refusal:
+        window.take("a")
+    assert refusal.value.status == 429
+    assert 1 <= refusal.value.wait <= 60
+    window.take("b")
+
+
+class Slow:
+    """A request whose body never ends."""
+
+    def __init__(self) -> None:
+        self.headers = {"content-length": "100"}
+
+    async def stream(self):
+        yield b"x"
+        await asyncio.Event().wait()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for():
+    bodies = Bodies(seconds=0)
+
+    async def read():
+        async with bodies.read(Slow(), 1000):
+            pass
+
+    with pytest.raises(Refusal) as refusal:
+        asyncio.run(read())
+    assert refusal.value.status == 408
+    assert bodies.held_bytes == 0

@@ -1,0 +1,51 @@
+import pytest
+
+from tasuki.alert_targets import Target, targets_from
+from tasuki.errors import ConfigError
+
+
+def test_addresses_stand_alone_or_with_their_project_and_level():
+    given = ["https://a.example/x", {"url": "slack://T/K/S", "project": "digits", "level": "error"}]
+    assert targets_from(given, "file") == (
+        Target(url="https://a.example/x", level="warn"),
+        Target(url="slack://T/K/S", project="digits", level="error"),
+    )
+    assert targets_from("https://a.example/x  json://b", "TASUKI_NOTIFY") == (
+        Target(url="https://a.example/x"),
+        Target(url="json://b"),
+    )
+    assert targets_from({"url": "https://a.example/x"}, "file") == (Target(url="https://a.example/x"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["s3cr3t-key"], "address 1 of notify in f is none"),
+        (["https://ok.example/", "https:///s3cr3t-key"], "address 2 of notify in f is none"),
+        ([{"url": "https://x.example/s3cr3t-key", "level": "loud"}], "no level 'loud'"),
+        ([{"url": "https://x.example/s3cr3t-key", "projekt": "x"}], "unknown field `projekt`"),
+        ([{"project": "x"}], "required field `url`"),
+        ([7], "address 1 of notify in f"),
+        ("http://[s3cr3t-key", "no address"),
+    ],
+)
+def test_what_is_no_address_is_refused_without_being_shown(given: object, message: str):
+    with pytest.raises(ConfigError, match=message) as caught:
+        targets_from(given, "f")
+    assert "s3cr3t" not in f"{caught.value!r} {caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://user:s3cr3t@hooks.example/s3cr3t?key=s3cr3t", "tgram://s3cr3t/chat", "slack://s3cr3t/B/C"]
+)
+def test_the_name_of_a_target_and_what_is_said_of_it_show_no_secret(url: str):
+    target = Target(url=url)
+    assert "s3cr3t" not in target.name
+    assert "s3cr3t" not in target.without_secrets(f"POST {url} failed: s3cr3t is wrong")
+    assert target.name != Target(url=f"{url}2").name
+
+
+def test_of_a_webhook_the_host_is_shown():
+    target = Target(url="https://hooks.example/s3cr3t")
+    assert target.name.startswith("https://hooks.example/… (")
+    assert target.without_secrets("hooks.example: connection refused") == "hooks.example: connection refused"
