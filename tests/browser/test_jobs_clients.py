@@ -9,7 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.browser.conftest import Watched
 from tests.browser.test_jobs import PAGE, TRAINING, row
 from tests.support.job_servers import Site, site_at

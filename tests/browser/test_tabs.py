@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.browser.conftest import Server, Trainer, Watched
 from tests.browser.test_live import wait_until_drawn
 

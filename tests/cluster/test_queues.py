@@ -15,7 +15,8 @@ from tasuki.hpc.host import Site, Sites
 from tasuki.hpc.job_package import Wanted
 from tasuki.hpc.transports.tar_stream import Outgoing
 from tasuki.jobs.context import Desk
-from tasuki.jobs.queue.queue import Queues, QueueSync, Synced, Terms
+from tasuki.jobs.queue.host_sync import QueueSync, Synced
+from tasuki.jobs.queue.queue import Queues, Terms
 from tasuki.jobs.submit import Submitting
 from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
 from tasuki.settings import Settings, load

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from tasuki.records import Item, RunStarted, encode, frame, pack_item
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.support.journals import metrics, write_journal
 from tests.support.processes import ROOT, eventually
 from tests.support.remote_server import free_port

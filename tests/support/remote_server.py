@@ -17,8 +17,7 @@ from typing import Self
 import psutil
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.client.peer import Peer
-from tasuki.client.verify_remote import Difference, compare
+from tasuki.client.verify_remote import Difference, Peer, compare
 from tasuki.journal import Folder, FolderSource
 from tasuki.records import frames
 from tasuki.relay import HttpTransport, Synced, open_kept, sync

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tasuki.cli.run.list import alert_data
+from tasuki.cli.run.tables import alert_data
 from tasuki.cli.shared.completers import complete_run
 from tasuki.cli.shared.options import AsJson, Asked, Dir, Examples, Project, Remote, asking
 from tasuki.cli.shared.output import Table, write

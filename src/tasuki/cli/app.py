@@ -9,15 +9,35 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import alert, completion, demo, exec, export, gc, mcp, note, notify, query, syncer, token
-from tasuki.cli import best as answers
-from tasuki.cli import serve as remote
+from tasuki.cli import (
+    alert,
+    best,
+    compare,
+    completion,
+    demo,
+    exec,
+    export,
+    gc,
+    import_command,
+    mcp,
+    note,
+    notify,
+    query,
+    rebuild,
+    remote,
+    serve,
+    summary,
+    sync,
+    syncer,
+    token,
+    verify,
+    volume,
+)
 from tasuki.cli.agents import install
-from tasuki.cli.doctor import doctor as folder
+from tasuki.cli.doctor import doctor
 from tasuki.cli.hpc import hpc
 from tasuki.cli.job import job
-from tasuki.cli.run import diff, edit, wait
-from tasuki.cli.run import list as run
+from tasuki.cli.run import group as run
 from tasuki.cli.shared.messages import errors_told
 from tasuki.cli.shared.options import Examples
 
@@ -25,14 +45,9 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(run.app, name="run")
-run.app.command(cls=Examples, epilog=diff.EXAMPLES)(diff.diff)
-run.app.command(cls=Examples, epilog=wait.EXAMPLES)(wait.wait)
-run.app.command(cls=Examples, epilog=edit.TAG_EXAMPLES)(edit.tag)
-run.app.command(cls=Examples, epilog=edit.EDIT_EXAMPLES)(edit.edit)
-run.app.command(cls=Examples, epilog=edit.DELETE_EXAMPLES)(edit.delete)
-app.command(cls=Examples, epilog=answers.BEST_EXAMPLES)(answers.best)
-app.command(cls=Examples, epilog=answers.COMPARE_EXAMPLES)(answers.compare)
-app.command(cls=Examples, epilog=answers.SUMMARY_EXAMPLES)(answers.summary)
+app.command(cls=Examples, epilog=best.EXAMPLES)(best.best)
+app.command(cls=Examples, epilog=compare.EXAMPLES)(compare.compare)
+app.command(cls=Examples, epilog=summary.EXAMPLES)(summary.summary)
 app.add_typer(alert.app, name="alert")
 app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
 app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
@@ -42,19 +57,19 @@ app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
 app.add_typer(hpc.app, name="hpc")
-app.add_typer(syncer.volume, name="volume")
-app.add_typer(syncer.imports, name="import")
-app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(remote.serve)
-app.command(cls=Examples, epilog=remote.SYNC_EXAMPLES)(remote.sync)
-app.command(cls=Examples, epilog=syncer.SYNCER_EXAMPLES)(syncer.syncer)
+app.add_typer(volume.volume, name="volume")
+app.add_typer(import_command.imports, name="import")
+app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(serve.serve)
+app.command(cls=Examples, epilog=sync.EXAMPLES)(sync.sync)
+app.command(cls=Examples, epilog=syncer.EXAMPLES)(syncer.syncer)
 app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
 app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
 app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
 app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
-app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(folder.doctor)
-app.command(cls=Examples, epilog=remote.VERIFY_EXAMPLES)(remote.verify)
-app.command(cls=Examples, epilog="tasuki rebuild")(folder.rebuild)
+app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(doctor.doctor)
+app.command(cls=Examples, epilog=verify.EXAMPLES)(verify.verify)
+app.command(cls=Examples, epilog="tasuki rebuild")(rebuild.rebuild)
 app.command(cls=Examples, epilog="tasuki gc --dry-run\ntasuki gc --remote team")(gc.gc)
 app.command(cls=Examples, epilog=gc.PURGE_EXAMPLES)(gc.purge)
 

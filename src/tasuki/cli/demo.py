@@ -17,7 +17,8 @@ from tasuki.errors import IntegrityGap
 if TYPE_CHECKING:
     from tasuki.client.http_query import HttpQuery
     from tasuki.client.verify_remote import Compared
-    from tasuki.demo.run import Checked, Standing, Training
+    from tasuki.demo.check import Checked, Standing
+    from tasuki.demo.run import Training
     from tasuki.store import Query
 
 __all__ = ["demo"]
@@ -36,27 +37,28 @@ def demo(
     One of them diverges. On a terminal their progress is shown, here and on the server's page, and the server goes on until
     Ctrl-C. Exits with 6 if a record that the training made is not on the server.
     """
-    from tasuki.demo import run as the_demo
+    from tasuki.demo.check import PROJECT, check_ledger, compared, settle, standings
+    from tasuki.demo.run import serving, training
 
     settings = settings_for(dir)
     live = on_terminal() and not check
     pace = STEPS_PER_SECOND if live else None
-    with the_demo.serving(settings.dir / "server") as server:
-        say(f"A server keeps what it is sent in {settings.dir / 'server'}. Its page: {server.url}/?project={the_demo.PROJECT}")
+    with serving(settings.dir / "server") as server:
+        say(f"A server keeps what it is sent in {settings.dir / 'server'}. Its page: {server.url}/?project={PROJECT}")
         say(f"A training process learns handwritten digits, three times; it only appends to {settings.journal_root}.")
-        with the_demo.training(settings, remote=server.url, steps_per_second=pace) as training, asking_server(server.url) as query:
+        with training(settings, remote=server.url, steps_per_second=pace) as process, asking_server(server.url) as query:
             if live:
-                watch(query, training)
-            training.wait()
-            the_demo.settle(query)
-            runs = the_demo.standings(query, training.group)
-            checked = the_demo.check_ledger(query, training.ledger)
-        sent = the_demo.compared(settings, server.url, [run.id for run in runs])
+                watch(query, process)
+            process.wait()
+            settle(query)
+            runs = standings(query, process.group)
+            checked = check_ledger(query, process.ledger)
+        sent = compared(settings, server.url, [run.id for run in runs])
         (draw if on_terminal() else write_tsv)(table_of(runs))
         tell_checked(checked, sent, server.url)
         tell_next(runs, dir)
         if live:
-            say(f"The page: {server.url}/?project={the_demo.PROJECT} — until Ctrl-C.")
+            say(f"The page: {server.url}/?project={PROJECT} — until Ctrl-C.")
             server.process.wait()
 
 
@@ -72,7 +74,7 @@ def watch(query: "Query", training: "Training") -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from tasuki.demo.run import standings
+    from tasuki.demo.check import standings
 
     with Live(console=Console(highlight=False, markup=False), auto_refresh=False, transient=True) as live:
         while training.is_running:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
 
 import typer
 
-from tasuki.cli.doctor.doctor import progress_bar
 from tasuki.cli.note import note_data
-from tasuki.cli.run.list import alert_data, run_data
+from tasuki.cli.run.tables import alert_data, run_data
 from tasuki.cli.shared.formatting import iso, plain
 from tasuki.cli.shared.options import Dir, Metrics, Project, Remote, Runs, asking, split
+from tasuki.cli.shared.output import progress_bar
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.doctor.doctor import progress_bar
 from tasuki.cli.shared.messages import say
 from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, asking, confirm, settings_for
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.output import Table, progress_bar, write
 from tasuki.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:

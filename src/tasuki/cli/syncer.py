@@ -1,4 +1,4 @@
-"""`tasuki syncer`, `tasuki volume` and `tasuki import`: records that lie where no server sees them."""
+"""The command `tasuki syncer`."""
 
 import signal
 from typing import TYPE_CHECKING, Annotated
@@ -6,25 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, Examples, settings_for
-from tasuki.errors import ConfigError, IntegrityGap, RemoteUnavailable
+from tasuki.cli.shared.options import Dir, settings_for
+from tasuki.errors import ConfigError, RemoteUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tasuki.volumes.syncer import VolumeSyncer
 
-__all__ = ["IMPORT_EXAMPLES", "SYNCER_EXAMPLES", "bring", "imports", "syncer", "volume"]
+__all__ = ["EXAMPLES", "chosen_volume", "syncer"]
 
-SYNCER_EXAMPLES = """\
+EXAMPLES = """\
 tasuki syncer --volume /mnt/shared --interval 30
 tasuki syncer --volume /mnt/shared --to team --once
 tasuki syncer --volume /mnt/shared --metrics 9100"""
-IMPORT_EXAMPLES = """\
-tasuki import trackio
-tasuki import trackio ~/.cache/huggingface/trackio --watch"""
-volume = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared volumes that a syncer reads.")
-imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
 
 
 def syncer(  # noqa: PLR0913 - what there is to say of a syncer
@@ -95,50 +90,3 @@ def stop_when_told(made: "VolumeSyncer") -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, told)
-
-
-@volume.command(
-    cls=Examples,
-    epilog="tasuki volume init /mnt/shared --remote https://tasuki.example\ntasuki volume init /mnt/shared --space USER/SPACE",
-)
-def init(
-    dir: Annotated[str, typer.Argument(metavar="DIR", help="The volume.")],
-    remote: Annotated[
-        str | None, typer.Option("--remote", metavar="NAME|URL", help="A tasuki server, by the syncer's name.")
-    ] = None,
-    space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
-) -> None:
-    """Say on a volume where its records are to go: before, in the middle of, or after a session; and again, to change it."""
-    from tasuki.volumes.destination import setup_volume
-
-    path = setup_volume(dir, remote=remote, space=space)
-    say(f"{path} says {remote or space}; where runs are made: export TASUKI_JOURNAL={path.parent}")
-
-
-@imports.command("trackio", cls=Examples, epilog=IMPORT_EXAMPLES)
-def bring(
-    folder: Annotated[
-        str | None,
-        typer.Argument(metavar="[DIR]", help="trackio's folder, else TRACKIO_DIR, else its default.", show_default=False),
-    ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, until Ctrl-C.")] = False,
-    interval: Annotated[
-        float, typer.Option("--interval", metavar="SECONDS", help="Between two looks, with --watch.", min=0.1)
-    ] = 5.0,
-    dir: Dir = None,
-) -> None:
-    """Bring trackio's runs into the data folder: metrics, system metrics, configs, alerts. Doing it again brings what is new.
-
-    trackio may go on writing: its databases are copied, never opened.
-    """
-    from tasuki.importers.trackio.importer import Importer
-    from tasuki.settings import trackio_folder
-
-    settings = settings_for(dir)
-    with Importer(settings, chosen_volume(folder or str(trackio_folder()), None)) as importer:
-        failed = importer.round(say)
-        while watch:
-            importer.rest(interval)
-            failed = importer.round(say)
-    if failed:
-        raise IntegrityGap(f"{failed} projects could not be read", hint="what it was is said above")

@@ -11,7 +11,8 @@ from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.server.auth.tokens import Scope, Tokens
+    from tasuki.server.auth.principal import Scope
+    from tasuki.server.auth.tokens import Tokens
 
 __all__ = ["app"]
 
@@ -41,7 +42,7 @@ def create(  # noqa: PLR0913 - one option per scope
     From the first token on, everything that the server answers needs one.
     """
     from tasuki.journal import project_name
-    from tasuki.server.auth.tokens import Scope
+    from tasuki.server.auth.principal import Scope
 
     given = {Scope.READ: read, Scope.LOG: log, Scope.WRITE: write_, Scope.ADMIN: admin}
     chosen = [scope for scope, wanted in given.items() if wanted]

@@ -5,18 +5,22 @@ Streams may grow meanwhile: what a stream had when it was looked at has some tim
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
+import msgspec
 from zlib_ng.zlib_ng import crc32
 
+from tasuki.client.http_query import HttpQuery
 from tasuki.clock import SYSTEM, Clock
 from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
 from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
+from tasuki.relay.http_transport import HttpTransport, Token
 from tasuki.relay.state.dead_letters import Aside, lone_writer
 from tasuki.relay.state.remote_state import Kept
 from tasuki.relay.sync_once import is_meant
 
-__all__ = ["Compared", "Difference", "Held", "Proven", "Remote", "compare"]
+__all__ = ["Compared", "Difference", "Held", "Peer", "Proven", "Remote", "compare"]
 
 ASK_AT_ONCE = 1000
 ARRIVING_SECONDS = 3.0
@@ -224,3 +228,39 @@ def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int
     if crc != reply.crc:
         return "the contents differ", part.records
     return f"{part.records - records} records are missing there, from {reply.offset} on", part.records - records
+
+
+PAGE = 1000
+
+
+class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream as a server lists it."""
+
+    writer: str
+    offset: int
+    sha256: str | None = None
+    damaged: bool = False
+
+
+class Peer:
+    """One server."""
+
+    def __init__(self, remote: str, token: Token = None) -> None:
+        self.transport = HttpTransport(remote, token=token)
+        self.query = HttpQuery(remote, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.transport.close()
+        self.query.close()
+
+    def replicate(self, items: Sequence[Item]) -> Replicated:
+        """Ask for positions, or send."""
+        return self.transport.replicate(items)
+
+    def held(self, project: str) -> Mapping[str, Held]:
+        """What the server holds of a project, by writer, every frame read for its sha256."""
+        rows = self.query.rows("streams", "streams", HeldRow, {"project": project, "digest": 1, "limit": PAGE})
+        return {row.writer: Held(row.offset, None if row.damaged else row.sha256) for row in rows}

@@ -10,6 +10,7 @@ from tasuki.jobs.background_tasks import (
 from tasuki.jobs.progress_parser import Said, Stage, parse_progress
 from tasuki.jobs.providers import PROVIDERS
 from tasuki.jobs.providers.config_file import Configured, shown_config
+from tasuki.jobs.providers.protocol import Page, Provider, Sight, Validated
 from tasuki.jobs.schemas import (
     JobAnswer,
     JobList,
@@ -21,10 +22,9 @@ from tasuki.jobs.schemas import (
     ProviderShown,
     SyncReport,
     SyncState,
-    Validated,
 )
 from tasuki.jobs.service import Jobs, LogEvent
-from tasuki.jobs.storage.requests import Page, Provider, Request, Sight
+from tasuki.jobs.storage.requests import Request
 from tasuki.jobs.submit import Submission
 from tasuki.jobs.webhooks import Forged, UnreadableMessage, signature
 from tasuki.records import Job, JobStatus, Observation, apply_observation

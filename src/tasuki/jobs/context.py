@@ -16,10 +16,10 @@ from tasuki.jobs.circuit_breaker import Health
 from tasuki.jobs.providers import open_provider
 from tasuki.jobs.providers.config_file import Configured
 from tasuki.jobs.providers.prices import cost_of
+from tasuki.jobs.providers.protocol import Provider, Sight
 from tasuki.jobs.schemas import SyncState
 from tasuki.jobs.storage.job_journal import Ledger
 from tasuki.jobs.storage.log_store import LogBook
-from tasuki.jobs.storage.requests import Provider, Sight
 from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation, ProviderHealth, apply_observation
 from tasuki.settings import Settings
 from tasuki.store import JobQuestions

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from tasuki.errors import NotFound, RemoteError, RemoteRejected, RemoteUnavailable
 from tasuki.jobs.context import Desk, Taken
 from tasuki.jobs.providers import PROVIDERS
+from tasuki.jobs.providers.protocol import Provider, Sight, Together
 from tasuki.jobs.schemas import SyncReport, SyncState
-from tasuki.jobs.storage.requests import Provider, Sight, Together
 from tasuki.records import Job, JobStatus
 
 __all__ = ["Refreshed", "Watching"]

@@ -20,7 +20,6 @@ __all__ = [
     "ProviderShown",
     "SyncReport",
     "SyncState",
-    "Validated",
     "View",
     "shown",
 ]
@@ -134,14 +133,6 @@ class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool = False
     detail: str = ""
     paused_seconds: float = 0.0
-
-
-class Validated(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a provider takes our key, and whom it takes us for."""
-
-    valid: bool
-    user_info: dict[str, Any] | None = None
-    error: str | None = None
 
 
 class View(NamedTuple):

@@ -13,20 +13,9 @@ from tasuki.jobs.context import Desk
 from tasuki.jobs.progress_parser import Said, parse_progress
 from tasuki.jobs.providers import PROVIDERS
 from tasuki.jobs.providers.prices import cost_of
+from tasuki.jobs.providers.protocol import Validated
 from tasuki.jobs.refresh import Refreshed, Watching
-from tasuki.jobs.schemas import (
-    JobList,
-    JobLogs,
-    JobMetrics,
-    JobShown,
-    Progress,
-    ProviderShown,
-    SyncReport,
-    SyncState,
-    Validated,
-    View,
-    shown,
-)
+from tasuki.jobs.schemas import JobList, JobLogs, JobMetrics, JobShown, Progress, ProviderShown, SyncReport, SyncState, View, shown
 from tasuki.jobs.storage.log_store import Piece
 from tasuki.jobs.submit import Submission, Submitting
 from tasuki.jobs.webhooks import Webhooks

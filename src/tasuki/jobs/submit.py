@@ -20,9 +20,10 @@ from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled, Unreached
 from tasuki.failpoints import reach
 from tasuki.jobs.context import Desk
+from tasuki.jobs.providers.protocol import Provider, Sight, is_large
 from tasuki.jobs.storage.file_lease import held
 from tasuki.jobs.storage.log_store import job_folder
-from tasuki.jobs.storage.requests import Provider, Request, Sight, is_large
+from tasuki.jobs.storage.requests import Request
 from tasuki.jobs.storage.state_db import Claim
 from tasuki.records import Job, JobCreated, JobStatus, Observation
 from tasuki.store import JobQuestions

@@ -13,7 +13,7 @@ import msgspec
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, RemoteError
 from tasuki.jobs.context import Desk
-from tasuki.jobs.storage.requests import Provider, Sight, Signing
+from tasuki.jobs.providers.protocol import Provider, Sight, Signing
 from tasuki.jobs.storage.state_db import Parked, Register
 
 __all__ = ["Forged", "UnreadableMessage", "Webhooks", "signature"]

@@ -8,7 +8,8 @@ from tasuki.journal.header import Header, Owner, pid_start, read_header, this_pr
 from tasuki.journal.liveness import Verdict, judge, lock_file, take_lock
 from tasuki.journal.maintenance import Pulse
 from tasuki.journal.reader import View, open_view
-from tasuki.journal.seal import Hole, Island, derived_writer, find_hole, seal, sync_folder
+from tasuki.journal.salvage import Hole, Island, derived_writer, find_hole
+from tasuki.journal.seal import seal, sync_folder
 from tasuki.journal.source import FolderSource, Source, Stream
 from tasuki.journal.stop_files import control_path, read_control, write_control
 from tasuki.journal.writer import SUFFIX, Writer, new_header

@@ -7,9 +7,8 @@ function of the bytes: whoever seals or salvages, and however often, the result 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import zstandard
@@ -17,61 +16,16 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.failpoints import reach
 from tasuki.journal.header import Header
-from tasuki.journal.reader import READ_BYTES, View, open_view
+from tasuki.journal.reader import READ_BYTES, open_view
+from tasuki.journal.salvage import Island, derived_writer, find_hole, plain
 from tasuki.journal.writer import SUFFIX
-from tasuki.records import Salvaged, encode, find_frame, frame, whole_frames
+from tasuki.records import Salvaged, encode, frame
 
-__all__ = ["Hole", "Island", "derived_writer", "find_hole", "seal", "sync_folder"]
+__all__ = ["save_island", "seal", "sync_folder", "write_sealed"]
 
 DAMAGED_SUFFIX = ".damaged"
 ZSTD_LEVEL = 1
 """It packs numbers as closely as higher levels do (within 3 %, float32 closer), in half the time."""
-
-
-class Island(NamedTuple):
-    """Whole frames behind a hole, and the offset where they lay."""
-
-    offset: int
-    frames: bytes
-
-
-class Hole(NamedTuple):
-    """Damage in a writer's stream: where it begins, and what can be read behind it."""
-
-    writer: str
-    offset: int
-    islands: list[Island]
-
-
-def derived_writer(writer: str, offset: int) -> str:
-    """The writer id of what goes on as a new stream from `offset` of another."""
-    return hashlib.sha256(f"{writer}:{offset}".encode()).hexdigest()[:32]
-
-
-def find_hole(view: View, end: int | None = None) -> Hole | None:
-    """The first damage with something behind it, or, in a sealed file, with anything missing. A torn tail is no hole."""
-    end = view.end().offset if end is None else end
-    islands = list(sealed_islands(view, end) if view.header.sealed else live_islands(view, end))
-    if islands or (view.header.sealed and end != view.size):
-        return Hole(view.header.writer, end, islands)
-    return None
-
-
-def live_islands(view: View, end: int) -> Iterator[Island]:
-    """Runs of whole frames behind what is torn at `end` in a plain file. What is not torn any more has been written since."""
-    rest = view.read(end, view.size - end)
-    start = whole_frames(rest)
-    while (at := find_frame(rest, start)) is not None:
-        length = whole_frames(rest[at:])
-        yield Island(end + at, rest[at : at + length])
-        start = at + length
-
-
-def sealed_islands(view: View, end: int) -> Iterator[Island]:
-    """The blocks behind `end` that can still be read. A block begins and ends with whole frames."""
-    for start, block in view.blocks(end):
-        if block and start >= end:
-            yield Island(start, block)
 
 
 def seal(path: Path) -> Path | None:
@@ -95,23 +49,6 @@ def seal(path: Path) -> Path | None:
     reach("seal.after_replace")
     sync_folder(path.parent)
     return aside
-
-
-def plain(header: Header) -> Header:
-    """The header as it was before sealing."""
-    return msgspec.structs.replace(header, end=None, end_crc=None, sha256=None, blocks=[])
-
-
-def save_island(header: Header, hole: int, island: Island, folder: Path) -> None:
-    """A sealed journal of its own for frames that lie behind damage."""
-    writer = derived_writer(header.writer, island.offset)
-    path = folder / f"{writer}{SUFFIX}"
-    if path.exists():
-        return
-    first = encode(Salvaged(time=header.created, writer=header.writer, hole=hole, offset=island.offset))
-    content = frame(first) + island.frames
-    draft, _ = write_sealed(path.with_suffix(".seal"), msgspec.structs.replace(plain(header), writer=writer), [content])
-    draft.replace(path)
 
 
 def write_sealed(draft: Path, header: Header, pieces: Iterable[bytes]) -> tuple[Path, int]:
@@ -150,3 +87,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def save_island(header: Header, hole: int, island: Island, folder: Path) -> None:
+    """A sealed journal of its own for frames that lie behind damage."""
+    writer = derived_writer(header.writer, island.offset)
+    path = folder / f"{writer}{SUFFIX}"
+    if path.exists():
+        return
+    first = encode(Salvaged(time=header.created, writer=header.writer, hole=hole, offset=island.offset))
+    content = frame(first) + island.frames
+    draft, _ = write_sealed(path.with_suffix(".seal"), msgspec.structs.replace(plain(header), writer=writer), [content])
+    draft.replace(path)

@@ -5,7 +5,7 @@ inside training processes and must not load them.
 """
 
 from tasuki.relay.backlog import Queue, queues
-from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.backoff import Patience
 from tasuki.relay.http_transport import HttpTransport, remote_url
 from tasuki.relay.process_source import Outgoing
 from tasuki.relay.relay_thread import Relay, Sent
@@ -15,7 +15,7 @@ from tasuki.relay.sql_tables import queue_views
 from tasuki.relay.state.acks import Ack, FileAcks, acks_path
 from tasuki.relay.state.dead_letters import Aside, FileAside, aside_path
 from tasuki.relay.state.remote_state import Kept, open_kept
-from tasuki.relay.state.remote_status import ERRORS_FILE, Standing, StandingFile, standings
+from tasuki.relay.state.remote_status import ERRORS_FILE, Health, Standing, StandingFile, standings
 from tasuki.relay.stop_listener import Listener
 from tasuki.relay.stream_route import Route, State
 from tasuki.relay.sync_once import Synced, sync

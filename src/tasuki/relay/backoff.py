@@ -2,23 +2,15 @@
 
 import random
 from collections.abc import Callable
-from enum import StrEnum
 
 from tasuki.errors import RemoteClosed, RemoteUnavailable
+from tasuki.relay.state.remote_status import Health
 
-__all__ = ["Health", "Patience"]
+__all__ = ["Patience"]
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 PROBE_SECONDS = 60.0
-
-
-class Health(StrEnum):
-    """How it stands with a remote."""
-
-    OK = "ok"
-    BACKING_OFF = "backing off"
-    PAUSED = "paused"
 
 
 class Patience:

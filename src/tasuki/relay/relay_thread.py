@@ -14,11 +14,12 @@ from typing import TypedDict
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteError
 from tasuki.failpoints import reach
-from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.backoff import Patience
 from tasuki.relay.http_transport import HttpTransport
 from tasuki.relay.process_source import Outgoing
 from tasuki.relay.sender import Round, Sender
 from tasuki.relay.state.remote_state import Kept
+from tasuki.relay.state.remote_status import Health
 from tasuki.relay.stop_listener import Listener
 from tasuki.remotes import Key
 

@@ -8,10 +8,11 @@ import msgspec
 from tasuki.errors import RemoteError, RequestRefused
 from tasuki.journal import FolderSource, Stream, Verdict
 from tasuki.records import JOBS, ReplyStatus
-from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.backoff import Patience
 from tasuki.relay.sender import Sender, Transport
 from tasuki.relay.state.dead_letters import lone_item
 from tasuki.relay.state.remote_state import Kept
+from tasuki.relay.state.remote_status import Health
 
 __all__ = ["OneProject", "Synced", "is_meant", "sync"]
 

@@ -31,7 +31,7 @@ from tasuki.records import (
     encode_parts,
 )
 from tasuki.relay import Sent
-from tasuki.sdk.capture.environment import Sampler
+from tasuki.sdk.capture.sampler import Sampler
 from tasuki.sdk.notes import Notebook, TakesNotes
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.progress_loop import Loop

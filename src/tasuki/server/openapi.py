@@ -8,8 +8,7 @@ from litestar import Request, get
 from tasuki.records import Change, Replicate
 from tasuki.server.auth.guards import ANY_TOKEN, needs
 from tasuki.server.http.note_payloads import Bare, Ingest, Sync
-from tasuki.server.routes.jobs import Only, Submit
-from tasuki.server.routes.stop import Asked
+from tasuki.server.http.schemas import Asked, Only, Submit
 
 __all__ = ["openapi"]
 

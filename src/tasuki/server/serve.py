@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import uvicorn
 
 from tasuki.errors import ConfigError
-from tasuki.server.app import Parts, application
+from tasuki.server.app import application
+from tasuki.server.components import Parts
 from tasuki.settings import Settings
 
 __all__ = ["DEFAULT_PORT", "serve"]

@@ -38,10 +38,10 @@ from tasuki.store.edit_records import Edit, changed, deleted, later
 from tasuki.store.folder_status import Condition, condition
 from tasuki.store.generations import LOCK_SECONDS, Generations, connect
 from tasuki.store.projection import Projection
-from tasuki.store.protocols import Series, Top
 from tasuki.store.queries.runs import Began, Fate, Questions
-from tasuki.store.queries.statements import SETTLED_ALERTS
-from tasuki.store.raw_store import RAW_FILE, SILENT_US, RawStore
+from tasuki.store.queries.statements import SETTLED_ALERTS, SILENT_US, Top
+from tasuki.store.raw_store import RAW_FILE, RawStore
+from tasuki.store.series.points import Series
 from tasuki.store.union_source import open_source
 from tasuki.store.verify import VerifyReport, verify
 

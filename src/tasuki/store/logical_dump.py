@@ -8,7 +8,7 @@ import numpy as np
 from tasuki.database.sqlite import rows
 from tasuki.records import JOBS
 from tasuki.store.series.points import Column, Points
-from tasuki.store.series.tail import read_points
+from tasuki.store.series.read import read_points
 
 __all__ = ["Dump", "dump"]
 

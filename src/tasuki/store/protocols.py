@@ -1,10 +1,7 @@
 """The seams of the store: where streams are received, what answers questions, what takes changes."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
+from typing import Protocol, runtime_checkable
 
 from tasuki.records import (
     AlertLevel,
@@ -23,27 +20,10 @@ from tasuki.records import (
     Summary,
     TextRow,
 )
+from tasuki.store.queries.statements import Top
+from tasuki.store.series.points import Series
 
-__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Series", "Stoppable", "Store", "Top", "WordQuery"]
-
-
-class Series(NamedTuple):
-    """One metric of one run, by (step, time): float64 values, int64 steps, int64 microseconds UTC."""
-
-    steps: npt.NDArray[np.int64]
-    times: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-
-
-class Top(NamedTuple):
-    """The `n` best runs by a metric: least or greatest first, by its last value, its minimum or its maximum.
-
-    Of equals the run that was created first is first. Runs where that is NaN are none of the best.
-    """
-
-    n: int
-    mode: Literal["min", "max"] = "min"
-    by: Literal["last", "min", "max"] = "last"
+__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Stoppable", "Store", "WordQuery"]
 
 
 class Store(Protocol):

@@ -20,15 +20,14 @@ from tasuki.errors import DataError
 from tasuki.failpoints import reach
 from tasuki.journal import Stream, Verdict
 from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, stored_frames, unpack_item
+from tasuki.store.queries.statements import SILENT_US
 
-__all__ = ["RAW_FILE", "SILENT_US", "RawStore"]
+__all__ = ["RAW_FILE", "RawStore"]
 
 log = logging.getLogger("tasuki.store")
 
 SCHEMA = 1
 RAW_FILE = "raw.db"
-SILENT_US = 60_000_000
-"""A heartbeat comes every 30 seconds; one that is 30 seconds late means that something is wrong."""
 APPLICATION_ID = 0x7461_7277
 TABLES = """
 CREATE TABLE IF NOT EXISTS writer (
@@ -43,8 +42,6 @@ CREATE TABLE IF NOT EXISTS item (
     PRIMARY KEY (writer, "offset")
 );
 """
-
-
 RECEIVED = "CREATE TABLE IF NOT EXISTS received (writer TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID"
 """When something of a stream last came, by this machine's clock: an earlier version's file has no such table, and needs none."""
 FROM_OFFSET = """

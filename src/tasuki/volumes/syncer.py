@@ -19,7 +19,8 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteError, RemoteUnavailable, TasukiError
 from tasuki.importers.trackio.sender import Brought
 from tasuki.journal import Folder
-from tasuki.relay.backoff import Health, Patience
+from tasuki.relay.backoff import Patience
+from tasuki.relay.state.remote_status import Health
 from tasuki.remotes import Remotes
 from tasuki.settings import Settings, load
 from tasuki.volumes.destination import Destination, read_destination, space_url

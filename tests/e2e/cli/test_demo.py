@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.demo.run import PROJECT, Training, check_ledger, settle, standings
+from tasuki.demo.check import PROJECT, check_ledger, settle, standings
+from tasuki.demo.run import Training
 from tasuki.records import Status
 from tasuki.settings import load
 from tasuki.store import open_local

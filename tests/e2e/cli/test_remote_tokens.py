@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from tasuki.client.receipt import is_genuine
-from tasuki.server.auth.tokens import Scope, Tokens, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import Tokens, open_tokens
 from tests.support.journals import metrics, write_journal
 from tests.support.processes import Child, eventually
 from tests.support.servers import Server, serving

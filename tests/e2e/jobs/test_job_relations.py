@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tasuki.jobs import get_task_manager, start_background_tasks, stop_background_tasks
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tasuki.testing import FakeReplicate
 from tests.support.event_listener import Listener
 from tests.support.job_servers import settings_of, site_at

@@ -13,7 +13,8 @@ import msgspec
 from tasuki.journal import Folder
 from tasuki.records import Item, Replicate, Replicated, RunStarted
 from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, open_kept
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.support.journals import write_journal
 from tests.support.processes import eventually
 from tests.support.servers import MSGPACK, SERVE, Stream, serving

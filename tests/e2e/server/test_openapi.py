@@ -9,7 +9,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import BaseSchema
 
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.support.servers import Server, Stream, metrics, serving, started
 
 

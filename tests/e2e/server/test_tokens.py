@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from tasuki.records import Replicate, Replicated, ReplyStatus
-from tasuki.server.app import Parts, application
+from tasuki.server.app import application
 from tasuki.server.auth.guards import NEEDS, NOTHING
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
+from tasuki.server.components import Parts
 from tasuki.settings import load
 from tests.support.servers import SERVE, Server, Stream, metrics, serving, started
 

@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.server.auth.tokens import Scope, open_tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import open_tokens
 from tests.support import remote_server as remotes
 from tests.support.peer_trackers import peer_python
 from tests.support.processes import eventually

@@ -4,8 +4,8 @@ import pytest
 
 from tasuki import __version__, errors
 from tasuki.cli import main
-from tasuki.cli.reference import commands
 from tasuki.cli.shared.messages import errors_told
+from tools.cli_reference import commands
 
 COMMANDS = dict(commands())
 

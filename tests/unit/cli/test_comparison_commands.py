@@ -4,11 +4,13 @@ import math
 import pytest
 
 from tasuki.cli.alert import list_alerts
-from tasuki.cli.best import show_best, show_compare, show_summary
+from tasuki.cli.best import show_best
+from tasuki.cli.compare import show_compare
 from tasuki.cli.run.diff import show_diff
 from tasuki.cli.run.edit import change
 from tasuki.cli.run.wait import run_wait
 from tasuki.cli.shared.options import Asked
+from tasuki.cli.summary import show_summary
 from tasuki.errors import ConfigError, NotFound
 from tasuki.records import Alert, AlertLevel, Change, Status
 from tasuki.sdk.query.wait import STALLED_AFTER, parse_until

@@ -8,7 +8,7 @@ import pytest
 from tasuki.cli.demo import tell_checked
 from tasuki.cli.shared.messages import errors_told
 from tasuki.client.verify_remote import Compared, Difference
-from tasuki.demo.run import check_ledger, settle, standings
+from tasuki.demo.check import check_ledger, settle, standings
 from tasuki.errors import IntegrityGap
 from tasuki.records import Alert, Status
 from tasuki.testing import FakeClock, MemoryStore

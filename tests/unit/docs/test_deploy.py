@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tasuki.cli.reference import commands
+from tools.cli_reference import commands
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "syncer"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.cli.reference import cli_page, commands, settings_table
 from tasuki.mcp.tools import Tools
+from tools.cli_reference import cli_page, commands, settings_table
 
 ROOT = Path(__file__).parents[3]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -27,11 +27,11 @@ def typed() -> Iterator[tuple[str, str]]:
 
 
 def test_the_reference_of_commands_is_what_the_commands_say() -> None:
-    assert (ROOT / "docs/cli.md").read_text() == cli_page(), "python -m tasuki.cli.reference > docs/cli.md"
+    assert (ROOT / "docs/cli.md").read_text() == cli_page(), "python -m tools.cli_reference > docs/cli.md"
 
 
 def test_the_table_of_settings_is_what_the_settings_say() -> None:
-    assert settings_table() in (ROOT / "docs/settings.md").read_text(), "python -m tasuki.cli.reference settings"
+    assert settings_table() in (ROOT / "docs/settings.md").read_text(), "python -m tools.cli_reference settings"
 
 
 def test_the_readme_begins_with_two_commands() -> None:

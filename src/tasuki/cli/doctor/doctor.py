@@ -1,29 +1,23 @@
-"""`tasuki doctor`, `verify` and `rebuild`: the data folder itself."""
+"""The command `tasuki doctor`."""
 
 import os
 import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from tasuki.cli.doctor.checks import Check, State, broken, checkup, locked
 from tasuki.cli.doctor.remotes import remote_check, syncer_check
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, local_store, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, settings_for
 from tasuki.cli.shared.output import Table, write
 from tasuki.clock import SYSTEM
-from tasuki.errors import Conflict, IntegrityGap, TasukiError
+from tasuki.errors import Conflict, TasukiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tasuki.settings import Settings
 
-__all__ = ["doctor", "rebuild", "verify_store"]
+__all__ = ["doctor"]
 
 STORE_SECONDS = 0.2
 
@@ -90,53 +84,3 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return pid > 0
-
-
-def verify_store(dir: str | None, *, as_json: bool) -> None:
-    """Check every journal, and the store against all of them. IntegrityGap if anything is wrong."""
-    with local_store(dir) as store, progress_bar("verifying") as progress:
-        report = store.verify(progress)
-    rows: list[list[Any]] = [
-        [problem.project, problem.run, problem.writer, problem.offset, problem.what] for problem in report.problems
-    ]
-    columns = ["project", "run", "writer", "offset", "problem"]
-    data = {
-        "writers": report.writers,
-        "records": report.records,
-        "problems": [dict(zip(columns, row, strict=True)) for row in rows],
-    }
-    if rows or as_json:
-        write("verify/1", data, Table(columns, rows, ["writer", "problem"]), as_json=as_json)
-    if rows:
-        raise IntegrityGap(
-            f"{len(rows)} problems in {report.records:,} records of {report.writers:,} writers",
-            hint="what can be read is in the store; tasuki doctor says where the holes are",
-        )
-    say(f"verified: {report.records:,} records of {report.writers:,} writers, all whole and all in the store")
-
-
-def rebuild(dir: Dir = None) -> None:
-    """Make the store anew from the journals.
-
-    The one in use goes on answering until then, and recording is not disturbed.
-    """
-    with local_store(dir) as store, progress_bar("rebuilding") as progress:
-        report = store.rebuild(progress)
-    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, {report.generation}")
-
-
-@contextmanager
-def progress_bar(title: str) -> "Iterator[Callable[[int], None]]":
-    """Progress for a person at the terminal: told how many records are done."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    shown = Progress(
-        SpinnerColumn(), TextColumn("{task.description}: {task.completed:,} records"), console=Console(stderr=True), transient=True
-    )
-    with shown:
-        task = shown.add_task(title, total=None)
-        yield lambda records: shown.update(task, completed=records)

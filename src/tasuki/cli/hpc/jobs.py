@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tasuki.hpc.job_package import Calculation, Wanted
     from tasuki.hpc.results import Selection
     from tasuki.hpc.transports.protocol import Told, Transport
-    from tasuki.jobs.queue.queue import Queues, Synced, Terms
+    from tasuki.jobs.queue.host_sync import Synced
+    from tasuki.jobs.queue.queue import Queues, Terms
     from tasuki.settings import Settings
 
 __all__ = [
@@ -145,7 +146,7 @@ def show_plan(plan: dict[str, Any]) -> None:
 
 async def sync_once(settings: "Settings", site: "Site", transport: "Transport", told: "Told", *, download: bool) -> "Synced":
     """One sync."""
-    from tasuki.jobs.queue.queue import QueueSync
+    from tasuki.jobs.queue.host_sync import QueueSync
 
     async with queues_of(settings) as queues:
         return await QueueSync(queues, site, transport, told=told).once(download=download)
@@ -196,7 +197,8 @@ def bars() -> "Iterator[Told]":
 
 async def fetch_results(settings: "Settings", id: str, selection: "Selection | None", told: "Told") -> dict[str, Any]:
     """Bring a job's results here; what came."""
-    from tasuki.jobs.queue.queue import QueueSync, results_folder, site_of
+    from tasuki.jobs.queue.host_sync import QueueSync
+    from tasuki.jobs.queue.queue import results_folder, site_of
 
     async with queues_of(settings) as queues:
         job = await queues.job(id)

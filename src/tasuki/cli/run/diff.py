@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tasuki.cli.run.list import facts_of, number
+from tasuki.cli.run.tables import facts_of, number
 from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.run.list import run_data
+from tasuki.cli.run.tables import run_data
 from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking, confirm
 from tasuki.cli.shared.output import Table, write
 

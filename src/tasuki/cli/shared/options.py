@@ -23,12 +23,14 @@ __all__ = [
     "Dir",
     "Examples",
     "Metrics",
+    "OnlyProject",
     "Project",
     "Ref",
     "Remote",
     "Runs",
     "asking",
     "asking_jobs",
+    "chosen_remote",
     "confirm",
     "local_store",
     "say_missing",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
+OnlyProject = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
 Project = Annotated[
     str | None,
     typer.Option(
@@ -142,3 +145,10 @@ def confirm(kind: str, names: list[str], hint: str) -> None:
         raise ConfigError(f"nobody can be asked whether {what} may go", hint=hint)
     say(f"{len(names)} {kind}: {what}")
     typer.confirm("delete for good?", abort=True, err=True)
+
+
+def chosen_remote(settings: "Settings") -> str:
+    """The server that is meant."""
+    if settings.remote is None:
+        raise ConfigError("no server is named", hint="tasuki sync --to http://127.0.0.1:7700, or export TASUKI_REMOTE")
+    return settings.remote

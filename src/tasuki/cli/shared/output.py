@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from itertools import accumulate
@@ -13,10 +14,14 @@ from tasuki.cli.shared.messages import say
 from tasuki.clock import SYSTEM, datetime_from_us
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+if TYPE_CHECKING:
     import rich.console
     import rich.table
 
-__all__ = ["Table", "draw", "on_terminal", "rich_table", "write", "write_json", "write_text", "write_tsv"]
+__all__ = ["Table", "draw", "on_terminal", "progress_bar", "rich_table", "write", "write_json", "write_text", "write_tsv"]
 
 STYLES = {
     **dict.fromkeys(("finished", "completed", "ok"), "green"),
@@ -127,3 +132,20 @@ def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int
 def style_of(value: object) -> str:
     """The colour of a state or a level; none for anything else."""
     return STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""
+
+
+@contextmanager
+def progress_bar(title: str) -> "Iterator[Callable[[int], None]]":
+    """Progress for a person at the terminal: told how many records are done."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    shown = Progress(
+        SpinnerColumn(), TextColumn("{task.description}: {task.completed:,} records"), console=Console(stderr=True), transient=True
+    )
+    with shown:
+        task = shown.add_task(title, total=None)
+        yield lambda records: shown.update(task, completed=records)

@@ -9,8 +9,8 @@ from tasuki.clock import Clock
 from tasuki.errors import NotFound
 from tasuki.jobs.providers.hpc import Hpc
 from tasuki.jobs.providers.local import Local
+from tasuki.jobs.providers.protocol import Provider
 from tasuki.jobs.providers.replicate import Replicate
-from tasuki.jobs.storage.requests import Provider
 from tasuki.settings import Settings
 
 __all__ = ["PROVIDERS", "open_provider"]

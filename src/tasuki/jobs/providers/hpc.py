@@ -14,11 +14,11 @@ from tasuki.hpc.agent_report import Cursor
 from tasuki.hpc.host import Site, Sites
 from tasuki.hpc.open_transport import open_transport
 from tasuki.hpc.remote_commands import Exchange
+from tasuki.jobs.providers.protocol import Page, Sight, Validated
 from tasuki.jobs.queue.observations import hpc_id, profile_of, site_of
 from tasuki.jobs.queue.outputs import Outputs
 from tasuki.jobs.queue.poll import HostLook
-from tasuki.jobs.schemas import Validated
-from tasuki.jobs.storage.requests import Page, Request, Sight
+from tasuki.jobs.storage.requests import Request
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import Settings
 

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RequestRefused
-from tasuki.jobs.schemas import Validated
+from tasuki.jobs.providers.protocol import Page, Sight, Validated
 from tasuki.jobs.storage.log_store import LOG, job_folder
-from tasuki.jobs.storage.requests import Page, Request, Sight, anew
+from tasuki.jobs.storage.requests import Request, anew
 from tasuki.journal import pid_start, this_process
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import LocalSettings, job_environment

@@ -17,8 +17,8 @@ from limits.strategies import MovingWindowRateLimiter
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
 from tasuki.jobs.providers.prices import REPLICATE_PRICES
-from tasuki.jobs.schemas import Validated
-from tasuki.jobs.storage.requests import Page, Request, Sight, anew, is_large
+from tasuki.jobs.providers.protocol import Page, Sight, Validated, is_large
+from tasuki.jobs.storage.requests import Request, anew
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
 

@@ -12,7 +12,8 @@ from tasuki.hpc.host import Site, Sites
 from tasuki.hpc.job_package import Wanted
 from tasuki.hpc.open_transport import open_transport
 from tasuki.jobs.queue.chasqui_import import chasqui_facts
-from tasuki.jobs.queue.queue import Queues, QueueSync, Terms, queues_of, queues_read, timestamp
+from tasuki.jobs.queue.host_sync import QueueSync
+from tasuki.jobs.queue.queue import Queues, Terms, queues_of, queues_read, timestamp
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 

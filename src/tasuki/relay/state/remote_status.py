@@ -3,16 +3,16 @@
 import logging
 import os
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM, Clock, datetime_from_us
-from tasuki.relay.backoff import Health
 from tasuki.relay.state.acks import remote_file
 
-__all__ = ["ALERTS_FILE", "ERRORS_FILE", "Standing", "StandingFile", "standing_path", "standings"]
+__all__ = ["ALERTS_FILE", "ERRORS_FILE", "Health", "Standing", "StandingFile", "standing_path", "standings"]
 
 ERRORS_FILE = "sync-errors.log"
 ALERTS_FILE = "alerts.log"
@@ -20,6 +20,14 @@ LARGE_BACKLOG, SMALL_BACKLOG = 1000, 800
 KEPT_BYTES = 1024 * 1024
 EVERY_US = 10_000_000
 log = logging.getLogger("tasuki.relay")
+
+
+class Health(StrEnum):
+    """How it stands with a remote."""
+
+    OK = "ok"
+    BACKING_OFF = "backing off"
+    PAUSED = "paused"
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

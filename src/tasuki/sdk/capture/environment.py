@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasuki.clock import SYSTEM, Clock
 from tasuki.sdk.capture.git import Checkout, find_checkout
-from tasuki.sdk.capture.machine import Machine
 from tasuki.sdk.capture.redact import redacted_arguments
 from tasuki.settings import captured_environment
 
-__all__ = ["Sampler", "checkout_here", "environment_of", "keep_diff"]
+__all__ = ["checkout_here", "environment_of", "keep_diff"]
 
 
 def environment_of(checkout: Checkout | None) -> dict[str, Any]:
@@ -41,21 +39,3 @@ def keep_diff(checkout: Checkout, keep: Callable[[str], None]) -> threading.Thre
     thread = threading.Thread(target=ask, name="tasuki-git", daemon=True)
     thread.start()
     return thread
-
-
-class Sampler:
-    """Samples of the machine at an interval, for whoever asks once a second."""
-
-    def __init__(self, folder: Path, seconds: float, *, clock: Clock = SYSTEM) -> None:
-        self.machine = Machine(folder, clock=clock)
-        self.seconds = seconds
-        self.clock = clock
-        self.next_at = clock.monotonic() + seconds
-
-    def sample(self) -> dict[str, float]:
-        """A sample if it is time for one."""
-        now = self.clock.monotonic()
-        if now < self.next_at:
-            return {}
-        self.next_at = now + self.seconds
-        return self.machine.sample()

@@ -12,7 +12,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import HTTPScope
 
-from tasuki.server.auth.tokens import Principal, Scope, Tokens
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.auth.tokens import Tokens
 from tasuki.server.http.problems import Refusal
 
 __all__ = ["ANY_TOKEN", "NOTHING", "Gate", "authorized", "bearer", "forbidden", "header", "needs"]

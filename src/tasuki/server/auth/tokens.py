@@ -9,7 +9,6 @@ import re
 import secrets
 from collections.abc import Collection
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -18,9 +17,10 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError, NotFound
+from tasuki.server.auth.principal import Principal, Scope
 from tasuki.store import immediate, one, rows
 
-__all__ = ["Principal", "Scope", "TokenRow", "Tokens", "open_tokens"]
+__all__ = ["TokenRow", "Tokens", "open_tokens"]
 
 SERVER_FILE = "server.db"
 SCHEMA = 1
@@ -38,41 +38,6 @@ CREATE TABLE owner (
 TOKEN = re.compile(r"tsk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 NOTE_USE_US = 60_000_000
 T = TypeVar("T", bound=tuple[str, str, str])
-
-
-class Scope(StrEnum):
-    """What a token is for."""
-
-    READ = "read"
-    LOG = "log"
-    WRITE = "write"
-    ADMIN = "admin"
-
-    @property
-    def includes(self) -> frozenset["Scope"]:
-        """All that somebody with this scope may do."""
-        return INCLUDES[self]
-
-
-INCLUDES = {
-    Scope.READ: frozenset({Scope.READ}),
-    Scope.LOG: frozenset({Scope.LOG}),
-    Scope.WRITE: frozenset({Scope.READ, Scope.LOG, Scope.WRITE}),
-    Scope.ADMIN: frozenset(Scope),
-}
-
-
-class Principal(NamedTuple):
-    """Who asks: under which name what they send is kept, and what they may do, with one project or with all."""
-
-    token: str
-    name: str
-    scope: Scope
-    project: str | None
-
-    def may(self, scope: Scope, project: str | None = None) -> bool:
-        """Whether they may do that with the project; with any, where none is named."""
-        return scope in self.scope.includes and (project is None or self.project in (None, project))
 
 
 class TokenRow(NamedTuple):

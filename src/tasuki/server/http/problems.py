@@ -2,17 +2,14 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
-from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
 
 from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
-from tasuki.server.auth.tokens import Principal
 
-__all__ = ["Problem", "Refusal", "problem_from", "problem_response", "send_problem"]
+__all__ = ["MEDIA_TYPE", "Problem", "Refusal", "problem_from", "send_problem"]
 
 MEDIA_TYPE = "application/problem+json"
 WORDS = {
@@ -106,15 +103,6 @@ def validation_detail(error: ValidationException) -> str:
     extra = error.extra if isinstance(error.extra, list) else []
     said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
     return "; ".join(said) or error.detail
-
-
-def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to a request that failed. One who may see one project alone is not told what else there is."""
-    problem, headers = problem_from(error)
-    principal: Principal | None = request.scope.get("auth")
-    if isinstance(error, NotFound) and (principal is None or principal.project is not None):
-        problem = msgspec.structs.replace(problem, hint=None)
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 async def send_problem(send: Send, error: Exception) -> None:

@@ -1,5 +1,7 @@
 """What the server answers with: lists of rows, charts, and how they are written as JSON."""
 
+from typing import Annotated, Any
+
 import msgspec
 
 from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_safe
@@ -15,6 +17,7 @@ __all__ = [
     "MetricList",
     "NoteList",
     "NoteResult",
+    "Only",
     "OverviewAnswer",
     "PointsAnswer",
     "ProjectList",
@@ -24,6 +27,7 @@ __all__ = [
     "SeriesAnswer",
     "StreamList",
     "StreamRow",
+    "Submit",
     "SummaryList",
     "SyncedNotes",
     "TextList",
@@ -211,3 +215,36 @@ class Purged(msgspec.Struct, frozen=True, kw_only=True):
 def encoded(answer: msgspec.Struct) -> bytes:
     """The answer as JSON: NaN and infinities as the strings that stand for them."""
     return msgspec.json.encode(json_safe(msgspec.to_builtins(answer)))
+
+
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class Submit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be run. A command that is one text is run by a shell."""
+
+    config_name: Text | None = None
+    command: list[str] | str = []
+    inputs: dict[str, Any] = {}
+    hardware_type: Text | None = None
+    env: dict[str, str] = {}
+    metadata: dict[str, Any] = {}
+    webhook_url: Text | None = None
+    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+
+
+class Only(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which provider is looked at; all of them where none is named."""
+
+    provider: Text | None = None
+
+
+Words = Annotated[str, msgspec.Meta(max_length=10_000)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Why, and who asks: a token's name counts for more."""
+
+    reason: Words | None = None
+    by: Name | None = None

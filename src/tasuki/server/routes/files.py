@@ -15,15 +15,14 @@ from tasuki.blobs import blob_path
 from tasuki.errors import NotFound
 from tasuki.records import FileRow
 from tasuki.server.auth.guards import needs
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import Problem
 from tasuki.server.http.schemas import FileList
-from tasuki.server.routes.projects import Cursor, Limit, Project, answers
-from tasuki.server.routes.query_request import Asking, page_of
+from tasuki.server.routes.query_request import Asking, Cursor, Limit, Project, answers, page_of
 from tasuki.server.workers.reader_pool import Reached, Readers
 from tasuki.store import FileContent, Questions
 
-__all__ = ["FILES"]
+__all__ = ["FILE_ROUTES"]
 
 Order = FromQuery[Literal["created", "-created"]]
 SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/wav"})
@@ -118,4 +117,4 @@ def download_name(found: FileContent) -> str:
     return name[-200:] if "." in name else f"{name[-200:]}{ending}"
 
 
-FILES = [files, run_files, content]
+FILE_ROUTES = [files, run_files, content]

@@ -1,25 +1,34 @@
 """`POST /api/v1/ingest` and `/api/v1/sync`: notes of light clients, which keep no journal of their own."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import digest_of
+from tasuki.records import NoteKind, digest_of
 from tasuki.server.auth.guards import forbidden, needs
-from tasuki.server.auth.tokens import Principal, Scope
-from tasuki.server.http.body_limits import MAX_JSON_BYTES, Window
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.auth.rate_limits import Window
+from tasuki.server.http.body_limits import MAX_JSON_BYTES
 from tasuki.server.http.note_payloads import BRAIN, Given, Ingest, Sync, one_given, those_given
 from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.http.schemas import Ingested, NoteResult, SyncedNotes
+from tasuki.server.http.schemas import (
+    Ingested,
+    NoteList,
+    NoteResult,
+    SyncedNotes,
+)
+from tasuki.server.routes.query_request import INT64, Asking, Cursor, Limit, Project, answers, cursor_from, parse_cursor
+from tasuki.server.workers.reader_pool import Reached
 from tasuki.server.workers.server_journal import OwnJournal
+from tasuki.store import NotesBehind, Questions, Wanted
 
-__all__ = ["INGEST", "storable"]
+__all__ = ["NOTE_ROUTES", "notes", "storable"]
 
 T = TypeVar("T")
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -148,4 +157,27 @@ def answered(answer: msgspec.Struct) -> Response[bytes]:
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-INGEST = [ingest, sync]
+@get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
+async def notes(  # noqa: PLR0913 - each is a parameter of the URL
+    asking: Asking,
+    brain: Project,
+    kind: FromQuery[NoteKind | None] = None,
+    since: Annotated[int | None, QueryParameter(**INT64, description="Later than this (microseconds UTC)")] = None,
+    search: FromQuery[str | None] = None,
+    order: FromQuery[Literal["created", "-created"]] = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The notes of a brain (a project), by time or newest first: of a kind, later than `since`, with `search` in their texts."""
+    behind = None if cursor is None else parse_cursor(cursor, NotesBehind)
+
+    def question(questions: Questions, reached: Reached) -> NoteList:
+        wanted = Wanted(kind, since, search)
+        page = questions.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
+        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
+        return NoteList(notes=page.rows, next=following, total=page.total, missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+NOTE_ROUTES = [notes, ingest, sync]

@@ -3,19 +3,35 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from litestar import Request, Response
-from litestar.params import FromQuery
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, QueryParameter
 
 from tasuki.client.binary_body import FRAME
-from tasuki.server.http.problems import Refusal
-from tasuki.server.http.schemas import encoded
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.schemas import (
+    encoded,
+)
 from tasuki.server.workers.reader_pool import Reached, Readers
 from tasuki.store import Questions
 
-__all__ = ["Asking", "Page", "cursor_from", "page_of", "parse_cursor", "provide_asking"]
+__all__ = [
+    "INT64",
+    "Asking",
+    "Cursor",
+    "LargeLimit",
+    "Limit",
+    "Page",
+    "Project",
+    "answers",
+    "cursor_from",
+    "page_of",
+    "parse_cursor",
+    "provide_asking",
+]
 
 JSON = "application/json"
 
@@ -110,3 +126,21 @@ def parse_cursor(text: str, kind: Any) -> Any:
         return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (ValueError, msgspec.DecodeError) as error:
         raise Refusal(400, f"cursor={text!r} can't be read", hint="it is `next` of the page before") from error
+
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows of a page")]
+LargeLimit = Annotated[int, QueryParameter(ge=1, le=100_000, description="The most rows of a page")]
+Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before")]
+Project = FromQuery[str]
+INT64 = {"ge": -(2**63), "le": 2**63 - 1}
+
+
+def answers(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
+    """What OpenAPI says of a question's answers."""
+    problem = "application/problem+json"
+    return {
+        200: ResponseSpec(kind, description="The answer", media_type=media_types[0] if media_types else "application/json"),
+        304: ResponseSpec(None, description="It is what If-None-Match names"),
+        400: ResponseSpec(Problem, description="A parameter is wrong", media_type=problem),
+        404: ResponseSpec(Problem, description="There is no such project, run or metric", media_type=problem),
+    }

@@ -8,9 +8,9 @@ from litestar import get
 
 from tasuki.relay import Health, standings
 from tasuki.server.auth.guards import needs
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 
-__all__ = ["REMOTES", "Outgoing"]
+__all__ = ["REMOTE_ROUTES", "Outgoing"]
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,4 +44,4 @@ async def remotes(outgoing: Outgoing) -> RemoteRows:
     return RemoteRows(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
 
 
-REMOTES = [remotes]
+REMOTE_ROUTES = [remotes]

@@ -1,27 +1,28 @@
-"""`PATCH` and `DELETE /api/v1/runs/{id}`: edits of runs, each a record in a stream of its own."""
+"""`PATCH` and `DELETE /api/v1/runs/{id}`, `POST …/stop`: edits of runs, each a record in a stream of its own."""
 
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, delete, patch
+from litestar import Request, Response, delete, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
-from tasuki.records import Change, encode
+from tasuki.records import Change, StopRequested, encode
 from tasuki.server.auth.guards import needs
-from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
 from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.http.schemas import RunAnswer, encoded
-from tasuki.server.routes.projects import Project, run_answer
-from tasuki.server.routes.stop import append_edit
+from tasuki.server.http.schemas import Asked, RunAnswer, encoded
+from tasuki.server.routes.query_request import Project
+from tasuki.server.routes.runs import run_answer
+from tasuki.server.workers.edit_writer import append_edit
 from tasuki.server.workers.reader_pool import Readers
 from tasuki.server.workers.receiver import Receiver
-from tasuki.store import Edit, changed, deleted, later
+from tasuki.store import Edit, StopWord, changed, deleted, later
 
-__all__ = ["EDITING"]
+__all__ = ["RUN_EDIT_ROUTES"]
 
 PROBLEM = "application/problem+json"
 PROBLEMS = {
@@ -32,6 +33,7 @@ PROBLEMS = {
     503: ResponseSpec(Problem, description="The disk is full, or the server is stopping", media_type=PROBLEM),
 }
 decode = msgspec.json.Decoder(Change).decode
+decode_stop_request = msgspec.json.Decoder(Asked).decode
 
 
 @patch("/api/v1/runs/{id:str}", status_code=200, summary="Change a run", opt=needs(Scope.WRITE), responses={
@@ -84,4 +86,37 @@ def answered(run: RunAnswer) -> Response[bytes]:
     return Response(encoded(run), media_type="application/json")
 
 
-EDITING = [change, remove]
+@post("/api/v1/runs/{id:str}/stop", status_code=200, summary="Ask a run to stop", opt=needs(Scope.WRITE), responses={
+    200: ResponseSpec(RunAnswer, description="It was asked, now or before: `stop` says when, why and by whom"),
+    400: ResponseSpec(Problem, description="Not a request", media_type=PROBLEM),
+    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM),
+    409: ResponseSpec(Problem, description="The run is over", media_type=PROBLEM),
+})  # fmt: skip
+async def stop(
+    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+) -> Response[bytes]:
+    """Ask the latest attempt at a run to stop, with `{"reason", "by"}` or nothing. What is answered is on the disk.
+
+    The process sees it within two seconds, or when it is heard of again. The first request for an attempt stands.
+    """
+    async with receiver.bodies.read(request, MAX_JSON_BYTES) as body:
+        asked = parse_stop_request(body)
+    row = (await readers.ask(lambda questions, _: questions.going_on(project, id))).value
+    if row.stop is None and row.attempt_id is not None:
+        by = request.auth.name or asked.by
+        record = StopRequested(time=later(row, SYSTEM), attempt=row.attempt_id, reason=asked.reason or None, by=by)
+        await append_edit(receiver.committer, project, row.id, encode(record))
+        receiver.mailbox.put([StopWord(project, row.id, record.attempt, record.reason, record.by)])
+    answer = await readers.ask(lambda questions, reached: run_answer(questions.run(project, row.id), reached))
+    return Response(encoded(answer.value), media_type="application/json")
+
+
+def parse_stop_request(body: bytes) -> Asked:
+    """The request in a body. Refusal (400) for what is none."""
+    try:
+        return decode_stop_request(body) if body.strip() else Asked()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"not a request to stop: {error}", hint='{"reason": "diverges"}, or no body') from error
+
+
+RUN_EDIT_ROUTES = [change, remove, stop]

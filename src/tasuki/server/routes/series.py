@@ -10,15 +10,14 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from tasuki.client.binary_body import Array, frame_from
 from tasuki.records import json_number
 from tasuki.server.auth.guards import needs
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import Refusal
 from tasuki.server.http.schemas import Chart, ChartRun, PointsAnswer, SeriesAnswer, encoded
-from tasuki.server.routes.projects import Project, answers
-from tasuki.server.routes.query_request import Asking
+from tasuki.server.routes.query_request import Asking, Project, answers
 from tasuki.server.workers.reader_pool import Reached
 from tasuki.store import Columns, Grid, Questions, grid
 
-__all__ = ["SERIES"]
+__all__ = ["SERIES_ROUTES"]
 
 COLUMNS = 640
 MOST_LINES = 2000
@@ -133,4 +132,4 @@ async def points(asking: Asking, id: FromPath[str], project: Project, metric: Fr
     return await asking.answer_large(question)
 
 
-SERIES = [series, points]
+SERIES_ROUTES = [series, points]

@@ -8,9 +8,9 @@ from litestar.datastructures import Cookie
 from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.server.auth.guards import ANY_TOKEN, Gate, bearer, needs
-from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.auth.principal import Principal, Scope
 
-__all__ = ["SESSION"]
+__all__ = ["SESSION_ROUTES"]
 
 PATH = "/api/v1/session"
 
@@ -55,4 +55,4 @@ async def log_out(request: Request[Any, Any, Any], gate: Gate) -> Response[Sessi
     return Response(session_of(request.auth), cookies=[Cookie(gate.cookie, value="", max_age=0, httponly=True, samesite="strict")])
 
 
-SESSION = [session, log_in, log_out]
+SESSION_ROUTES = [session, log_in, log_out]

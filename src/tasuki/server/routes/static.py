@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from tasuki.server.auth.guards import NOTHING, needs
 from tasuki.server.http.problems import Refusal
 
-__all__ = ["STATIC"]
+__all__ = ["STATIC_ROUTES"]
 
 PACKAGE = "tasuki.web"
 TYPES = {
@@ -79,4 +79,4 @@ async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Re
     return Response(file.body, headers=headers, media_type=media_type)
 
 
-STATIC = [page]
+STATIC_ROUTES = [page]

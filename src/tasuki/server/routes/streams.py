@@ -9,16 +9,15 @@ from litestar.params import FromQuery
 
 from tasuki.journal import Stream
 from tasuki.server.auth.guards import needs
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 from tasuki.server.http.schemas import Purged, StreamList, StreamRow
-from tasuki.server.routes.projects import Cursor, Limit, Project, answers
-from tasuki.server.routes.query_request import Asking, page_of
+from tasuki.server.routes.query_request import Asking, Cursor, Limit, Project, answers, page_of
 from tasuki.server.workers.reader_pool import Reached, Readers
 from tasuki.server.workers.receiver import Receiver
 from tasuki.server.workers.server_journal import OwnJournal
 from tasuki.store import Questions, RawStore
 
-__all__ = ["STREAMS"]
+__all__ = ["STREAM_ROUTES"]
 
 
 @get("/api/v1/streams", summary="The streams received", opt=needs(Scope.READ), responses=answers(StreamList))
@@ -68,4 +67,4 @@ async def purge(receiver: Receiver, readers: Readers, own_journal: OwnJournal, p
     return Purged(streams=streams)
 
 
-STREAMS = [streams, purge]
+STREAM_ROUTES = [streams, purge]

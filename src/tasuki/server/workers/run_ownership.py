@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from tasuki.records import JOBS, START, Item
 from tasuki.server.auth.guards import forbidden
-from tasuki.server.auth.tokens import Principal, Scope, Tokens
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.auth.tokens import Tokens
 from tasuki.server.workers.reader_pool import Readers
 from tasuki.store import Questions, RawStore
 

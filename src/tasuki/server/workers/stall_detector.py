@@ -10,7 +10,7 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, TasukiError
 from tasuki.records import Alert, AlertReason, Status, encode
 from tasuki.server.http.problems import Refusal
-from tasuki.server.routes.stop import append_edit
+from tasuki.server.workers.edit_writer import append_edit
 from tasuki.server.workers.group_commit import Committer
 from tasuki.server.workers.reader_pool import Readers
 from tasuki.store import Logged, Questions, logged_since

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import apsw
 import msgspec
 import numpy as np
 
-from tasuki.database.sqlite import one, rows
 from tasuki.journal import Stream
 from tasuki.records import (
     JOBS,
@@ -26,34 +25,13 @@ from tasuki.records import (
 )
 from tasuki.store.series.points import Points
 
-__all__ = ["EVERYBODYS", "KEPT_EVENTS", "Event", "EventSpan", "Events", "event_span", "events_after"]
+__all__ = ["EVERYBODYS", "KEPT_EVENTS", "Events"]
 
 KEPT_EVENTS = 20_000
 EVERYBODYS = "*"
 """The user of an event that is about no job of anybody's."""
 DELTA_VALUES = 200
 OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, Lost)
-
-
-class Event(NamedTuple):
-    """One event: `data` is the JSON object that is sent. One of a job (its project is `JOBS`) is for its user alone."""
-
-    sequence: int
-    project: str
-    run: str
-    data: str
-
-    @property
-    def user(self) -> str:
-        """Whose job it is about."""
-        return self.run
-
-
-class EventSpan(NamedTuple):
-    """The first and the last event that are kept; (1, 0) before the first."""
-
-    first: int
-    last: int
 
 
 class Events:
@@ -129,15 +107,3 @@ def delta(points: Points) -> dict[str, Any]:
 def extent(points: Points) -> dict[str, Any]:
     """From which step to which there is something new, and of what."""
     return {"from_step": int(points.steps[0]), "to_step": int(points.steps[-1]), "metrics": sorted(points.columns)}
-
-
-def event_span(db: apsw.Connection) -> EventSpan:
-    """Which events are kept."""
-    first, last = one(db, "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)")
-    return EventSpan(first or 1, last or 0)
-
-
-def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[Event]:
-    """The events behind `sequence`, in order."""
-    statement = "SELECT sequence, project, run, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
-    return [Event(*row) for row in rows(db, statement, (sequence, limit))]

@@ -30,7 +30,6 @@ from tasuki.records import (
     Summary,
     TextRow,
 )
-from tasuki.store.protocols import Series, Top
 from tasuki.store.queries.files import CONTENT, FILES, FileContent, file_rows
 from tasuki.store.queries.history import HistoryPage, history_rows
 from tasuki.store.queries.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
@@ -41,7 +40,6 @@ from tasuki.store.queries.statements import (
     BEGUN,
     BEST,
     JOB_OF_ATTEMPT,
-    LAST,
     NAMED,
     NAMES,
     NEWEST_FIRST,
@@ -53,19 +51,21 @@ from tasuki.store.queries.statements import (
     RUNS_OF_IDS,
     SETTLED,
     SETTLED_OF,
+    SILENT_US,
     STATUSES,
     STOPS,
     SUMMARIES,
     SUMMARIES_OF,
     SUMMARIES_OF_RUN,
     TEXTS,
+    Top,
 )
 from tasuki.store.queries.suggestions import there_are
-from tasuki.store.raw_store import SILENT_US
 from tasuki.store.series.chart_reader import Sketch, read_sketch
-from tasuki.store.series.points import Order, Points
+from tasuki.store.series.points import Order, Points, Series
+from tasuki.store.series.read import count_records, read_page, read_points, read_series
+from tasuki.store.series.summary import LAST
 from tasuki.store.series.summary_cache import Settled
-from tasuki.store.series.tail import count_records, read_page, read_points, read_series
 
 __all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
 

@@ -1,7 +1,9 @@
 """The SQL behind the questions: runs in order and by name, summaries, the best of them, whole projects, alerts."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from tasuki.store.series.summary import LAST
 
 __all__ = [
     "ALERTS",
@@ -10,7 +12,6 @@ __all__ = [
     "BEGUN",
     "BEST",
     "JOB_OF_ATTEMPT",
-    "LAST",
     "NAMED",
     "NAMES",
     "NEWEST_FIRST",
@@ -23,12 +24,14 @@ __all__ = [
     "SETTLED",
     "SETTLED_ALERTS",
     "SETTLED_OF",
+    "SILENT_US",
     "STATUSES",
     "STOPS",
     "SUMMARIES",
     "SUMMARIES_OF",
     "SUMMARIES_OF_RUN",
     "TEXTS",
+    "Top",
 ]
 
 RUNS = """
@@ -42,7 +45,6 @@ LEFT JOIN run_stop s ON s.run = run.key AND s.attempt = a.attempt
 LEFT JOIN run_progress p ON p.run = run.key AND p.attempt = a.attempt
 ORDER BY born {direction}, run.id {direction}
 """
-LAST = 2**63 - 1
 LATEST_ATTEMPT = (
     "SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1"
 )
@@ -91,8 +93,6 @@ SELECT {COLUMNS} FROM run CROSS JOIN summary ON summary.run = run.key CROSS JOIN
 WHERE run.key = ? ORDER BY metric.name
 """
 JOINED = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
-
-
 OF_PROJECT = "summary.project = (SELECT id FROM project WHERE name = ?1)"
 
 
@@ -185,3 +185,16 @@ PROJECT = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)
     OR EXISTS (SELECT 1 FROM file WHERE project = ?1 AND run = '')
 """
+SILENT_US = 60_000_000
+"""A heartbeat comes every 30 seconds; one that is 30 seconds late means that something is wrong."""
+
+
+class Top(NamedTuple):
+    """The `n` best runs by a metric: least or greatest first, by its last value, its minimum or its maximum.
+
+    Of equals the run that was created first is first. Runs where that is NaN are none of the best.
+    """
+
+    n: int
+    mode: Literal["min", "max"] = "min"
+    by: Literal["last", "min", "max"] = "last"

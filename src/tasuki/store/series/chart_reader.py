@@ -11,8 +11,9 @@ from tasuki.database.sqlite import one
 from tasuki.store.series.chunk_codec import axis_steps, column_from_bytes
 from tasuki.store.series.downsample import Columns, Grid, columns_of, cut
 from tasuki.store.series.points import Line, Points
+from tasuki.store.series.read import read_points
 from tasuki.store.series.rollups import GROUP, Outline, outline_of, unpack_outlines
-from tasuki.store.series.tail import read_points, tail_points
+from tasuki.store.series.tail import tail_points
 
 __all__ = ["Sketch", "read_sketch"]
 

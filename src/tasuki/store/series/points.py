@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tasuki.records import FlatMetrics
 
-__all__ = ["Column", "Floats", "Ints", "Line", "Order", "Points", "collect"]
+__all__ = ["Column", "Floats", "Ints", "Line", "Order", "Points", "Series", "collect"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -156,3 +156,11 @@ def pieces(points: Points, size: int) -> Iterator[Points]:
     """The points in parts of at most `size` records."""
     for start in range(0, len(points), size):
         yield points.part(start, min(start + size, len(points)))
+
+
+class Series(NamedTuple):
+    """One metric of one run, by (step, time): float64 values, int64 steps, int64 microseconds UTC."""
+
+    steps: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]

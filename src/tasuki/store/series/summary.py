@@ -7,7 +7,7 @@ import numpy as np
 
 from tasuki.store.series.points import Floats, Ints, Order, Points
 
-__all__ = ["MERGE_SUMMARY", "summaries"]
+__all__ = ["LAST", "MERGE_SUMMARY", "summaries"]
 
 
 def summary_upsert() -> str:
@@ -55,3 +55,6 @@ def extreme(values: Floats, places: Ints, order: Callable[[int], Order], find: C
 def real(value: float) -> float | None:
     """A float for SQL; NaN is NULL."""
     return None if value != value else value
+
+
+LAST = 2**63 - 1

@@ -4,7 +4,8 @@ import pytest
 
 from tasuki.server.auth.guards import Gate
 from tasuki.server.auth.middleware import Door
-from tasuki.server.auth.tokens import Scope, Tokens
+from tasuki.server.auth.principal import Scope
+from tasuki.server.auth.tokens import Tokens
 
 
 async def inside(scope, receive, send) -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from tasuki.errors import DataError, NotFound
-from tasuki.server.auth.tokens import Principal, Scope, Tokens, open_tokens
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.auth.tokens import Tokens, open_tokens
 from tasuki.testing import FakeClock
 
 

@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from tasuki.server.http.body_limits import PACE_MS, Bodies, Pace, Window
+from tasuki.server.auth.rate_limits import PACE_MS, Pace, Window
+from tasuki.server.http.body_limits import Bodies
 from tasuki.server.http.problems import Refusal
 from tasuki.testing import FakeClock
 

@@ -5,7 +5,8 @@ import pytest
 
 from tasuki.records import Item, Replicate
 from tasuki.server.http.problems import Refusal
-from tasuki.server.workers.receiver import flaw, parsed
+from tasuki.server.routes.replicate import parsed
+from tasuki.server.workers.receiver import flaw
 
 SOUND = Item(project="p", run="r", writer="0" * 32, offset=0, crc=0)
 

@@ -14,7 +14,8 @@ from tasuki.store.series.blocks import BLOCK_RECORDS
 from tasuki.store.series.chart_reader import Sketch, read_sketch
 from tasuki.store.series.downsample import WORTH_ALIGNING, Grid, cut
 from tasuki.store.series.points import Column, Points
-from tasuki.store.series.tail import Tail, read_points
+from tasuki.store.series.read import read_points
+from tasuki.store.series.tail import Tail
 
 N = 3 * BLOCK_RECORDS
 

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from tasuki.server.auth.tokens import Principal, Tokens
+from tasuki.server.auth.principal import Principal
+from tasuki.server.auth.tokens import Tokens
 from tasuki.server.protocols.trackio.client_streams import Streams
 from tasuki.server.protocols.trackio.uploads import Uploads
 from tasuki.server.workers.reader_pool import Readers

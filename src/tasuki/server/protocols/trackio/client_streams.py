@@ -18,7 +18,7 @@ from tasuki.blobs import keep_text
 from tasuki.clock import SYSTEM
 from tasuki.records import START, Delivered, Item, Position, Reply, ReplyStatus, encode, frame, pack_item
 from tasuki.server.auth.guards import forbidden
-from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import Refusal
 from tasuki.server.protocols.trackio.dedup import Ids
 from tasuki.server.protocols.trackio.run_state import Delivery, Told, payloads

@@ -21,7 +21,7 @@ from tasuki.importers.trackio.entry_mapping import base_name, run_of
 from tasuki.journal import project_name
 from tasuki.records import File, json_safe
 from tasuki.server.auth.guards import ANY_TOKEN, needs
-from tasuki.server.auth.tokens import Principal, Scope
+from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import Refusal, problem_from
 from tasuki.server.protocols.trackio import queries as reading
 from tasuki.server.protocols.trackio import requests as asked
@@ -33,7 +33,7 @@ from tasuki.server.protocols.trackio.uploads import MAX_UPLOAD_BYTES, Uploads
 from tasuki.server.workers.reader_pool import Readers
 from tasuki.server.workers.receiver import Receiver
 
-__all__ = ["MAX_CALL_BYTES", "TRACKIO"]
+__all__ = ["MAX_CALL_BYTES", "TRACKIO_ROUTES"]
 
 MAX_CALL_BYTES = 64 * 1024 * 1024
 """What a client could not send for a while it sends in one call."""
@@ -183,4 +183,6 @@ async def call(
     return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
 
 
-TRACKIO = [Router("/", route_handlers=[version, upload, call], exception_handlers={Exception: refused}, include_in_schema=False)]
+TRACKIO_ROUTES = [
+    Router("/", route_handlers=[version, upload, call], exception_handlers={Exception: refused}, include_in_schema=False)
+]

@@ -11,7 +11,7 @@ from tasuki.importers.trackio.entry_mapping import SYSTEM, moment_us, run_of
 from tasuki.journal import project_name
 from tasuki.records import AlertRow, RunRow, Summary
 from tasuki.server.auth.guards import forbidden
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 from tasuki.server.protocols.trackio import requests as asked
 from tasuki.server.protocols.trackio.call_context import Caller
 from tasuki.server.workers.reader_pool import Reached

@@ -1,4 +1,4 @@
-"""What the docs take from the code: `python -m tasuki.cli.reference > docs/cli.md`; `… settings` prints the table of settings."""
+"""What the docs take from the code: `python -m tools.cli_reference > docs/cli.md`; `… settings` prints the table of settings."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ __all__ = ["PAGES", "cli_page", "commands", "settings_table"]
 CONVENTIONS = """\
 # Command line
 
-<!-- made by: python -m tasuki.cli.reference > docs/cli.md -->
+<!-- made by: python -m tools.cli_reference > docs/cli.md -->
 
 ## What holds for all commands
 

@@ -3,7 +3,9 @@ import math
 
 import pytest
 
-from tasuki.cli.run.list import history, key_metrics, list_files, list_runs, show
+from tasuki.cli.run.list import list_runs
+from tasuki.cli.run.show import history, list_files, show
+from tasuki.cli.run.tables import key_metrics
 from tasuki.cli.shared.options import Asked
 from tasuki.errors import NotFound
 from tasuki.records import Alert, AlertLevel, File, Status

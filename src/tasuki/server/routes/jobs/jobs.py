@@ -2,90 +2,38 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected
 from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, Jobs, JobShown, JobStatus, Progress, Submission, SyncReport
 from tasuki.jobs import Request as JobRequest
 from tasuki.server.auth.guards import forbidden, needs
-from tasuki.server.auth.tokens import Principal, Scope
-from tasuki.server.http.body_limits import MAX_JSON_BYTES
-from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.http.problems import Refusal
+from tasuki.server.http.schemas import Only, Submit
+from tasuki.server.routes.events import client_address
+from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
 from tasuki.server.routes.notes import storable
-from tasuki.server.workers.event_hub import Hub, client_address
+from tasuki.server.workers.event_hub import Hub
 from tasuki.server.workers.receiver import Receiver
 from tasuki.store import JobsWanted
 
-__all__ = ["JOBS_API", "PROBLEMS", "Only", "Request_", "Submit", "body_of", "parsed", "translated"]
+__all__ = ["JOB_ROUTES", "job", "one"]
 
-PROBLEM = "application/problem+json"
 SHELL = ["/bin/sh", "-c"]
 HEARTBEAT_SECONDS = 15.0
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 RETRY_SECONDS = 5
 ACTIVE = "active"
-PROBLEMS = {
-    400: ResponseSpec(Problem, description="A parameter or the body is wrong", media_type=PROBLEM),
-    404: ResponseSpec(Problem, description="There is no such job or provider", media_type=PROBLEM),
-    409: ResponseSpec(Problem, description="The job is not in a state for that, which it says", media_type=PROBLEM),
-    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
-    503: ResponseSpec(Problem, description="The provider can't be asked now", media_type=PROBLEM),
-}
 ANSWER = {200: ResponseSpec(JobAnswer, description="The job"), **PROBLEMS}
-Text = Annotated[str, msgspec.Meta(max_length=1000)]
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="The most jobs of an answer")]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="How many to pass over")]
-Request_ = Request[Any, Principal, Any]
-
-
-class Submit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be run. A command that is one text is run by a shell."""
-
-    config_name: Text | None = None
-    command: list[str] | str = []
-    inputs: dict[str, Any] = {}
-    hardware_type: Text | None = None
-    env: dict[str, str] = {}
-    metadata: dict[str, Any] = {}
-    webhook_url: Text | None = None
-    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
-
-
-@contextmanager
-def translated(missing: str = "job_not_found") -> Iterator[None]:
-    """Errors of jobs as what a client is told, with a stable word."""
-    try:
-        yield
-    except NotFound as error:
-        raise Refusal(404, error.message, error=missing) from error
-    except Conflict as error:
-        raise Refusal(409, error.message, hint=error.hint) from error
-    except ConfigError as error:
-        raise Refusal(400, error.message, error="bad_request", hint=error.hint) from error
-    except RemoteRejected as error:
-        raise Refusal(503, error.message, error="provider_refused", hint=error.hint) from error
-
-
-async def body_of(request: Request_, receiver: Receiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
-    """The body. Refusal (413) for one that is too large."""
-    async with receiver.bodies.read(request, limit_bytes) as body:
-        return body
-
-
-def parsed(body: bytes, kind: Any) -> Any:
-    """What a body says; nothing where there is none. Refusal (400) for what it can't be."""
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, f"the body is not what was expected: {error}", error="bad_request", hint="docs/api.md, Jobs") from error
 
 
 def is_admin(principal: Principal) -> bool:
@@ -146,12 +94,6 @@ async def listing(  # noqa: PLR0913 - a parameter each
         return answered(
             await jobs.listing(wanted, limit=limit, offset=offset, newest_first=order == "-created", sync_active=sync_active)
         )
-
-
-class Only(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which provider is looked at; all of them where none is named."""
-
-    provider: Text | None = None
 
 
 @post(
@@ -312,4 +254,4 @@ async def metrics(request: Request_, jobs: Jobs) -> Response[bytes]:
     return answered(await jobs.metrics(user_of(request)))
 
 
-JOBS_API = [listing, sync, submit, job, forget, inline_progress, logs, follow, cancel, retry, metrics]
+JOB_ROUTES = [listing, sync, submit, job, forget, inline_progress, logs, follow, cancel, retry, metrics]

@@ -10,12 +10,12 @@ from litestar.params import FromPath
 from tasuki.errors import RemoteRejected, RemoteUnavailable
 from tasuki.jobs import Forged, Jobs, ProviderShown, UnreadableMessage, Validated, shown_config
 from tasuki.server.auth.guards import NOTHING, needs
-from tasuki.server.auth.tokens import Scope
+from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.routes.jobs import PROBLEMS, Request_, body_of, parsed, translated
+from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
 from tasuki.server.workers.receiver import Receiver
 
-__all__ = ["PROVIDERS_API"]
+__all__ = ["PROVIDER_ROUTES"]
 
 MAX_WEBHOOK_BYTES = 1024 * 1024
 RETRY_SECONDS = 30
@@ -95,4 +95,4 @@ async def webhook(request: Request_, jobs: Jobs, receiver: Receiver, provider: F
     return Response(Received())
 
 
-PROVIDERS_API = [providers, validate, config, configure, webhook]
+PROVIDER_ROUTES = [providers, validate, config, configure, webhook]

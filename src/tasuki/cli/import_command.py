@@ -1,0 +1,49 @@
+"""The command group `tasuki import`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import Dir, Examples, settings_for
+from tasuki.errors import IntegrityGap
+
+if TYPE_CHECKING:
+    pass
+from tasuki.cli.syncer import chosen_volume
+
+__all__ = ["bring", "imports"]
+
+EXAMPLES = """\
+tasuki import trackio
+tasuki import trackio ~/.cache/huggingface/trackio --watch"""
+imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
+
+
+@imports.command("trackio", cls=Examples, epilog=EXAMPLES)
+def bring(
+    folder: Annotated[
+        str | None,
+        typer.Argument(metavar="[DIR]", help="trackio's folder, else TRACKIO_DIR, else its default.", show_default=False),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", help="Between two looks, with --watch.", min=0.1)
+    ] = 5.0,
+    dir: Dir = None,
+) -> None:
+    """Bring trackio's runs into the data folder: metrics, system metrics, configs, alerts. Doing it again brings what is new.
+
+    trackio may go on writing: its databases are copied, never opened.
+    """
+    from tasuki.importers.trackio.importer import Importer
+    from tasuki.settings import trackio_folder
+
+    settings = settings_for(dir)
+    with Importer(settings, chosen_volume(folder or str(trackio_folder()), None)) as importer:
+        failed = importer.round(say)
+        while watch:
+            importer.rest(interval)
+            failed = importer.round(say)
+    if failed:
+        raise IntegrityGap(f"{failed} projects could not be read", hint="what it was is said above")

@@ -1,0 +1,22 @@
+"""The command `tasuki rebuild`."""
+
+from typing import TYPE_CHECKING
+
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import Dir, local_store
+from tasuki.cli.shared.output import progress_bar
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["rebuild"]
+
+
+def rebuild(dir: Dir = None) -> None:
+    """Make the store anew from the journals.
+
+    The one in use goes on answering until then, and recording is not disturbed.
+    """
+    with local_store(dir) as store, progress_bar("rebuilding") as progress:
+        report = store.rebuild(progress)
+    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, {report.generation}")

@@ -1,0 +1,97 @@
+"""The command group `tasuki remote`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.output import Table, write
+from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
+
+if TYPE_CHECKING:
+    from tasuki.remotes import Remotes
+from tasuki.cli.shared.options import chosen_remote
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Servers that records are sent to.")
+
+
+@app.command(cls=Examples, epilog="tasuki remote add team https://tasuki.example --token -")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Its address.")],
+    token: Annotated[
+        str | None, typer.Option("--token", metavar="-", help="`-`: read the token for it from the terminal, or from a pipe.")
+    ] = None,
+    dir: Dir = None,
+) -> None:
+    """Give a server a name, and keep the token for it, in the data folder's file `credentials`, which only you can read."""
+    from tasuki.relay import remote_url
+    from tasuki.remotes import Remote as Named
+
+    if token not in (None, "-"):
+        raise ConfigError("a token on the command line is seen by others", hint=f"tasuki remote add {name} {url} --token -")
+    host = remote_url(url).hostname
+    remotes = remotes_of(dir)
+    known = next((remote for remote in remotes.all() if remote.name == name), None)
+    if known is not None and known.url != url:
+        raise Conflict(f"{name} is {known.url}", hint=f"tasuki remote remove {name}")
+    given = read_token() if token is not None else known and known.token
+    remotes.add(Named(name, url, given))
+    if given and url.startswith("http://") and host not in {"localhost", "127.0.0.1", "::1"}:
+        say(f"note: without TLS whoever is on the way to {host} can read the token; docs/server.md says how to add it")
+    say(f"{name} is {url}" + (", with a token" if given else ""))
+
+
+def read_token() -> str:
+    """A token, not shown while it is typed."""
+    text = (typer.prompt("token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not text or len(text.split()) != 1:
+        raise ConfigError("no token came", hint="tasuki remote add NAME URL --token - < file")
+    return text
+
+
+@app.command("list", cls=Examples, epilog="tasuki remote list")
+def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
+    """List the servers that have a name, and whether there is a token for each."""
+    found = [[remote.name, remote.url, bool(remote.token)] for remote in remotes_of(dir).all()]
+    columns = ["name", "url", "token"]
+    data = {"remotes": [dict(zip(columns, row, strict=True)) for row in found]}
+    write("remote-list/1", data, Table(columns, found, ["url"]), as_json=as_json)
+
+
+@app.command(cls=Examples, epilog="tasuki remote remove team")
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")], dir: Dir = None) -> None:
+    """Forget a server's name and token. What was recorded for it stays, and can still be sent there."""
+    remotes_of(dir).remove(name)
+    say(f"removed: {name}")
+
+
+def remotes_of(dir: str | None) -> "Remotes":
+    """The data folder's."""
+    from tasuki.remotes import Remotes
+
+    return Remotes(settings_for(dir).dir)
+
+
+@app.command("test", cls=Examples, epilog="tasuki remote test http://127.0.0.1:7700\ntasuki remote test team")
+def probe(
+    named: Annotated[str, typer.Argument(metavar="NAME|URL", help="The server.")], as_json: AsJson = False, dir: Dir = None
+) -> None:
+    """Say whether a server can be reached, and what is wrong if not.
+
+    Exits with 5 if records could not be sent to it.
+    """
+    from tasuki.client.probe import Verdict, remote_test
+
+    settings = settings_for(dir, named)
+    url = chosen_remote(settings)
+    found = remote_test(url, token=settings.key(url)())
+    data = found._asdict() | {"url": url}
+    row = [url, found.verdict, found.said, found.version, found.seconds]
+    write("remote-test/1", data, Table(["url", "verdict", "found", "version", "seconds"], [row], ["found"]), as_json=as_json)
+    if found.verdict is not Verdict.OK:
+        raise RemoteUnavailable(f"records can't be sent to {url}: {found.said}", hint=found.hint)

@@ -1,0 +1,57 @@
+"""The command `tasuki sync`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.shared.options import AsJson, Dir, settings_for
+from tasuki.cli.shared.output import Table, progress_bar, write
+from tasuki.errors import ConfigError, RemoteRejected
+
+if TYPE_CHECKING:
+    pass
+from tasuki.cli.shared.options import OnlyProject, chosen_remote
+
+__all__ = ["EXAMPLES", "sync"]
+
+EXAMPLES = """\
+tasuki sync --to http://127.0.0.1:7700
+tasuki sync --project digits
+tasuki sync retry --set-aside"""
+To = Annotated[str | None, typer.Option("--to", metavar="NAME|URL", help="The server, else TASUKI_REMOTE.")]
+
+
+def sync(
+    action: Annotated[str | None, typer.Argument(metavar="[retry]", help="With --set-aside.", show_default=False)] = None,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Try again what the server did not take before.")] = False,
+    to: To = None,
+    project: OnlyProject = None,
+    as_json: AsJson = False,
+    dir: Dir = None,
+) -> None:
+    """Send everything that a server does not have yet, once; `retry --set-aside`: what it did not take before, too.
+
+    Sends even where the sending of itself is switched off. Exits with 5 if the server can't be reached, or does not take something;
+    what was sent by then stays sent.
+    """
+    if (action is None) == set_aside or action not in (None, "retry"):
+        raise ConfigError(f"tasuki sync {action or ''} is not clear", hint="tasuki sync, or tasuki sync retry --set-aside")
+    from tasuki.journal import Folder, FolderSource
+    from tasuki.relay import HttpTransport, open_kept
+    from tasuki.relay import sync as send_all
+
+    settings = settings_for(dir, to)
+    remote = chosen_remote(settings)
+    source = FolderSource(Folder(settings.journal_root, settings.lock_root))
+    transport, kept = HttpTransport(remote, token=settings.key(remote)), open_kept(settings.dir, remote)
+    with progress_bar("sending") as progress:
+        done = send_all(source, transport, kept, project=project, retry_aside=set_aside, progress=progress)
+    source.close()
+    data = {"remote": remote, "streams": done.streams, "sent": done.sent, "pending": done.pending, "set_aside": done.aside}
+    table = Table(
+        ["remote", "streams", "sent", "pending", "set aside"], [[remote, done.streams, done.sent, done.pending, len(done.aside)]]
+    )
+    write("sync/1", data, table, as_json=as_json)
+    if done.aside:
+        writer, reason = next(iter(done.aside.items()))
+        raise RemoteRejected(f"{remote} refused {len(done.aside)} streams, the first of them {writer}: {reason}")

@@ -1,0 +1,33 @@
+"""The command group `tasuki volume`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.options import Examples
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["volume"]
+
+volume = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared volumes that a syncer reads.")
+
+
+@volume.command(
+    cls=Examples,
+    epilog="tasuki volume init /mnt/shared --remote https://tasuki.example\ntasuki volume init /mnt/shared --space USER/SPACE",
+)
+def init(
+    dir: Annotated[str, typer.Argument(metavar="DIR", help="The volume.")],
+    remote: Annotated[
+        str | None, typer.Option("--remote", metavar="NAME|URL", help="A tasuki server, by the syncer's name.")
+    ] = None,
+    space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
+) -> None:
+    """Say on a volume where its records are to go: before, in the middle of, or after a session; and again, to change it."""
+    from tasuki.volumes.destination import setup_volume
+
+    path = setup_volume(dir, remote=remote, space=space)
+    say(f"{path} says {remote or space}; where runs are made: export TASUKI_JOURNAL={path.parent}")

@@ -1,0 +1,197 @@
+"""Synchronize a host's job queue: submit, observe, cancel, and download in one session."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tasuki.atomic_files import replace_file
+from tasuki.errors import ConfigError, Conflict, NotFound, TasukiError
+from tasuki.hpc.agent import Ticket
+from tasuki.hpc.agent_report import Cursor
+from tasuki.hpc.host import Site
+from tasuki.hpc.remote_commands import Exchange
+from tasuki.hpc.results import Fetched, Selection, fetch
+from tasuki.hpc.transports.protocol import Told, Transport, quiet
+from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.jobs.queue.observations import external_id, hpc_id, profile_of
+from tasuki.jobs.queue.outputs import Outputs
+from tasuki.jobs.queue.poll import HostLook
+from tasuki.jobs.queue.queue import HPC, Queues, restarted, results_folder, timestamp, without_restarted
+from tasuki.jobs.storage.file_lease import held
+from tasuki.records import Job, JobStatus, Observation, apply_observation
+
+__all__ = ["QueueSync", "Synced"]
+
+
+class Synced(NamedTuple):
+    """What a sync came to."""
+
+    uploaded: int
+    submitted: int
+    completed: int
+    failed: int
+    timestamp: str
+    errors: list[str]
+
+
+class Memory(msgspec.Struct):
+    """What is kept of a host between syncs."""
+
+    first: int = 0
+    offset: int = 0
+    number: int = 0
+
+
+class QueueSync:
+    """A sync with one host. `told` hears how far it is: with what, of how many bytes."""
+
+    def __init__(self, queues: Queues, site: Site, transport: Transport, *, told: Told = quiet) -> None:
+        self.queues = queues
+        self.desk = queues.desk
+        self.site = site
+        self.transport = transport
+        self.exchange = Exchange(site, transport)
+        self.told = told
+        self.outputs = Outputs(queues.desk.settings)
+        self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
+        self.errors: list[str] = []
+        self.unsent = 0
+        """Jobs that have failed before they could be sent."""
+
+    async def once(self, *, download: bool = False) -> Synced:
+        """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
+        with held(self.memory_path.with_suffix(".lock")) as is_ours:
+            if not is_ours:
+                raise Conflict(f"somebody else syncs with {self.site.name} at this moment")
+            await self.transport.open()  # without a login nothing is begun
+            memory = self.memory()
+            active = await self.queues.active(self.site.name)
+            sent = await self.upload([job for job in active if job.status in (JobStatus.PENDING, JobStatus.UPLOADING)], memory)
+            active = await self.queues.active(self.site.name)  # somebody may have cancelled one meanwhile
+            going_on = {job.id for job in active}
+            sent = [(job, ticket) for job, ticket in sent if job.id in going_on]
+            await self.exchange.hand_over([ticket for _, ticket in sent], [hpc_id(job) for job in active if job.cancel_requested])
+            await self.record(
+                self.seen(
+                    job, JobStatus.QUEUED, raw_status="UPLOADED", external_id=external_id(self.site.name, ticket.id, ticket.attempt)
+                )
+                for job, ticket in sent
+            )
+            submitted, over = await self.look(memory)
+            for job in over if download else ():
+                await self.bring_home(job)
+            return Synced(
+                uploaded=len(sent),
+                submitted=submitted,
+                completed=sum(job.status is JobStatus.COMPLETED for job in over),
+                failed=sum(job.status is JobStatus.FAILED for job in over) + self.unsent,
+                timestamp=timestamp(self.desk.clock.now_us()),
+                errors=self.errors,
+            )
+
+    async def look(self, memory: Memory) -> tuple[int, list[Job]]:
+        """Record what the host says of each job; how many were submitted since, and which are over since."""
+        active = await self.queues.active(self.site.name)
+        looking = HostLook(self.exchange, self.outputs, Cursor(memory.first, memory.offset))
+        try:
+            seen = await looking.look(active)
+        finally:
+            await asyncio.to_thread(self.outputs.close)
+        if looking.silence is not None:
+            self.errors.append(f"the queue at {self.site.name} does not answer, so nothing is submitted there: {looking.silence}")
+        await self.record(seen.values())
+        memory.first, memory.offset = looking.cursor
+        self.remember(memory)
+        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        return len(looking.submitted), [job for job in now.values() if job.status.is_final]
+
+    async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
+        """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
+        sent: list[tuple[Job, Ticket]] = []
+        files: list[Outgoing] = []
+        seen: list[Observation] = []
+        for job in jobs:
+            try:
+                made = without_restarted(self.queues.plan(job), job)
+                inputs = made.inputs_hash()
+            except (OSError, ConfigError, NotFound) as error:
+                self.errors.append(f"job {job.id}: {error}")
+                self.unsent += 1
+                seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()))
+                continue
+            ticket = self.ticket(job, memory)
+            files += made.files(ticket.id, self.site.scheduler)
+            sent.append((job, ticket))
+            facts = {
+                "inputs_sha256": inputs,
+                "host": self.site.host,
+                "script": made.scripts(ticket.id, self.site.scheduler)["job.sh"],
+            }
+            kept = {"ticket": [job.attempt, ticket.number]}
+            seen.append(self.seen(job, JobStatus.UPLOADING, raw_status="UPLOADING", metadata=facts | kept))
+        self.remember(memory)
+        await self.record(seen)
+        if files:
+            await self.exchange.upload(files, self.told)
+        for job, ticket in sent:
+            if files_of := restarted(job):
+                await self.exchange.place_restart(ticket.id, files_of, job.attempt)
+        return sent
+
+    def ticket(self, job: Job, memory: Memory) -> Ticket:
+        """An attempt's ticket: the same one again, if it was made before."""
+        attempt, number = job.metadata.get("ticket") or (0, 0)
+        if attempt != job.attempt:
+            memory.number += 1
+            number = memory.number
+        return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
+
+    def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
+        """What is seen here of a job."""
+        return Observation(time=0, job=job.id, attempt=job.attempt, source="sync", status=status, **facts)
+
+    async def record(self, seen: Iterable[Observation]) -> None:
+        """Record what is new of it, all at once."""
+        found, now = list(seen), self.desk.clock.now_us()
+        known = await self.desk.ask(lambda questions: questions.jobs([one.job for one in found]))
+        news = [msgspec.structs.replace(one, time=now) for one in found if apply_observation(known[one.job], one)[1]]
+        if news:
+            await self.desk.record(*news)
+
+    async def bring_home(self, job: Job) -> None:
+        """Fetch results. What fails here can be had again by `fetch`."""
+        try:
+            await self.fetch(job)
+        except (TasukiError, OSError) as error:
+            self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
+
+    async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:
+        """Bring results here, beside the inputs, and record what they say that was not heard while the job ran.
+
+        Conflict for a job that has not begun.
+        """
+        if not job.status.is_final and job.status is not JobStatus.RUNNING:
+            raise Conflict(f"job {job.id} is {job.status}: it has no results yet")
+        target = results_folder(job)
+        wanted = selection or Selection(profile_of(job).outputs)
+        fetched = await fetch(self.transport, self.site, hpc_id(job), target, wanted, self.told)
+        try:
+            await asyncio.to_thread(self.outputs.fetched, job, target)
+        finally:
+            await asyncio.to_thread(self.outputs.close)
+        return fetched
+
+    # -- what is kept
+
+    def memory(self) -> Memory:
+        """What was kept of the host."""
+        try:
+            return msgspec.json.decode(self.memory_path.read_bytes(), type=Memory)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return Memory()  # the log is read from its beginning: that changes nothing
+
+    def remember(self, memory: Memory) -> None:
+        """Keep it."""
+        replace_file(self.memory_path, msgspec.json.encode(memory), durable=True)

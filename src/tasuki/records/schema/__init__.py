@@ -1,0 +1,68 @@
+"""The one schema of records: what is on disk, on the wire and in memory.
+
+A record is a tagged, array-like struct: `[kind, time, ...]`. Fields are only ever added at the end, so that old code reads new
+records and new code reads old ones. `time` is the moment of the call in microseconds UTC. The run that a record is about is the
+run of its writer, named in the journal's header.
+"""
+
+from tasuki.records.schema.files import File
+from tasuki.records.schema.jobs import JOBS, JobCreated, JobDeleted, JobFact, JobStatus, Observation, ProviderHealth
+from tasuki.records.schema.notes import Correction, Event, Lesson, Manifest, MetaRule, Note, NoteKind, Severity
+from tasuki.records.schema.record import Record, Unknown
+from tasuki.records.schema.runs import (
+    MACHINE,
+    Alert,
+    AlertLevel,
+    AlertReason,
+    Delivered,
+    Heartbeat,
+    Lost,
+    Metrics,
+    RunDeleted,
+    RunProgress,
+    RunStarted,
+    RunStatus,
+    RunText,
+    RunUpdated,
+    Salvaged,
+    Status,
+    StopRequested,
+)
+
+__all__ = [
+    "JOBS",
+    "MACHINE",
+    "Alert",
+    "AlertLevel",
+    "AlertReason",
+    "Correction",
+    "Delivered",
+    "Event",
+    "File",
+    "Heartbeat",
+    "JobCreated",
+    "JobDeleted",
+    "JobFact",
+    "JobStatus",
+    "Lesson",
+    "Lost",
+    "Manifest",
+    "MetaRule",
+    "Metrics",
+    "Note",
+    "NoteKind",
+    "Observation",
+    "ProviderHealth",
+    "Record",
+    "RunDeleted",
+    "RunProgress",
+    "RunStarted",
+    "RunStatus",
+    "RunText",
+    "RunUpdated",
+    "Salvaged",
+    "Severity",
+    "Status",
+    "StopRequested",
+    "Unknown",
+]

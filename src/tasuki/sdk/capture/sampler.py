@@ -1,0 +1,26 @@
+"""Sample system metrics in a background thread."""
+
+from pathlib import Path
+
+from tasuki.clock import SYSTEM, Clock
+from tasuki.sdk.capture.machine import Machine
+
+__all__ = ["Sampler"]
+
+
+class Sampler:
+    """Samples of the machine at an interval, for whoever asks once a second."""
+
+    def __init__(self, folder: Path, seconds: float, *, clock: Clock = SYSTEM) -> None:
+        self.machine = Machine(folder, clock=clock)
+        self.seconds = seconds
+        self.clock = clock
+        self.next_at = clock.monotonic() + seconds
+
+    def sample(self) -> dict[str, float]:
+        """A sample if it is time for one."""
+        now = self.clock.monotonic()
+        if now < self.next_at:
+            return {}
+        self.next_at = now + self.seconds
+        return self.machine.sample()

@@ -1,0 +1,113 @@
+"""Components of a running server, created and closed together."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from litestar import Litestar
+
+from tasuki import __version__
+from tasuki.atomic_files import write_once
+from tasuki.jobs import Jobs, TaskManager
+from tasuki.notify import Deliveries
+from tasuki.server.auth.guards import Gate
+from tasuki.server.auth.middleware import SPOKEN
+from tasuki.server.auth.rate_limits import Window
+from tasuki.server.auth.tokens import open_tokens
+from tasuki.server.http.schemas import Meta
+from tasuki.server.protocols.trackio import Streams, Uploads
+from tasuki.server.routes.remotes import Outgoing
+from tasuki.server.workers.event_hub import Hub
+from tasuki.server.workers.group_commit import Committer
+from tasuki.server.workers.projector_supervisor import Keeper
+from tasuki.server.workers.reader_pool import Readers
+from tasuki.server.workers.receiver import Receiver
+from tasuki.server.workers.run_ownership import Authority
+from tasuki.server.workers.server_journal import OwnJournal
+from tasuki.server.workers.stall_detector import Stalls
+from tasuki.server.workers.stop_requests import Mailbox
+from tasuki.settings import Settings
+from tasuki.store import RAW_FILE, RawStore, database_folder
+
+__all__ = ["Parts", "server_id"]
+
+SERVER_ID_FILE = "server-id"
+
+
+class Parts:
+    """Everything that lives as long as the server does."""
+
+    def __init__(self, settings: Settings, *, loopback: bool = True) -> None:
+        folder = database_folder(settings.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.dir.mkdir(parents=True, exist_ok=True)
+        self.meta = Meta(
+            version=__version__, protocols=list(SPOKEN), server_id=server_id(settings.dir), boot_id=secrets.token_hex(8)
+        )
+        raw = folder / RAW_FILE
+        self.tokens = open_tokens(folder)
+        self.gate = Gate(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
+        self.keeper = Keeper(settings, self.moved)
+        self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
+        self.readers = Readers(settings, self.keeper)
+        self.receiver = Receiver(
+            self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id, Mailbox(settings.dir)
+        )
+        self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
+        self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
+        self.trackio_uploads = Uploads(settings.dir)
+        self.brain_requests = Window(600, 60)
+        self.outgoing = Outgoing(folder=settings.dir)
+        self.watcher = Readers(settings, self.keeper, threads=1)
+        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
+        self.jobs = Jobs(settings, changed=self.moved)
+        self.tasks = TaskManager(settings, self.jobs)
+        self.log_streams: Counter[str] = Counter()
+        self.deliveries = Deliveries(settings, projects=False)
+        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
+
+    def moved(self) -> None:
+        """The projection has moved."""
+        self.hub.wake()
+
+    def let_go(self) -> None:
+        """End what would hold the stop: event streams, and senders who wait for a word."""
+        self.hub.close()
+        self.receiver.mailbox.close()
+
+    @asynccontextmanager
+    async def running(self, _: Litestar) -> AsyncIterator[None]:
+        """From start to stop."""
+        self.committer.start()
+        await self.hub.look()
+        tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
+        self.deliveries.start()
+        await self.tasks.start()
+        try:
+            yield
+        finally:
+            self.let_go()
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await self.tasks.stop()
+            await self.jobs.close()
+            await asyncio.to_thread(self.deliveries.stop)
+            await self.committer.stop()
+            for readers in (self.readers, self.watcher):
+                await asyncio.to_thread(readers.close)
+            self.tokens.close()
+
+
+def server_id(folder: Path) -> str:
+    """The server's name among servers, made once per data folder."""
+    path = folder / SERVER_ID_FILE
+    with suppress(FileNotFoundError):
+        return path.read_text().strip()
+    write_once(path, f"{secrets.token_hex(16)}\n".encode())
+    return path.read_text().strip()

@@ -1,0 +1,56 @@
+"""Shared by the job and provider routes: decode bodies, and translate errors into problem documents."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi.datastructures import ResponseSpec
+
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected
+from tasuki.server.auth.principal import Principal
+from tasuki.server.http.body_limits import MAX_JSON_BYTES
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.workers.receiver import Receiver
+
+__all__ = ["PROBLEMS", "Request_", "body_of", "parsed", "translated"]
+
+PROBLEM = "application/problem+json"
+PROBLEMS = {
+    400: ResponseSpec(Problem, description="A parameter or the body is wrong", media_type=PROBLEM),
+    404: ResponseSpec(Problem, description="There is no such job or provider", media_type=PROBLEM),
+    409: ResponseSpec(Problem, description="The job is not in a state for that, which it says", media_type=PROBLEM),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
+    503: ResponseSpec(Problem, description="The provider can't be asked now", media_type=PROBLEM),
+}
+Request_ = Request[Any, Principal, Any]
+
+
+@contextmanager
+def translated(missing: str = "job_not_found") -> Iterator[None]:
+    """Errors of jobs as what a client is told, with a stable word."""
+    try:
+        yield
+    except NotFound as error:
+        raise Refusal(404, error.message, error=missing) from error
+    except Conflict as error:
+        raise Refusal(409, error.message, hint=error.hint) from error
+    except ConfigError as error:
+        raise Refusal(400, error.message, error="bad_request", hint=error.hint) from error
+    except RemoteRejected as error:
+        raise Refusal(503, error.message, error="provider_refused", hint=error.hint) from error
+
+
+async def body_of(request: Request_, receiver: Receiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
+    """The body. Refusal (413) for one that is too large."""
+    async with receiver.bodies.read(request, limit_bytes) as body:
+        return body
+
+
+def parsed(body: bytes, kind: Any) -> Any:
+    """What a body says; nothing where there is none. Refusal (400) for what it can't be."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"the body is not what was expected: {error}", error="bad_request", hint="docs/api.md, Jobs") from error

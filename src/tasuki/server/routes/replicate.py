@@ -1,0 +1,58 @@
+"""`POST /api/v1/replicate`: receive stream items and return their positions."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+
+from tasuki.records import Replicate, Replicated
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.auth.rate_limits import PACE_MS
+from tasuki.server.http.body_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
+from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.workers.receiver import SMALL_BYTES, Receiver
+
+__all__ = ["replicate"]
+
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+
+
+@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=needs(Scope.LOG), responses={
+    200: ResponseSpec(Replicated, description="A reply per item"),
+    400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
+    413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
+    429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
+})  # fmt: skip
+async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Response[bytes]:
+    """Compare and append: an item is stored only where the server's position equals its own; what is `stored` is on the disk."""
+    kind, _ = request.content_type
+    binary = kind in (MSGPACK, "application/x-msgpack")
+    principal: Principal = request.auth
+    receiver.pace.check(principal.name)
+    async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
+        after_ms = receiver.pace.spend(principal.name, len(body)) if principal.token else PACE_MS
+        asked = await parsed(body, binary=binary)
+        answer = await receiver.answer(asked, principal)
+    answer = msgspec.structs.replace(answer, next_after_ms=after_ms if asked.items else 0)
+    accepted = request.headers.get("accept", "")
+    if MSGPACK in accepted or (binary and JSON not in accepted):
+        return Response(msgspec.msgpack.encode(answer), media_type=MSGPACK)
+    return Response(msgspec.json.encode(answer), media_type=JSON)
+
+
+async def parsed(body: bytes, *, binary: bool) -> Replicate:
+    """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
+    decode = decode_msgpack if binary else decode_json
+    try:
+        return decode(body) if len(body) < SMALL_BYTES else await asyncio.to_thread(decode, body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        status = 413 if "length <=" in str(error) else 400
+        raise Refusal(status, f"not a replicate request: {error}", hint="docs/api.md, Sending") from error
+
+
+decode_msgpack = msgspec.msgpack.Decoder(Replicate).decode
+decode_json = msgspec.json.Decoder(Replicate).decode

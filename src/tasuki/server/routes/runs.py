@@ -1,0 +1,181 @@
+"""`GET /api/v1/runs…` and `/api/v1/alerts`: a project's runs, their metrics, histories, texts, and alerts."""
+
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from tasuki.errors import NotFound
+from tasuki.records import AlertLevel, Known, RunRow
+from tasuki.server.auth.guards import needs
+from tasuki.server.auth.principal import Principal, Scope
+from tasuki.server.http.schemas import (
+    AlertList,
+    HistoryList,
+    MetricList,
+    RunAnswer,
+    RunList,
+    TextList,
+    encoded,
+)
+from tasuki.server.routes.query_request import (
+    Asking,
+    Cursor,
+    LargeLimit,
+    Limit,
+    Project,
+    answers,
+    cursor_from,
+    page_of,
+    parse_cursor,
+)
+from tasuki.server.workers.reader_pool import Reached, Readers
+from tasuki.server.workers.receiver import Receiver, of_run
+from tasuki.store import Behind, Questions
+
+__all__ = ["RUN_ROUTES", "alerts", "history", "metrics", "resume", "run", "run_answer", "runs", "texts"]
+
+
+@get("/api/v1/runs", summary="The runs of a project", opt=needs(Scope.READ), responses=answers(RunList))
+async def runs(
+    asking: Asking,
+    project: Project,
+    ref: FromQuery[list[str] | None] = None,
+    order: FromQuery[Literal["created", "-created"]] = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """A project's runs, in the order they were created, or newest first; with `ref` those named, in that order.
+
+    A `ref` is an id, a unique beginning of one, or a name that no other run has.
+    """
+    behind = None if cursor is None else parse_cursor(cursor, Behind)
+
+    def question(questions: Questions, reached: Reached) -> RunList:
+        if ref is not None:
+            named = questions.named(project, ref)
+            return RunList(runs=named, total=len(named), missing=reached.missing)
+        page = questions.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
+        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
+        return RunList(runs=page.rows, next=following, total=questions.count_runs(project), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}", summary="One run", opt=needs(Scope.READ), responses=answers(RunAnswer))
+async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+    """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+
+    def question(questions: Questions, reached: Reached) -> RunAnswer:
+        return run_answer(questions.run(project, id), reached)
+
+    return await asking.answer(question)
+
+
+def run_answer(row: RunRow, reached: Reached) -> RunAnswer:
+    """One run as it is answered."""
+    return RunAnswer(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
+
+
+@get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", opt=needs(Scope.READ), responses=answers(MetricList))
+async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+    """The summary of each metric of a run."""
+
+    def question(questions: Questions, reached: Reached) -> MetricList:
+        found = questions.summaries(project, [questions.id(project, id)])
+        return MetricList(metrics=found, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}/history", summary="What a run logged", opt=needs(Scope.READ), responses=answers(HistoryList))
+async def history(
+    asking: Asking,
+    id: FromPath[str],
+    project: Project,
+    metric: FromQuery[str | None] = None,
+    limit: LargeLimit = 1000,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """A row per `log()` call, by step and time; with `metric` only the calls that logged it, and only its value."""
+    behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
+
+    def question(questions: Questions, reached: Reached) -> bytes:
+        page = questions.history_page(project, id, metric, limit=limit, behind=behind)
+        following = cursor_from(page.end) if page.end and page.more else None
+        return encoded(HistoryList(history=page.rows, next=following, total=page.total, missing=reached.missing))
+
+    return await asking.answer_large(question)
+
+
+@get("/api/v1/alerts", summary="Alerts", opt=needs(Scope.READ), responses=answers(AlertList))
+async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
+    asking: Asking,
+    project: Project,
+    run: FromQuery[str | None] = None,
+    since: Annotated[str | None, QueryParameter(description="A time (microseconds UTC), or the id of an alert")] = None,
+    reason: FromQuery[str | None] = None,
+    level: Annotated[AlertLevel | None, QueryParameter(description="Of this level or a louder one")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """The alerts of a project or of one run, in the order in which they arrived here; those of one moment by time."""
+    behind = parse_since(since)
+
+    def question(questions: Questions, reached: Reached) -> AlertList:
+        questions.check_project(project)
+        of_run = None if run is None else questions.id(project, run)
+        found = questions.alerts(project, of_run, since=behind, reason=reason, level=level)
+        page = page_of(found, lambda row: row.id, limit, cursor)
+        return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+def parse_since(text: str | None) -> int | str | None:
+    """A time, or an alert's id."""
+    if text is None or not text.removeprefix("-").isdecimal():
+        return text
+    return max(min(int(text[:20]), 2**63 - 1), -(2**63))
+
+
+@get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=needs(Scope.READ), responses=answers(TextList))
+async def texts(
+    asking: Asking,
+    id: FromPath[str],
+    project: Project,
+    name: FromQuery[str | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[bytes]:
+    """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
+
+    def question(questions: Questions, reached: Reached) -> TextList:
+        found = questions.texts(project, id, name)
+        page = page_of(list(enumerate(found)), lambda row: row[0], limit, cursor)
+        return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=reached.missing)
+
+    return await asking.answer(question)
+
+
+@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(Known))
+async def resume(
+    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+) -> Known:
+    """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
+
+    def question(questions: Questions, _: Reached) -> Known:
+        row = questions.run(project, id)
+        if not row.id.startswith(id):  # it was found by its name
+            raise NotFound(f"project {project!r} has no run {id!r}")
+        steps = [summary.last_step for summary in questions.summaries(project, [row.id])]
+        return Known(id=row.id, next_step=max(steps, default=-1) + 1)
+
+    found = (await readers.ask(question)).value
+    (permitted,) = await receiver.authority.permitted(request.auth, [of_run(project, found.id)])
+    if not permitted:
+        raise NotFound(f"project {project!r} has no run {id!r}")
+    return found
+
+
+RUN_ROUTES = [runs, run, resume, metrics, history, alerts, texts]

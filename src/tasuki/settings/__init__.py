@@ -1,0 +1,36 @@
+"""Settings: argument > environment > file > default. The only package that reads the environment and settings files."""
+
+from tasuki.settings.loader import load
+from tasuki.settings.paths import (
+    cache_folder,
+    captured_environment,
+    failpoints,
+    hermes_home,
+    hugging_face_token,
+    job_environment,
+    own_variable,
+    this_user,
+    trackio_folder,
+    with_environment,
+)
+from tasuki.settings.schema import TABLE, LocalSettings, Polling, ReplicateSettings, Setting, Settings
+
+__all__ = [
+    "TABLE",
+    "LocalSettings",
+    "Polling",
+    "ReplicateSettings",
+    "Setting",
+    "Settings",
+    "cache_folder",
+    "captured_environment",
+    "failpoints",
+    "hermes_home",
+    "hugging_face_token",
+    "job_environment",
+    "load",
+    "own_variable",
+    "this_user",
+    "trackio_folder",
+    "with_environment",
+]
