@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from benchmarks.streams import PROJECT, calls, items
-from tasuki.records import Replicate
+from tasuki.records import ReplicateRequest
 
 __all__ = ["POSTS", "WRITE_TOKEN", "Post", "post"]
 
@@ -39,7 +39,7 @@ def post(connection: HTTPConnection, request: Post) -> bytes:
 def to_tasuki(_: HTTPConnection, run: str, steps: int) -> Iterator[Post]:
     """An item below 1 MiB in each."""
     for item in items(run, calls(steps)):
-        body = msgspec.msgpack.encode(Replicate(items=[item]))
+        body = msgspec.msgpack.encode(ReplicateRequest(items=[item]))
         yield Post("/api/v1/replicate", {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}, body)
 
 

@@ -18,7 +18,7 @@ from benchmarks.machine import folder
 from benchmarks.rows import Question, Row, Size, at_least, at_most, figure
 from benchmarks.with_relay import serving
 from tasuki import VolumeSyncer
-from tasuki.journal import Folder, new_header
+from tasuki.journal import JournalFolder, new_header
 from tasuki.records import encode_metrics, frame
 
 __all__ = ["QUESTION", "an_hour", "many", "measure"]
@@ -115,7 +115,7 @@ def grow(path: Path, steps: Sequence[int]) -> None:
 def journal(volume: Path, name: str) -> Path:
     """A journal that is being written."""
     header = new_header(name, "run", created=0)
-    path = Folder(volume).project_folder(name) / f"{header.writer}.tsk"
+    path = JournalFolder(volume).project_folder(name) / f"{header.writer}.tsk"
     path.parent.mkdir()
     path.write_bytes(header.encoded() + records(range(10)))
     return path

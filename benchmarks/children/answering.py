@@ -60,7 +60,7 @@ def answers(work: dict[str, Any]) -> dict[str, Any]:
     """Ours, as a server asks its store, whose projector has caught up: the best runs, runs side by side, the whole project."""
     from tasuki.sdk.query.comparison import best, compare
     from tasuki.settings import load
-    from tasuki.store import LocalStore, Top
+    from tasuki.store import BestRuns, LocalStore
 
     settings = load(environment={}, dir=work["folder"])
     with LocalStore(settings, wait_seconds=None) as store:
@@ -68,13 +68,13 @@ def answers(work: dict[str, Any]) -> dict[str, Any]:
             raise SystemExit("not all is there")
     names = [name(number) for number in range(min(COMPARED, work["runs"]))]
     with LocalStore(settings, wait_seconds=None, arrive=lambda *_: 0) as store:
-        (first,) = best(store, PROJECT, "train/metric_0", Top(1))
+        (first,) = best(store, PROJECT, "train/metric_0", BestRuns(1))
         if first.run.name not in names:
             raise SystemExit(f"{first.run.name} is not the best")
         ids = [run.id for run in store.named(PROJECT, names)]
         return {
             "compare": milliseconds(lambda: compare(store, PROJECT, ids), work["times"]),
-            "best": milliseconds(lambda: best(store, PROJECT, "train/metric_0", Top(10)), work["times"]),
+            "best": milliseconds(lambda: best(store, PROJECT, "train/metric_0", BestRuns(10)), work["times"]),
             "summary": milliseconds(lambda: store.overview(PROJECT), work["times"]),
         }
 

@@ -8,7 +8,7 @@ from benchmarks.child import job, milliseconds, tell
 from benchmarks.streams import PROJECT
 from benchmarks.workload import METRICS
 from tasuki.settings import load
-from tasuki.store import LocalStore, Questions, Top, grid
+from tasuki.store import BestRuns, LocalStore, Queries, grid
 
 BUCKETS = 2000
 COMPARED = 10
@@ -22,7 +22,7 @@ def opened(work: dict[str, Any], *, caught_up: bool) -> LocalStore:
     return LocalStore(settings, wait_seconds=None, arrive=(lambda *_: 0) if caught_up else None)
 
 
-def buckets(questions: Questions, run: str) -> None:
+def buckets(questions: Queries, run: str) -> None:
     """One metric in 2000 columns, as the server answers it."""
     sketch = questions.sketch(PROJECT, run, METRICS[0])
     if sketch is None:
@@ -72,12 +72,12 @@ def frames(work: dict[str, Any]) -> dict[str, float]:
 def growth(work: dict[str, Any]) -> dict[str, float]:
     """What a page asks for, however many runs there are."""
     with opened(work, caught_up=True) as found:
-        compared = [row.id for row in found.ask(Questions.runs_page, PROJECT, limit=COMPARED).rows]
+        compared = [row.id for row in found.ask(Queries.runs_page, PROJECT, limit=COMPARED).rows]
         return {
             "run list page": milliseconds(
-                lambda: found.ask(Questions.runs_page, PROJECT, limit=PAGE, newest_first=True), work["times"]
+                lambda: found.ask(Queries.runs_page, PROJECT, limit=PAGE, newest_first=True), work["times"]
             ),
-            "best": milliseconds(lambda: found.summaries(PROJECT, metrics=[METRICS[0]], top=Top(PAGE)), work["times"]),
+            "best": milliseconds(lambda: found.summaries(PROJECT, metrics=[METRICS[0]], top=BestRuns(PAGE)), work["times"]),
             "compare": milliseconds(lambda: found.summaries(PROJECT, compared), work["times"]),
         }
 

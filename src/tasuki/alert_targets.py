@@ -9,7 +9,7 @@ import msgspec
 
 from tasuki.errors import ConfigError
 
-__all__ = ["LEVELS", "Target", "targets_from"]
+__all__ = ["LEVELS", "AlertTarget", "targets_from"]
 
 LEVELS = ("info", "warn", "error")
 WEBHOOKS = ("http", "https")
@@ -18,7 +18,7 @@ SHORTEST_SECRET = 4
 HINT = "notify: [{url: 'https://hooks.example/x', project: digits, level: warn}]"
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AlertTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An address: a webhook (http, https), or any that apprise knows. Without a project it hears of all."""
 
     url: str
@@ -59,7 +59,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return text
 
 
-def targets_from(value: Any, origin: str) -> tuple[Target, ...]:
+def targets_from(value: Any, origin: str) -> tuple[AlertTarget, ...]:
     """A list of addresses, or of mappings with `url`, `project` and `level`; or text with addresses. ConfigError, without them."""
     if value is None:
         return ()
@@ -67,10 +67,10 @@ def targets_from(value: Any, origin: str) -> tuple[Target, ...]:
     return tuple(target_from(one, place, origin) for place, one in enumerate(given, 1))
 
 
-def target_from(given: Any, place: int, origin: str) -> Target:
+def target_from(given: Any, place: int, origin: str) -> AlertTarget:
     """One of them. ConfigError, which does not show the address."""
     try:
-        target = msgspec.convert({"url": given} if isinstance(given, str) else given, Target)
+        target = msgspec.convert({"url": given} if isinstance(given, str) else given, AlertTarget)
         parts = urlsplit(target.url)
     except ValueError as error:  # msgspec's own is one
         wrong = error if isinstance(error, msgspec.ValidationError) else "no address"

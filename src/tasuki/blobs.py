@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from tasuki.errors import ConfigError
 
-__all__ = ["FOLDER", "Blob", "Draft", "blob_path", "keep_file", "keep_text"]
+__all__ = ["FOLDER", "Blob", "BlobWriter", "blob_path", "keep_file", "keep_text"]
 
 FOLDER = "blobs"
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -31,7 +31,7 @@ def blob_path(folder: Path, sha256: str) -> Path:
     return folder / FOLDER / sha256
 
 
-class Draft:
+class BlobWriter:
     """A content on its way: written piece by piece, then kept. A `with` block leaves nothing behind of one that was not kept."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,7 @@ class Draft:
 
 def keep_file(folder: Path, path: Path) -> Blob:
     """Keep what a file holds now."""
-    with path.open("rb") as file, Draft(folder) as draft:
+    with path.open("rb") as file, BlobWriter(folder) as draft:
         while piece := file.read(PIECE_BYTES):
             draft.write(piece)
         return draft.keep()
@@ -83,6 +83,6 @@ def keep_file(folder: Path, path: Path) -> Blob:
 
 def keep_text(folder: Path, text: str) -> Blob:
     """Keep a text."""
-    with Draft(folder) as draft:
+    with BlobWriter(folder) as draft:
         draft.write(text.encode())
         return draft.keep()

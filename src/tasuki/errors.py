@@ -1,25 +1,25 @@
 """Every error that tasuki raises, split by what the caller should do.
 
     TasukiError
-    ├── ConfigError          fix it: a name, a setting or an argument is wrong
-    ├── NotFound             there is no such project, run, metric or file
-    ├── Conflict             it exists already, or with other content
-    ├── DataError            the bytes are not what they should be
-    │   ├── BadRecord        one record can't be read; the rest can
-    │   ├── ForeignFile      not a tasuki file, or of a newer format
-    │   └── StoreDamaged     a projection that must be built again
-    ├── JournalError         the journal can't be written: full, read-only, gone
-    ├── IntegrityGap         something that was recorded is missing where it should be
+    ├── ConfigError               fix a name, a setting, or an argument
+    ├── NotFound                  no such project, run, metric, or file
+    ├── Conflict                  it exists already, or with other content
+    ├── DataError                 the bytes are not what they should be
+    │   ├── InvalidRecord         one record is unreadable; the rest can be read
+    │   ├── UnrecognizedFile      not a tasuki file, or a newer format
+    │   └── StoreCorrupt          a projection that must be rebuilt
+    ├── JournalError              cannot write the journal: full, read-only, or gone
+    ├── MissingRecords            recorded data is missing where it should be
     └── RemoteError
-        ├── RemoteUnavailable  wait: it may come back
-        │   ├── Throttled      wait: it takes no more for now
-        │   └── Unreached      wait: nothing has arrived there
-        └── RemoteRejected     give up, or fix what the message names
-            ├── RemoteClosed     fix the key, the address or the version: until then it takes nothing
-            └── RequestRefused   send less, or without what it does not take
+        ├── RemoteUnavailable     wait: the remote may come back
+        │   ├── RateLimited       wait: the remote accepts no more for now
+        │   └── ConnectionFailed  wait: the request did not reach the remote
+        └── RemoteRejected        give up, or fix what the message names
+            ├── RemoteMisconfigured   fix the key, address, or version; the remote accepts nothing until then
+            └── RequestRejected       send less, or leave out what the remote does not accept
                 └── RequestTooLarge
 
-Each carries a message (what failed, which one, what was found) and, where there is one, a hint (what to type).
+Each carries a message (what failed, which one, what was found) and an optional hint (what to type).
 """
 
 import sys
@@ -72,15 +72,15 @@ class DataError(TasukiError):
     exit_code = 6
 
 
-class BadRecord(DataError):
+class InvalidRecord(DataError):
     """One record can't be read; it is listed and skipped, and what follows is read."""
 
 
-class ForeignFile(DataError):
+class UnrecognizedFile(DataError):
     """A file that tasuki did not write, or one of a newer format."""
 
 
-class StoreDamaged(DataError):
+class StoreCorrupt(DataError):
     """The projection is damaged; it is built again from the journals."""
 
 
@@ -88,7 +88,7 @@ class JournalError(TasukiError):
     """The journal can't be written."""
 
 
-class IntegrityGap(TasukiError):
+class MissingRecords(TasukiError):
     """Something that was recorded is missing where it should be."""
 
     exit_code = 6
@@ -108,11 +108,11 @@ class RemoteUnavailable(RemoteError):
         self.after_seconds = after_seconds
 
 
-class Throttled(RemoteUnavailable):
+class RateLimited(RemoteUnavailable):
     """The server is well, and takes no more of us until `after_seconds` have passed."""
 
 
-class Unreached(RemoteUnavailable):
+class ConnectionFailed(RemoteUnavailable):
     """There was no connection: the server has certainly not heard of it."""
 
 
@@ -120,13 +120,13 @@ class RemoteRejected(RemoteError):
     """The server understood and refused: trying again changes nothing."""
 
 
-class RemoteClosed(RemoteRejected):
+class RemoteMisconfigured(RemoteRejected):
     """The key, the address or the version is wrong: the server takes nothing until that is put right."""
 
 
-class RequestRefused(RemoteRejected):
+class RequestRejected(RemoteRejected):
     """The server does not take something in this request; another may pass."""
 
 
-class RequestTooLarge(RequestRefused):
+class RequestTooLarge(RequestRejected):
     """The server does not take as much at once."""

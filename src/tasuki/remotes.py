@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, NotFound
 
-__all__ = ["CREDENTIALS_FILE", "Key", "Remote", "Remotes"]
+__all__ = ["CREDENTIALS_FILE", "Key", "Remote", "RemotesFile"]
 
 CREDENTIALS_FILE = "credentials"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -33,7 +33,7 @@ class Remote(NamedTuple):
     token: str | None = None
 
 
-class Remotes:
+class RemotesFile:
     """One data folder's."""
 
     def __init__(self, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder
+from tasuki.journal import JournalFolder
 from tasuki.settings import load
 from tasuki.store import LocalStore, open_local
 from tests.support.remote_server import Server
@@ -27,9 +27,9 @@ def open_store(data_dir: Path) -> OpenStore:
 
 
 @pytest.fixture
-def folder(data_dir: Path) -> Folder:
+def folder(data_dir: Path) -> JournalFolder:
     """The journals of the data folder."""
-    return Folder(data_dir / "journal")
+    return JournalFolder(data_dir / "journal")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.child import ask
 from tasuki.sdk.query.comparison import best, compare
 from tasuki.settings import load
-from tasuki.store import LocalStore, Top
+from tasuki.store import BestRuns, LocalStore
 from tests.support.shell import tasuki
 from tests.support.soak import SOAK, scaled
 
@@ -43,7 +43,7 @@ def test_answers_about_a_thousand_runs_are_right_and_do_not_read_what_was_logged
         runs = store.runs("bench")
         assert [(run.name, run.points) for run in runs] == [(f"run-{n:04}", METRICS * STEPS) for n in range(RUNS)]
     with LocalStore(load(dir=str(folder)), wait_seconds=None, arrive=lambda *_: 0) as store:
-        found = best(store, "bench", "train/metric_7", Top(5, "max", "max"))
+        found = best(store, "bench", "train/metric_7", BestRuns(5, "max", "max"))
         assert [one.run.name for one in found] == [f"run-{n:04}" for n in range(999, 994, -1)]
         assert all(one.step == 0 for one in found)
         side_by_side = compare(store, "bench", [run.id for run in runs[:20]])
@@ -54,7 +54,7 @@ def test_answers_about_a_thousand_runs_are_right_and_do_not_read_what_was_logged
         assert {one.max_run for one in overview.metrics} == {runs[-1].id}
         assert all(one.runs == RUNS for one in overview.metrics)
         for question in (
-            lambda: best(store, "bench", "train/metric_7", Top(10)),
+            lambda: best(store, "bench", "train/metric_7", BestRuns(10)),
             lambda: compare(store, "bench", [run.id for run in runs[:20]]),
             lambda: store.overview("bench"),
         ):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder
+from tasuki.journal import JournalFolder
 from tasuki.records import encode_metrics, frame
 from tests.support.acknowledged_calls import PROJECT, acknowledged
 from tests.support.processes import Child, eventually
@@ -156,7 +156,7 @@ class Clone:
     """The process that a cloned folder's journal would belong to."""
 
     def __init__(self, folder: Path) -> None:
-        (journal,) = Folder(folder / "journal").journals()
+        (journal,) = JournalFolder(folder / "journal").journals()
         self.path = journal.path
         self.n = 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tasuki.records import Replicate, unpack_item
+from tasuki.records import ReplicateRequest, unpack_item
 from tasuki.relay.state.remote_status import standing_path
 from tasuki.testing import Fault, FaultProxy
 from tests.support.processes import Child, eventually
@@ -175,7 +175,7 @@ run.finish()
 
 def test_frames_that_were_set_aside_are_told_with_the_reason_and_what_to_type(tmp_path: Path, folder: Path):
     def refuses(_: bytes, body: bytes) -> Fault:
-        items = msgspec.msgpack.decode(body, type=Replicate).items
+        items = msgspec.msgpack.decode(body, type=ReplicateRequest).items
         return Fault.UNPROCESSABLE if any(b"poison" in unpack_item(item.data) for item in items if item.data) else Fault.NONE
 
     with Server(tmp_path / "server") as server, FaultProxy(server.port) as proxy:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.journal import find_hole, open_view
-from tasuki.records import Lost, RunStatus
+from tasuki.records import LostCalls, RunStatus
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.journals import journals, records_of
@@ -134,7 +134,7 @@ def test_status_and_alert_are_written_from_the_reserve_with_what_was_lost(
 ):
     _, (_, _, files) = result(FULL, mounted, data_dir)
     assert [(record.status, record.reason) for record in of_kind(data_dir, RunStatus)] == [("failed", "out of ideas")]
-    assert all(lost.n > 0 and lost.since <= lost.until <= lost.time for lost in of_kind(data_dir, Lost))
+    assert all(lost.n > 0 and lost.since <= lost.until <= lost.time for lost in of_kind(data_dir, LostCalls))
     with open_store() as store:
         (run,) = store.runs(PROJECT)
         assert (run.status, run.reason) == ("failed", "out of ideas")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder, Journal, Verdict, this_process
+from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, this_process
 from tasuki.settings import load
 from tasuki.store import LocalStore
 from tasuki.testing import FakeClock
@@ -58,7 +58,7 @@ time.sleep(60)
 """
 JUDGES_ITS_PARENT = """
 import os, sys, time, tasuki
-from tasuki.journal import Folder
+from tasuki.journal import JournalFolder
 from tasuki.settings import load
 from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
@@ -69,7 +69,7 @@ if os.fork() == 0:
     say("began", run.id)
     while os.getppid() == parent:
         time.sleep(0.01)
-    folder = Folder(load().journal_root)
+    folder = JournalFolder(load().journal_root)
     for journal in folder.journals():
         say("judged", journal.header.pid == os.getpid(), folder.judge(journal).value)
     say("sealed", len(folder.tend()))
@@ -79,7 +79,7 @@ time.sleep(60)
 NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
-def only(folder: Folder) -> Journal:
+def only(folder: JournalFolder) -> JournalFileInfo:
     """The one journal there is."""
     (journal,) = folder.journals()
     return journal
@@ -100,56 +100,56 @@ def namespace() -> list[str]:
     return NAMESPACE
 
 
-def test_an_owner_that_logs_is_alive_and_its_run_is_running(data_dir: Path, folder: Folder, open_store: OpenStore):
+def test_an_owner_that_logs_is_alive_and_its_run_is_running(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(LOGGING) as child, open_store() as store:
         child.expect("began")
         assert [run.status for run in store.runs(PROJECT)] == ["running"]
-        assert folder.judge(only(folder)) is Verdict.ALIVE
+        assert folder.judge(only(folder)) is Liveness.ALIVE
         assert not only(folder).sealed
 
 
-def test_an_owner_that_reads_its_own_folder_stays_alive(data_dir: Path, folder: Folder, open_store: OpenStore):
+def test_an_owner_that_reads_its_own_folder_stays_alive(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(READS_ITS_OWN_FOLDER) as child:
         child.expect("began")
         assert {line for line in child.lines if line.startswith("status")} == {'status ["running"]'}
-        assert folder.judge(only(folder)) is Verdict.ALIVE
+        assert folder.judge(only(folder)) is Liveness.ALIVE
         child.tell("go on")
         child.expect("ack", 51)
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running"
             assert check(store, acknowledged(child.lines)) == {}
         child.kill()
-        assert folder.judge(only(folder)) is Verdict.DEAD
+        assert folder.judge(only(folder)) is Liveness.DEAD
 
 
-def test_a_killed_owner_is_dead_and_its_journal_is_sealed_by_a_reader(data_dir: Path, folder: Folder, open_store: OpenStore):
+def test_a_killed_owner_is_dead_and_its_journal_is_sealed_by_a_reader(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(LOGGING) as child:
         child.expect("began")
         child.kill()
-        assert folder.judge(only(folder)) is Verdict.DEAD
+        assert folder.judge(only(folder)) is Liveness.DEAD
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
         assert only(folder).sealed
         assert [path.suffix for path in only(folder).path.parent.iterdir()] == [".tsk"]
 
 
-def test_a_killed_owner_that_nobody_has_waited_for_is_dead(data_dir: Path, folder: Folder, open_store: OpenStore):
+def test_a_killed_owner_that_nobody_has_waited_for_is_dead(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(LOGGING) as child:
         child.expect("began")
         child.signal(signal.SIGKILL)
         eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z")
-        assert folder.judge(only(folder)) is Verdict.DEAD
+        assert folder.judge(only(folder)) is Liveness.DEAD
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
         eventually(lambda: bool(folder.tend()) or only(folder).sealed)  # its last thread may take a moment longer to die
 
 
-def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: Folder, open_store: OpenStore):
+def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(LOGGING) as child:
         child.expect("began")
         child.signal(signal.SIGSTOP)
         eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "T")
-        assert folder.judge(only(folder)) is Verdict.ALIVE
+        assert folder.judge(only(folder)) is Liveness.ALIVE
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running"
         assert not only(folder).sealed
@@ -161,15 +161,15 @@ def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: Folder, op
 
 
 def test_a_worker_that_outlives_its_killed_parent_is_alive_and_the_parent_is_dead(
-    data_dir: Path, folder: Folder, open_store: OpenStore
+    data_dir: Path, folder: JournalFolder, open_store: OpenStore
 ):
     with Child(OUTLIVED) as child:
         child.expect("began")
         worker = child.expect("worker ").strip("[]")
         by_pid = {str(journal.header.pid): journal for journal in folder.journals()}
         child.kill()
-        assert folder.judge(by_pid[str(child.pid)]) is Verdict.DEAD
-        assert folder.judge(by_pid[worker]) is Verdict.ALIVE
+        assert folder.judge(by_pid[str(child.pid)]) is Liveness.DEAD
+        assert folder.judge(by_pid[worker]) is Liveness.ALIVE
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
         assert {str(journal.header.pid): journal.sealed for journal in folder.journals()} == {str(child.pid): True, worker: False}
@@ -183,7 +183,7 @@ def test_a_worker_that_outlives_its_killed_parent_is_alive_and_the_parent_is_dea
         assert all(journal.sealed for journal in folder.journals())
 
 
-def test_a_worker_that_outlives_its_parent_sees_that_it_is_dead(data_dir: Path, folder: Folder):
+def test_a_worker_that_outlives_its_parent_sees_that_it_is_dead(data_dir: Path, folder: JournalFolder):
     """A lock that was this process's own before the fork is another's afterwards."""
     with Child(JUDGES_ITS_PARENT) as child:
         child.expect("began")
@@ -199,22 +199,24 @@ def test_a_worker_that_outlives_its_parent_sees_that_it_is_dead(data_dir: Path, 
 
 
 def test_a_dead_owner_of_another_pid_namespace_is_unknown_and_its_journal_is_left_alone(
-    data_dir: Path, folder: Folder, open_store: OpenStore, namespace: list[str]
+    data_dir: Path, folder: JournalFolder, open_store: OpenStore, namespace: list[str]
 ):
     with Child(LOGGING, prefix=namespace) as child:
         child.expect("began")
         assert only(folder).header.pid_namespace != this_process().pid_namespace
-        assert folder.judge(only(folder)) is Verdict.ALIVE, "its lock can be seen, if nothing else"
+        assert folder.judge(only(folder)) is Liveness.ALIVE, "its lock can be seen, if nothing else"
         child.kill_all()
         content = only(folder).path.read_bytes()
-        assert folder.judge(only(folder)) is Verdict.UNKNOWN
+        assert folder.judge(only(folder)) is Liveness.UNKNOWN
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running", "it may only be silent"
             check(store, acknowledged(child.lines))
         assert only(folder).path.read_bytes() == content
 
 
-def test_an_unknown_owner_is_taken_for_crashed_after_a_minute_of_silence(data_dir: Path, folder: Folder, namespace: list[str]):
+def test_an_unknown_owner_is_taken_for_crashed_after_a_minute_of_silence(
+    data_dir: Path, folder: JournalFolder, namespace: list[str]
+):
     with Child(LOGGING, prefix=namespace) as child:
         child.expect("began")
         child.kill_all()
@@ -237,8 +239,8 @@ def test_a_living_owner_of_another_host_is_unknown_and_left_alone(
     with Child(LOGGING, prefix=namespace) as child:
         child.expect("began")
         settings = load(dir=str(tmp_path / "other"))
-        folder = Folder(settings.journal_root, settings.lock_root)
-        assert folder.judge(only(folder)) is Verdict.UNKNOWN
+        folder = JournalFolder(settings.journal_root, settings.lock_root)
+        assert folder.judge(only(folder)) is Liveness.UNKNOWN
         with LocalStore(settings, wait_seconds=None) as store:
             assert store.runs(PROJECT)[0].status == "running"
             assert check(store, acknowledged(child.lines)) == {}

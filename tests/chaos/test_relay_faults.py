@@ -22,9 +22,9 @@ import pytest
 import trustme
 
 from tasuki.client.receipt import is_genuine
-from tasuki.journal import Folder
-from tasuki.records import Replicate, unpack_item
-from tasuki.remotes import Remote, Remotes
+from tasuki.journal import JournalFolder
+from tasuki.records import ReplicateRequest, unpack_item
+from tasuki.remotes import Remote, RemotesFile
 from tasuki.testing import Fault, FaultProxy
 from tests.support.acknowledged_calls import acknowledged
 from tests.support.processes import Child, eventually
@@ -128,7 +128,7 @@ def test_a_new_key_is_picked_up_without_a_restart(server: Server, folder: Path):
     def wants_new_key(head: bytes, _: bytes) -> Fault:
         return Fault.NONE if b"Bearer new-key" in head else Fault.UNAUTHORIZED
 
-    remotes = Remotes(folder)
+    remotes = RemotesFile(folder)
     with FaultProxy(server.port) as proxy:
         proxy.choose = wants_new_key
         remotes.add(Remote("team", proxy.url, "old-key"))
@@ -159,7 +159,7 @@ def test_one_of_100_that_is_refused_is_set_aside_and_delivered_once_the_server_h
     server: Server, folder: Path, fault: Fault
 ):
     def refuses(_: bytes, body: bytes) -> Fault:
-        items = msgspec.msgpack.decode(body, type=Replicate).items
+        items = msgspec.msgpack.decode(body, type=ReplicateRequest).items
         return fault if any(POISON in unpack_item(item.data) for item in items if item.data) else Fault.NONE
 
     with FaultProxy(server.port) as proxy:
@@ -203,12 +203,12 @@ def shown_at(server: Server, folder: Path, title: bytes) -> int:
 
 def size_of(folder: Path) -> int:
     """How many bytes of frames a folder has."""
-    return sum(journal.size for journal in Folder(folder / "journal").journals())
+    return sum(journal.size for journal in JournalFolder(folder / "journal").journals())
 
 
 def run_ids(folder: Path) -> set[str]:
     """The runs of a folder."""
-    return {journal.header.run for journal in Folder(folder / "journal").journals()}
+    return {journal.header.run for journal in JournalFolder(folder / "journal").journals()}
 
 
 # -- TLS (fault 11)

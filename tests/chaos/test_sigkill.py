@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder, find_hole, open_view
+from tasuki.journal import JournalFolder, find_hole, open_view
 from tasuki.records import Metrics, RunStarted
 from tasuki.settings import load
 from tasuki.store import dump, open_local
@@ -156,7 +156,7 @@ def logical(data_folder: Path) -> object:
         return dump(store.connection())
 
 
-def test_a_reader_killed_again_and_again_leaves_nothing_half_done(data_dir: Path, tmp_path: Path, folder: Folder):
+def test_a_reader_killed_again_and_again_leaves_nothing_half_done(data_dir: Path, tmp_path: Path, folder: JournalFolder):
     size = {"writers": scaled(30, 60), "calls": scaled(1000, 4000)}
     recorded_runs(data_dir / "journal", **size)
     recorded_runs(tmp_path / "calm" / "journal", **size)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder, find_hole, open_view
+from tasuki.journal import JournalFolder, find_hole, open_view
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.journals import journals
@@ -166,7 +166,7 @@ def test_workers_of_multiprocessing_log_to_the_run_they_were_given(method: str, 
     assert_all_readable(data_dir)
 
 
-def test_forks_while_threads_log_lose_and_double_nothing(data_dir: Path, open_store: OpenStore, folder: Folder):
+def test_forks_while_threads_log_lose_and_double_nothing(data_dir: Path, open_store: OpenStore, folder: JournalFolder):
     with Child(FORKS_AMONG_THREADS, scaled(15, 300)) as child:
         calls = acknowledged(child.done())
     with open_store() as store:

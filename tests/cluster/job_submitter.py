@@ -6,21 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from tasuki.hpc.agent import Ticket
-from tasuki.hpc.agent_report import Cursor, Event, Report, parse_event
-from tasuki.hpc.host import Site
+from tasuki.hpc.agent import JobTicket
+from tasuki.hpc.agent_report import AgentEvent, AgentReport, LogCursor, parse_event
+from tasuki.hpc.host import Host
 from tasuki.hpc.job_script import job_files, job_script, payload_script
-from tasuki.hpc.remote_commands import Exchange
+from tasuki.hpc.remote_commands import RemoteCommands
 from tasuki.hpc.schedulers.resources import Resources
-from tasuki.hpc.transports.local import Local
-from tasuki.hpc.transports.local_process import Child
-from tasuki.hpc.transports.shell_transport import Process
+from tasuki.hpc.transports.local import LocalTransport
+from tasuki.hpc.transports.local_process import LocalProcess
+from tasuki.hpc.transports.shell_transport import RemoteProcess
 from tests.cluster.cluster_control import Cluster
 
 PATIENCE_SECONDS = 100.0
 
 
-class AsUser(Local):
+class AsUser(LocalTransport):
     """A shell of a user of the cluster, as a login would give, without the login."""
 
     def __init__(self, cluster: Cluster, kind: str) -> None:
@@ -28,7 +28,7 @@ class AsUser(Local):
         self.cluster = cluster
         self.kind = kind
 
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         user = self.cluster.user(self.kind)
         variables = [f"{name}={value}" for name, value in self.cluster.environment(self.kind).items()]
         become = [
@@ -40,7 +40,7 @@ class AsUser(Local):
             "-i",
             f"--chdir={self.cluster.home(self.kind)}",
         ]
-        return await Child.start(*become, *variables, "sh", "-c", command)
+        return await LocalProcess.start(*become, *variables, "sh", "-c", command)
 
 
 class Desk:
@@ -50,10 +50,10 @@ class Desk:
         self.cluster = cluster
         self.kind = kind
         options = {"grace_seconds": 2, "backoff_seconds": 1} | limits
-        self.site = Site(name="here", host="here", scheduler=scheduler, root=f"$HOME/{name}", **options)  # type: ignore[arg-type]
+        self.site = Host(name="here", host="here", scheduler=scheduler, root=f"$HOME/{name}", **options)  # type: ignore[arg-type]
         self.root = cluster.home(kind) / name
-        self.exchange = Exchange(self.site, AsUser(cluster, kind))
-        self.cursor = Cursor()
+        self.exchange = RemoteCommands(self.site, AsUser(cluster, kind))
+        self.cursor = LogCursor()
         self.numbers = 0
 
     # -- what a client does
@@ -68,7 +68,7 @@ class Desk:
             resources = Resources(walltime=walltime, queue=queue)
             scripts = {"job.sh": job_script(id, self.site.scheduler, resources), "payload.sh": payload_script(payload, resources)}
             files += job_files(id, scripts | ({"check.sh": check} if check else {}), {})
-            tickets.append(Ticket(id, self.numbers))
+            tickets.append(JobTicket(id, self.numbers))
             self.numbers += 1
         asyncio.run(self.exchange.upload(files))
         asyncio.run(self.exchange.hand_over(tickets))
@@ -82,7 +82,7 @@ class Desk:
         """Ask for an end."""
         asyncio.run(self.exchange.hand_over(cancelled=ids))
 
-    def report(self) -> Report:
+    def report(self) -> AgentReport:
         """What the agent says has happened since."""
         report = asyncio.run(self.exchange.report(self.cursor))
         self.cursor = report.cursor
@@ -116,7 +116,7 @@ class Desk:
             path.name.partition("-")[2] for state in states for path in (self.root / state).iterdir() if path.name[0] != "."
         )
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[AgentEvent]:
         """The whole log; every line of it must be one."""
         log = self.root / "log/agent.log"
         lines = log.read_text().splitlines() if log.exists() else []

@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tasuki.hpc.agent import Ticket
-from tasuki.hpc.agent_report import Cursor, Report
-from tasuki.hpc.host import Site
+from tasuki.hpc.agent import JobTicket
+from tasuki.hpc.agent_report import AgentReport, LogCursor
+from tasuki.hpc.host import Host
 from tasuki.hpc.job_script import job_files, job_script, payload_script
-from tasuki.hpc.remote_commands import Exchange
+from tasuki.hpc.remote_commands import RemoteCommands
 from tasuki.hpc.schedulers.resources import Resources
-from tasuki.hpc.transports.openssh import OpenSSH
-from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.hpc.transports.openssh import OpenSSHTransport
+from tasuki.hpc.transports.tar_stream import TarFile
 from tests.cluster.cluster_control import Cluster, type_answers
 from tests.cluster.job_submitter import Desk
 from tests.cluster.latency_proxy import far_away
@@ -34,51 +34,51 @@ class Measured(NamedTuple):
     seconds: float
     upload_seconds: float
     commands: int
-    report: Report
+    report: AgentReport
 
 
 @contextmanager
-def far_login(cluster: Cluster, folder: Path) -> Iterator[OpenSSH]:
+def far_login(cluster: Cluster, folder: Path) -> Iterator[OpenSSHTransport]:
     """A login, for the block, at a host 50 ms away."""
     with TemporaryDirectory(prefix="tk", dir="/tmp") as sockets, far_away(cluster, folder, ROUND_TRIP_SECONDS) as config:
-        host = OpenSSH("far", config=config, sockets=Path(sockets))
+        host = OpenSSHTransport("far", config=config, sockets=Path(sockets))
         code, shown = type_answers(host.login_command(), iter([]))
         assert code == 0, shown
         yield host
         host.logout()
 
 
-def synced(cluster: Cluster, host: OpenSSH, name: str) -> Measured:
+def synced(cluster: Cluster, host: OpenSSHTransport, name: str) -> Measured:
     """Sync a folder of that name, in which a thousand jobs are over. What was submitted is cancelled behind it."""
     desk = with_known_jobs(cluster, name)
-    site = Site(name="far", host="far", root=f"$HOME/{name}", max_queued=4, max_running=4)
+    site = Host(name="far", host="far", root=f"$HOME/{name}", max_queued=4, max_running=4)
     before, began = host.execs, time.monotonic()
-    report, upload_seconds = asyncio.run(sync(Exchange(site, host)))
+    report, upload_seconds = asyncio.run(sync(RemoteCommands(site, host)))
     measured = Measured(time.monotonic() - began, upload_seconds, host.execs - before, report)
     desk.cancel(*[f"n{number}" for number in range(JOBS)])
     desk.wait(JOBS, "done", "cancelled", trigger_every=1)
     return measured
 
 
-async def sync(exchange: Exchange) -> tuple[Report, float]:
+async def sync(exchange: RemoteCommands) -> tuple[AgentReport, float]:
     """One sync, and how long its upload took."""
     files, tickets = calculations(exchange.site.scheduler)
     began = time.monotonic()
     await exchange.upload(files)
     uploaded = time.monotonic()
     await exchange.hand_over(tickets)
-    return await exchange.report(Cursor(), wait_tenths=2), uploaded - began
+    return await exchange.report(LogCursor(), wait_tenths=2), uploaded - began
 
 
-def calculations(scheduler: str) -> tuple[list[Outgoing], list[Ticket]]:
+def calculations(scheduler: str) -> tuple[list[TarFile], list[JobTicket]]:
     """A hundred jobs of four files each."""
     files, tickets = [], []
     asked = Resources(walltime=60)
     for number in range(JOBS):
-        inputs = {f"in{n}": Outgoing("", f"{number} {n}\n".encode() * 200) for n in range(FILES)}
+        inputs = {f"in{n}": TarFile("", f"{number} {n}\n".encode() * 200) for n in range(FILES)}
         scripts = {"job.sh": job_script(f"n{number}", scheduler, asked), "payload.sh": payload_script("true", asked)}
         files += job_files(f"n{number}", scripts, inputs)
-        tickets.append(Ticket(f"n{number}", KNOWN + number + 1))
+        tickets.append(JobTicket(f"n{number}", KNOWN + number + 1))
     return files, tickets
 
 
@@ -96,7 +96,7 @@ def with_known_jobs(cluster: Cluster, name: str) -> Desk:
     return desk
 
 
-def one_by_one_seconds(host: OpenSSH, folder: Path) -> float:
+def one_by_one_seconds(host: OpenSSHTransport, folder: Path) -> float:
     """How long a hundred jobs' files take with sftp, which puts one after the other, as it does with some of them."""
     (folder / "file").write_bytes(b"x" * 800)
     batch = "".join(f"-mkdir one{n}\nput {folder / 'file'} one{n}/in\n" for n in range(ONE_BY_ONE))

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
-from tasuki.hpc.agent import Ticket
-from tasuki.hpc.job_package import Wanted, calculation
-from tasuki.hpc.transports.openssh import OpenSSH
+from tasuki.hpc.agent import JobTicket
+from tasuki.hpc.job_package import JobSpec, calculation
+from tasuki.hpc.transports.openssh import OpenSSHTransport
 from tests.cluster.cluster_control import Cluster, type_answers
 from tests.cluster.job_submitter import Desk
 
@@ -34,7 +34,7 @@ def test_include_match_and_a_jump_are_what_ssh_makes_of_them(cluster: Cluster, t
     config = tmp_path / "config"
     config.write_text(f"Match originalhost bebop\n  HostName 127.0.0.1\n  ProxyJump gateway\n  User {cluster.user('otp')}\n"
                       f"  Port {cluster.ssh_port}\nMatch all\nInclude {cluster.config}\n")  # fmt: skip
-    host = OpenSSH("bebop", config=config, sockets=sockets)
+    host = OpenSSHTransport("bebop", config=config, sockets=sockets)
     before = cluster.authentications("otp")
     code, shown = type_answers(host.login_command(), cluster.answers("otp"))
     assert code == 0, shown
@@ -50,7 +50,7 @@ def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: 
     (tmp_path / "known").write_text(f"[127.0.0.1]:{cluster.ssh_port} {other[0]} {other[1]}\n")
     config = tmp_path / "config"
     config.write_text(f"Host *\n  UserKnownHostsFile {tmp_path / 'known'}\nInclude {cluster.config}\n")
-    host = OpenSSH("key", config=config, sockets=sockets)
+    host = OpenSSHTransport("key", config=config, sockets=sockets)
     code, shown = type_answers(host.login_command(), iter([]))
     assert code == 255
     assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in shown
@@ -63,18 +63,18 @@ def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: 
 def test_a_root_that_can_not_be_written_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path, scheduler: str) -> None:
     desk = Desk(cluster, "readonly", scheduler=scheduler)
     desk.trigger()
-    job = calculation(folder, Wanted(command="true", walltime="1m"))
+    job = calculation(folder, JobSpec(command="true", walltime="1m"))
     for path in (desk.root / "jobs", desk.root / "tmp"):
         path.chmod(0o500)
     with pytest.raises(RemoteRejected, match=r"can't store files in \$HOME/readonly/jobs"):
         asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
     with pytest.raises(RemoteRejected, match=r"can't write to \$HOME/readonly"):
-        asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+        asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
     assert not any(desk.where().values())
     for path in (desk.root / "jobs", desk.root / "tmp"):
         path.chmod(0o700)
     asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
-    asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+    asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
     desk.wait(1, "done")
 
 
@@ -87,13 +87,13 @@ def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: 
     try:
         desk = Desk(cluster, "small/root")
         desk.trigger()
-        job = calculation(folder, Wanted(command="wc -c <input", walltime="1m"))
+        job = calculation(folder, JobSpec(command="wc -c <input", walltime="1m"))
         with pytest.raises(RemoteRejected, match=r"No space left|Wrote only"):
             asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
         assert not any(desk.where().values())
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
         asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
-        asyncio.run(desk.exchange.hand_over([Ticket("calc", 1)]))
+        asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
         desk.wait(1, "done")
         assert (desk.root / "jobs/calc/stdout.txt").read_text().strip() == "200000"
     finally:

@@ -11,21 +11,21 @@ import msgspec
 import pytest
 
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
-from tasuki.hpc.host import Site, Sites
-from tasuki.hpc.job_package import Wanted
-from tasuki.hpc.transports.tar_stream import Outgoing
-from tasuki.jobs.context import Desk
-from tasuki.jobs.queue.host_sync import QueueSync, Synced
-from tasuki.jobs.queue.queue import Queues, Terms
-from tasuki.jobs.submit import Submitting
-from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation
+from tasuki.hpc.host import Host, HostsFile
+from tasuki.hpc.job_package import JobSpec
+from tasuki.hpc.transports.tar_stream import TarFile
+from tasuki.jobs.context import JobContext
+from tasuki.jobs.queue.host_sync import HostSync, HostSyncResult
+from tasuki.jobs.queue.queue import JobQueue, SubmitOptions
+from tasuki.jobs.submit import Submitter
+from tasuki.records import Job, JobCreated, JobRecord, JobStatus, Observation
 from tasuki.settings import Settings, load
 from tests.cluster.cluster_control import Cluster
 from tests.cluster.job_submitter import AsUser
 from tests.cluster.test_results import STAND_IN, TRANSCRIPTS
 from tests.support.processes import eventually
 
-Act = Callable[[Callable[[Queues], Awaitable[Any]]], Any]
+Act = Callable[[Callable[[JobQueue], Awaitable[Any]]], Any]
 
 
 class Breaking(AsUser):
@@ -36,7 +36,7 @@ class Breaking(AsUser):
         self.upload = upload
         self.exec_at = exec
 
-    async def put_tar(self, files: Iterable[Outgoing], folder: str, *, timeout: float = 60) -> None:
+    async def put_tar(self, files: Iterable[TarFile], folder: str, *, timeout: float = 60) -> None:
         if self.upload == "before":
             raise RemoteUnavailable("the connection was cut")
         await super().put_tar(files, folder, timeout=timeout)
@@ -57,19 +57,19 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def site(tmp_path: Path, settings: Settings) -> Site:
-    site = Site(name="here", host="here", root=f"$HOME/{tmp_path.name}", grace_seconds=2, backoff_seconds=1)
-    Sites(settings.dir).add(site)
+def site(tmp_path: Path, settings: Settings) -> Host:
+    site = Host(name="here", host="here", root=f"$HOME/{tmp_path.name}", grace_seconds=2, backoff_seconds=1)
+    HostsFile(settings.dir).add(site)
     return site
 
 
 @pytest.fixture
 def act(settings: Settings) -> Act:
-    def run(action: Callable[[Queues], Awaitable[Any]]) -> Any:
+    def run(action: Callable[[JobQueue], Awaitable[Any]]) -> Any:
         async def within() -> Any:
-            desk = Desk(settings)
+            desk = JobContext(settings)
             try:
-                return await action(Queues(desk))
+                return await action(JobQueue(desk))
             finally:
                 await desk.close()
 
@@ -78,16 +78,16 @@ def act(settings: Settings) -> Act:
     return run
 
 
-def submitted(act: Act, site: Site, *folders: Path, **wanted: Any) -> list[Job]:
-    async def all_of(queues: Queues) -> list[Job]:
-        return [(await queues.submit(site, folder, Wanted(walltime="2m", **wanted), Terms()))[0] for folder in folders]
+def submitted(act: Act, site: Host, *folders: Path, **wanted: Any) -> list[Job]:
+    async def all_of(queues: JobQueue) -> list[Job]:
+        return [(await queues.submit(site, folder, JobSpec(walltime="2m", **wanted), SubmitOptions()))[0] for folder in folders]
 
     jobs: list[Job] = act(all_of)
     return jobs
 
 
-def synced(act: Act, site: Site, way: AsUser, **options: Any) -> Synced:
-    done: Synced = act(lambda queues: QueueSync(queues, site, way).once(**options))
+def synced(act: Act, site: Host, way: AsUser, **options: Any) -> HostSyncResult:
+    done: HostSyncResult = act(lambda queues: HostSync(queues, site, way).once(**options))
     return done
 
 
@@ -103,7 +103,7 @@ def jobs_now(act: Act) -> dict[str, Job]:
     ({"exec": 1}, JobStatus.QUEUED),
 ])  # fmt: skip
 def test_a_sync_that_breaks_off_anywhere_is_just_done_again(
-    cluster: Cluster, act: Act, site: Site, tmp_path: Path, way: dict[str, Any], left: JobStatus
+    cluster: Cluster, act: Act, site: Host, tmp_path: Path, way: dict[str, Any], left: JobStatus
 ) -> None:
     (tmp_path / "calc").mkdir()
     (tmp_path / "calc/input").write_text("x")
@@ -117,7 +117,7 @@ def test_a_sync_that_breaks_off_anywhere_is_just_done_again(
     assert (cluster.home("key") / tmp_path.name / "ran").read_text() == "ran\n"
 
 
-def test_a_folder_that_is_gone_fails_its_job_alone(cluster: Cluster, act: Act, site: Site, tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_fails_its_job_alone(cluster: Cluster, act: Act, site: Host, tmp_path: Path) -> None:
     for name in ("gone", "stays"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "input").write_text(name)
@@ -130,7 +130,7 @@ def test_a_folder_that_is_gone_fails_its_job_alone(cluster: Cluster, act: Act, s
     assert jobs_now(act)[stays.id].status in (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED)
 
 
-def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act, site: Site, tmp_path: Path) -> None:
+def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act, site: Host, tmp_path: Path) -> None:
     folder, home = tmp_path / "GaAs", cluster.home("key") / f"vasp of {tmp_path.name}"
     folder.mkdir()
     home.mkdir()
@@ -148,11 +148,11 @@ def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act
     assert failed.error_message == "the ionic steps did not converge: EDIFFG was not reached"
     assert (folder / "results/CONTCAR").exists()
     with pytest.raises(ConfigError, match="can't begin from OUTCAR"):
-        act(lambda queues: Submitting(queues.desk).retry(failed, "OUTCAR"))
-    act(lambda queues: Submitting(queues.desk).retry(failed, "CONTCAR"))
+        act(lambda queues: Submitter(queues.desk).retry(failed, "OUTCAR"))
+    act(lambda queues: Submitter(queues.desk).retry(failed, "CONTCAR"))
     again = jobs_now(act)[job.id]
     with pytest.raises(Conflict):
-        act(lambda queues: Submitting(queues.desk).retry(again))
+        act(lambda queues: Submitter(queues.desk).retry(again))
     eventually(lambda: synced(act, site, way, download=True).completed == 1)
     over = jobs_now(act)[job.id]
     assert (over.attempt, over.status, over.error_message) == (2, JobStatus.COMPLETED, None)
@@ -160,15 +160,15 @@ def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act
     assert (cluster.home("key") / tmp_path.name / f"jobs/j{job.id}/.run/POSCAR.before-2").exists()
 
 
-def test_a_hundred_jobs_among_a_thousand_are_synced_in_no_time(cluster: Cluster, act: Act, site: Site, tmp_path: Path) -> None:
+def test_a_hundred_jobs_among_a_thousand_are_synced_in_no_time(cluster: Cluster, act: Act, site: Host, tmp_path: Path) -> None:
     folders = [tmp_path / f"calc{number}" for number in range(100)]
     for folder in folders:
         folder.mkdir()
         for name in range(4):
             (folder / f"in{name}").write_text(f"{folder.name} {name}\n" * 100)
 
-    async def known(queues: Queues) -> None:
-        facts: list[JobFact] = []
+    async def known(queues: JobQueue) -> None:
+        facts: list[JobRecord] = []
         for number in range(1000):
             id = f"{number:012x}"
             created = JobCreated(time=number, job=id, provider="hpc", metadata={"site": "here"})

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tasuki.errors import ConfigError, IntegrityGap, RemoteUnavailable
-from tasuki.hpc.agent import Ticket
-from tasuki.hpc.job_package import Calculation, Wanted, calculation
+from tasuki.errors import ConfigError, MissingRecords, RemoteUnavailable
+from tasuki.hpc.agent import JobTicket
+from tasuki.hpc.job_package import JobPackage, JobSpec, calculation
 from tasuki.hpc.profiles import PROFILES
-from tasuki.hpc.results import KEPT, PART, Selection, fetch, fetch_manifest
-from tasuki.hpc.transports.shell_transport import Process
+from tasuki.hpc.results import KEPT, PART, FileFilter, fetch, fetch_manifest
+from tasuki.hpc.transports.shell_transport import RemoteProcess
 from tests.cluster.cluster_control import Cluster
 from tests.cluster.job_submitter import AsUser, Desk
 
@@ -44,13 +44,13 @@ ngridk
 ODD_NAMES = ["a result with spaces", "ünïcödé ☃", "a'; echo foo", "two\nlines", "-rf", "deep/er/result", "*.OUT"]
 
 
-def send(desk: Desk, id: str, job: Calculation) -> None:
+def send(desk: Desk, id: str, job: JobPackage) -> None:
     asyncio.run(desk.exchange.upload(job.files(id, desk.site.scheduler)))
-    asyncio.run(desk.exchange.hand_over([Ticket(id, desk.numbers)]))
+    asyncio.run(desk.exchange.hand_over([JobTicket(id, desk.numbers)]))
     desk.numbers += 1
 
 
-def bring(desk: Desk, id: str, target: Path, selection: Selection = Selection(), transport: Any = None) -> Any:  # noqa: B008
+def bring(desk: Desk, id: str, target: Path, selection: FileFilter = FileFilter(), transport: Any = None) -> Any:  # noqa: B008
     return asyncio.run(fetch(transport or desk.exchange.transport, desk.site, id, target, selection))
 
 
@@ -59,13 +59,13 @@ def test_a_real_calculation_and_a_broken_one(cluster: Cluster, tmp_path: Path) -
     for name, text in (("good", ELK_INPUT), ("broken", ELK_INPUT.replace("2 2 2", "2 x 2"))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "elk.in").write_text(text)
-        send(desk, name, calculation(tmp_path / name, Wanted(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
+        send(desk, name, calculation(tmp_path / name, JobSpec(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
     desk.wait(2, "done", "failed")
     assert desk.where()["failed"] == ["broken"], (desk.root / "jobs/good/stdout.txt").read_text()
     (failed,) = [event for event in desk.events() if event.kind == "FAIL"]
     assert "Problem occurred in 'ngridk' block" in failed.fields["reason"]
     home = tmp_path / "home"
-    fetched = bring(desk, "good", home, Selection(PROFILES["elk"].outputs))
+    fetched = bring(desk, "good", home, FileFilter(PROFILES["elk"].outputs))
     assert {"TOTENERGY.OUT", "INFO.OUT", "stdout.txt"} <= set(fetched.files)
     assert "elk.in" not in fetched.files
     outcome = PROFILES["elk"].read(
@@ -100,7 +100,7 @@ def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, t
         (outputs / name).write_text((TRANSCRIPTS / "vasp" / name).read_text())
     binary.write_text(STAND_IN)
     binary.chmod(0o755)
-    wanted = Wanted(profile="vasp", env={"OUTPUTS": str(outputs), "VASP_COMMAND": str(binary), "VASP_LAUNCHER": "env"})
+    wanted = JobSpec(profile="vasp", env={"OUTPUTS": str(outputs), "VASP_COMMAND": str(binary), "VASP_LAUNCHER": "env"})
     with pytest.raises(ConfigError, match="has no POTCAR"):
         calculation(folder, wanted, strict=True)
     job = calculation(folder, wanted)
@@ -108,13 +108,13 @@ def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, t
     send(desk, "gaas", job)
     desk.wait(1, "failed")
     home = tmp_path / "home"
-    bring(desk, "gaas", home, Selection(job.profile.outputs))
+    bring(desk, "gaas", home, FileFilter(job.profile.outputs))
     outcome = job.profile.read({path.name: path.read_text() for path in home.iterdir()})
     assert outcome.reason == "the ionic steps did not converge: EDIFFG was not reached"
     assert outcome.summary["energy"] == -526.55866
     assert outcome.restart == {"CONTCAR": "POSCAR"}
     asyncio.run(desk.exchange.place_restart("gaas", outcome.restart, 2))
-    asyncio.run(desk.exchange.hand_over([Ticket("gaas", 99, attempt=2)]))
+    asyncio.run(desk.exchange.hand_over([JobTicket("gaas", 99, attempt=2)]))
     desk.wait(1, "done")
     assert [event.attempt for event in desk.events() if event.kind == "SUBMITTED"] == [1, 2]
     assert (desk.root / "jobs/gaas/.run/POSCAR.before-2").exists()
@@ -131,7 +131,7 @@ class Cutting(AsUser):
         super().__init__(cluster, kind)
         self.left = after
 
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         process = await super().start(command)
         read = process.read
 
@@ -185,7 +185,7 @@ def test_a_fetch_that_is_cut_anywhere_goes_on_where_it_was(finished: Desk, clust
         way = Cutting(cluster, finished.kind, chance.randrange(1, 600_000))
         try:
             bring(finished, "results", tmp_path, transport=way)
-        except (RemoteUnavailable, IntegrityGap):
+        except (RemoteUnavailable, MissingRecords):
             cuts += 1
         assert before.items() <= hashes(tmp_path).items() <= there.items()
     assert cuts > 0
@@ -204,9 +204,9 @@ def test_a_changed_file_is_noticed_and_nothing_is_overwritten(finished: Desk, tm
 
 
 def test_only_what_is_wanted_comes(finished: Desk, tmp_path: Path) -> None:
-    assert bring(finished, "results", tmp_path, Selection(("deep/*", "empty"))).bytes > 0
+    assert bring(finished, "results", tmp_path, FileFilter(("deep/*", "empty"))).bytes > 0
     assert sorted(hashes(tmp_path)) == ["deep/er/result", "empty"]
-    most = bring(finished, "results", tmp_path, Selection(("*",), ("*.OUT",), 100))
+    most = bring(finished, "results", tmp_path, FileFilter(("*",), ("*.OUT",), 100))
     assert set(most.files) == {"not yet", "stdout.txt"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable
 from tasuki.hpc.transports.asyncssh import AsyncSSH
-from tasuki.hpc.transports.openssh import OpenSSH, socket_folder
+from tasuki.hpc.transports.openssh import OpenSSHTransport, socket_folder
 from tests.cluster.cluster_control import Cluster, type_answers
 from tests.contracts.transport_claims import Run, TransportClaims
 
@@ -29,7 +29,7 @@ def run() -> Iterator[Run]:
         yield runner.run  # type: ignore[misc] # a coroutine is what it is given
 
 
-def log_in(cluster: Cluster, host: OpenSSH, kind: str) -> None:
+def log_in(cluster: Cluster, host: OpenSSHTransport, kind: str) -> None:
     code, shown = type_answers(host.login_command(), cluster.answers(kind))
     assert code == 0, shown
 
@@ -40,9 +40,9 @@ def noisy(cluster: Cluster, kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def openssh(cluster: Cluster, sockets: Path) -> Iterator[OpenSSH]:
+def openssh(cluster: Cluster, sockets: Path) -> Iterator[OpenSSHTransport]:
     noisy(cluster, "otp")
-    host = OpenSSH("otp", config=cluster.config, sockets=sockets)
+    host = OpenSSHTransport("otp", config=cluster.config, sockets=sockets)
     before = cluster.authentications("otp")
     log_in(cluster, host, "otp")
     yield host
@@ -81,7 +81,7 @@ class TestOverSsh(TransportClaims):
 def test_nobody_logged_in_is_said_with_what_to_type_and_tries_nothing(cluster: Cluster, sockets: Path, run: Run) -> None:
     before = (cluster.root / "log/sshd_login.log").read_text()
     for host in (
-        OpenSSH("totp", name="bebop", config=cluster.config, sockets=sockets),
+        OpenSSHTransport("totp", name="bebop", config=cluster.config, sockets=sockets),
         AsyncSSH("totp", name="bebop", config=cluster.config),
     ):
         for attempt in (host.open, lambda host=host: host.exec("true")):
@@ -92,7 +92,7 @@ def test_nobody_logged_in_is_said_with_what_to_type_and_tries_nothing(cluster: C
 
 
 def test_a_master_that_was_killed_is_noticed_and_nothing_connects_anew(cluster: Cluster, sockets: Path, run: Run) -> None:
-    host = OpenSSH("key", config=cluster.config, sockets=sockets)
+    host = OpenSSHTransport("key", config=cluster.config, sockets=sockets)
     log_in(cluster, host, "key")
     os.kill(master_pid(host), 9)
     assert host.socket.exists()  # it is left behind
@@ -113,12 +113,12 @@ def test_a_master_that_was_killed_is_noticed_and_nothing_connects_anew(cluster: 
     assert not host.logout()
 
 
-def master_pid(host: OpenSSH) -> int:
+def master_pid(host: OpenSSHTransport) -> int:
     return int(subprocess.run(host.master_command("check"), capture_output=True, text=True).stderr.split("pid=")[1].split(")")[0])
 
 
 def test_a_wrong_code_is_refused_by_both(cluster: Cluster, sockets: Path, run: Run) -> None:
-    host = OpenSSH("totp", config=cluster.config, sockets=sockets)
+    host = OpenSSHTransport("totp", config=cluster.config, sockets=sockets)
     code, shown = type_answers(host.login_command(), iter(["000000"] * 3))
     assert code == 255, shown
     assert not host.is_live()
@@ -139,6 +139,6 @@ def test_no_network_is_no_refusal(cluster: Cluster, tmp_path: Path, run: Run) ->
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too long for a socket"):
-        OpenSSH("x", sockets=tmp_path / ("long" * 20))
-    assert len(str(OpenSSH("x" * 200).socket)) < 60
+        OpenSSHTransport("x", sockets=tmp_path / ("long" * 20))
+    assert len(str(OpenSSHTransport("x" * 200).socket)) < 60
     assert socket_folder().stat().st_mode & 0o077 == 0

@@ -3,9 +3,9 @@
 import pytest
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.records import Change
+from tasuki.records import RunEdit
 from tasuki.sdk import init
-from tasuki.store import Ledger
+from tasuki.store import QueryAndEdit
 
 __all__ = ["EditClaims", "record_runs"]
 
@@ -23,25 +23,25 @@ def record_runs(folder: str) -> str:
 class EditClaims:
     """Mixed into a test class whose fixtures are `ledger` and `first`, the id of a run that each test has for itself."""
 
-    ledger: Ledger
+    ledger: QueryAndEdit
 
     def test_what_is_given_changes_and_the_rest_stays(self, ledger, first):
         before = ledger.run("edited", first)
-        row = ledger.edit("edited", first, Change(name="renamed", group="g", tags_added=["c", "a"], tags_removed=["b", "nothing"]))
+        row = ledger.edit("edited", first, RunEdit(name="renamed", group="g", tags_added=["c", "a"], tags_removed=["b", "nothing"]))
         assert (row.name, row.group, row.tags, row.notes, row.config) == ("renamed", "g", ["a", "c"], "n", {"lr": 1})
         assert (row.status, row.points, row.attempt, row.created) == (before.status, before.points, 1, before.created)
         assert ledger.run("edited", "renamed") == row
-        assert ledger.edit("edited", first, Change(notes="")).notes == ""
+        assert ledger.edit("edited", first, RunEdit(notes="")).notes == ""
 
     def test_the_latest_edit_counts_and_is_later_than_all_that_was_known(self, ledger, first):
         seen = ledger.run("edited", first)
         for name in ("one", "two", "three"):
-            row = ledger.edit("edited", first, Change(name=name))
+            row = ledger.edit("edited", first, RunEdit(name=name))
             assert row.name == name
             assert row.updated > seen.updated
             seen = row
-        ledger.edit("edited", first, Change(tags_removed=["a"]))
-        assert ledger.edit("edited", first, Change(tags_added=["a"])).tags == ["a", "b"]
+        ledger.edit("edited", first, RunEdit(tags_removed=["a"]))
+        assert ledger.edit("edited", first, RunEdit(tags_added=["a"])).tags == ["a", "b"]
 
     def test_a_deleted_run_is_in_no_answer_and_its_twin_stays(self, ledger, first):
         (twin,) = [row.id for row in ledger.runs("edited") if row.id != first]
@@ -52,15 +52,15 @@ class EditClaims:
         assert {row.run for row in ledger.summaries("edited")} == {twin}
         assert ledger.alerts("edited") == []
         assert ledger.overview("edited").runs == 1
-        for again in (lambda: ledger.delete("edited", first), lambda: ledger.edit("edited", first, Change(name="x"))):
+        for again in (lambda: ledger.delete("edited", first), lambda: ledger.edit("edited", first, RunEdit(name="x"))):
             with pytest.raises(NotFound):
                 again()
 
     def test_a_name_of_two_runs_is_not_edited(self, ledger, first):
         with pytest.raises(NotFound, match=first):
-            ledger.edit("edited", "twin", Change(name="x"))
+            ledger.edit("edited", "twin", RunEdit(name="x"))
 
     def test_a_change_of_nothing_is_refused(self, ledger, first):
-        for change in (Change(), Change(name=" ")):
+        for change in (RunEdit(), RunEdit(name=" ")):
             with pytest.raises(ConfigError):
                 ledger.edit("edited", first, change)

@@ -9,7 +9,7 @@ import pytest
 from tasuki.errors import NotFound
 from tasuki.records import AlertLevel, NoteKind, Status
 from tasuki.sdk import init
-from tasuki.store import Query, Top
+from tasuki.store import BestRuns, Query
 
 PNG = bytes.fromhex("89504e470d0a1a0a")
 
@@ -66,14 +66,14 @@ class QueryClaims:
         assert [row.id for row in query.runs("digits", limit=1, newest_first=True)] == [ids["failed"]]
 
     def test_the_best_runs_by_a_metric_come_best_first(self, query, ids):
-        def best(top: Top, **asked) -> list[str]:
+        def best(top: BestRuns, **asked) -> list[str]:
             return [row.run for row in query.summaries("digits", metrics=["train/loss"], top=top, **asked)]
 
-        assert best(Top(5)) == [ids["finished"], ids["failed"]]
-        assert best(Top(1, "max")) == [ids["failed"]]
-        assert best(Top(1, "min", "max")) == [ids["finished"]]
-        assert best(Top(5, "max", "min"), runs=[ids["finished"]]) == [ids["finished"]]
-        assert query.summaries("digits", metrics=["nothing"], top=Top(1)) == []
+        assert best(BestRuns(5)) == [ids["finished"], ids["failed"]]
+        assert best(BestRuns(1, "max")) == [ids["failed"]]
+        assert best(BestRuns(1, "min", "max")) == [ids["finished"]]
+        assert best(BestRuns(5, "max", "min"), runs=[ids["finished"]]) == [ids["finished"]]
+        assert query.summaries("digits", metrics=["nothing"], top=BestRuns(1)) == []
 
     def test_a_run_says_what_it_was_told(self, query, ids):
         row = query.run("digits", ids["finished"])

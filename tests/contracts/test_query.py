@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tasuki.journal import Folder, FolderSource
-from tasuki.records import Item, Replicated
+from tasuki.journal import JournalFolder, JournalSource
+from tasuki.records import Item, ReplicateResponse
 from tasuki.relay import Sender
 from tasuki.settings import Settings, load
-from tasuki.store import Ledger, Query, open_local
+from tasuki.store import Query, QueryAndEdit, open_local
 from tasuki.testing import MemoryStore
 from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
@@ -20,8 +20,8 @@ class Direct:
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
-        return Replicated(items=self.store.append(items), boot_id="one")
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
+        return ReplicateResponse(items=self.store.append(items), boot_id="one")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ class TestEdits(EditClaims):
         return record_runs(str(tmp_path))
 
     @pytest.fixture(params=["folder", "memory"])
-    def ledger(self, request, tmp_path, first) -> Iterator[Ledger]:
+    def ledger(self, request, tmp_path, first) -> Iterator[QueryAndEdit]:
         settings = load(dir=str(tmp_path))
         ledger = open_local(settings) if request.param == "folder" else in_memory(settings)
         yield ledger
@@ -59,7 +59,7 @@ class TestEdits(EditClaims):
 def in_memory(settings: Settings) -> MemoryStore:
     """All that a folder has, in memory."""
     store = MemoryStore()
-    source = FolderSource(Folder(settings.journal_root))
+    source = JournalSource(JournalFolder(settings.journal_root))
     sender = Sender(source, Direct(store))
     while sender.once().items:
         pass

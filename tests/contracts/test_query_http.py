@@ -8,9 +8,9 @@ import pytest
 from tasuki.client.http_query import HttpQuery
 from tasuki.client.open_query import open_query
 from tasuki.errors import NotFound, RemoteUnavailable
-from tasuki.records import Change
+from tasuki.records import RunEdit
 from tasuki.settings import load
-from tasuki.store import Ledger, LocalStore, Query
+from tasuki.store import LocalStore, Query, QueryAndEdit
 from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
 from tests.support.servers import Server, serving
@@ -65,16 +65,16 @@ class TestEditsOverHttp(EditClaims):
         return record_runs(str(edited_server.folder))
 
     @pytest.fixture
-    def ledger(self, edited_server: Server, first: str) -> Iterator[Ledger]:
+    def ledger(self, edited_server: Server, first: str) -> Iterator[QueryAndEdit]:
         with HttpQuery(edited_server.url) as query:
             yield query
 
     def test_an_edit_is_on_the_servers_disk_and_goes_with_the_run(self, ledger, first, edited_server):
-        ledger.edit("edited", first, Change(name="sealed"))
+        ledger.edit("edited", first, RunEdit(name="sealed"))
         assert [stream["run"] for stream in edited_server.json("streams", project="edited")["streams"]].count(first) == 1
         assert edited_server.client.post("/api/v1/purge", params={"project": "edited", "run": first}).json()["streams"] == 1
         assert ledger.run("edited", first).name == "twin"
-        assert ledger.edit("edited", first, Change(name="again")).name == "again"
+        assert ledger.edit("edited", first, RunEdit(name="again")).name == "again"
 
 
 class TestChoosing:

@@ -7,8 +7,8 @@ import pytest
 import zstandard
 
 from tasuki.journal import Stream
-from tasuki.records import START, Heartbeat, Item, Position, Reply, encode, frame, pack_item
-from tasuki.store import RawStore, Store
+from tasuki.records import START, Heartbeat, Item, ItemReply, Position, encode, frame, pack_item
+from tasuki.store import RawStore, StreamStore
 from tasuki.testing import MemoryStore
 
 ONE, TWO, THREE = (frame(encode(Heartbeat(time=time))) for time in (1, 2, 3))
@@ -28,18 +28,18 @@ def item(*before: bytes, data: bytes | None = None, sealed: bool = False, writer
 
 class TestStore:
     @pytest.fixture(params=["raw", "memory"])
-    def store(self, request, tmp_path) -> Iterator[Store]:
+    def store(self, request, tmp_path) -> Iterator[StreamStore]:
         store = RawStore(tmp_path / "raw.db") if request.param == "raw" else MemoryStore()
         yield store
         store.close()
 
-    def one(self, store: Store, item: Item) -> Reply:
+    def one(self, store: StreamStore, item: Item) -> ItemReply:
         (reply,) = store.append([item])
         assert reply.writer == item.writer
         return reply
 
     def test_frames_are_stored_where_the_position_fits(self, store):
-        assert self.one(store, item(data=ONE)) == Reply(writer=WRITER, status="stored", offset=len(ONE), crc=crc32(ONE))
+        assert self.one(store, item(data=ONE)) == ItemReply(writer=WRITER, status="stored", offset=len(ONE), crc=crc32(ONE))
         assert self.one(store, item(ONE, data=TWO + THREE)).position == at(ONE, TWO, THREE)
         assert store.read(WRITER, 0, 1 << 20) == ONE + TWO + THREE
         assert store.positions([WRITER, "unheard"]) == {WRITER: at(ONE, TWO, THREE), "unheard": START}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.hpc.transports.local import Local
+from tasuki.hpc.transports.local import LocalTransport
 from tests.contracts.transport_claims import Run, TransportClaims
 
 
@@ -17,8 +17,8 @@ class TestLocal(TransportClaims):
             yield runner.run  # type: ignore[misc] # a coroutine is what it is given
 
     @pytest.fixture
-    def transport(self, run: Run) -> Local:
-        return Local()
+    def transport(self, run: Run) -> LocalTransport:
+        return LocalTransport()
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> str:

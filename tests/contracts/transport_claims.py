@@ -14,7 +14,7 @@ import pytest
 from tasuki.errors import DataError, RemoteRejected, RemoteUnavailable
 from tasuki.hpc.transports.protocol import in_shell
 from tasuki.hpc.transports.shell_transport import AT_ONCE
-from tasuki.hpc.transports.tar_stream import Outgoing, members
+from tasuki.hpc.transports.tar_stream import TarFile, members
 
 ODD_NAMES = ["a file with spaces", "ünïcödé ☃", "it's; echo foo", "two\nlines", "$HOME", "-rf", "deep/er/file", "n" * 120]
 
@@ -68,9 +68,9 @@ class TransportClaims:
         big = tmp_path / "big"
         big.write_bytes(random.Random(1).randbytes(3_000_001))
         files = [
-            *(Outgoing(f"in/{name}", f"<{name}>".encode()) for name in ODD_NAMES),
-            Outgoing("big", big),
-            Outgoing("run", b"x", 0o755),
+            *(TarFile(f"in/{name}", f"<{name}>".encode()) for name in ODD_NAMES),
+            TarFile("big", big),
+            TarFile("run", b"x", 0o755),
         ]
         run(transport.put_tar(files, folder))
         found: dict[str, bytes] = {}
@@ -83,12 +83,12 @@ class TransportClaims:
 
     def test_writing_again_replaces(self, transport: Any, run: Run, folder: str) -> None:
         for content in (b"first, which is longer", b"second"):
-            run(transport.put_tar([Outgoing("file", content)], folder))
+            run(transport.put_tar([TarFile("file", content)], folder))
         assert run(transport.exec(f"cat {in_shell(folder)}/file")).output == b"second"
 
     def test_a_folder_that_can_not_be_written_is_said_so(self, transport: Any, run: Run) -> None:
         with pytest.raises(RemoteRejected, match="can't store files in /proc/none"):
-            run(transport.put_tar([Outgoing("file", b"x" * 100_000)] * 20, "/proc/none"))
+            run(transport.put_tar([TarFile("file", b"x" * 100_000)] * 20, "/proc/none"))
 
     def test_an_archive_that_can_not_be_made_is_said_so(self, transport: Any, run: Run) -> None:
         with pytest.raises(RemoteRejected, match="can't send files: no such thing"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.journal import Header
+from tasuki.journal import JournalHeader
 from tasuki.journal.seal import write_sealed
 from tasuki.records import JOBS, frame
 
@@ -147,9 +147,9 @@ def framed(fields: Fields) -> bytes:
     return frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
 
 
-def header(writer: str, run: str = RUN, project: str = "golden ✓") -> Header:
+def header(writer: str, run: str = RUN, project: str = "golden ✓") -> JournalHeader:
     """A header whose owner is long gone."""
-    return Header(
+    return JournalHeader(
         writer=writer,
         project=project,
         run=run,

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.journal import open_view, seal
-from tasuki.records import JobFact, JobStatus, Note, Record, Unknown, decode, encode, frames
+from tasuki.records import JobRecord, JobStatus, Note, Record, UnknownRecord, decode, encode, frames
 from tasuki.settings import load
-from tasuki.store import JobQuestions, JobsWanted, open_local
+from tasuki.store import JobFilter, JobQueries, open_local
 from tests.golden.make import (
     FILES_RECORDS,
     JOB_RECORDS,
@@ -35,8 +35,8 @@ from tests.support.journals import records_of, write_journal
 HERE = Path(__file__).parent
 VERSIONS = sorted(path for path in HERE.iterdir() if path.is_dir() and path.name[0].isdigit())
 JOURNALS = [path for version in VERSIONS for path in sorted(version.glob("*.tsk"))]
-FAMILIES = (Note, JobFact)
-KINDS = [kind for kind in (*Record.__subclasses__(), *Note.__subclasses__(), *JobFact.__subclasses__()) if kind not in FAMILIES]
+FAMILIES = (Note, JobRecord)
+KINDS = [kind for kind in (*Record.__subclasses__(), *Note.__subclasses__(), *JobRecord.__subclasses__()) if kind not in FAMILIES]
 Unpack = Callable[[bytes, int], tuple[Any, int]]
 FORMAT = HERE.parents[1] / "docs/format.md"
 
@@ -55,7 +55,7 @@ def expected(path: Path) -> dict[str, Any]:
 def fields_of(payload: bytes) -> dict[str, Any]:
     """A record as today's code understands it."""
     record = decode(payload)
-    if isinstance(record, Unknown):
+    if isinstance(record, UnknownRecord):
         return {"kind": record.kind, "time": record.time, "fields": msgspec.msgpack.decode(payload)[2:]}
     return {"kind": record.__struct_config__.tag, **msgspec.structs.asdict(record)}
 
@@ -207,6 +207,6 @@ def test_golden_jobs_are_projected(tmp_path: Path):
     folder.mkdir(parents=True)
     shutil.copy(HERE / f"0.5.0/{JOBS_TOLD}.tsk", folder)
     with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
-        (row,) = store.ask(lambda questions: JobQuestions(questions.db).page(JobsWanted()))
+        (row,) = store.ask(lambda questions: JobQueries(questions.db).page(JobFilter()))
         assert (row.job.status, row.job.cost_usd, row.job.user_id) == (JobStatus.COMPLETED, 0.5, "anna")
-        assert [one.provider for one in store.ask(lambda questions: JobQuestions(questions.db).degraded())] == ["replicate"]
+        assert [one.provider for one in store.ask(lambda questions: JobQueries(questions.db).degraded())] == ["replicate"]

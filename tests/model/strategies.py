@@ -6,12 +6,12 @@ from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
-    Delivered,
+    DeliveryIds,
     Event,
     File,
     Heartbeat,
     Lesson,
-    Lost,
+    LostCalls,
     Manifest,
     MetaRule,
     Metrics,
@@ -21,7 +21,7 @@ from tasuki.records import (
     RunStatus,
     RunText,
     RunUpdated,
-    Salvaged,
+    SalvagedStream,
     Status,
     StopRequested,
     encode,
@@ -66,7 +66,7 @@ files = st.builds(
 records = st.one_of(
     notes,
     files,
-    st.builds(Delivered, time=times, ids=st.just("0f" * 16)),
+    st.builds(DeliveryIds, time=times, ids=st.just("0f" * 16)),
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(Metrics, time=times, step=st.integers(0, 5), values=values),
     st.builds(RunStarted, time=times, attempt=attempts, name=st.none() | texts, config=configs, tags=tags),
@@ -77,8 +77,8 @@ records = st.one_of(
     st.builds(RunProgress, time=times, attempt=attempts, done=st.integers(0, 5), total=st.none() | st.just(9)),
     st.builds(Alert, time=times, title=texts, level=st.sampled_from(AlertLevel), data=st.none() | configs),
     st.builds(Heartbeat, time=times),
-    st.builds(Lost, time=times, n=st.integers(1, 3), since=times, until=times),
-    st.builds(Salvaged, time=times, writer=st.just("f" * 32), hole=st.integers(0, 9), offset=st.integers(0, 9)),
+    st.builds(LostCalls, time=times, n=st.integers(1, 3), since=times, until=times),
+    st.builds(SalvagedStream, time=times, writer=st.just("f" * 32), hole=st.integers(0, 9), offset=st.integers(0, 9)),
 )
 odd_payloads = st.sampled_from(
     [

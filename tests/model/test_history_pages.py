@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.records import HistoryRow, RunStarted, encode, encode_metrics, frame
-from tasuki.store import Questions, catch_up, connect
+from tasuki.store import Queries, catch_up, connect
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import Received
+from tasuki.testing.reference_store.memory_store import ReceivedStream
 
 calls = st.lists(
     st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from(["loss", "acc"]), st.sampled_from([0.0, 1.5]), min_size=1)),
@@ -26,7 +26,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "FOLD_RECORDS", 6)
 
 
-def pages(questions: Questions, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
+def pages(questions: Queries, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
     behind, more = None, True
     while more:
         page = questions.history_page("p", "r", metric, limit=limit, behind=behind)
@@ -40,12 +40,12 @@ def pages(questions: Questions, metric: str | None, limit: int) -> Iterator[list
 def test_pages_are_the_whole(written, limit, metric):
     store, db = MemoryStore(), connect(":memory:")
     for number, one in enumerate(written):
-        stream = Received("p", "r")
+        stream = ReceivedStream("p", "r")
         records = [encode(RunStarted(time=number, attempt="a"))]
         records += [encode_metrics(number + time, step, values) for time, (step, values) in enumerate([*one, (3, {"loss": 2.0})])]
         stream.data = b"".join(map(frame, records))
         store.received[f"{number:032x}"] = stream
         catch_up(db, store)
-    questions = Questions(db, lambda *_: 0)
+    questions = Queries(db, lambda *_: 0)
     assert [row for page in pages(questions, metric, limit) for row in page] == store.history("p", "r", metric)
     db.close()

@@ -18,7 +18,7 @@ from tasuki.records import (
     job_from_created,
 )
 from tasuki.store import connect, dump
-from tasuki.testing.reference_store.memory_store import MemoryStore, Received
+from tasuki.testing.reference_store.memory_store import MemoryStore, ReceivedStream
 from tests.model.strategies import times
 from tests.model.test_projection import WRITERS, project_in_pieces
 
@@ -111,7 +111,7 @@ job_records = st.one_of(
 def test_any_interleaving_of_journals_of_jobs_says_what_the_plain_reading_says(written, data):
     store = MemoryStore()
     for writer, records in zip(WRITERS, written, strict=False):
-        store.received[writer] = Received(JOBS, "")
+        store.received[writer] = ReceivedStream(JOBS, "")
         store.received[writer].data = b"".join(frame(encode(record)) for record in records)
     db = connect(":memory:")
     project_in_pieces(db, store, data)

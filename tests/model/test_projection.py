@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from tasuki.database.sqlite import immediate
 from tasuki.journal import Stream
 from tasuki.records import NoteKind, frame
-from tasuki.store import Dump, Fate, Questions, catch_up, connect, dump
+from tasuki.store import AttemptOutcome, Dump, Queries, catch_up, connect, dump
 from tasuki.store.projection import Projection
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
-from tasuki.testing.reference_store.memory_store import MemoryStore, Received
+from tasuki.testing.reference_store.memory_store import MemoryStore, ReceivedStream
 from tests.model.strategies import deletions, payloads
 
 WRITERS = [f"{number:032x}" for number in (1, 2, 3)]
@@ -21,7 +21,7 @@ streams = st.lists(st.lists(payloads, min_size=1, max_size=12), min_size=1, max_
 def reference(written: list[list[bytes]]) -> MemoryStore:
     store = MemoryStore()
     for number, (writer, parts) in enumerate(zip(WRITERS, written, strict=False)):
-        kept = Received("p", "r" if number < 2 else "s")
+        kept = ReceivedStream("p", "r" if number < 2 else "s")
         kept.data, kept.sealed = b"".join(map(frame, parts)), number == 1
         store.received[writer] = kept
     return store
@@ -77,7 +77,7 @@ def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(wr
         store.received[WRITERS[0]].run = ""
     db = connect(":memory:")
     project_in_pieces(db, store, data)
-    questions = Questions(db, lambda *_: Fate.OVER)
+    questions = Queries(db, lambda *_: AttemptOutcome.OVER)
     assert questions.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
         assert questions.notes(project) == store.notes(project)
@@ -93,7 +93,7 @@ def test_what_is_said_of_files_does_not_depend_on_the_order_in_which_it_arrives(
         store.received[WRITERS[0]].run = ""
     db = connect(":memory:")
     project_in_pieces(db, store, data)
-    questions = Questions(db, lambda *_: True)
+    questions = Queries(db, lambda *_: True)
     assert questions.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
         for run in (None, "", "r"):

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.journal import Stream, Verdict, derived_writer
-from tasuki.records import Heartbeat, Item, Replicated, decode, encode, frame, frames, whole_frames
-from tasuki.relay import FileAcks, Sender, State
-from tasuki.store import RawStore, Store, catch_up, connect, dump
+from tasuki.journal import Liveness, Stream, derived_writer
+from tasuki.records import Heartbeat, Item, ReplicateResponse, decode, encode, frame, frames, whole_frames
+from tasuki.relay import AckLog, RouteState, Sender
+from tasuki.store import RawStore, StreamStore, catch_up, connect, dump
 from tasuki.testing.reference_store.memory_store import MemoryStore
 
 identities = itertools.count(1)
 
 
-class DiskAcks(FileAcks):
+class DiskAcks(AckLog):
     """What was acknowledged, kept with the journals; restored and cloned with them."""
 
     def __init__(self) -> None:
@@ -59,8 +59,8 @@ class Disk:
                 break
         return data[:end]
 
-    def verdict(self, writer: str) -> Verdict:
-        return Verdict.DEAD if writer in self.sealed else Verdict.ALIVE
+    def verdict(self, writer: str) -> Liveness:
+        return Liveness.DEAD if writer in self.sealed else Liveness.ALIVE
 
     def close(self) -> None: ...
 
@@ -75,7 +75,7 @@ class Wire:
         self.machine = machine
         self.fault = ""
 
-    def replicate(self, items: list[Item]) -> Replicated:
+    def replicate(self, items: list[Item]) -> ReplicateResponse:
         if self.fault == "request lost":
             raise RemoteUnavailable("lost")
         replies = self.machine.receiver.append(items)
@@ -83,14 +83,14 @@ class Wire:
             replies = self.machine.receiver.append(items)
         if self.fault == "reply lost":
             raise RemoteUnavailable("lost")
-        return Replicated(items=replies, boot_id=self.machine.boot_id)
+        return ReplicateResponse(items=replies, boot_id=self.machine.boot_id)
 
 
 class Replication(RuleBasedStateMachine):
-    def new_receiver(self) -> Store:
+    def new_receiver(self) -> StreamStore:
         raise NotImplementedError
 
-    def older(self, receiver: Store) -> Store:
+    def older(self, receiver: StreamStore) -> StreamStore:
         raise NotImplementedError
 
     @initialize()
@@ -228,7 +228,7 @@ class Replication(RuleBasedStateMachine):
             disk.holes = {}
             self.send_all(sender)
             assert sender.pending() == 0
-            assert all(route.state in {State.SEND, State.SHORTER} for route in sender.routes.values())
+            assert all(route.state in {RouteState.SEND, RouteState.SHORTER} for route in sender.routes.values())
         found = self.on_receiver()
         assert len(found) == len(set(found))
         if not self.purged:

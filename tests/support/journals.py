@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from tasuki.journal import Folder, Header, Owner, new_header, open_view, this_process
-from tasuki.records import FlatMetrics, Record, Unknown, decode, encode, frame, frames
+from tasuki.journal import JournalFolder, JournalHeader, OwnerProcess, new_header, open_view, this_process
+from tasuki.records import FlatMetrics, Record, UnknownRecord, decode, encode, frame, frames
 
 __all__ = ["DEAD_OWNER", "beginning", "flip", "journals", "metrics", "records_of", "stream_of", "write_journal"]
 
@@ -21,18 +21,18 @@ def metrics(step: int, **values: float) -> FlatMetrics:
 
 
 def write_journal(
-    folder: Path, records: Iterable[Record], *, owner: Owner = DEAD_OWNER, project: str = "p", run: str = "r", **changes: Any
+    folder: Path, records: Iterable[Record], *, owner: OwnerProcess = DEAD_OWNER, project: str = "p", run: str = "r", **changes: Any
 ) -> Path:
     """A live journal in its project's folder, as its owner would have left it."""
     named = dict(zip(("boot", "pid_namespace", "pid", "pid_start"), owner, strict=True))
     header = msgspec.structs.replace(new_header(project, run, created=7), **{**named, **changes})
-    path = Folder(folder).project_folder(project) / f"{header.writer}.tsk"
+    path = JournalFolder(folder).project_folder(project) / f"{header.writer}.tsk"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(header.encoded() + b"".join(frame(encode(record)) for record in records))
     return path
 
 
-def beginning(path: Path) -> tuple[Header, int]:
+def beginning(path: Path) -> tuple[JournalHeader, int]:
     """A journal's header, and where in the file its frames begin."""
     with open_view(path) as view:
         return view.header, view.body
@@ -44,7 +44,7 @@ def stream_of(path: Path) -> bytes:
         return b"".join(view.pieces())
 
 
-def records_of(path: Path) -> list[Record | Unknown]:
+def records_of(path: Path) -> list[Record | UnknownRecord]:
     """What a journal holds."""
     return [decode(payload) for _, payload in frames(stream_of(path))]
 

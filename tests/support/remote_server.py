@@ -17,10 +17,10 @@ from typing import Self
 import psutil
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.client.verify_remote import Difference, Peer, compare
-from tasuki.journal import Folder, FolderSource
+from tasuki.client.verify_remote import ServerStreams, StreamDifference, compare
+from tasuki.journal import JournalFolder, JournalSource
 from tasuki.records import frames
-from tasuki.relay import HttpTransport, Synced, open_kept, sync
+from tasuki.relay import HttpTransport, SyncResult, open_kept, sync
 from tasuki.settings import load
 from tasuki.store import RAW_FILE, RawStore
 from tests.support.acknowledged_calls import Call, check
@@ -173,7 +173,7 @@ def lives_in_group(process: psutil.Process, group: int) -> bool:
 
 def records_in(folder: Path) -> int:
     """How many records the journals of a data folder hold."""
-    journals = Folder(folder / "journal")
+    journals = JournalFolder(folder / "journal")
     total = 0
     for journal in journals.journals():
         with journals.view(journal) as view:
@@ -201,18 +201,18 @@ def all_there(server: Server, calls: list[Call]) -> None:
     assert {key: numbers for key, numbers in extra.items() if key[0] in runs} == {}
 
 
-def sync_all(folder: Path, remote: str) -> Synced:
+def sync_all(folder: Path, remote: str) -> SyncResult:
     """What `tasuki sync` does, in this process."""
     settings = load(dir=str(folder))
     transport = HttpTransport(remote)
-    with closing(FolderSource(Folder(settings.journal_root, settings.lock_root))) as source, closing(transport):
+    with closing(JournalSource(JournalFolder(settings.journal_root, settings.lock_root))) as source, closing(transport):
         return sync(source, transport, open_kept(folder, remote))
 
 
-def differences(folder: Path, remote: str) -> list[Difference]:
+def differences(folder: Path, remote: str) -> list[StreamDifference]:
     """What `tasuki verify --remote` finds, in this process."""
-    with Peer(remote) as peer:
-        return compare(Folder(folder / "journal"), peer, open_kept(folder, remote)).differences
+    with ServerStreams(remote) as peer:
+        return compare(JournalFolder(folder / "journal"), peer, open_kept(folder, remote)).differences
 
 
 # -- remotes that are no server of ours

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tasuki.journal import Stream, Verdict
+from tasuki.journal import Liveness, Stream
 from tasuki.records import Record, encode, frame
 
 
@@ -21,7 +21,7 @@ class Sent:
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         return self.data[writer][offset:]
 
-    def verdict(self, writer: str) -> Verdict:
-        return Verdict.UNKNOWN
+    def verdict(self, writer: str) -> Liveness:
+        return Liveness.UNKNOWN
 
     def close(self) -> None: ...

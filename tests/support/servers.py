@@ -17,7 +17,18 @@ import httpx
 import msgspec
 import psutil
 
-from tasuki.records import Item, Metrics, Record, Replicate, Replicated, Reply, RunStarted, encode, frame, pack_item
+from tasuki.records import (
+    Item,
+    ItemReply,
+    Metrics,
+    Record,
+    ReplicateRequest,
+    ReplicateResponse,
+    RunStarted,
+    encode,
+    frame,
+    pack_item,
+)
 
 __all__ = ["Sender", "Server", "Stream", "metrics", "serving", "started"]
 
@@ -71,10 +82,10 @@ class Server:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def replicate(self, items: Iterable[Item], **more: Any) -> Replicated:
-        answer = self.post(msgspec.msgpack.encode(Replicate(items=list(items), **more)))
+    def replicate(self, items: Iterable[Item], **more: Any) -> ReplicateResponse:
+        answer = self.post(msgspec.msgpack.encode(ReplicateRequest(items=list(items), **more)))
         assert answer.status_code == 200, answer.text
-        return msgspec.msgpack.decode(answer.content, type=Replicated)
+        return msgspec.msgpack.decode(answer.content, type=ReplicateResponse)
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
         return self.client.post("/api/v1/replicate", content=body, headers=MSGPACK | headers)
@@ -106,8 +117,8 @@ class Sender:
     def __init__(self, server: "Server") -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
 
-    def __call__(self, item: Item) -> Reply:
-        body = msgspec.msgpack.encode(Replicate(items=[item]))
+    def __call__(self, item: Item) -> ItemReply:
+        body = msgspec.msgpack.encode(ReplicateRequest(items=[item]))
         try:
             self.connection.request("POST", "/api/v1/replicate", body, MSGPACK)
             answer = self.connection.getresponse()
@@ -115,7 +126,7 @@ class Sender:
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionError from error
         assert answer.status == 200, content
-        return msgspec.msgpack.decode(content, type=Replicated).items[0]
+        return msgspec.msgpack.decode(content, type=ReplicateResponse).items[0]
 
     def __enter__(self) -> "Sender":
         return self

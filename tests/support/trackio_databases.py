@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.records import Item, Replicated
+from tasuki.records import Item, ReplicateResponse
 from tasuki.testing import MemoryStore
 from tests.support.peer_trackers import peer_python
 
@@ -30,10 +30,10 @@ class Wire:
         self.items = 0
         self.bytes = 0
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         self.items += len(items)
         self.bytes += sum(len(item.data) for item in items if item.data)
-        return Replicated(items=self.store.append(items), boot_id=self.boot_id)
+        return ReplicateResponse(items=self.store.append(items), boot_id=self.boot_id)
 
 
 def database(folder: Path, project: str = "seen", *, version: str = NEWEST, rows: bool = True) -> Path:

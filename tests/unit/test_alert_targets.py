@@ -1,20 +1,20 @@
 import pytest
 
-from tasuki.alert_targets import Target, targets_from
+from tasuki.alert_targets import AlertTarget, targets_from
 from tasuki.errors import ConfigError
 
 
 def test_addresses_stand_alone_or_with_their_project_and_level():
     given = ["https://a.example/x", {"url": "slack://T/K/S", "project": "digits", "level": "error"}]
     assert targets_from(given, "file") == (
-        Target(url="https://a.example/x", level="warn"),
-        Target(url="slack://T/K/S", project="digits", level="error"),
+        AlertTarget(url="https://a.example/x", level="warn"),
+        AlertTarget(url="slack://T/K/S", project="digits", level="error"),
     )
     assert targets_from("https://a.example/x  json://b", "TASUKI_NOTIFY") == (
-        Target(url="https://a.example/x"),
-        Target(url="json://b"),
+        AlertTarget(url="https://a.example/x"),
+        AlertTarget(url="json://b"),
     )
-    assert targets_from({"url": "https://a.example/x"}, "file") == (Target(url="https://a.example/x"),)
+    assert targets_from({"url": "https://a.example/x"}, "file") == (AlertTarget(url="https://a.example/x"),)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_what_is_no_address_is_refused_without_being_shown(given: object, messag
     "url", ["https://user:s3cr3t@hooks.example/s3cr3t?key=s3cr3t", "tgram://s3cr3t/chat", "slack://s3cr3t/B/C"]
 )
 def test_the_name_of_a_target_and_what_is_said_of_it_show_no_secret(url: str):
-    target = Target(url=url)
+    target = AlertTarget(url=url)
     assert "s3cr3t" not in target.name
     assert "s3cr3t" not in target.without_secrets(f"POST {url} failed: s3cr3t is wrong")
-    assert target.name != Target(url=f"{url}2").name
+    assert target.name != AlertTarget(url=f"{url}2").name
 
 
 def test_of_a_webhook_the_host_is_shown():
-    target = Target(url="https://hooks.example/s3cr3t")
+    target = AlertTarget(url="https://hooks.example/s3cr3t")
     assert target.name.startswith("https://hooks.example/… (")
     assert target.without_secrets("hooks.example: connection refused") == "hooks.example: connection refused"

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.remotes import Remote, Remotes
+from tasuki.remotes import Remote, RemotesFile
 from tasuki.settings import load
 
 URL = "https://tasuki.example"
@@ -11,7 +11,7 @@ URL = "https://tasuki.example"
 
 @pytest.fixture
 def remotes(tmp_path):
-    return Remotes(tmp_path)
+    return RemotesFile(tmp_path)
 
 
 def test_a_remote_is_kept_for_its_owner_alone(remotes):
@@ -87,7 +87,7 @@ def test_while_the_file_cannot_be_used_the_last_token_stands_and_that_is_said_on
 
 
 def test_the_environment_goes_before_the_file_and_the_file_before_the_settings(tmp_path):
-    Remotes(tmp_path).add(Remote("team", URL, "of-the-file"))
+    RemotesFile(tmp_path).add(Remote("team", URL, "of-the-file"))
     (tmp_path / "tasuki.yaml").write_text("token: of the settings\nremote: team\n")
     settings = load({}, dir=str(tmp_path))
     assert settings.remote == URL

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.alert_targets import Target
+from tasuki.alert_targets import AlertTarget
 from tasuki.errors import ConfigError
 from tasuki.settings import TABLE, captured_environment, load
 
@@ -64,7 +64,7 @@ MEANT = {
     "events_per_address": int,
     "background.job_status_polling.interval_seconds": float,
     "stalled_minutes": float,
-    "notify": lambda value: (Target(url=value),),
+    "notify": lambda value: (AlertTarget(url=value),),
 }
 
 
@@ -140,9 +140,12 @@ def test_the_file_says_for_each_address_of_which_project_and_from_which_level_on
         "notify:\n- https://hooks.example/a\n- url: slack://T/K/S\n  project: digits\n  level: error\nstalled_minutes: 0.5\n"
     )
     settings = load(environment(tmp_path))
-    assert settings.notify == (Target(url="https://hooks.example/a"), Target(url="slack://T/K/S", project="digits", level="error"))
+    assert settings.notify == (
+        AlertTarget(url="https://hooks.example/a"),
+        AlertTarget(url="slack://T/K/S", project="digits", level="error"),
+    )
     assert settings.stalled_minutes == 0.5
-    assert load(environment(tmp_path, TASUKI_NOTIFY="json://b")).notify == (Target(url="json://b"),)
+    assert load(environment(tmp_path, TASUKI_NOTIFY="json://b")).notify == (AlertTarget(url="json://b"),)
 
 
 def test_a_settings_file_that_can_not_be_read_is_an_error_that_says_so(tmp_path: Path):

@@ -6,7 +6,7 @@ import typer
 
 from tasuki.cli.run.tables import alert_data
 from tasuki.cli.shared.completers import complete_run
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Examples, Project, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, QueryTarget, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.cli.shared.parsing import parse_since
 from tasuki.clock import SYSTEM, datetime_from_us
@@ -22,7 +22,7 @@ tasuki alert list --since 6d0f1c52b4a94e1f8a2b3c4d5e6f7081:1234"""
 COLUMNS = ["id", "time", "level", "run", "name", "title", "reason", "metric", "value", "step", "data"]
 
 
-@app.command("list", cls=Examples, epilog=EXAMPLES)
+@app.command("list", cls=ExamplesCommand, epilog=EXAMPLES)
 def list_command(  # noqa: PLR0913 - one option per filter
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Only those of this run.", autocompletion=complete_run)
@@ -51,7 +51,7 @@ def list_command(  # noqa: PLR0913 - one option per filter
         list_alerts(asked, run, {"reason": reason, "level": level, "since": since}, as_json=as_json)
 
 
-def list_alerts(asked: Asked, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
+def list_alerts(asked: QueryTarget, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
     """Print the alerts that are meant."""
     from tasuki.sdk.value_conversion import alert_level
 

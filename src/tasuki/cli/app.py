@@ -39,18 +39,18 @@ from tasuki.cli.hpc import hpc
 from tasuki.cli.job import job
 from tasuki.cli.run import group as run
 from tasuki.cli.shared.messages import errors_told
-from tasuki.cli.shared.options import Examples
+from tasuki.cli.shared.options import ExamplesCommand
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="tasuki", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(run.app, name="run")
-app.command(cls=Examples, epilog=best.EXAMPLES)(best.best)
-app.command(cls=Examples, epilog=compare.EXAMPLES)(compare.compare)
-app.command(cls=Examples, epilog=summary.EXAMPLES)(summary.summary)
+app.command(cls=ExamplesCommand, epilog=best.EXAMPLES)(best.best)
+app.command(cls=ExamplesCommand, epilog=compare.EXAMPLES)(compare.compare)
+app.command(cls=ExamplesCommand, epilog=summary.EXAMPLES)(summary.summary)
 app.add_typer(alert.app, name="alert")
-app.command(cls=Examples, epilog=export.EXAMPLES)(export.export)
-app.command(cls=Examples, epilog=completion.EXAMPLES)(completion.completion)
+app.command(cls=ExamplesCommand, epilog=export.EXAMPLES)(export.export)
+app.command(cls=ExamplesCommand, epilog=completion.EXAMPLES)(completion.completion)
 app.add_typer(note.app, name="note")
 app.add_typer(job.app, name="job")
 app.add_typer(notify.app, name="notify")
@@ -59,19 +59,19 @@ app.add_typer(token.app, name="token")
 app.add_typer(hpc.app, name="hpc")
 app.add_typer(volume.volume, name="volume")
 app.add_typer(import_command.imports, name="import")
-app.command(cls=Examples, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(serve.serve)
-app.command(cls=Examples, epilog=sync.EXAMPLES)(sync.sync)
-app.command(cls=Examples, epilog=syncer.EXAMPLES)(syncer.syncer)
-app.command(cls=Examples, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
-app.command("exec", cls=Examples, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
-app.command(cls=Examples, epilog=install.EXAMPLES)(install.install)
-app.command(cls=Examples, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
-app.command(cls=Examples, epilog=query.EXAMPLES)(query.query)
-app.command(cls=Examples, epilog="tasuki doctor\ntasuki doctor --json")(doctor.doctor)
-app.command(cls=Examples, epilog=verify.EXAMPLES)(verify.verify)
-app.command(cls=Examples, epilog="tasuki rebuild")(rebuild.rebuild)
-app.command(cls=Examples, epilog="tasuki gc --dry-run\ntasuki gc --remote team")(gc.gc)
-app.command(cls=Examples, epilog=gc.PURGE_EXAMPLES)(gc.purge)
+app.command(cls=ExamplesCommand, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(serve.serve)
+app.command(cls=ExamplesCommand, epilog=sync.EXAMPLES)(sync.sync)
+app.command(cls=ExamplesCommand, epilog=syncer.EXAMPLES)(syncer.syncer)
+app.command(cls=ExamplesCommand, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
+app.command("exec", cls=ExamplesCommand, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
+app.command(cls=ExamplesCommand, epilog=install.EXAMPLES)(install.install)
+app.command(cls=ExamplesCommand, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
+app.command(cls=ExamplesCommand, epilog=query.EXAMPLES)(query.query)
+app.command(cls=ExamplesCommand, epilog="tasuki doctor\ntasuki doctor --json")(doctor.doctor)
+app.command(cls=ExamplesCommand, epilog=verify.EXAMPLES)(verify.verify)
+app.command(cls=ExamplesCommand, epilog="tasuki rebuild")(rebuild.rebuild)
+app.command(cls=ExamplesCommand, epilog="tasuki gc --dry-run\ntasuki gc --remote team")(gc.gc)
+app.command(cls=ExamplesCommand, epilog=gc.PURGE_EXAMPLES)(gc.purge)
 
 
 def tell_version(wanted: bool) -> None:

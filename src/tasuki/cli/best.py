@@ -7,7 +7,7 @@ import typer
 from tasuki.cli.run.tables import run_data, summary_data
 from tasuki.cli.shared.completers import complete_metric
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, asking
 from tasuki.cli.shared.output import Table, write
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def best(  # noqa: PLR0913 - what is best, and of what
         show_best(asked, metric, {"mode": mode, "by": by}, top, as_json=as_json)
 
 
-def show_best(asked: Asked, metric: str, order: dict[str, str], top: int, *, as_json: bool) -> None:
+def show_best(asked: QueryTarget, metric: str, order: dict[str, str], top: int, *, as_json: bool) -> None:
     """Print the best runs."""
     from tasuki.sdk.query.comparison import best as best_runs
     from tasuki.sdk.query.comparison import top_of

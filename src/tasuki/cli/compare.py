@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasuki.cli.run.tables import key_metrics, number, run_data, summary_data
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Metrics, Project, Remote, Runs, asking, split
+from tasuki.cli.shared.options import AsJson, Dir, Metrics, Project, QueryTarget, Remote, Runs, asking, split
 from tasuki.cli.shared.output import Table, draw, on_terminal, write_json, write_tsv
 from tasuki.errors import ConfigError
 
@@ -38,7 +38,7 @@ def compare(
         show_compare(asked, runs, split(metrics), as_json=as_json)
 
 
-def show_compare(asked: Asked, refs: list[str], metrics: list[str] | None, *, as_json: bool) -> None:
+def show_compare(asked: QueryTarget, refs: list[str], metrics: list[str] | None, *, as_json: bool) -> None:
     """Print runs side by side."""
     from tasuki.sdk.query.comparison import compare as side_by_side
     from tasuki.sdk.query.comparison import differing

@@ -12,13 +12,13 @@ from tasuki.cli.shared.messages import say
 from tasuki.cli.shared.options import Dir, settings_for
 from tasuki.cli.shared.output import Table, draw, on_terminal, rich_table, write_tsv
 from tasuki.clock import SYSTEM, datetime_from_us
-from tasuki.errors import IntegrityGap
+from tasuki.errors import MissingRecords
 
 if TYPE_CHECKING:
     from tasuki.client.http_query import HttpQuery
-    from tasuki.client.verify_remote import Compared
-    from tasuki.demo.check import Checked, Standing
-    from tasuki.demo.run import Training
+    from tasuki.client.verify_remote import VerifyResult
+    from tasuki.demo.check import CheckResult, DemoRunStatus
+    from tasuki.demo.run import TrainingProcess
     from tasuki.store import Query
 
 __all__ = ["demo"]
@@ -69,7 +69,7 @@ def asking_server(url: str) -> "HttpQuery":
     return HttpQuery(url)
 
 
-def watch(query: "Query", training: "Training") -> None:
+def watch(query: "Query", training: "TrainingProcess") -> None:
     """Draw the runs as the store has them, until the training ends."""
     from rich.console import Console
     from rich.live import Live
@@ -83,7 +83,7 @@ def watch(query: "Query", training: "Training") -> None:
             SYSTEM.sleep(LOOK_SECONDS)
 
 
-def table_of(runs: "list[Standing]") -> Table:
+def table_of(runs: "list[DemoRunStatus]") -> Table:
     """The runs, a line each."""
     columns = ["name", "id", "status", "step", "train/loss", "lowest", "val/acc", "highest"]
     return Table(
@@ -92,18 +92,18 @@ def table_of(runs: "list[Standing]") -> Table:
     )
 
 
-def tell_checked(checked: "Checked", sent: "Compared", url: str) -> None:
-    """What the comparisons with the training's own ledger and with its journals gave. IntegrityGap if anything is missing."""
+def tell_checked(checked: "CheckResult", sent: "VerifyResult", url: str) -> None:
+    """What the comparisons with the training's own ledger and with its journals gave. MissingRecords if anything is missing."""
     problems = [*checked.problems, *(f"stream {found.writer}: {found.what}" for found in sent.differences)]
     if problems:
         for problem in problems:
             say(problem)
-        raise IntegrityGap(f"of {checked.records:,} records, not all are on the server as they were made")
+        raise MissingRecords(f"of {checked.records:,} records, not all are on the server as they were made")
     sys.stdout.write(f"checked: {checked.records} records in {checked.runs} runs, all on the server\n")
     say(f"sent and verified: {sent.records:,} records in {sent.streams} streams are on {url}, equal in length and sha256")
 
 
-def tell_next(runs: "list[Standing]", dir: str | None) -> None:
+def tell_next(runs: "list[DemoRunStatus]", dir: str | None) -> None:
     """What to type next."""
     where = f" --project digits{f' --dir {shlex.quote(dir)}' if dir else ''}"
     best = max(runs, key=lambda run: run.best_accuracy or 0)

@@ -31,7 +31,7 @@ tasuki export csv lr-0.1 lr-0.01 --metrics train/loss,val/acc"""
 SCHEMA = "tasuki/export/1"
 
 
-class Chosen(NamedTuple):
+class ExportSelection(NamedTuple):
     """What is exported: these runs of a project, and of what they logged these metrics, or all."""
 
     project: str
@@ -59,13 +59,13 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
     with asking(dir, project, remote) as asked:
         query = asked.query
         rows = query.named(asked.project, runs) if runs else query.runs(asked.project)
-        chosen = Chosen(asked.project, rows, split(metrics))
+        chosen = ExportSelection(asked.project, rows, split(metrics))
         check_metrics(query, chosen)
         with opened(output) as out, progress_bar("exporting") as told:
             FORMATS[form](query, chosen, out, told)
 
 
-def check_metrics(query: "Query", chosen: Chosen) -> None:
+def check_metrics(query: "Query", chosen: ExportSelection) -> None:
     """NotFound for a metric that none of the runs has."""
     from tasuki.errors import NotFound
     from tasuki.store import there_are
@@ -95,7 +95,7 @@ def opened(output: str) -> Iterator[TextIO]:
         raise
 
 
-def write_csv(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int], None]) -> None:
+def write_csv(query: "Query", chosen: ExportSelection, out: TextIO, told: Callable[[int], None]) -> None:
     """A header, then a line per call; a metric that was not logged is an empty cell."""
     columns = list(chosen.metrics) if chosen.metrics is not None else logged(query, chosen)
     lines = csv.writer(out, lineterminator="\n")
@@ -111,7 +111,7 @@ def write_csv(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int],
             told(done)
 
 
-def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int], None]) -> None:
+def write_jsonl(query: "Query", chosen: ExportSelection, out: TextIO, told: Callable[[int], None]) -> None:
     """One JSON object per line."""
 
     def line(kind: str, content: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ def write_jsonl(query: "Query", chosen: Chosen, out: TextIO, told: Callable[[int
 FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
-def pages_of(query: "Query", chosen: Chosen, run: "RunRow") -> Iterator[list["HistoryRow"]]:
+def pages_of(query: "Query", chosen: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
     """What a run has logged, page by page: every call, or those with one of the chosen metrics, and these alone."""
     for page in query.history_pages(chosen.project, run.id):
         yield page if chosen.metrics is None else list(narrowed(page, set(chosen.metrics)))
@@ -154,7 +154,7 @@ def narrowed(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["Histo
             yield replace(call, metrics=kept)
 
 
-def logged(query: "Query", chosen: Chosen) -> list[str]:
+def logged(query: "Query", chosen: ExportSelection) -> list[str]:
     """The metrics of the runs, sorted."""
     summaries = query.summaries(chosen.project, [run.id for run in chosen.runs])
     return sorted({summary.metric for summary in summaries})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, asking, confirm, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, asking, confirm, settings_for
 from tasuki.cli.shared.output import Table, progress_bar, write
 from tasuki.errors import ConfigError, NotFound
 
@@ -35,8 +35,8 @@ def gc(
     asked for with --remote.
     """
     from tasuki.client.gc import forgettable, remove
-    from tasuki.journal import Folder
-    from tasuki.relay import FileAcks, HttpTransport, acks_path
+    from tasuki.journal import JournalFolder
+    from tasuki.relay import AckLog, HttpTransport, acks_path
     from tasuki.store import open_local
 
     settings = settings_for(dir, remote)
@@ -44,8 +44,8 @@ def gc(
         raise ConfigError("journals go only where a server has them, and none is named", hint="tasuki gc --remote team")
     if settings.journal is not None:
         raise ConfigError(f"{settings.journal} is a volume that others read", hint="its syncer is who cleans it up")
-    folder = Folder(settings.journal_root, settings.lock_root)
-    acks = FileAcks(acks_path(settings.dir, settings.remote))
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
+    acks = AckLog(acks_path(settings.dir, settings.remote))
     with closing(HttpTransport(settings.remote, token=settings.key(settings.remote))) as transport:
         old = forgettable(folder, transport, acks, timedelta(days=settings.retention_days))
     rows: list[list[Any]] = [[one.project, one.run, len(one.journals), one.size_bytes] for one in old]
@@ -78,12 +78,12 @@ def purge(
     They are gone from its answers, and what is sent of them again is discarded. Journals elsewhere stay. It takes a token to write.
     """
     from tasuki.client.http_query import HttpQuery
-    from tasuki.remotes import Remotes
+    from tasuki.remotes import RemotesFile
 
     settings = settings_for(dir, remote)
     if settings.remote is None:
         raise ConfigError("no server is named", hint="tasuki purge RUN --remote team; here it is: tasuki run delete, tasuki gc")
-    url = Remotes(settings.dir).url(settings.remote)
+    url = RemotesFile(settings.dir).url(settings.remote)
     with asking(dir, project, url) as asked, HttpQuery(url, settings.key(url)) as server:
         ids = list(dict.fromkeys(id_of(asked, run) for run in runs))
         if not yes:
@@ -93,7 +93,7 @@ def purge(
     write("purge/1", data, Table(["id", "streams"], rows), as_json=as_json)
 
 
-def id_of(asked: Asked, ref: str) -> str:
+def id_of(asked: QueryTarget, ref: str) -> str:
     """A run's id; of one that is deleted, it is what was given."""
     try:
         return asked.query.run(asked.project, ref).id

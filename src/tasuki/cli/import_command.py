@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, Examples, settings_for
-from tasuki.errors import IntegrityGap
+from tasuki.cli.shared.options import Dir, ExamplesCommand, settings_for
+from tasuki.errors import MissingRecords
 
 if TYPE_CHECKING:
     pass
@@ -20,7 +20,7 @@ tasuki import trackio ~/.cache/huggingface/trackio --watch"""
 imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
 
 
-@imports.command("trackio", cls=Examples, epilog=EXAMPLES)
+@imports.command("trackio", cls=ExamplesCommand, epilog=EXAMPLES)
 def bring(
     folder: Annotated[
         str | None,
@@ -46,4 +46,4 @@ def bring(
             importer.rest(interval)
             failed = importer.round(say)
     if failed:
-        raise IntegrityGap(f"{failed} projects could not be read", hint="what it was is said above")
+        raise MissingRecords(f"{failed} projects could not be read", hint="what it was is said above")

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.shared.options import AsJson, Dir, Examples, Project, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.cli.shared.options import Asked
+    from tasuki.cli.shared.options import QueryTarget
     from tasuki.records import NoteRow
 
 __all__ = ["app", "list_notes"]
@@ -20,7 +20,7 @@ Kind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only c
 COLUMNS = ["time", "kind", "run", "session", "category", "note", "conflict"]
 
 
-@app.command("list", cls=Examples, epilog="tasuki note list\ntasuki note list --kind lesson --json")
+@app.command("list", cls=ExamplesCommand, epilog="tasuki note list\ntasuki note list --kind lesson --json")
 def list_command(
     project: Project = None, kind: Kind = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
 ) -> None:
@@ -32,7 +32,7 @@ def list_command(
         list_notes(asked, kind=kind, search=None, as_json=as_json)
 
 
-@app.command("search", cls=Examples, epilog="tasuki note search 'learning rate'\ntasuki note search tone --kind correction")
+@app.command("search", cls=ExamplesCommand, epilog="tasuki note search 'learning rate'\ntasuki note search tone --kind correction")
 def search_command(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What any text in the note must hold, whatever its case.")],
     project: Project = None,
@@ -46,7 +46,7 @@ def search_command(
         list_notes(asked, kind=kind, search=text, as_json=as_json)
 
 
-def list_notes(asked: "Asked", *, kind: str | None, search: str | None, as_json: bool) -> None:
+def list_notes(asked: "QueryTarget", *, kind: str | None, search: str | None, as_json: bool) -> None:
     """Print the notes that are meant."""
     from tasuki.records import NoteKind
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError, RemoteUnavailable
 
@@ -18,7 +18,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Deliver alerts to webhooks and chat services.")
 
 
-@app.command("test", cls=Examples, epilog="tasuki notify test")
+@app.command("test", cls=ExamplesCommand, epilog="tasuki notify test")
 def send_a_test(as_json: AsJson = False, dir: Dir = None) -> None:
     """Send a test message to every address of `notify` in the settings, now.
 
@@ -37,16 +37,16 @@ def send_a_test(as_json: AsJson = False, dir: Dir = None) -> None:
         raise RemoteUnavailable(f"{len(failed)} of {len(found)} did not take it: {failed[0].said}", hint="docs/alerts.md")
 
 
-@app.command("watch", cls=Examples, epilog="tasuki notify watch")
+@app.command("watch", cls=ExamplesCommand, epilog="tasuki notify watch")
 def watch(dir: Dir = None) -> None:
     """Deliver a data folder's alerts as they are made, until Ctrl-C.
 
     For a folder without a server: `tasuki serve` delivers by itself. What could not be delivered is delivered after the next start.
     """
-    from tasuki.notify import Deliveries
+    from tasuki.notify import DeliveryService
 
     settings = settings_with_targets(dir)
-    deliveries = Deliveries(settings, projects=True)
+    deliveries = DeliveryService(settings, projects=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: deliveries.stopping.set())
     say(f"delivering the alerts of {settings.dir} to {', '.join(target.name for target in settings.notify)} (Ctrl-C stops it)")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
 
 if TYPE_CHECKING:
-    from tasuki.remotes import Remotes
+    from tasuki.remotes import RemotesFile
 from tasuki.cli.shared.options import chosen_remote
 
 __all__ = ["app"]
@@ -19,7 +19,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Servers that records are sent to.")
 
 
-@app.command(cls=Examples, epilog="tasuki remote add team https://tasuki.example --token -")
+@app.command(cls=ExamplesCommand, epilog="tasuki remote add team https://tasuki.example --token -")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     url: Annotated[str, typer.Argument(metavar="URL", help="Its address.")],
@@ -54,7 +54,7 @@ def read_token() -> str:
     return text
 
 
-@app.command("list", cls=Examples, epilog="tasuki remote list")
+@app.command("list", cls=ExamplesCommand, epilog="tasuki remote list")
 def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
     """List the servers that have a name, and whether there is a token for each."""
     found = [[remote.name, remote.url, bool(remote.token)] for remote in remotes_of(dir).all()]
@@ -63,21 +63,21 @@ def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
     write("remote-list/1", data, Table(columns, found, ["url"]), as_json=as_json)
 
 
-@app.command(cls=Examples, epilog="tasuki remote remove team")
+@app.command(cls=ExamplesCommand, epilog="tasuki remote remove team")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")], dir: Dir = None) -> None:
     """Forget a server's name and token. What was recorded for it stays, and can still be sent there."""
     remotes_of(dir).remove(name)
     say(f"removed: {name}")
 
 
-def remotes_of(dir: str | None) -> "Remotes":
+def remotes_of(dir: str | None) -> "RemotesFile":
     """The data folder's."""
-    from tasuki.remotes import Remotes
+    from tasuki.remotes import RemotesFile
 
-    return Remotes(settings_for(dir).dir)
+    return RemotesFile(settings_for(dir).dir)
 
 
-@app.command("test", cls=Examples, epilog="tasuki remote test http://127.0.0.1:7700\ntasuki remote test team")
+@app.command("test", cls=ExamplesCommand, epilog="tasuki remote test http://127.0.0.1:7700\ntasuki remote test team")
 def probe(
     named: Annotated[str, typer.Argument(metavar="NAME|URL", help="The server.")], as_json: AsJson = False, dir: Dir = None
 ) -> None:
@@ -85,7 +85,7 @@ def probe(
 
     Exits with 5 if records could not be sent to it.
     """
-    from tasuki.client.probe import Verdict, remote_test
+    from tasuki.client.probe import ProbeVerdict, remote_test
 
     settings = settings_for(dir, named)
     url = chosen_remote(settings)
@@ -93,5 +93,5 @@ def probe(
     data = found._asdict() | {"url": url}
     row = [url, found.verdict, found.said, found.version, found.seconds]
     write("remote-test/1", data, Table(["url", "verdict", "found", "version", "seconds"], [row], ["found"]), as_json=as_json)
-    if found.verdict is not Verdict.OK:
+    if found.verdict is not ProbeVerdict.OK:
         raise RemoteUnavailable(f"records can't be sent to {url}: {found.said}", hint=found.hint)

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, asking
 from tasuki.cli.shared.output import Table, draw, on_terminal, write_json, write_tsv
 from tasuki.clock import datetime_from_us
 
 if TYPE_CHECKING:
-    from tasuki.records import Overview
+    from tasuki.records import ProjectOverview
 
 __all__ = ["EXAMPLES", "show_summary", "summary"]
 
@@ -22,7 +22,7 @@ def summary(project: Project = None, as_json: AsJson = False, dir: Dir = None, r
         show_summary(asked, as_json=as_json)
 
 
-def show_summary(asked: Asked, *, as_json: bool) -> None:
+def show_summary(asked: QueryTarget, *, as_json: bool) -> None:
     """Print a project at a glance."""
     found = asked.query.overview(asked.project)
     facts = project_facts(found)
@@ -44,7 +44,7 @@ def show_summary(asked: Asked, *, as_json: bool) -> None:
         write_tsv(Table(["field", "value"], rows))
 
 
-def project_facts(found: "Overview") -> dict[str, Any]:
+def project_facts(found: "ProjectOverview") -> dict[str, Any]:
     """All that is known of a project but its metrics."""
     return {
         "runs": found.runs,

@@ -36,13 +36,13 @@ def sync(
     """
     if (action is None) == set_aside or action not in (None, "retry"):
         raise ConfigError(f"tasuki sync {action or ''} is not clear", hint="tasuki sync, or tasuki sync retry --set-aside")
-    from tasuki.journal import Folder, FolderSource
+    from tasuki.journal import JournalFolder, JournalSource
     from tasuki.relay import HttpTransport, open_kept
     from tasuki.relay import sync as send_all
 
     settings = settings_for(dir, to)
     remote = chosen_remote(settings)
-    source = FolderSource(Folder(settings.journal_root, settings.lock_root))
+    source = JournalSource(JournalFolder(settings.journal_root, settings.lock_root))
     transport, kept = HttpTransport(remote, token=settings.key(remote)), open_kept(settings.dir, remote)
     with progress_bar("sending") as progress:
         done = send_all(source, transport, kept, project=project, retry_aside=set_aside, progress=progress)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
 from tasuki.cli.shared.output import Table, write
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import ConfigError
@@ -22,7 +22,7 @@ US_A_DAY = 86_400_000_000
 
 
 @app.command(
-    cls=Examples,
+    cls=ExamplesCommand,
     epilog="tasuki token create --log vision --name cluster\ntasuki token create --read\ntasuki token create --write vision",
 )
 def create(  # noqa: PLR0913 - one option per scope
@@ -65,7 +65,7 @@ def one_scope(chosen: "list[Scope]", project: str | None) -> "Scope":
     return chosen[0]
 
 
-@app.command("list", cls=Examples, epilog="tasuki token list")
+@app.command("list", cls=ExamplesCommand, epilog="tasuki token list")
 def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
     """List all tokens, those that are no good any more too; never their secrets."""
     with open_tokens(dir) as tokens:
@@ -75,7 +75,7 @@ def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
     write("token-list/1", {"tokens": [row._asdict() for row in found]}, table, as_json=as_json)
 
 
-@app.command(cls=Examples, epilog="tasuki token revoke 3f2a9c0d1e4b")
+@app.command(cls=ExamplesCommand, epilog="tasuki token revoke 3f2a9c0d1e4b")
 def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki token list` shows it.")], dir: Dir = None) -> None:
     """Make a token useless, within a second. The server stays closed, even without any good token."""
     with open_tokens(dir) as tokens:

@@ -7,12 +7,12 @@ import typer
 from tasuki.cli.shared.messages import say
 from tasuki.cli.shared.options import AsJson, Dir, Remote, settings_for
 from tasuki.cli.shared.output import Table, progress_bar, write
-from tasuki.errors import ConfigError, IntegrityGap
+from tasuki.errors import ConfigError, MissingRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasuki.client.verify_remote import Proven
+    from tasuki.client.verify_remote import VerifiedStream
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,9 @@ def verify(
 
 
 def verify_remote(named: str, project: str | None, dir: str | None, receipt: str | None, *, as_json: bool) -> None:
-    """Compare a folder with a server, stream by stream. IntegrityGap if they differ."""
-    from tasuki.client.verify_remote import Peer, compare
-    from tasuki.journal import Folder
+    """Compare a folder with a server, stream by stream. MissingRecords if they differ."""
+    from tasuki.client.verify_remote import ServerStreams, compare
+    from tasuki.journal import JournalFolder
     from tasuki.relay import open_kept
 
     settings = settings_for(dir, named)
@@ -61,8 +61,8 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
     key = settings.key(remote)
     if receipt is not None and not key():
         raise ConfigError("a receipt is signed with the key for the server, and there is none", hint="export TASUKI_TOKEN")
-    folder = Folder(settings.journal_root, settings.lock_root)
-    with Peer(remote, key) as peer:
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
+    with ServerStreams(remote, key) as peer:
         found = compare(folder, peer, open_kept(settings.dir, remote), project=project)
     columns = ["project", "run", "writer", "difference", "missing records"]
     data = {
@@ -75,7 +75,7 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
         write("verify-remote/1", data, Table(columns, found.differences, ["writer", "difference"]), as_json=as_json)
     if found.differences:
         missing = sum(difference.records for difference in found.differences)
-        raise IntegrityGap(
+        raise MissingRecords(
             f"{len(found.differences)} of {found.streams} streams differ from {remote}; "
             + (f"{missing:,} records are missing there" if missing else "nothing is missing there"),
             hint=f"tasuki sync --to {remote}" if missing else None,
@@ -88,7 +88,7 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
     say(f"verified: {found.records:,} records of {found.streams} streams, all of them on {remote}")
 
 
-def write_receipt(path: str, remote: str, proven: "Sequence[Proven]", key: str) -> None:
+def write_receipt(path: str, remote: str, proven: "Sequence[VerifiedStream]", key: str) -> None:
     """Write the proof. ConfigError where no file can be."""
     import json
 
@@ -101,7 +101,7 @@ def write_receipt(path: str, remote: str, proven: "Sequence[Proven]", key: str) 
 
 
 def verify_store(dir: str | None, *, as_json: bool) -> None:
-    """Check every journal, and the store against all of them. IntegrityGap if anything is wrong."""
+    """Check every journal, and the store against all of them. MissingRecords if anything is wrong."""
     with local_store(dir) as store, progress_bar("verifying") as progress:
         report = store.verify(progress)
     rows: list[list[Any]] = [
@@ -116,7 +116,7 @@ def verify_store(dir: str | None, *, as_json: bool) -> None:
     if rows or as_json:
         write("verify/1", data, Table(columns, rows, ["writer", "problem"]), as_json=as_json)
     if rows:
-        raise IntegrityGap(
+        raise MissingRecords(
             f"{len(rows)} problems in {report.records:,} records of {report.writers:,} writers",
             hint="what can be read is in the store; tasuki doctor says where the holes are",
         )

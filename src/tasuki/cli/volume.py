@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Examples
+from tasuki.cli.shared.options import ExamplesCommand
 
 if TYPE_CHECKING:
     pass
@@ -16,7 +16,7 @@ volume = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared v
 
 
 @volume.command(
-    cls=Examples,
+    cls=ExamplesCommand,
     epilog="tasuki volume init /mnt/shared --remote https://tasuki.example\ntasuki volume init /mnt/shared --space USER/SPACE",
 )
 def init(

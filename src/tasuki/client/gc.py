@@ -11,22 +11,22 @@ from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.failpoints import reach
-from tasuki.journal import Folder, Journal, sync_folder
+from tasuki.journal import JournalFileInfo, JournalFolder, sync_folder
 from tasuki.records import Item, ReplyStatus
-from tasuki.relay.sender import Transport
-from tasuki.relay.state.acks import FileAcks
+from tasuki.relay.sender import ReceiverTransport
+from tasuki.relay.state.acks import AckLog
 
-__all__ = ["Old", "forgettable", "remove"]
+__all__ = ["RemovableRun", "forgettable", "remove"]
 
 ASK_AT_ONCE = 1000
 
 
-class Old(NamedTuple):
+class RemovableRun(NamedTuple):
     """A run whose journals may go."""
 
     project: str
     run: str
-    journals: list[Journal]
+    journals: list[JournalFileInfo]
 
     @property
     def size_bytes(self) -> int:
@@ -34,14 +34,16 @@ class Old(NamedTuple):
         return sum(journal.path.stat().st_size for journal in self.journals)
 
 
-def forgettable(folder: Folder, transport: Transport, acks: FileAcks, retention: timedelta, *, clock: Clock = SYSTEM) -> list[Old]:
+def forgettable(
+    folder: JournalFolder, transport: ReceiverTransport, acks: AckLog, retention: timedelta, *, clock: Clock = SYSTEM
+) -> list[RemovableRun]:
     """The runs that a server has had for longer than the retention. RemoteError while it can't be asked."""
     until = clock.now_us() - retention // timedelta(microseconds=1)
-    runs: dict[tuple[str, str], list[Journal]] = defaultdict(list)
+    runs: dict[tuple[str, str], list[JournalFileInfo]] = defaultdict(list)
     for journal in folder.journals():
         runs[journal.header.project, journal.header.run].append(journal)
     old = [
-        Old(project, run, journals)
+        RemovableRun(project, run, journals)
         for (project, run), journals in runs.items()
         if run and all(journal.sealed and stored_at(journal, acks) <= until for journal in journals)
     ]
@@ -49,13 +51,13 @@ def forgettable(folder: Folder, transport: Transport, acks: FileAcks, retention:
     return [one for one in old if all(journal.header.writer in there for journal in one.journals)]
 
 
-def stored_at(journal: Journal, acks: FileAcks) -> int:
+def stored_at(journal: JournalFileInfo, acks: AckLog) -> int:
     """When the server first had all of a sealed journal, as far as is known: never before it was sealed."""
     sealed_us = journal.path.stat().st_mtime_ns // 1000
     return max(sealed_us, acks.stored.get(journal.header.writer, sealed_us))
 
 
-def confirmed(transport: Transport, journals: Sequence[Journal]) -> set[str]:
+def confirmed(transport: ReceiverTransport, journals: Sequence[JournalFileInfo]) -> set[str]:
     """The writers of which the server says, now, that it has them up to their end, and that this is their end."""
     there = set()
     for first in range(0, len(journals), ASK_AT_ONCE):
@@ -68,13 +70,13 @@ def confirmed(transport: Transport, journals: Sequence[Journal]) -> set[str]:
     return there
 
 
-def question(journal: Journal) -> Item:
+def question(journal: JournalFileInfo) -> Item:
     """Asks whether the other side is where a sealed journal ends."""
     header = journal.header
     return Item(project=header.project, run=header.run, writer=header.writer, offset=header.end or 0, crc=header.end_crc or 0)
 
 
-def remove(runs: Iterable[Old], progress: Callable[[int], None] = lambda _: None) -> None:
+def remove(runs: Iterable[RemovableRun], progress: Callable[[int], None] = lambda _: None) -> None:
     """Remove the journals of runs. Killed in the middle, the rest is still there for the next time."""
     for count, old in enumerate(runs, 1):
         for journal in old.journals:

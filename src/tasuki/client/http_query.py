@@ -15,20 +15,20 @@ from tasuki.errors import Conflict, NotFound, RemoteRejected, RemoteUnavailable
 from tasuki.records import (
     AlertLevel,
     AlertRow,
-    Change,
     FileRow,
     HistoryRow,
+    MetricSummary,
     NoteKind,
     NoteRow,
-    Overview,
+    ProjectOverview,
     ProjectRow,
+    RunEdit,
     RunRow,
-    Summary,
     TextRow,
 )
-from tasuki.relay.http_responses import WAIT, Problem
+from tasuki.relay.http_responses import WAIT, ProblemDocument
 from tasuki.relay.http_transport import PROTOCOL, Token, authorization, remote_url
-from tasuki.store import Series, Top, best_of, changed
+from tasuki.store import BestRuns, Series, best_of, changed
 
 __all__ = ["HttpQuery"]
 
@@ -67,9 +67,9 @@ class HttpQuery:
         """All projects, by name."""
         return list(self.rows("projects", "projects", ProjectRow, {}))
 
-    def overview(self, project: str) -> Overview:
+    def overview(self, project: str) -> ProjectOverview:
         """A project at a glance."""
-        found: Overview = self.converted(self.ask("overview", {"project": project}), Overview)
+        found: ProjectOverview = self.converted(self.ask("overview", {"project": project}), ProjectOverview)
         return found
 
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
@@ -94,8 +94,8 @@ class HttpQuery:
         runs: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
         *,
-        top: Top | None = None,
-    ) -> list[Summary]:
+        top: BestRuns | None = None,
+    ) -> list[MetricSummary]:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE}
         if (runs is not None and not runs) or (metrics is not None and not metrics):
@@ -104,7 +104,7 @@ class HttpQuery:
         asked |= {"metric": list(metrics)} if metrics is not None and len(metrics) <= NAMED_RUNS else {}
         if top is not None and all(names is None or len(names) <= NAMED_RUNS for names in (runs, metrics)):
             asked |= {"top": top.n, "mode": top.mode, "by": top.by}
-        found = self.rows("summaries", "summaries", Summary, asked)
+        found = self.rows("summaries", "summaries", MetricSummary, asked)
         chosen = [row for row in found if (runs is None or row.run in runs) and (metrics is None or row.metric in metrics)]
         return chosen if top is None else best_of(chosen, top)
 
@@ -158,7 +158,7 @@ class HttpQuery:
 
     # -- changes
 
-    def edit(self, project: str, run: str, change: Change) -> RunRow:
+    def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
         """Change fields and tags of a run; returns it as it is then."""
         changed(change)
         found: RunRow = self.converted(self.tell("PATCH", project, run, msgspec.json.encode(change)), RunRow)
@@ -250,7 +250,7 @@ class HttpQuery:
         if answer.headers.get("Tasuki-Protocol") is None:
             return self.not_tasuki(answer)
         try:
-            said = msgspec.json.decode(answer.content, type=Problem)
+            said = msgspec.json.decode(answer.content, type=ProblemDocument)
         except msgspec.DecodeError:
             return self.not_tasuki(answer)
         if status == httpx.codes.NOT_FOUND:

@@ -2,18 +2,18 @@
 
 from importlib import import_module
 
-from tasuki.remotes import Remotes
+from tasuki.remotes import RemotesFile
 from tasuki.settings import Settings
-from tasuki.store import Ledger, open_local
+from tasuki.store import QueryAndEdit, open_local
 
 __all__ = ["open_query"]
 
 
-def open_query(target: str | None, settings: Settings) -> Ledger:
+def open_query(target: str | None, settings: Settings) -> QueryAndEdit:
     """Whatever answers questions: the folder of the settings, or the server of a name or an address."""
     if target is None:
         return open_local(settings)
     remote = import_module("tasuki.client.http_query")  # with httpx, a sixth of the time of a command that asks a folder
-    url = Remotes(settings.dir).url(target)
-    found: Ledger = remote.HttpQuery(url, settings.key(url))
+    url = RemotesFile(settings.dir).url(target)
+    found: QueryAndEdit = remote.HttpQuery(url, settings.key(url))
     return found

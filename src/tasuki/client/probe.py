@@ -13,13 +13,13 @@ from tasuki import __version__
 from tasuki.clock import SYSTEM, Clock
 from tasuki.relay.http_transport import PROTOCOL, remote_url
 
-__all__ = ["Probe", "Verdict", "remote_test"]
+__all__ = ["ProbeResult", "ProbeVerdict", "remote_test"]
 
 TIMEOUT_SECONDS = 5.0
 SHOWN_CHARACTERS = 80
 
 
-class Verdict(StrEnum):
+class ProbeVerdict(StrEnum):
     """What was found at a URL."""
 
     OK = "ok"
@@ -36,17 +36,17 @@ class Verdict(StrEnum):
     OTHER_PROTOCOL = "other-protocol"
 
 
-class Probe(NamedTuple):
+class ProbeResult(NamedTuple):
     """What was found, in words; and what to do about it. A server of ours says its version; `seconds` is one request's time."""
 
-    verdict: Verdict
+    verdict: ProbeVerdict
     said: str
     hint: str | None = None
     version: str | None = None
     seconds: float | None = None
 
 
-class Holder(msgspec.Struct, frozen=True):
+class TokenInfo(msgspec.Struct, frozen=True):
     """What a tasuki server says of a token."""
 
     name: str
@@ -54,7 +54,7 @@ class Holder(msgspec.Struct, frozen=True):
     project: str | None
 
 
-class Answered(msgspec.Struct, frozen=True):
+class ServerInfo(msgspec.Struct, frozen=True):
     """What a tasuki server says of itself."""
 
     version: str
@@ -70,7 +70,7 @@ def remote_test(
     timeout_seconds: float = TIMEOUT_SECONDS,
     verify: ssl.SSLContext | bool = True,
     clock: Clock = SYSTEM,
-) -> Probe:
+) -> ProbeResult:
     """Ask the URL who it is, twice, and say what is wrong. ConfigError for what is no URL."""
     base = remote_url(url).geturl().rstrip("/")
     headers = {"User-Agent": f"tasuki/{__version__}"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -80,25 +80,29 @@ def remote_test(
             began = clock.monotonic()
             answer = client.get(f"{base}/api/v1/meta")
             found = judged(base, answer, clock.monotonic() - began, has_token=bool(token))
-            return found if found.verdict is not Verdict.OK else held(found, client.get(f"{base}/api/v1/session"))
+            return found if found.verdict is not ProbeVerdict.OK else held(found, client.get(f"{base}/api/v1/session"))
     except httpx.TransportError as error:
         return unreached(base, error, timeout_seconds)
 
 
-def unreached(url: str, error: httpx.TransportError, timeout_seconds: float) -> Probe:
+def unreached(url: str, error: httpx.TransportError, timeout_seconds: float) -> ProbeResult:
     """No answer came: why."""
     host, port = httpx.URL(url).host, httpx.URL(url).port
     causes = list(chain_of(error))
     if isinstance(error, httpx.TimeoutException):
         what = "let itself be connected to" if isinstance(error, httpx.ConnectTimeout) else "answer"
-        return Probe(Verdict.SLOW, f"{url} did not {what} within {timeout_seconds:g} s", "is a firewall or a VPN in between?")
+        return ProbeResult(
+            ProbeVerdict.SLOW, f"{url} did not {what} within {timeout_seconds:g} s", "is a firewall or a VPN in between?"
+        )
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Probe(Verdict.UNRESOLVED, f"there is no host {host!r}: {error}", "check the spelling, and the network")
+        return ProbeResult(ProbeVerdict.UNRESOLVED, f"there is no host {host!r}: {error}", "check the spelling, and the network")
     if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
-        return Probe(Verdict.TLS, f"{url} does not prove who it is, or speaks no TLS: {tls_reason(tls)}", tls_hint(tls))
+        return ProbeResult(ProbeVerdict.TLS, f"{url} does not prove who it is, or speaks no TLS: {tls_reason(tls)}", tls_hint(tls))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes) or "refused" in str(error):
-        return Probe(Verdict.REFUSED, f"nothing listens at {url}", f"start it: tasuki serve --port {port or 80}")
-    return Probe(Verdict.BROKEN, f"{url} broke off: {str(error) or type(error).__name__}", "is that a web server at all?")
+        return ProbeResult(ProbeVerdict.REFUSED, f"nothing listens at {url}", f"start it: tasuki serve --port {port or 80}")
+    return ProbeResult(
+        ProbeVerdict.BROKEN, f"{url} broke off: {str(error) or type(error).__name__}", "is that a web server at all?"
+    )
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -121,10 +125,10 @@ def tls_hint(error: ssl.SSLError) -> str:
     return "renew or replace its certificate, or use the name that is in it"
 
 
-def held(found: Probe, answer: httpx.Response) -> Probe:
+def held(found: ProbeResult, answer: httpx.Response) -> ProbeResult:
     """A server of ours, and what the token is for there. One before 0.2 knows no tokens."""
     try:
-        holder = msgspec.json.decode(answer.content, type=Holder)
+        holder = msgspec.json.decode(answer.content, type=TokenInfo)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return found
     if not holder.name:
@@ -132,38 +136,40 @@ def held(found: Probe, answer: httpx.Response) -> Probe:
     its = "all projects" if holder.project is None else f"project {holder.project!r}"
     found = found._replace(said=f"{found.said}; the token is for {holder.scope} on {its}")
     if holder.scope == "read":
-        return found._replace(verdict=Verdict.INSUFFICIENT, hint="on the server: tasuki token create --log PROJECT")
+        return found._replace(verdict=ProbeVerdict.INSUFFICIENT, hint="on the server: tasuki token create --log PROJECT")
     return found
 
 
-def judged(url: str, answer: httpx.Response, seconds: float, *, has_token: bool = False) -> Probe:
+def judged(url: str, answer: httpx.Response, seconds: float, *, has_token: bool = False) -> ProbeResult:
     """An answer came: whose it is."""
     status = answer.status_code
     if answer.is_redirect:
-        return Probe(Verdict.REDIRECTED, f"{url} redirects to {answer.headers.get('Location')}", "use that address")
+        return ProbeResult(ProbeVerdict.REDIRECTED, f"{url} redirects to {answer.headers.get('Location')}", "use that address")
     if status in (401, 403):
         what = "the token is mistyped, revoked or has expired" if has_token else "it needs a token, and there is none"
         hint = "on the server: tasuki token create; here: TASUKI_TOKEN, or tasuki remote add NAME URL --token -"
-        return Probe(Verdict.UNAUTHORIZED, f"{url} answered {status}: {what}", hint)
+        return ProbeResult(ProbeVerdict.UNAUTHORIZED, f"{url} answered {status}: {what}", hint)
     if status >= 500 or status == 429:
-        return Probe(
-            Verdict.IN_TROUBLE, f"{url} answered {status} {answer.reason_phrase}", "it, or a proxy before it, is in trouble"
+        return ProbeResult(
+            ProbeVerdict.IN_TROUBLE, f"{url} answered {status} {answer.reason_phrase}", "it, or a proxy before it, is in trouble"
         )
     try:
-        found = msgspec.json.decode(answer.content, type=Answered)
+        found = msgspec.json.decode(answer.content, type=ServerInfo)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Probe(Verdict.NOT_TASUKI, f"{url} is not a tasuki server: {looks_like(answer)}", "is it the right port, and path?")
+        return ProbeResult(
+            ProbeVerdict.NOT_TASUKI, f"{url} is not a tasuki server: {looks_like(answer)}", "is it the right port, and path?"
+        )
     if int(PROTOCOL) not in found.protocols:
         spoken = ", ".join(map(str, found.protocols))
         newer = max(found.protocols, default=0) > int(PROTOCOL)
-        return Probe(
-            Verdict.OTHER_PROTOCOL,
+        return ProbeResult(
+            ProbeVerdict.OTHER_PROTOCOL,
             f"{url} is tasuki {found.version} and speaks protocol {spoken}; this is tasuki {__version__} with protocol {PROTOCOL}",
             "pip install -U tasuki, here" if newer else "pip install -U tasuki, on the server",
             version=found.version,
         )
-    return Probe(
-        Verdict.OK, f"{url} is tasuki {found.version}, {seconds * 1000:.1f} ms away", version=found.version, seconds=seconds
+    return ProbeResult(
+        ProbeVerdict.OK, f"{url} is tasuki {found.version}, {seconds * 1000:.1f} ms away", version=found.version, seconds=seconds
     )
 
 

@@ -10,13 +10,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tasuki.client.verify_remote import Proven
+from tasuki.client.verify_remote import VerifiedStream
 from tasuki.clock import SYSTEM, Clock, datetime_from_us
 
 __all__ = ["is_genuine", "receipt"]
 
 
-def receipt(remote: str, proven: Sequence[Proven], key: str, *, clock: Clock = SYSTEM) -> dict[str, Any]:
+def receipt(remote: str, proven: Sequence[VerifiedStream], key: str, *, clock: Clock = SYSTEM) -> dict[str, Any]:
     """The writers of each run, with length and sha256 of their frames, and the signature."""
     said = {
         "schema": "tasuki/receipt/1",

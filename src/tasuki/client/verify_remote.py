@@ -13,40 +13,40 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.client.http_query import HttpQuery
 from tasuki.clock import SYSTEM, Clock
-from tasuki.journal import Folder, Journal, Verdict, derived_writer, find_hole
-from tasuki.records import Item, Position, Replicated, Reply, ReplyStatus, frames
+from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, derived_writer, find_hole
+from tasuki.records import Item, ItemReply, Position, ReplicateResponse, ReplyStatus, frames
 from tasuki.relay.http_transport import HttpTransport, Token
-from tasuki.relay.state.dead_letters import Aside, lone_writer
-from tasuki.relay.state.remote_state import Kept
+from tasuki.relay.state.dead_letters import DeadLetter, lone_writer
+from tasuki.relay.state.remote_state import RemoteState
 from tasuki.relay.sync_once import is_meant
 
-__all__ = ["Compared", "Difference", "Held", "Peer", "Proven", "Remote", "compare"]
+__all__ = ["ComparableRemote", "RemoteStream", "ServerStreams", "StreamDifference", "VerifiedStream", "VerifyResult", "compare"]
 
 ASK_AT_ONCE = 1000
 ARRIVING_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 
 
-class Held(NamedTuple):
+class RemoteStream(NamedTuple):
     """A stream as the remote holds it: how long it is there, and the sha256 of its frames; what is damaged there has none."""
 
     offset: int
     sha256: str | None
 
 
-class Remote(Protocol):
+class ComparableRemote(Protocol):
     """Whom a folder is compared with."""
 
-    def replicate(self, items: list[Item]) -> Replicated:
+    def replicate(self, items: list[Item]) -> ReplicateResponse:
         """Ask for positions."""
         ...
 
-    def held(self, project: str) -> Mapping[str, Held]:
+    def held(self, project: str) -> Mapping[str, RemoteStream]:
         """What the remote holds of a project, by writer, every frame read for its sha256."""
         ...
 
 
-class Difference(NamedTuple):
+class StreamDifference(NamedTuple):
     """A stream that is not the same on both sides; `records` of ours are missing there."""
 
     project: str
@@ -56,7 +56,7 @@ class Difference(NamedTuple):
     records: int
 
 
-class Proven(NamedTuple):
+class VerifiedStream(NamedTuple):
     """A stream as it is on both sides, but for the differences."""
 
     project: str
@@ -66,19 +66,19 @@ class Proven(NamedTuple):
     sha256: str
 
 
-class Compared(NamedTuple):
+class VerifyResult(NamedTuple):
     """Streams and records compared, where they differ, and what was compared."""
 
     streams: int
     records: int
-    differences: list[Difference]
-    proven: Sequence[Proven] = ()
+    differences: list[StreamDifference]
+    proven: Sequence[VerifiedStream] = ()
 
 
-class Ours(NamedTuple):
+class LocalStream(NamedTuple):
     """A stream of ours, or the part of it that goes under another name: where it ends, and all crcs on the way."""
 
-    journal: Journal
+    journal: JournalFileInfo
     remote_writer: str
     end: Position
     sha256: str
@@ -93,14 +93,14 @@ class Ours(NamedTuple):
 
 
 def compare(
-    folder: Folder,
-    remote: Remote,
-    kept: Kept,
+    folder: JournalFolder,
+    remote: ComparableRemote,
+    kept: RemoteState,
     *,
     project: str | None = None,
     runs: Collection[str] | None = None,
     clock: Clock = SYSTEM,
-) -> Compared:
+) -> VerifyResult:
     """Compare every stream of a folder that is synced, of one project, or of some runs."""
     chosen = (
         journal
@@ -121,20 +121,20 @@ def compare(
             what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
         if what:
             header = part.journal.header
-            differences.append(Difference(header.project, header.run, header.writer, what, records))
+            differences.append(StreamDifference(header.project, header.run, header.writer, what, records))
     proven = [
-        Proven(part.journal.header.project, part.journal.header.run, part.remote_writer, part.end.offset, part.sha256)
+        VerifiedStream(part.journal.header.project, part.journal.header.run, part.remote_writer, part.end.offset, part.sha256)
         for part in ours
     ]
-    return Compared(len(ours), sum(part.records for part in ours), differences, proven)
+    return VerifyResult(len(ours), sum(part.records for part in ours), differences, proven)
 
 
-def missing(frame: Aside) -> Difference:
+def missing(frame: DeadLetter) -> StreamDifference:
     """A record that the remote does not take."""
-    return Difference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
+    return StreamDifference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
 
 
-def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
+def parts(folder: JournalFolder, journal: JournalFileInfo, kept: RemoteState) -> list[LocalStream]:
     """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
     ack = kept.acks.acks.get(journal.header.writer)
     with folder.view(journal) as view:
@@ -145,7 +145,7 @@ def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
     if cuts := list(kept.aside.frames_of(writer)):
         return around(journal, data, cuts, place)
     if ack is None or ack.start == 0:
-        alive = bool(journal.header.remote) and folder.judge(journal) is Verdict.ALIVE
+        alive = bool(journal.header.remote) and folder.judge(journal) is Liveness.ALIVE
         return [measured(journal, writer, data, place)._replace(alive=alive)]
     rest = measured(journal, ack.remote_writer, data[ack.start :], place)
     if ack.remote_writer != derived_writer(writer, ack.start):
@@ -153,7 +153,7 @@ def parts(folder: Folder, journal: Journal, kept: Kept) -> list[Ours]:
     return [measured(journal, writer, data[: ack.start], None, goes_on=True), rest]
 
 
-def around(journal: Journal, data: bytes, cuts: list[Aside], hole: int | None) -> list[Ours]:
+def around(journal: JournalFileInfo, data: bytes, cuts: list[DeadLetter], hole: int | None) -> list[LocalStream]:
     """A journal of which some frames are set aside: what lies between goes on under other names, frames delivered since alone."""
     found, name, start = [], journal.header.writer, 0
     for cut in cuts:
@@ -165,7 +165,7 @@ def around(journal: Journal, data: bytes, cuts: list[Aside], hole: int | None) -
     return [*found, measured(journal, name, data[start:], hole)]
 
 
-def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> Ours:
+def measured(journal: JournalFileInfo, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> LocalStream:
     """Lengths and sums of one stream."""
     places, crc, end, records = {0: (0, 0)}, 0, 0, 0
     for offset, payload in frames(data):
@@ -173,10 +173,10 @@ def measured(journal: Journal, remote_writer: str, data: bytes, hole: int | None
         crc = crc32(data[offset:end], crc)
         places[end] = (crc, records)
     sha256 = hashlib.sha256(data[:end]).hexdigest()
-    return Ours(journal, remote_writer, Position(end, crc), sha256, records, hole, places, goes_on)
+    return LocalStream(journal, remote_writer, Position(end, crc), sha256, records, hole, places, goes_on)
 
 
-def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
+def positions(remote: ComparableRemote, ours: list[LocalStream]) -> Iterable[tuple[str, ItemReply]]:
     """What the remote answers when it is asked for each stream at its end."""
     for first in range(0, len(ours), ASK_AT_ONCE):
         asked = [
@@ -192,7 +192,7 @@ def positions(remote: Remote, ours: list[Ours]) -> Iterable[tuple[str, Reply]]:
         yield from ((reply.writer, reply) for reply in remote.replicate(asked).items)
 
 
-def arrived(remote: Remote, ours: list[Ours], clock: Clock) -> dict[str, Reply]:
+def arrived(remote: ComparableRemote, ours: list[LocalStream], clock: Clock) -> dict[str, ItemReply]:
     """What the remote answers once everything has arrived that is on its way, or has had the time to."""
     replies = dict(positions(remote, ours))
     deadline = clock.monotonic() + ARRIVING_SECONDS
@@ -204,13 +204,13 @@ def arrived(remote: Remote, ours: list[Ours], clock: Clock) -> dict[str, Reply]:
     return replies
 
 
-def length_now(folder: Folder, journal: Journal) -> int:
+def length_now(folder: JournalFolder, journal: JournalFileInfo) -> int:
     """How many bytes of frames a journal has by now."""
     found = folder.look(journal.path)
-    return found.size if isinstance(found, Journal) else 0
+    return found.size if isinstance(found, JournalFileInfo) else 0
 
 
-def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int]:
+def judged(part: LocalStream, reply: ItemReply, held: RemoteStream | None) -> tuple[str | None, int]:
     """What is wrong with a stream, and how many of its records are missing there."""
     if reply.status is ReplyStatus.DUPLICATE:
         if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
@@ -233,7 +233,7 @@ def judged(part: Ours, reply: Reply, held: Held | None) -> tuple[str | None, int
 PAGE = 1000
 
 
-class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
+class StreamListRow(msgspec.Struct, frozen=True, kw_only=True):
     """A stream as a server lists it."""
 
     writer: str
@@ -242,7 +242,7 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
     damaged: bool = False
 
 
-class Peer:
+class ServerStreams:
     """One server."""
 
     def __init__(self, remote: str, token: Token = None) -> None:
@@ -256,11 +256,11 @@ class Peer:
         self.transport.close()
         self.query.close()
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         """Ask for positions, or send."""
         return self.transport.replicate(items)
 
-    def held(self, project: str) -> Mapping[str, Held]:
+    def held(self, project: str) -> Mapping[str, RemoteStream]:
         """What the server holds of a project, by writer, every frame read for its sha256."""
-        rows = self.query.rows("streams", "streams", HeldRow, {"project": project, "digest": 1, "limit": PAGE})
-        return {row.writer: Held(row.offset, None if row.damaged else row.sha256) for row in rows}
+        rows = self.query.rows("streams", "streams", StreamListRow, {"project": project, "digest": 1, "limit": PAGE})
+        return {row.writer: RemoteStream(row.offset, None if row.damaged else row.sha256) for row in rows}

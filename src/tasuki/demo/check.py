@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.client.verify_remote import Compared, Peer, compare
+from tasuki.client.verify_remote import ServerStreams, VerifyResult, compare
 from tasuki.clock import SYSTEM, Clock
 from tasuki.demo.run import ACCURACY, LOSS
-from tasuki.errors import IntegrityGap, NotFound
-from tasuki.journal import Folder
-from tasuki.records import HistoryRow, RunRow, Status, Summary
+from tasuki.errors import MissingRecords, NotFound
+from tasuki.journal import JournalFolder
+from tasuki.records import HistoryRow, MetricSummary, RunRow, Status
 from tasuki.relay import open_kept
 from tasuki.settings import Settings
 from tasuki.store import Query
 
-__all__ = ["PROJECT", "Checked", "Standing", "check_ledger", "compared", "last", "settle", "standings"]
+__all__ = ["PROJECT", "CheckResult", "DemoRunStatus", "check_ledger", "compared", "last", "settle", "standings"]
 
 PROJECT = "digits"
 SETTLING_SECONDS = 30.0
@@ -25,7 +25,7 @@ NAMED = 3
 """How many missing calls of a run a problem names."""
 
 
-class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
     """One record that the training process made: its start, a `log()` call, an alert or its end. Floats are in hex."""
 
     run: str
@@ -36,7 +36,7 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     status: Status | None = None
 
 
-class Standing(NamedTuple):
+class DemoRunStatus(NamedTuple):
     """How one run of the demo stands."""
 
     name: str
@@ -49,7 +49,7 @@ class Standing(NamedTuple):
     id: str
 
 
-class Checked(NamedTuple):
+class CheckResult(NamedTuple):
     """What the comparison of ledger and store gave."""
 
     records: int
@@ -57,14 +57,14 @@ class Checked(NamedTuple):
     problems: list[str]
 
 
-def compared(settings: Settings, remote: str, runs: Collection[str]) -> Compared:
+def compared(settings: Settings, remote: str, runs: Collection[str]) -> VerifyResult:
     """The streams of some runs, here and on the server."""
-    folder = Folder(settings.journal_root, settings.lock_root)
-    with Peer(remote, settings.key(remote)) as peer:
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
+    with ServerStreams(remote, settings.key(remote)) as peer:
         return compare(folder, peer, open_kept(settings.dir, remote), project=PROJECT, runs=runs)
 
 
-def standings(query: Query, group: str) -> list[Standing]:
+def standings(query: Query, group: str) -> list[DemoRunStatus]:
     """The demo's runs, the oldest first; none before the first has begun."""
     try:
         runs = [run for run in query.runs(PROJECT) if run.group == group]
@@ -76,9 +76,9 @@ def standings(query: Query, group: str) -> list[Standing]:
     return [standing(run, summaries.get((run.id, LOSS)), summaries.get((run.id, ACCURACY))) for run in runs]
 
 
-def standing(run: RunRow, loss: Summary | None, accuracy: Summary | None) -> Standing:
+def standing(run: RunRow, loss: MetricSummary | None, accuracy: MetricSummary | None) -> DemoRunStatus:
     """How one run stands."""
-    return Standing(
+    return DemoRunStatus(
         name=run.name,
         step=loss.last_step if loss else None,
         loss=last(loss),
@@ -90,7 +90,7 @@ def standing(run: RunRow, loss: Summary | None, accuracy: Summary | None) -> Sta
     )
 
 
-def last(summary: Summary | None) -> float | None:
+def last(summary: MetricSummary | None) -> float | None:
     """A metric's last value; None if there is none yet."""
     if summary is None:
         return None
@@ -98,27 +98,27 @@ def last(summary: Summary | None) -> float | None:
 
 
 def settle(query: Query, clock: Clock = SYSTEM) -> None:
-    """Ask until the answer has everything. IntegrityGap if it never does."""
+    """Ask until the answer has everything. MissingRecords if it never does."""
     deadline = clock.monotonic() + SETTLING_SECONDS
     query.projects()
     while query.missing:
         query.projects()
         if query.missing and clock.monotonic() > deadline:
-            raise IntegrityGap(f"the store is {query.missing:,} records behind its journals", hint="tasuki doctor")
+            raise MissingRecords(f"the store is {query.missing:,} records behind its journals", hint="tasuki doctor")
 
 
-def check_ledger(query: Query, ledger: Path) -> Checked:
+def check_ledger(query: Query, ledger: Path) -> CheckResult:
     """Compare the training's own account with the store: every record there, with exact values and steps, none twice."""
-    decode = msgspec.json.Decoder(LedgerLine).decode
+    decode = msgspec.json.Decoder(LoggedCall).decode
     lines = [decode(line) for line in ledger.read_bytes().splitlines()]
-    runs: dict[str, list[LedgerLine]] = {}
+    runs: dict[str, list[LoggedCall]] = {}
     for line in lines:
         runs.setdefault(line.run, []).append(line)
     problems = [problem for run, its_lines in runs.items() for problem in check_run(query, run, its_lines)]
-    return Checked(len(lines), len(runs), problems)
+    return CheckResult(len(lines), len(runs), problems)
 
 
-def check_run(query: Query, run: str, lines: list[LedgerLine]) -> list[str]:
+def check_run(query: Query, run: str, lines: list[LoggedCall]) -> list[str]:
     """What is there otherwise than in the ledger, for one run."""
     try:
         row = query.run(PROJECT, run)
@@ -138,7 +138,7 @@ def check_run(query: Query, run: str, lines: list[LedgerLine]) -> list[str]:
     return problems + differences(row.name, "calls of log()", made, stored)
 
 
-def call_of_line(line: LedgerLine) -> tuple[int | None, frozenset[tuple[str, str]]]:
+def call_of_line(line: LoggedCall) -> tuple[int | None, frozenset[tuple[str, str]]]:
     """What makes two calls equal: the step and the exact values."""
     return line.step, frozenset((line.values or {}).items())
 

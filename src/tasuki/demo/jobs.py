@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import msgspec
 
 from tasuki.errors import TasukiError
-from tasuki.settings import Polling, Settings
+from tasuki.settings import PollingSettings, Settings
 
 __all__ = ["with_demo_jobs"]
 
@@ -30,7 +30,7 @@ def with_demo_jobs(settings: Settings) -> Iterator[Settings]:
             replicate = msgspec.structs.replace(
                 settings.providers.replicate, token=KEY, base_url=url, version="demo", hardware="gpu-t4", webhook_url=None
             )
-            polling = Polling(enabled=True, interval_seconds=POLL_SECONDS)
+            polling = PollingSettings(enabled=True, interval_seconds=POLL_SECONDS)
             yield msgspec.structs.replace(
                 settings,
                 providers=msgspec.structs.replace(settings.providers, replicate=replicate),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tasuki.errors import TasukiError
 from tasuki.settings import Settings
 
-__all__ = ["Serving", "Training", "serving", "training"]
+__all__ = ["ServerProcess", "TrainingProcess", "serving", "training"]
 
 PORT = 7700
 LOSS, ACCURACY = "train/loss", "val/acc"
@@ -26,7 +26,7 @@ STOPPING_SECONDS = 5.0
 # -- the training process
 
 
-class Training:
+class TrainingProcess:
     """The training process, its ledger, and what it wrote to stderr."""
 
     def __init__(self, settings: Settings, folder: Path, *, remote: str | None = None, steps_per_second: int | None) -> None:
@@ -65,12 +65,12 @@ class Training:
 
 
 @contextmanager
-def training(settings: Settings, *, remote: str, steps_per_second: int | None = None) -> Iterator[Training]:
+def training(settings: Settings, *, remote: str, steps_per_second: int | None = None) -> Iterator[TrainingProcess]:
     """The training process, for the block. TasukiError where scikit-learn is missing."""
     if find_spec("sklearn") is None:
         raise TasukiError("the demo needs scikit-learn", hint="pip install 'tasuki[demo]'")
     with TemporaryDirectory(prefix="tasuki-demo-") as folder:
-        process = Training(settings, Path(folder), remote=remote, steps_per_second=steps_per_second)
+        process = TrainingProcess(settings, Path(folder), remote=remote, steps_per_second=steps_per_second)
         try:
             yield process
         finally:
@@ -80,7 +80,7 @@ def training(settings: Settings, *, remote: str, steps_per_second: int | None = 
 # -- the server
 
 
-class Serving(NamedTuple):
+class ServerProcess(NamedTuple):
     """The server process and its address."""
 
     process: "subprocess.Popen[str]"
@@ -88,7 +88,7 @@ class Serving(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Serving]:
+def serving(folder: Path) -> Iterator[ServerProcess]:
     """A server on loopback with a folder of its own, for the block. TasukiError, with its last words, if it does not come up."""
     port = PORT if is_free(PORT) else 0
     command = [sys.executable, "-m", "tasuki", "serve", f"--dir={folder}", f"--port={port}"]
@@ -98,7 +98,7 @@ def serving(folder: Path) -> Iterator[Serving]:
         found = re.search(r"http://\S+", line)
         if found is None:
             raise TasukiError(f"the server did not come up: {line.strip() or 'no word'}")
-        yield Serving(process, found[0].rstrip("/"))
+        yield ServerProcess(process, found[0].rstrip("/"))
     finally:
         process.terminate()
         try:

@@ -68,7 +68,7 @@ class Network:
         return float(np.mean(self.scores(x)[2].argmax(axis=1) == y))
 
 
-class Ledger:
+class CallLog:
     """One JSON line per record, written when the record is made; floats in hex, which is exact."""
 
     def __init__(self, file: TextIO) -> None:
@@ -83,7 +83,7 @@ class Ledger:
         self.note(run, step=step, values={name: value.hex() for name, value in values.items()})
 
 
-class Pace:
+class StepThrottle:
     """Holds the training back to so many steps a second, so that it can be watched."""
 
     def __init__(self, steps_per_second: float | None) -> None:
@@ -103,7 +103,7 @@ def batches(rows: int, size: int, random: np.random.Generator) -> Iterator[Label
     yield from (order[start : start + size] for start in range(0, rows, size))
 
 
-def train(run: tasuki.Run, ledger: Ledger, pace: Pace) -> bool:
+def train(run: tasuki.Run, ledger: CallLog, pace: StepThrottle) -> bool:
     """Train one network, logging each step's loss and each epoch's accuracy; False if it diverged."""
     random = np.random.default_rng(run.config.seed)
     digits = load_digits()
@@ -128,7 +128,7 @@ def train(run: tasuki.Run, ledger: Ledger, pace: Pace) -> bool:
     return True
 
 
-def record_runs(ledger: Ledger, pace: Pace, **where: Any) -> None:
+def record_runs(ledger: CallLog, pace: StepThrottle, **where: Any) -> None:
     """One run per learning rate."""
     for lr in LEARNING_RATES:
         name = f"lr-{lr:g}"
@@ -153,7 +153,9 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with options.ledger.open("w", buffering=1, encoding="utf-8") as file, np.errstate(all="ignore"):
-            record_runs(Ledger(file), Pace(options.steps_per_second), dir=options.dir, remote=options.remote, group=options.group)
+            record_runs(
+                CallLog(file), StepThrottle(options.steps_per_second), dir=options.dir, remote=options.remote, group=options.group
+            )
     except KeyboardInterrupt:
         return 130
     return 0

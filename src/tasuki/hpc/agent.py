@@ -9,10 +9,10 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from tasuki.errors import ConfigError, RemoteRejected, TasukiError
-from tasuki.hpc.host import Site
-from tasuki.hpc.transports.protocol import Done, in_shell
+from tasuki.hpc.host import Host
+from tasuki.hpc.transports.protocol import CommandResult, in_shell
 
-__all__ = ["VERSION", "Ticket", "agent_source", "hand_over_failure", "hand_over_script"]
+__all__ = ["VERSION", "JobTicket", "agent_source", "hand_over_failure", "hand_over_script"]
 
 VERSION = 1
 """The protocol's."""
@@ -22,7 +22,7 @@ NO_FOLDER, NEWER_AGENT, NO_AGENT = 71, 65, 66
 """Exit codes of the script that hands over."""
 
 
-class Ticket(NamedTuple):
+class JobTicket(NamedTuple):
     """A job that the agent is to submit. Lower priorities go first, then lower numbers. ConfigError for what can't be."""
 
     id: str
@@ -55,7 +55,7 @@ def agent_source() -> str:
     return f"{shebang}\n# {hashlib.sha256(source.encode()).hexdigest()}\n{rest}"
 
 
-def hand_over_script(site: Site, tickets: Iterable[Ticket] = (), cancelled: Iterable[str] = ()) -> str:
+def hand_over_script(site: Host, tickets: Iterable[JobTicket] = (), cancelled: Iterable[str] = ()) -> str:
     """Bring agent and configuration up to date, put tickets and requests in place, trigger. Repeating it changes nothing."""
     return "\n".join(
         [
@@ -71,7 +71,7 @@ def hand_over_script(site: Site, tickets: Iterable[Ticket] = (), cancelled: Iter
     )
 
 
-def deploy_lines(site: Site) -> list[str]:
+def deploy_lines(site: Host) -> list[str]:
     """Replace the agent where it is another one, in one rename; never a newer one."""
     source = agent_source()
     mark = source.split("\n", 2)[1]
@@ -94,7 +94,7 @@ def deploy_lines(site: Site) -> list[str]:
     ]
 
 
-def configuration(site: Site) -> str:
+def configuration(site: Host) -> str:
     """What the agent is told about itself."""
     values = {
         "SCHEDULER": site.scheduler,
@@ -108,7 +108,7 @@ def configuration(site: Site) -> str:
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-def ticket_lines(tickets: Iterable[Ticket]) -> list[str]:
+def ticket_lines(tickets: Iterable[JobTicket]) -> list[str]:
     """Put tickets in place by one rename each, but for those that are there already, in whatever state."""
     given = [f"ticket {ticket.name} {shlex.quote(ticket.text)}" for ticket in tickets]
     if not given:
@@ -130,7 +130,7 @@ def ticket_lines(tickets: Iterable[Ticket]) -> list[str]:
     ]
 
 
-def hand_over_failure(site: Site, done: Done) -> TasukiError | None:
+def hand_over_failure(site: Host, done: CommandResult) -> TasukiError | None:
     """Why nothing could be handed over; None if it was."""
     reason = done.errors.strip().splitlines()[-1:] or ["no reason was given"]
     match done.code:

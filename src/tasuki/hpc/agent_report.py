@@ -8,17 +8,27 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.hpc.host import Site
-from tasuki.hpc.live_outputs import MARK, Piece, Watched, outputs_script, parse_outputs
+from tasuki.hpc.host import Host
+from tasuki.hpc.live_outputs import MARK, OutputPiece, WatchedAttempt, outputs_script, parse_outputs
 from tasuki.hpc.transports.protocol import in_shell
 
-__all__ = ["Cursor", "Event", "Flag", "Place", "Report", "State", "parse_event", "parse_report", "report_script"]
+__all__ = [
+    "AgentEvent",
+    "AgentReport",
+    "ExitFlag",
+    "LogCursor",
+    "TicketLocation",
+    "TicketState",
+    "parse_event",
+    "parse_report",
+    "report_script",
+]
 
 WAIT_TENTHS = 10
 """How long a report waits for the pass that was just triggered."""
 
 
-class State(StrEnum):
+class TicketState(StrEnum):
     """Where a job's ticket lies."""
 
     WAITING = "waiting"
@@ -29,19 +39,19 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-STATES = frozenset(State)
+STATES = frozenset(TicketState)
 OLD = "old "
 """Before lines of the log that was rotated away."""
 
 
-class Cursor(NamedTuple):
+class LogCursor(NamedTuple):
     """How far the log was read: the number of its first line then, and the bytes after that."""
 
     first: int = 0
     offset: int = 0
 
 
-class Event(NamedTuple):
+class AgentEvent(NamedTuple):
     """One line of the log."""
 
     sequence: int
@@ -52,7 +62,7 @@ class Event(NamedTuple):
     fields: Mapping[str, str]
 
 
-class Flag(NamedTuple):
+class ExitFlag(NamedTuple):
     """How an attempt ended, by its own word."""
 
     word: str
@@ -60,42 +70,42 @@ class Flag(NamedTuple):
     fields: Mapping[str, str]
 
 
-class Place(NamedTuple):
+class TicketLocation(NamedTuple):
     """Where a job's newest ticket lies, and what it says."""
 
-    state: State
+    state: TicketState
     attempt: int
     scheduler_id: str
 
 
-class Report(NamedTuple):
+class AgentReport(NamedTuple):
     """All of it. `started`: what has begun and not ended, (job, attempt). `old_flags`: of jobs that an older agent ran.
 
     `outputs`: what is new in those that were asked for.
     """
 
     version: int
-    cursor: Cursor
-    events: list[Event]
-    flags: dict[tuple[str, int], Flag]
-    places: dict[str, Place]
+    cursor: LogCursor
+    events: list[AgentEvent]
+    flags: dict[tuple[str, int], ExitFlag]
+    places: dict[str, TicketLocation]
     started: set[tuple[str, int]]
-    old_flags: dict[str, Flag]
-    outputs: Sequence[Piece] = ()
+    old_flags: dict[str, ExitFlag]
+    outputs: Sequence[OutputPiece] = ()
 
     @property
-    def states(self) -> dict[str, State]:
+    def states(self) -> dict[str, TicketState]:
         """The state of each job."""
         return {job: place.state for job, place in self.places.items()}
 
 
-def report_script(site: Site, cursor: Cursor, watched: Iterable[Watched] = (), *, wait_tenths: int = WAIT_TENTHS) -> str:
+def report_script(site: Host, cursor: LogCursor, watched: Iterable[WatchedAttempt] = (), *, wait_tenths: int = WAIT_TENTHS) -> str:
     """Ask for everything since then, and then for what is new in outputs: of a job that is over by the report, all of it."""
     report = f"cd {in_shell(site.root)} && sh agent.sh report {cursor.offset} {cursor.first} {wait_tenths} || exit"
     return f"{report}\n{outputs_script(watched)}"
 
 
-def parse_event(line: str) -> Event | None:
+def parse_event(line: str) -> AgentEvent | None:
     """A line of the log; None for one that is torn, or not of this version."""
     words = line.split(" ")
     if len(words) < 7 or words[0] != "v1" or words[-1] != ".":
@@ -104,7 +114,7 @@ def parse_event(line: str) -> Event | None:
     if not (sequence.isdecimal() and at.isdecimal() and attempt.isdecimal()):
         return None
     fields = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    return Event(
+    return AgentEvent(
         int(sequence),
         int(at),
         kind,
@@ -114,7 +124,7 @@ def parse_event(line: str) -> Event | None:
     )
 
 
-def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
+def parse_report(output: bytes, site: Host, cursor: LogCursor) -> AgentReport:
     """The answer to `report_script`. RemoteUnavailable for what is none."""
     said, mark, outputs = output.partition(b"\n" + MARK)
     lines = (said + mark[:1]).split(b"\n")
@@ -125,7 +135,7 @@ def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
         raise RemoteUnavailable(
             f"the agent on {site.name} gave no report", hint=f"tasuki hpc doctor {shlex.quote(site.name)}"
         ) from None
-    report = Report(version, cursor, [], {}, {}, set(), {}, parse_outputs(outputs))
+    report = AgentReport(version, cursor, [], {}, {}, set(), {}, parse_outputs(outputs))
     newest: dict[str, str] = {}
     for line, following in pairwise(lines[2:]):
         kind, _, rest = line.partition(b" ")
@@ -140,33 +150,33 @@ def parse_report(output: bytes, site: Site, cursor: Cursor) -> Report:
             read_state(report, text, newest)
         elif kind == b"C":
             job, *words = text.split("\t")
-            report.old_flags[job] = Flag(words[0] if words else "", words[1] if len(words) > 1 else "", {})
+            report.old_flags[job] = ExitFlag(words[0] if words else "", words[1] if len(words) > 1 else "", {})
         elif kind == b"R" and (one := job_and_attempt(text)):
             report.started.add(one)
-    return report._replace(cursor=Cursor(first, offset))
+    return report._replace(cursor=LogCursor(first, offset))
 
 
-def read_line(report: Report, text: str) -> None:
+def read_line(report: AgentReport, text: str) -> None:
     """Take a line of the log, or of the one before it."""
     if event := parse_event(text.removeprefix(OLD)):
         report.events.append(event)
 
 
-def read_flag(report: Report, text: str) -> None:
+def read_flag(report: AgentReport, text: str) -> None:
     """Take a flag: its file's name, then its lines."""
     name, *lines = text.split("\t")
     if (one := job_and_attempt(name)) and lines:
         fields = dict(line.split("=", 1) for line in lines[2:] if "=" in line)
-        report.flags[one] = Flag(lines[0], lines[1] if len(lines) > 1 else "", fields)
+        report.flags[one] = ExitFlag(lines[0], lines[1] if len(lines) > 1 else "", fields)
 
 
-def read_state(report: Report, text: str, newest: dict[str, str]) -> None:
+def read_state(report: AgentReport, text: str, newest: dict[str, str]) -> None:
     """Take a ticket's place. A job that was tried again has several: the newest counts."""
     state, name, attempt, *scheduler_id = [*text.split(" "), "", ""][:4]
     number, _, job = name.partition("-")
     if job and state in STATES and attempt.isdecimal() and number[1:] >= newest.get(job, ""):
         newest[job] = number[1:]
-        report.places[job] = Place(State(state), int(attempt), scheduler_id[0])
+        report.places[job] = TicketLocation(TicketState(state), int(attempt), scheduler_id[0])
 
 
 def job_and_attempt(name: str) -> tuple[str, int] | None:

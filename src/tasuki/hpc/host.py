@@ -8,7 +8,7 @@ import msgspec
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, NotFound
 
-__all__ = ["SITES_FILE", "Site", "Sites"]
+__all__ = ["SITES_FILE", "Host", "HostsFile"]
 
 SITES_FILE = "hpc.yaml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -17,7 +17,7 @@ SCHEDULER_NAMES = ("pbs", "slurm")
 TRANSPORT_NAMES = ("openssh", "asyncssh", "local")
 
 
-class Site(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A host, its scheduler, and how much of it tasuki may use. ConfigError for what can't be."""
 
     name: str
@@ -52,22 +52,22 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             raise ConfigError(f"the limits of {self.name} must be positive numbers")
 
 
-class Sites:
+class HostsFile:
     """One data folder's."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SITES_FILE
 
-    def all(self) -> list[Site]:
+    def all(self) -> list[Host]:
         """Every site, in the file's order. ConfigError for a file that can't be read."""
         try:
-            return msgspec.yaml.decode(self.path.read_bytes(), type=list[Site])
+            return msgspec.yaml.decode(self.path.read_bytes(), type=list[Host])
         except FileNotFoundError:
             return []
         except (OSError, msgspec.ValidationError, msgspec.DecodeError) as error:
             raise ConfigError(f"{self.path} can't be read: {error}") from error
 
-    def get(self, name: str) -> Site:
+    def get(self, name: str) -> Host:
         """One site. NotFound for one that is none."""
         found = self.all()
         for site in found:
@@ -76,7 +76,7 @@ class Sites:
         names = ", ".join(site.name for site in found)
         raise NotFound(f"there is no host {name!r}", hint=f"there are {names}" if names else f"tasuki hpc add {name} --host {name}")
 
-    def add(self, site: Site) -> None:
+    def add(self, site: Host) -> None:
         """Keep a site, in place of one of that name."""
         self.write([*(one for one in self.all() if one.name != site.name), site])
 
@@ -85,6 +85,6 @@ class Sites:
         self.get(name)
         self.write([one for one in self.all() if one.name != name])
 
-    def write(self, sites: list[Site]) -> None:
+    def write(self, sites: list[Host]) -> None:
         """Replace the file."""
         replace_file(self.path, msgspec.yaml.encode(sites), durable=True)

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from tasuki.errors import RemoteError
 from tasuki.hpc.agent import VERSION, agent_source
-from tasuki.hpc.host import Site
-from tasuki.hpc.transports.protocol import Transport, in_shell
+from tasuki.hpc.host import Host
+from tasuki.hpc.transports.protocol import HostTransport, in_shell
 
-__all__ = ["Check", "examine"]
+__all__ = ["HostCheck", "examine"]
 
 COMMANDS = {"pbs": ("qsub", "qstat", "qdel"), "slurm": ("sbatch", "squeue", "scancel")}
 QUEUES = {"pbs": "qstat -Q", "slurm": "squeue --noheader --state=RUNNING"}
@@ -15,7 +15,7 @@ QUEUES = {"pbs": "qstat -Q", "slurm": "squeue --noheader --state=RUNNING"}
 LEAST_KIB = 100 * 1024
 
 
-class Check(NamedTuple):
+class HostCheck(NamedTuple):
     """One thing that was looked at."""
 
     name: str
@@ -24,18 +24,18 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-async def examine(site: Site, transport: Transport) -> list[Check]:
+async def examine(site: Host, transport: HostTransport) -> list[HostCheck]:
     """Every check that can be made; only the first, where nobody is logged in."""
     try:
         await transport.open()
         done = await transport.exec(script(site))
     except RemoteError as error:
-        return [Check("login", False, error.message, error.hint or "")]
+        return [HostCheck("login", False, error.message, error.hint or "")]
     said = dict(line.split("=", 1) for line in done.text.splitlines() if "=" in line)
-    return [Check("login", True, f"at {site.host} as {said.get('user', '?')}"), *checks(site, said)]
+    return [HostCheck("login", True, f"at {site.host} as {said.get('user', '?')}"), *checks(site, said)]
 
 
-def script(site: Site) -> str:
+def script(site: Host) -> str:
     """Ask for all of it; every answer is a line NAME=VALUE."""
     commands = " ".join(COMMANDS[site.scheduler])
     return f"""
@@ -64,11 +64,11 @@ echo "lock=$(cd lock 2>/dev/null && echo *)"
 """
 
 
-def checks(site: Site, said: dict[str, str]) -> list[Check]:
+def checks(site: Host, said: dict[str, str]) -> list[HostCheck]:
     """What the answers mean."""
     missing = [name for name in COMMANDS[site.scheduler] if not said.get(name)]
     found = [
-        Check(
+        HostCheck(
             "scheduler",
             not missing,
             f"no {', '.join(missing)}" if missing else said[COMMANDS[site.scheduler][0]],
@@ -77,20 +77,22 @@ def checks(site: Site, said: dict[str, str]) -> list[Check]:
     ]
     answers = said.get("queue") == "answers"
     silent = f"{QUEUES[site.scheduler]} fails"
-    found.append(Check("queue", answers, "answers" if answers else silent, "" if answers else "try it there"))
+    found.append(HostCheck("queue", answers, "answers" if answers else silent, "" if answers else "try it there"))
     if said.get("root") == "missing":
-        return [*found, Check("folder", True, f"{site.root} is made by the first sync")]
+        return [*found, HostCheck("folder", True, f"{site.root} is made by the first sync")]
     if said.get("root") == "impossible":
-        return [*found, Check("folder", False, f"{site.root} can't be made", "another --root")]
+        return [*found, HostCheck("folder", False, f"{site.root} can't be made", "another --root")]
     room = said.get("room", "")
     enough = not room.isdecimal() or int(room) >= LEAST_KIB
     current = said.get("agent") == agent_source().split("\n", 2)[1]
     newer = said.get("version", "").isdecimal() and int(said["version"]) > VERSION
     return [
         *found,
-        Check("folder", said.get("root") == "writable", f"{site.root} is {said.get('root')}"),
-        Check("room", enough, f"{int(room) // 1024} MiB" if room.isdecimal() else "unknown", "" if enough else "remove old jobs"),
-        Check(
+        HostCheck("folder", said.get("root") == "writable", f"{site.root} is {said.get('root')}"),
+        HostCheck(
+            "room", enough, f"{int(room) // 1024} MiB" if room.isdecimal() else "unknown", "" if enough else "remove old jobs"
+        ),
+        HostCheck(
             "agent",
             not newer,
             f"version {said.get('version') or 'unknown'}, {'this one' if current else 'another one than this tasuki has'}",

@@ -11,14 +11,14 @@ from tasuki.errors import ConfigError
 from tasuki.hpc.job_script import job_files, job_script, payload_script
 from tasuki.hpc.profiles import PROFILES, Profile, inputs_of
 from tasuki.hpc.schedulers.resources import Resources
-from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.hpc.transports.tar_stream import TarFile
 
-__all__ = ["JOB_FILE", "Calculation", "Wanted", "calculation"]
+__all__ = ["JOB_FILE", "JobPackage", "JobSpec", "calculation"]
 
 JOB_FILE = "job.toml"
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user says of a job, as options or in `job.toml` beside the inputs: an option wins."""
 
     profile: str | None = None
@@ -32,7 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     env: dict[str, str] | None = None
 
 
-class Calculation(NamedTuple):
+class JobPackage(NamedTuple):
     """All that is needed to submit a folder. `warnings`: inputs that were skipped."""
 
     folder: Path
@@ -50,9 +50,9 @@ class Calculation(NamedTuple):
         }
         return scripts | ({"check.sh": self.profile.check} if self.profile.check else {})
 
-    def files(self, id: str, scheduler: str) -> list[Outgoing]:
+    def files(self, id: str, scheduler: str) -> list[TarFile]:
         """Everything that is sent for it."""
-        inputs = {name: Outgoing(name, path, mode_of(path)) for name, path in self.inputs.items()}
+        inputs = {name: TarFile(name, path, mode_of(path)) for name, path in self.inputs.items()}
         return job_files(id, self.scripts(id, scheduler), inputs)
 
     def inputs_hash(self) -> str:
@@ -65,7 +65,7 @@ class Calculation(NamedTuple):
         return digest.hexdigest()
 
 
-def calculation(folder: Path, wanted: Wanted, *, strict: bool = False) -> Calculation:
+def calculation(folder: Path, wanted: JobSpec, *, strict: bool = False) -> JobPackage:
     """Make a folder ready. FileNotFoundError for one that is not there; ConfigError for what can't be or, if strict, is missing."""
     path = folder.expanduser()
     said = merged(job_file(path), wanted)
@@ -81,27 +81,27 @@ def calculation(folder: Path, wanted: Wanted, *, strict: bool = False) -> Calcul
     warnings = [f"{folder} has no {name}: it is not sent" for name in inputs.missing]
     if strict and warnings:
         raise ConfigError(warnings[0], hint="without --strict it is skipped")
-    return Calculation(path, profile, resources_of(said), command, inputs.files, warnings)
+    return JobPackage(path, profile, resources_of(said), command, inputs.files, warnings)
 
 
-def job_file(folder: Path) -> Wanted:
+def job_file(folder: Path) -> JobSpec:
     """What lies beside the inputs. ConfigError for what can't be read."""
     path = folder / JOB_FILE
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Wanted)
+        return msgspec.toml.decode(path.read_bytes(), type=JobSpec)
     except (FileNotFoundError, NotADirectoryError):
-        return Wanted()
+        return JobSpec()
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
 
 
-def merged(file: Wanted, options: Wanted) -> Wanted:
+def merged(file: JobSpec, options: JobSpec) -> JobSpec:
     """What is said by either."""
     given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not None}
     return msgspec.structs.replace(file, **given)
 
 
-def resources_of(wanted: Wanted) -> Resources:
+def resources_of(wanted: JobSpec) -> Resources:
     """What is asked of the queue; at least one process a node."""
     nodes = wanted.nodes or 1
     values: dict[str, Any] = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from tasuki.hpc.schedulers import SCHEDULERS
 from tasuki.hpc.schedulers.resources import Resources
-from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.hpc.transports.tar_stream import TarFile
 
 __all__ = ["job_files", "job_script", "payload_script"]
 
@@ -34,7 +34,7 @@ def payload_script(command: str, resources: Resources) -> str:
     return "\n".join([f"#!{shell}", *lines, command, ""])
 
 
-def job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, Outgoing]) -> list[Outgoing]:
+def job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, TarFile]) -> list[TarFile]:
     """A job's folder as it is sent: scripts in a folder of their own, inputs beside it."""
-    own = [Outgoing(f"{id}/{OWN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
+    own = [TarFile(f"{id}/{OWN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
     return own + [file._replace(name=f"{id}/{name}") for name, file in inputs.items()]

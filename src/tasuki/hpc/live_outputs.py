@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["MARK", "STDOUT", "Piece", "Watched", "outputs_script", "parse_outputs"]
+__all__ = ["MARK", "STDOUT", "OutputPiece", "WatchedAttempt", "outputs_script", "parse_outputs"]
 
 STDOUT = "stdout.txt"
 MARK = b"outputs\n"
@@ -31,7 +31,7 @@ output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which write
 """
 
 
-class Watched(NamedTuple):
+class WatchedAttempt(NamedTuple):
     """An attempt of a job, and how many bytes of each of its outputs are here."""
 
     job: str
@@ -39,7 +39,7 @@ class Watched(NamedTuple):
     offsets: Mapping[str, int]
 
 
-class Piece(NamedTuple):
+class OutputPiece(NamedTuple):
     """What comes behind an offset of an output, which has `size` bytes by now."""
 
     job: str
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
     data: bytes
 
 
-def outputs_script(watched: Iterable[Watched]) -> str:
+def outputs_script(watched: Iterable[WatchedAttempt]) -> str:
     """Lines that print what is new; to be run in the agent's folder."""
     calls = [
         f"output {shlex.quote(one.job)} {one.attempt} {shlex.quote(name)} {offset}"
@@ -60,9 +60,9 @@ def outputs_script(watched: Iterable[Watched]) -> str:
     return "\n".join([SCRIPT, *calls]) if calls else ""
 
 
-def parse_outputs(text: bytes) -> list[Piece]:
+def parse_outputs(text: bytes) -> list[OutputPiece]:
     """What such lines have printed. A file that was cut while it was read ends it: the rest comes the next time."""
-    found: list[Piece] = []
+    found: list[OutputPiece] = []
     place = 0
     while (end := text.find(b"\n", place)) >= 0:
         words = text[place:end].decode(errors="replace").split(" ")
@@ -72,5 +72,5 @@ def parse_outputs(text: bytes) -> list[Piece]:
         begin, place = end + 1, end + 1 + int(more) + 1
         if text[place - 1 : place] != b"\n":
             break
-        found.append(Piece(job, int(attempt), name, int(offset), int(size), text[begin : place - 1]))
+        found.append(OutputPiece(job, int(attempt), name, int(offset), int(size), text[begin : place - 1]))
     return found

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from tasuki.hpc.host import Site
+from tasuki.hpc.host import Host
 from tasuki.hpc.transports.asyncssh import AsyncSSH
-from tasuki.hpc.transports.local import Local
-from tasuki.hpc.transports.openssh import OpenSSH
+from tasuki.hpc.transports.local import LocalTransport
+from tasuki.hpc.transports.openssh import OpenSSHTransport
 
 __all__ = ["open_transport"]
 
 
-def open_transport(site: Site) -> OpenSSH | AsyncSSH | Local:
+def open_transport(site: Host) -> OpenSSHTransport | AsyncSSH | LocalTransport:
     """Not connected: somebody must have logged in, or does so with it."""
     config = Path(site.ssh_config).expanduser() if site.ssh_config else None
     if site.transport == "local":
-        return Local()
+        return LocalTransport()
     if site.transport == "asyncssh":
         return AsyncSSH(site.host, name=site.name, config=config)
-    return OpenSSH(site.host, name=site.name, config=config)
+    return OpenSSHTransport(site.host, name=site.name, config=config)

@@ -12,12 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tasuki.errors import DataError, IntegrityGap
-from tasuki.hpc.host import Site
-from tasuki.hpc.transports.protocol import Told, Transport, in_shell, quiet
-from tasuki.hpc.transports.tar_stream import Content, members
+from tasuki.errors import DataError, MissingRecords
+from tasuki.hpc.host import Host
+from tasuki.hpc.transports.protocol import HostTransport, Told, in_shell, quiet
+from tasuki.hpc.transports.tar_stream import TarContent, members
 
-__all__ = ["Fetched", "Remote", "Selection", "fetch", "fetch_manifest", "parse_manifest"]
+__all__ = ["FetchResult", "FileFilter", "RemoteFile", "fetch", "fetch_manifest", "parse_manifest"]
 
 KEPT = ".before"
 PART = ".tasuki-part"
@@ -27,7 +27,7 @@ AT_ONCE = 5000
 """Names of files that a command can be given."""
 
 
-class Remote(NamedTuple):
+class RemoteFile(NamedTuple):
     """A file over there."""
 
     name: str
@@ -35,14 +35,14 @@ class Remote(NamedTuple):
     sha256: str
 
 
-class Selection(NamedTuple):
+class FileFilter(NamedTuple):
     """Which files are wanted: by the name, or its last part; and none that is larger than so much."""
 
     include: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
     most_bytes: int | None = None
 
-    def wants(self, file: Remote) -> bool:
+    def wants(self, file: RemoteFile) -> bool:
         """Whether a file is among them."""
         return (self.most_bytes is None or file.bytes <= self.most_bytes) and self.wants_name(file.name)
 
@@ -52,10 +52,10 @@ class Selection(NamedTuple):
         return matches(names, self.include) and not matches(names, self.exclude)
 
 
-EVERYTHING = Selection()
+EVERYTHING = FileFilter()
 
 
-class Fetched(NamedTuple):
+class FetchResult(NamedTuple):
     """What came, how much was here already, under which names what was in the way is kept, and how many bytes came."""
 
     files: list[str]
@@ -69,14 +69,14 @@ def matches(names: Iterable[str], patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
-def parse_manifest(text: str) -> list[Remote]:
+def parse_manifest(text: str) -> list[RemoteFile]:
     """A line a file: hash, size, name in hex. DataError for anything else."""
     found = []
     for line in text.splitlines():
         hash, _, rest = line.partition(" ")
         size, _, name = rest.partition(" ")
         try:
-            found.append(Remote(os.fsdecode(bytes.fromhex(name)), int(size), hash))
+            found.append(RemoteFile(os.fsdecode(bytes.fromhex(name)), int(size), hash))
         except ValueError:
             raise DataError(f"{line[:80]!r} is no line of a manifest") from None
         if len(hash) != HASH_DIGITS:
@@ -84,7 +84,7 @@ def parse_manifest(text: str) -> list[Remote]:
     return found
 
 
-async def fetch_manifest(transport: Transport, site: Site, job: str) -> list[Remote]:
+async def fetch_manifest(transport: HostTransport, site: Host, job: str) -> list[RemoteFile]:
     """What files a job has now: as it wrote down itself when it ended, or, where it did not come to that, as they are."""
     id = shlex.quote(job)
     script = (
@@ -100,32 +100,32 @@ async def fetch_manifest(transport: Transport, site: Site, job: str) -> list[Rem
 
 
 async def fetch(
-    transport: Transport, site: Site, job: str, target: Path, selection: Selection = EVERYTHING, told: Told = quiet
-) -> Fetched:
-    """Bring a folder here up to date. IntegrityGap for files that did not come as they should: fetch again."""
+    transport: HostTransport, site: Host, job: str, target: Path, selection: FileFilter = EVERYTHING, told: Told = quiet
+) -> FetchResult:
+    """Bring a folder here up to date. MissingRecords for files that did not come as they should: fetch again."""
     wanted = [file for file in await fetch_manifest(transport, site, job) if selection.wants(file)]
     missing = [file for file in wanted if not is_here(target, file)]
-    arrival = Arrival(target, missing, told)
+    arrival = FileReceiver(target, missing, told)
     for begin in range(0, len(missing), AT_ONCE):
         await transport.get_tar(tar_script(site, job, missing[begin : begin + AT_ONCE]), arrival.receive, timeout=FETCH_SECONDS)
     if gap := [file.name for file in missing if file.name not in arrival.came]:
-        raise IntegrityGap(
+        raise MissingRecords(
             f"{len(gap)} of {len(missing)} files of job {job} did not come as they should, {gap[0]} among them",
             hint="fetch again: they may have changed meanwhile",
         )
-    return Fetched(arrival.came, len(wanted) - len(missing), arrival.kept, sum(file.bytes for file in missing))
+    return FetchResult(arrival.came, len(wanted) - len(missing), arrival.kept, sum(file.bytes for file in missing))
 
 
-def tar_script(site: Site, job: str, files: Sequence[Remote]) -> str:
+def tar_script(site: Host, job: str, files: Sequence[RemoteFile]) -> str:
     """One archive of these files, and of nothing else."""
     names = " ".join(shlex.quote(f"./{file.name}") for file in files)
     return f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} && tar -cf - {names}"
 
 
-class Arrival:
+class FileReceiver:
     """Files as they come, put in place one after the other."""
 
-    def __init__(self, target: Path, files: Sequence[Remote], told: Told) -> None:
+    def __init__(self, target: Path, files: Sequence[RemoteFile], told: Told) -> None:
         self.target = target
         self.told = told
         self.total, self.done = sum(file.bytes for file in files), 0
@@ -139,7 +139,7 @@ class Arrival:
             if (file := self.expected.get(name)) and self.placed(file, content):
                 self.came.append(name)
 
-    def placed(self, file: Remote, content: Content) -> bool:
+    def placed(self, file: RemoteFile, content: TarContent) -> bool:
         """Write a file beside its place, and put it there if it is what it should be. What was there is kept."""
         path = self.target / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ class Arrival:
         return True
 
 
-def is_here(target: Path, file: Remote) -> bool:
+def is_here(target: Path, file: RemoteFile) -> bool:
     """Whether a file is here as it is there."""
     path = target / file.name
     return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256

@@ -9,13 +9,13 @@ from tasuki.errors import DataError
 from tasuki.journal import Stream
 from tasuki.records import MAX_PAYLOAD_BYTES, whole_frames
 
-__all__ = ["Gone", "Spool", "Track"]
+__all__ = ["BytesReleased", "DerivedStream", "Spool"]
 
 BUFFERED_BYTES = 64 * 1024
 LONGEST_FRAME_BYTES = MAX_PAYLOAD_BYTES + 8
 
 
-class Gone(DataError):
+class BytesReleased(DataError):
     """Bytes that were let go after they had been delivered are asked for again: the stream has to be made anew."""
 
 
@@ -54,7 +54,7 @@ class Extent(NamedTuple):
     size: int
 
 
-class Track:
+class DerivedStream:
     """One stream as it grows. `base`: the offset from which on its bytes are still here."""
 
     def __init__(self, project: str, run: str, writer: str, *, sealed: bool = False) -> None:
@@ -106,7 +106,7 @@ class Track:
     def bytes_from(self, offset: int, limit_bytes: int) -> bytes:
         """Bytes from `offset`, as many as there are."""
         if offset < self.base:
-            raise Gone(f"stream {self.writer} is asked for from {offset} on, and begins at {self.base} here")
+            raise BytesReleased(f"stream {self.writer} is asked for from {offset} on, and begins at {self.base} here")
         parts, left = [], limit_bytes
         first = max(bisect_right(self.extents, offset, key=lambda extent: extent.offset) - 1, 0)
         for extent in self.extents[first:]:

@@ -15,7 +15,7 @@ import apsw
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError
 
-__all__ = ["Busy", "Fingerprint", "fingerprint", "open_copy", "remove", "shows_changes", "take_copy"]
+__all__ = ["DatabaseBusy", "Fingerprint", "fingerprint", "open_copy", "remove", "shows_changes", "take_copy"]
 
 WAL_HEADER_BYTES = 32
 TRIES = 40
@@ -26,11 +26,11 @@ TICK_NS = 2_000_000_000
 PIECE_BYTES = 1024 * 1024
 
 
-class Busy(DataError):
+class DatabaseBusy(DataError):
     """The database was being written to, each time that it was copied: the next round may have more luck."""
 
 
-class State(NamedTuple):
+class FileState(NamedTuple):
     """A file as it was: who it is, how long, when it was changed. Nothing of it if it was not there."""
 
     inode: int = 0
@@ -41,19 +41,19 @@ class State(NamedTuple):
 class Fingerprint(NamedTuple):
     """What tells one state of a database from another: its file, and its `-wal` with that one's header."""
 
-    db: State
-    wal: State
+    db: FileState
+    wal: FileState
     wal_header: bytes
-    journal: State
+    journal: FileState
 
 
-def state_of(path: Path) -> State:
+def state_of(path: Path) -> FileState:
     """A file's."""
     try:
         found = path.stat()
     except FileNotFoundError:
-        return State()
-    return State(found.st_ino, found.st_size, found.st_mtime_ns)
+        return FileState()
+    return FileState(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -89,7 +89,9 @@ def take_copy(path: Path, target: Path, *, clock: Clock = SYSTEM) -> Fingerprint
         if copied(path, target, before, clock):
             return before
     remove(target)
-    raise Busy(f"{path} was being written to each of the {TRIES} times that it was copied", hint="the next round tries again")
+    raise DatabaseBusy(
+        f"{path} was being written to each of the {TRIES} times that it was copied", hint="the next round tries again"
+    )
 
 
 def copied(path: Path, target: Path, before: Fingerprint, clock: Clock) -> bool:
@@ -101,7 +103,7 @@ def copied(path: Path, target: Path, before: Fingerprint, clock: Clock) -> bool:
             if state.size:
                 shutil.copyfile(beside(path, suffix), beside(target, suffix))
     except FileNotFoundError:
-        if state_of(path) == State():
+        if state_of(path) == FileState():
             raise
         return False
     after = fingerprint(path)
@@ -116,7 +118,7 @@ def shows_changes(state: Fingerprint, clock: Clock) -> bool:
     return bool(state.wal_header) or is_old(state.db, clock, TICK_NS)
 
 
-def is_old(state: State, clock: Clock, age_ns: int = NEW_NS) -> bool:
+def is_old(state: FileState, clock: Clock, age_ns: int = NEW_NS) -> bool:
     """Whether a file was changed so long ago that another change could not have the same time stamp."""
     return 0 <= state.mtime_ns < clock.now_us() * 1000 - age_ns
 

@@ -16,7 +16,7 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError
 from tasuki.volumes.syncer import VolumeSyncer
 
-__all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "Syncer", "rounds", "sync_volume", "syncer"]
+__all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "SyncerFunction", "rounds", "sync_volume", "syncer"]
 
 MOUNT = "/volume"
 TRACKIO = "/root/.cache/huggingface/trackio"
@@ -29,7 +29,7 @@ LAST_SECONDS = 60.0
 """So long before Modal ends the function it makes its last round by itself."""
 
 
-class Syncer(NamedTuple):
+class SyncerFunction(NamedTuple):
     """A syncer that can be started."""
 
     function: Any
@@ -50,7 +50,7 @@ def syncer(
     secret: str = SECRET,
     timeout: int = TIMEOUT_SECONDS,
     requirement: str = REQUIREMENT,
-) -> Syncer:
+) -> SyncerFunction:
     """The function, added to a Modal app: a slim image of Python 3.11 with `tasuki[trackio]` alone, the secret, the volume.
 
     `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and
@@ -65,7 +65,7 @@ def syncer(
         max_containers=1,
         include_source=False,
     )(sync_volume)
-    return Syncer(function, volume, interval, max(timeout - LAST_SECONDS, interval))
+    return SyncerFunction(function, volume, interval, max(timeout - LAST_SECONDS, interval))
 
 
 def sync_volume(volume: str, interval: float, seconds: float) -> int:

@@ -7,57 +7,57 @@ from tasuki.jobs.background_tasks import (
     start_background_tasks,
     stop_background_tasks,
 )
-from tasuki.jobs.progress_parser import Said, Stage, parse_progress
+from tasuki.jobs.progress_parser import ParsedProgress, Stage, parse_progress
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.providers.config_file import Configured, shown_config
-from tasuki.jobs.providers.protocol import Page, Provider, Sight, Validated
+from tasuki.jobs.providers.config_file import ProviderConfigFile, shown_config
+from tasuki.jobs.providers.protocol import Provider, ProviderAccount, ProviderJob, ProviderPage
 from tasuki.jobs.schemas import (
     JobAnswer,
     JobList,
     JobLogs,
     JobMetrics,
-    JobShown,
     JobType,
+    JobView,
     Progress,
-    ProviderShown,
+    ProviderView,
     SyncReport,
     SyncState,
 )
 from tasuki.jobs.service import Jobs, LogEvent
-from tasuki.jobs.storage.requests import Request
+from tasuki.jobs.storage.requests import JobRequest
 from tasuki.jobs.submit import Submission
-from tasuki.jobs.webhooks import Forged, UnreadableMessage, signature
+from tasuki.jobs.webhooks import InvalidSignature, UnreadableMessage, signature
 from tasuki.records import Job, JobStatus, Observation, apply_observation
 
 __all__ = [
     "PROVIDERS",
-    "Configured",
-    "Forged",
+    "InvalidSignature",
     "Job",
     "JobAnswer",
     "JobList",
     "JobLogs",
     "JobMetrics",
-    "JobShown",
+    "JobRequest",
     "JobStatus",
     "JobType",
+    "JobView",
     "Jobs",
     "LogEvent",
     "Observation",
-    "Page",
+    "ParsedProgress",
     "Progress",
     "Provider",
-    "ProviderShown",
-    "Request",
-    "Said",
-    "Sight",
+    "ProviderAccount",
+    "ProviderConfigFile",
+    "ProviderJob",
+    "ProviderPage",
+    "ProviderView",
     "Stage",
     "Submission",
     "SyncReport",
     "SyncState",
     "TaskManager",
     "UnreadableMessage",
-    "Validated",
     "apply_observation",
     "get_task_manager",
     "parse_progress",

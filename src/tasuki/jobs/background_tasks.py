@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from tasuki.errors import TasukiError
 from tasuki.failpoints import reach
-from tasuki.jobs.providers.config_file import Configured
+from tasuki.jobs.providers.config_file import ProviderConfigFile
 from tasuki.jobs.service import Jobs
 from tasuki.jobs.storage.file_lease import Lease
 from tasuki.records import Job, JobStatus
@@ -145,7 +145,7 @@ def polling_seconds(settings: Settings) -> float | None:
     polling = settings.background.job_status_polling
     if polling.enabled is False:
         return None
-    has_webhook = settings.providers.replicate.webhook_url or Configured(settings.dir).of("replicate").get("webhook_url")
+    has_webhook = settings.providers.replicate.webhook_url or ProviderConfigFile(settings.dir).of("replicate").get("webhook_url")
     if polling.enabled or not has_webhook:
         return polling.interval_seconds
     return polling.reconcile_seconds or None

@@ -1,9 +1,9 @@
 """Whether a provider may be asked now: a pause where it asked for one, a breaker where it fails again and again."""
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import NotFound, RemoteRejected, RemoteUnavailable, Throttled
+from tasuki.errors import NotFound, RateLimited, RemoteRejected, RemoteUnavailable
 
-__all__ = ["BREAK_SECONDS", "FAILURES", "LONGEST_BREAK_SECONDS", "Health"]
+__all__ = ["BREAK_SECONDS", "FAILURES", "LONGEST_BREAK_SECONDS", "CircuitBreaker"]
 
 FAILURES = 5
 BREAK_SECONDS = 60.0
@@ -12,7 +12,7 @@ PAUSE_SECONDS = 30.0
 """Where it does not say for how long."""
 
 
-class Health:
+class CircuitBreaker:
     """One provider's. Five failures in a row open the breaker; then one call at a time is tried, less and less often, until one is
     answered.
     """
@@ -37,10 +37,10 @@ class Health:
         return max(0.0, self.paused_until - self.clock.monotonic(), self.open_until - self.clock.monotonic())
 
     def enter(self) -> None:
-        """Somebody wants to ask. RemoteUnavailable (or Throttled) for who has to wait."""
+        """Somebody wants to ask. RemoteUnavailable (or RateLimited) for who has to wait."""
         now = self.clock.monotonic()
         if now < self.paused_until:
-            raise Throttled("it has asked us to wait", after_seconds=self.paused_until - now)
+            raise RateLimited("it has asked us to wait", after_seconds=self.paused_until - now)
         if now < self.open_until or self.probing:
             raise RemoteUnavailable(f"it does not answer: {self.detail}", after_seconds=self.wait_seconds)
         self.probing = self.is_degraded
@@ -52,7 +52,7 @@ class Health:
     def leave(self, error: Exception | None) -> None:
         """The call is over: with an answer, which a refusal is as well, or without."""
         self.probing = False
-        if isinstance(error, Throttled):
+        if isinstance(error, RateLimited):
             pause = PAUSE_SECONDS if error.after_seconds is None else error.after_seconds
             self.paused_until = self.clock.monotonic() + pause
         elif isinstance(error, RemoteUnavailable):

@@ -12,49 +12,49 @@ import msgspec
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
 from tasuki.hpc.host import SITES_FILE
-from tasuki.jobs.circuit_breaker import Health
+from tasuki.jobs.circuit_breaker import CircuitBreaker
 from tasuki.jobs.providers import open_provider
-from tasuki.jobs.providers.config_file import Configured
+from tasuki.jobs.providers.config_file import ProviderConfigFile
 from tasuki.jobs.providers.prices import cost_of
-from tasuki.jobs.providers.protocol import Provider, Sight
+from tasuki.jobs.providers.protocol import Provider, ProviderJob
 from tasuki.jobs.schemas import SyncState
-from tasuki.jobs.storage.job_journal import Ledger
-from tasuki.jobs.storage.log_store import LogBook
-from tasuki.records import Job, JobCreated, JobFact, JobStatus, Observation, ProviderHealth, apply_observation
+from tasuki.jobs.storage.job_journal import JobJournal
+from tasuki.jobs.storage.log_store import LogStore
+from tasuki.records import Job, JobCreated, JobRecord, JobStatus, Observation, ProviderHealth, apply_observation
 from tasuki.settings import Settings
-from tasuki.store import JobQuestions
+from tasuki.store import JobQueries
 
-__all__ = ["Desk", "Taken"]
+__all__ = ["JobContext", "RecordCounts"]
 
 T = TypeVar("T")
 
 
-class Taken(NamedTuple):
+class RecordCounts(NamedTuple):
     """What came of what a provider said: jobs that are new here, and jobs of which there was news."""
 
     found: int = 0
     changed: int = 0
 
-    def __add__(self, other: "Taken") -> "Taken":  # type: ignore[override] # of tuples it would be another thing
-        return Taken(self.found + other.found, self.changed + other.changed)
+    def __add__(self, other: "RecordCounts") -> "RecordCounts":  # type: ignore[override] # of tuples it would be another thing
+        return RecordCounts(self.found + other.found, self.changed + other.changed)
 
 
-class Desk:
+class JobContext:
     """Of one data folder. To be used from one event loop; `changed` is called when jobs have changed."""
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
         self.changed = changed
-        self.logs = LogBook(settings.dir)
-        self.configured = Configured(settings.dir)
+        self.logs = LogStore(settings.dir)
+        self.configured = ProviderConfigFile(settings.dir)
         self.providers: dict[str, Provider] = {}
-        self.healths: dict[str, Health] = {}
+        self.healths: dict[str, CircuitBreaker] = {}
         self.told_degraded: dict[str, bool] = {}
         self.quality: dict[str, SyncState] = {}
         """Jobs of which the last look did not succeed."""
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="tasuki-jobs")
-        self.ledger: Ledger | None = None
+        self.ledger: JobJournal | None = None
         self.freed = asyncio.Event()
         """A job is over: there may be room for another."""
 
@@ -78,17 +78,17 @@ class Desk:
         """Do it in the one thread that has the ledger."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, action, *arguments)
 
-    def book(self) -> Ledger:
+    def book(self) -> JobJournal:
         """The ledger, opened when first used. In the thread."""
         if self.ledger is None:
-            self.ledger = Ledger(self.settings, clock=self.clock)
+            self.ledger = JobJournal(self.settings, clock=self.clock)
         return self.ledger
 
-    async def ask(self, question: Callable[[JobQuestions], T]) -> T:
+    async def ask(self, question: Callable[[JobQueries], T]) -> T:
         """Answer from everything that is recorded now."""
         return await self.in_thread(lambda: self.book().ask(question))
 
-    async def record(self, *facts: JobFact) -> None:
+    async def record(self, *facts: JobRecord) -> None:
         """Put facts on the disk; whoever asks then sees them."""
         await self.in_thread(lambda: self.book().record(facts))
         await self.tell()
@@ -107,20 +107,20 @@ class Desk:
         self.freed.set()
         self.changed()
 
-    async def take(self, provider: Provider, sights: Sequence[Sight], source: str, *, discover: bool = False) -> Taken:
+    async def take(self, provider: Provider, sights: Sequence[ProviderJob], source: str, *, discover: bool = False) -> RecordCounts:
         """Record what is new in what a provider says of its jobs; those that nobody here knows only where it is to `discover`."""
         facts, taken = await self.in_thread(self.news, provider, sights, source, discover)
         if facts:
             await self.tell()
         return taken
 
-    async def take_known(self, provider: Provider, sights: Sequence[tuple[Job, Sight]], source: str) -> int:
+    async def take_known(self, provider: Provider, sights: Sequence[tuple[Job, ProviderJob]], source: str) -> int:
         """Record what is new in what a provider says of jobs that it was asked for; of how many there was news."""
 
-        def news() -> list[JobFact]:
+        def news() -> list[JobRecord]:
             """In the thread, so that nothing comes between the look and the record."""
             jobs = self.book().ask(lambda questions: questions.jobs({job.id for job, _ in sights}))
-            facts: list[JobFact] = []
+            facts: list[JobRecord] = []
             for job, sight in sights:
                 if job.id in jobs:
                     attempt = max(job.attempt, sight.observation.attempt)  # a provider may have tried it again by itself
@@ -134,13 +134,15 @@ class Desk:
             await self.tell()
         return len(facts)
 
-    def news(self, provider: Provider, sights: Sequence[Sight], source: str, discover: bool) -> tuple[list[JobFact], Taken]:
+    def news(
+        self, provider: Provider, sights: Sequence[ProviderJob], source: str, discover: bool
+    ) -> tuple[list[JobRecord], RecordCounts]:
         """What is new in it, recorded. In the thread, so that nothing comes between the look and the record."""
         by_name = {sight.observation.external_id or "": sight for sight in sights}
         account = provider.account or ""
         known = self.book().ask(lambda questions: questions.known(provider.name, account, by_name))
         jobs = self.book().ask(lambda questions: questions.jobs({one.job for one in known.values()}))
-        facts: list[JobFact] = []
+        facts: list[JobRecord] = []
         found = 0
         for name, sight in by_name.items():
             if name in known:
@@ -151,9 +153,9 @@ class Desk:
                 facts += self.discovered(provider, name, sight, source)
         if facts:
             self.book().record(facts)
-        return facts, Taken(found, len(facts) - 2 * found)
+        return facts, RecordCounts(found, len(facts) - 2 * found)
 
-    def seen(self, provider: Provider, job: Job, attempt: int, sight: Sight, source: str) -> list[Observation]:
+    def seen(self, provider: Provider, job: Job, attempt: int, sight: ProviderJob, source: str) -> list[Observation]:
         """What a sight says that is new of a job that is known; what it has of logs is kept."""
         if sight.logs:
             self.logs.keep(job.id, attempt, sight.logs)
@@ -161,7 +163,7 @@ class Desk:
         seen = self.dated(provider, job, attempt, sight, source)
         return [seen] if apply_observation(job, seen)[1] else []
 
-    def dated(self, provider: Provider, job: Job, attempt: int, sight: Sight, source: str) -> Observation:
+    def dated(self, provider: Provider, job: Job, attempt: int, sight: ProviderJob, source: str) -> Observation:
         """A sight as it is recorded: of which job, when, by whom, and what it has cost."""
         seen = sight.observation
         hardware = job.hardware_type or seen.hardware_type or provider.hardware
@@ -172,7 +174,7 @@ class Desk:
             cost_is_final=cost is not None, hardware_type=hardware,
         )  # fmt: skip
 
-    def discovered(self, provider: Provider, name: str, sight: Sight, source: str) -> list[JobFact]:
+    def discovered(self, provider: Provider, name: str, sight: ProviderJob, source: str) -> list[JobRecord]:
         """A job that was submitted elsewhere; its id is made from its name, so that it is the same whoever finds it."""
         account = provider.account or ""
         id = hashlib.sha256(f"{provider.name} {account} {name}".encode()).hexdigest()[:12]
@@ -201,9 +203,9 @@ class Desk:
         if provider is not None:
             await provider.close()
 
-    def health(self, name: str) -> Health:
+    def health(self, name: str) -> CircuitBreaker:
         """Whether a provider may be asked now."""
-        return self.healths.setdefault(name, Health(self.clock))
+        return self.healths.setdefault(name, CircuitBreaker(self.clock))
 
     @asynccontextmanager
     async def asking(self, provider: Provider) -> AsyncIterator[None]:
@@ -224,7 +226,7 @@ class Desk:
             health.probing = False
             await asyncio.shield(self.tell_health(provider, health))
 
-    async def tell_health(self, provider: Provider, health: Health) -> None:
+    async def tell_health(self, provider: Provider, health: CircuitBreaker) -> None:
         """Record that a provider has stopped to answer, or answers again."""
         if provider.name not in self.told_degraded:
             degraded = await self.ask(lambda questions: questions.degraded())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-__all__ = ["LONGEST_LINE", "WINDOW_LINES", "Said", "Stage", "parse_progress", "plain_lines"]
+__all__ = ["LONGEST_LINE", "WINDOW_LINES", "ParsedProgress", "Stage", "parse_progress", "plain_lines"]
 
 T = TypeVar("T")
 WINDOW_LINES = 50
@@ -45,7 +45,7 @@ WORDS: tuple[tuple[Stage, re.Pattern[str]], ...] = (
 """Of a line without a numeric step or epoch, the first that matches counts."""
 
 
-class Said(NamedTuple):
+class ParsedProgress(NamedTuple):
     """What the latest lines say; None where they say nothing of it."""
 
     stage: Stage | None = None
@@ -65,15 +65,15 @@ def plain_lines(text: str) -> list[str]:
     return found
 
 
-def parse_progress(text: str) -> Said:
+def parse_progress(text: str) -> ParsedProgress:
     """Stage, last line and progress, each from the newest of the last lines that says something of it; steps go before epochs."""
     window = plain_lines(text)[-WINDOW_LINES:]
     if not window:
-        return Said()
+        return ParsedProgress()
     progress = newest(window, share_of(STEP_OF))
     if progress is None:
         progress = newest(window, share_of(EPOCH_OF))
-    return Said(newest(window, stage_of), cut(window[-1]), progress)
+    return ParsedProgress(newest(window, stage_of), cut(window[-1]), progress)
 
 
 def newest(lines: Sequence[str], read: Callable[[str], T | None]) -> T | None:

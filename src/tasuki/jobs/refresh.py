@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tasuki.errors import NotFound, RemoteError, RemoteRejected, RemoteUnavailable
-from tasuki.jobs.context import Desk, Taken
+from tasuki.jobs.context import JobContext, RecordCounts
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.providers.protocol import Provider, Sight, Together
+from tasuki.jobs.providers.protocol import BatchProvider, Provider, ProviderJob
 from tasuki.jobs.schemas import SyncReport, SyncState
 from tasuki.records import Job, JobStatus
 
-__all__ = ["Refreshed", "Watching"]
+__all__ = ["RefreshResult", "Refresher"]
 
 MOST_FOUND = 1000
 PARALLEL = 8
@@ -26,17 +26,17 @@ SLACK_US = 60_000_000
 LOST = "lost_at_provider"
 
 
-class Refreshed(NamedTuple):
+class RefreshResult(NamedTuple):
     """What a look at active jobs has come to: of how many there was news, and what went wrong."""
 
     changed: int = 0
     errors: tuple[str, ...] = ()
 
 
-class Watching:
+class Refresher:
     """Looks at jobs, and records what is seen."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: JobContext) -> None:
         self.desk = desk
         self.misses: Counter[str] = Counter()
 
@@ -58,9 +58,9 @@ class Watching:
             errors=[error for _, errors in found.values() for error in errors],
         )
 
-    async def discover(self, name: str) -> tuple[Taken, list[str]]:
+    async def discover(self, name: str) -> tuple[RecordCounts, list[str]]:
         """Look through a provider's list; what was found before something failed is kept."""
-        taken, seen, cursor = Taken(), 0, None
+        taken, seen, cursor = RecordCounts(), 0, None
         title = self.desk.provider(name).title
         pages = 0
         try:
@@ -80,7 +80,7 @@ class Watching:
 
     # -- looking at active jobs
 
-    async def refresh_in_time(self, source: str) -> Refreshed:
+    async def refresh_in_time(self, source: str) -> RefreshResult:
         """Look at all active jobs, for at most 10 seconds. Those that were not reached by then are stale."""
         waiting = await self.desk.ask(lambda questions: questions.active())
         ids = {job.id for job in waiting}
@@ -90,7 +90,7 @@ class Watching:
         except TimeoutError:
             for id in ids:
                 self.desk.quality.setdefault(id, SyncState.STALE)
-            return Refreshed(errors=(f"some providers did not answer within {DEADLINE_SECONDS:g} s",))
+            return RefreshResult(errors=(f"some providers did not answer within {DEADLINE_SECONDS:g} s",))
 
     async def refresh(
         self,
@@ -99,7 +99,7 @@ class Watching:
         *,
         is_due: Callable[[Job], bool] = lambda _: True,
         reached: Callable[[str], object] = lambda _: None,
-    ) -> Refreshed:
+    ) -> RefreshResult:
         """Look at the active jobs of all providers at the same time; a provider in trouble holds no other up."""
         active = await self.desk.ask(lambda questions: questions.active(only))
         by_provider: dict[str, list[Job]] = {}
@@ -107,15 +107,15 @@ class Watching:
             if job.provider in PROVIDERS and self.desk.is_configured(job.provider) and is_due(job):
                 by_provider.setdefault(job.provider, []).append(job)
         results = await asyncio.gather(*(self.refresh_one(name, jobs, source, reached) for name, jobs in by_provider.items()))
-        return Refreshed(sum(one.changed for one in results), tuple(error for one in results for error in one.errors))
+        return RefreshResult(sum(one.changed for one in results), tuple(error for one in results for error in one.errors))
 
-    async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> Refreshed:
+    async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> RefreshResult:
         """Look at some jobs of one provider. When it does not answer, they are stale; nothing is concluded from that."""
         left = {id: job for job in jobs if (id := job.external_id) is not None}
         changed = 0
         try:
             provider = await self.desk.identified(name)
-            if isinstance(provider, Together):
+            if isinstance(provider, BatchProvider):
                 left = {job.id: job for job in jobs if provider.has_heard_of(job)}
                 return await self.look_together(provider, list(left.values()), source, reached)
             left = {id: job for id, job in left.items() if job.account == provider.account}
@@ -126,12 +126,12 @@ class Watching:
             for job in left.values():
                 self.desk.quality[job.id] = SyncState.STALE
                 reached(job.id)
-            return Refreshed(changed, (f"{self.desk.provider(name).title}: {error.message}",))
-        return Refreshed(changed)
+            return RefreshResult(changed, (f"{self.desk.provider(name).title}: {error.message}",))
+        return RefreshResult(changed)
 
     async def look_together(
-        self, provider: Together, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
-    ) -> Refreshed:
+        self, provider: BatchProvider, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
+    ) -> RefreshResult:
         """Look at all of them at once; those that it can't be asked for are stale."""
         async with self.desk.asking(provider):
             sights = await provider.look_together(jobs)
@@ -145,7 +145,7 @@ class Watching:
                 self.misses.pop(job.id, None)
             if job.id in sights:
                 self.seen(job, reached)
-        return Refreshed(changed)
+        return RefreshResult(changed)
 
     async def look_in_list(self, provider: Provider, left: dict[str, Job], source: str, reached: Callable[[str], object]) -> int:
         """Find jobs in the provider's list, as far as that is fewer calls than asking for each; those found leave `left`."""
@@ -235,7 +235,7 @@ def has_trainings(jobs: Iterable[Job]) -> bool:
     return any(job.metadata.get("kind") == "training" for job in jobs)
 
 
-def is_behind(sights: Sequence[Sight], jobs: Iterable[Job]) -> bool:
+def is_behind(sights: Sequence[ProviderJob], jobs: Iterable[Job]) -> bool:
     """Whether a list that goes back in time is past all of these jobs."""
     times = [sight.created for sight in sights if sight.created is not None]
     return bool(times) and min(times) < min((job.created for job in jobs), default=0) - SLACK_US

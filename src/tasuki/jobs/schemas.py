@@ -11,16 +11,16 @@ from tasuki.records import Job
 
 __all__ = [
     "JobAnswer",
+    "JobExtras",
     "JobList",
     "JobLogs",
     "JobMetrics",
-    "JobShown",
     "JobType",
+    "JobView",
     "Progress",
-    "ProviderShown",
+    "ProviderView",
     "SyncReport",
     "SyncState",
-    "View",
     "shown",
 ]
 
@@ -45,7 +45,7 @@ class SyncState(StrEnum):
     LOST = "lost"
 
 
-class JobShown(msgspec.Struct, frozen=True, kw_only=True):
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
     """A job. Times are ISO 8601 UTC; `duration_seconds` of a running one counts up to now."""
 
     job_id: str
@@ -79,14 +79,14 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
 class JobList(msgspec.Struct, frozen=True, kw_only=True):
     """Some jobs, and how many there are that match."""
 
-    jobs: list[JobShown]
+    jobs: list[JobView]
     total: int
 
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One job."""
 
-    job: JobShown
+    job: JobView
 
 
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
     unknown_words: dict[str, int] = {}
 
 
-class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     """A provider: whether it is set up, and whether it answers."""
 
     name: str
@@ -135,7 +135,7 @@ class ProviderShown(msgspec.Struct, frozen=True, kw_only=True):
     paused_seconds: float = 0.0
 
 
-class View(NamedTuple):
+class JobExtras(NamedTuple):
     """What is known beside the job itself, when it is shown. `cost_usd`: an estimate, where there is no better."""
 
     now_us: int
@@ -146,10 +146,10 @@ class View(NamedTuple):
     cost_usd: float | None = None
 
 
-def shown(job: Job, view: View) -> JobShown:
+def shown(job: Job, view: JobExtras) -> JobView:
     """The job as it is shown."""
     cost = job.cost_usd if job.cost_usd is not None else view.cost_usd
-    return JobShown(
+    return JobView(
         job_id=job.id,
         job_type=JobType.LOCAL if job.provider == LOCAL else JobType.CLOUD,
         provider=job.provider,

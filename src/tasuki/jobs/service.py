@@ -9,19 +9,30 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
-from tasuki.jobs.context import Desk
-from tasuki.jobs.progress_parser import Said, parse_progress
+from tasuki.jobs.context import JobContext
+from tasuki.jobs.progress_parser import ParsedProgress, parse_progress
 from tasuki.jobs.providers import PROVIDERS
 from tasuki.jobs.providers.prices import cost_of
-from tasuki.jobs.providers.protocol import Validated
-from tasuki.jobs.refresh import Refreshed, Watching
-from tasuki.jobs.schemas import JobList, JobLogs, JobMetrics, JobShown, Progress, ProviderShown, SyncReport, SyncState, View, shown
-from tasuki.jobs.storage.log_store import Piece
-from tasuki.jobs.submit import Submission, Submitting
+from tasuki.jobs.providers.protocol import ProviderAccount
+from tasuki.jobs.refresh import Refresher, RefreshResult
+from tasuki.jobs.schemas import (
+    JobExtras,
+    JobList,
+    JobLogs,
+    JobMetrics,
+    JobView,
+    Progress,
+    ProviderView,
+    SyncReport,
+    SyncState,
+    shown,
+)
+from tasuki.jobs.storage.log_store import LogPiece
+from tasuki.jobs.submit import Submission, Submitter
 from tasuki.jobs.webhooks import Webhooks
 from tasuki.records import Job, JobDeleted, JobStatus
 from tasuki.settings import Settings
-from tasuki.store import JobQuestions, JobRow, JobRun, JobsWanted
+from tasuki.store import JobFilter, JobQueries, JobRow, JobRun
 
 __all__ = ["Jobs", "LogEvent"]
 
@@ -51,11 +62,11 @@ class Jobs:
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
-        self.desk = Desk(settings, clock=clock, changed=changed)
-        self.watching = Watching(self.desk)
-        self.submitting = Submitting(self.desk)
+        self.desk = JobContext(settings, clock=clock, changed=changed)
+        self.watching = Refresher(self.desk)
+        self.submitting = Submitter(self.desk)
         self.webhooks = Webhooks(self.desk)
-        self.said: dict[str, tuple[tuple[int, int], Said]] = {}
+        self.said: dict[str, tuple[tuple[int, int], ParsedProgress]] = {}
         self.asked_at: dict[str, float] = {}
 
     async def close(self) -> None:
@@ -71,21 +82,21 @@ class Jobs:
     # -- asking
 
     async def listing(
-        self, wanted: JobsWanted, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
+        self, wanted: JobFilter, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
     ) -> JobList:
         """Some of the jobs, and how many there are. With `sync_active` all active ones are looked at before, for at most 10 s."""
         if sync_active:
             await self.watching.refresh_in_time("sync_active")
             await self.after_look()
 
-        def question(questions: JobQuestions) -> tuple[Sequence[JobRow], int, Collection[str]]:
+        def question(questions: JobQueries) -> tuple[Sequence[JobRow], int, Collection[str]]:
             found = questions.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
             return found, questions.count(wanted), {one.provider for one in questions.degraded()}
 
         found, total, degraded = await self.desk.ask(question)
         return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
 
-    async def get(self, id: str, user: str | None = None) -> JobShown:
+    async def get(self, id: str, user: str | None = None) -> JobView:
         """One job."""
         row = await self.row(id, user)
         degraded = await self.desk.ask(lambda questions: {one.provider for one in questions.degraded()})
@@ -102,13 +113,13 @@ class Jobs:
             raise missing
         return row
 
-    def show(self, row: JobRow, degraded: Collection[str]) -> JobShown:
+    def show(self, row: JobRow, degraded: Collection[str]) -> JobView:
         """A job as it is shown."""
-        job, said, now_us = row.job, Said(), self.clock.now_us()
+        job, said, now_us = row.job, ParsedProgress(), self.clock.now_us()
         if job.status is JobStatus.RUNNING:
             said = self.latest(job)
         state = self.desk.sync_state(job, degraded)
-        return shown(job, View(
+        return shown(job, JobExtras(
             now_us=now_us,
             sync_state=state,
             progress=exact(row.run, said.progress) if job.status is JobStatus.RUNNING else None,
@@ -117,7 +128,7 @@ class Jobs:
             cost_usd=self.estimate(job, now_us if state is SyncState.FRESH else job.updated),
         ))  # fmt: skip
 
-    def latest(self, job: Job) -> Said:
+    def latest(self, job: Job) -> ParsedProgress:
         """What the latest lines of a job say, read again only when there are more."""
         size = (job.attempt, self.desk.logs.size(job))
         before = self.said.get(job.id)
@@ -196,7 +207,7 @@ class Jobs:
                 return
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[Piece]:
+    async def pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[LogPiece]:
         """All that there is of a job's lines behind a place."""
         while True:
             is_over = job.status.is_final or attempt < job.attempt
@@ -208,19 +219,19 @@ class Jobs:
 
     # -- doing
 
-    async def submit(self, wanted: Submission) -> JobShown:
+    async def submit(self, wanted: Submission) -> JobView:
         """Start a job."""
         job = await self.submitting.submit(wanted)
         await self.after_look()
         return await self.get(job.id)
 
-    async def retry(self, id: str, user: str | None = None, *, restart: str | None = None) -> JobShown:
+    async def retry(self, id: str, user: str | None = None, *, restart: str | None = None) -> JobView:
         """A new attempt at a job that is over; in a queue, it may begin from an output of the last one."""
         job = await self.submitting.retry((await self.row(id, user)).job, restart)
         await self.after_look()
         return await self.get(job.id)
 
-    async def cancel(self, id: str, user: str | None = None) -> JobShown:
+    async def cancel(self, id: str, user: str | None = None) -> JobView:
         """End a job. Conflict for one that is over; what becomes of it is what its provider says."""
         job = (await self.row(id, user)).job
         if job.status.is_final:
@@ -265,7 +276,7 @@ class Jobs:
         await self.after_look()
         return report
 
-    async def refresh(self, source: str, *, is_due: Callable[[Job], bool] = lambda _: True) -> Refreshed:
+    async def refresh(self, source: str, *, is_due: Callable[[Job], bool] = lambda _: True) -> RefreshResult:
         """Look at active jobs: what a poller does."""
         done = await self.watching.refresh(source, is_due=is_due)
         await self.after_look()
@@ -294,7 +305,7 @@ class Jobs:
             started += 1
         return started
 
-    async def look_here(self) -> Refreshed:
+    async def look_here(self) -> RefreshResult:
         """Look at the jobs of this machine: that costs nothing."""
         return await self.watching.refresh(
             "queue", "local", is_due=lambda job: job.status is JobStatus.RUNNING or job.cancel_requested
@@ -309,18 +320,18 @@ class Jobs:
 
     # -- providers
 
-    async def providers(self) -> list[ProviderShown]:
+    async def providers(self) -> list[ProviderView]:
         """All there are."""
         degraded = {one.provider: one.detail for one in await self.desk.ask(lambda questions: questions.degraded())}
         return [
-            ProviderShown(
+            ProviderView(
                 name=name, configured=self.desk.is_configured(name), degraded=name in degraded, detail=degraded.get(name, ""),
                 paused_seconds=round(self.desk.health(name).wait_seconds, 1),
             )
             for name in PROVIDERS
         ]  # fmt: skip
 
-    async def validate(self, name: str) -> Validated:
+    async def validate(self, name: str) -> ProviderAccount:
         """Whether a provider takes our key. It is asked although it did not answer before, and counts as well again if it does."""
         provider = self.desk.provider(name)
         self.desk.health(name).let_try()
@@ -328,7 +339,7 @@ class Jobs:
             async with self.desk.asking(provider):
                 return await provider.validate()
         except RemoteError as error:
-            return Validated(valid=False, error=str(error))
+            return ProviderAccount(valid=False, error=str(error))
 
     def config(self, name: str) -> dict[str, Any]:
         """How a provider is set up, secrets included. NotFound for one that is none."""

@@ -17,18 +17,18 @@ from typing import Any
 import msgspec
 
 from tasuki.atomic_files import replace_file
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected, RemoteUnavailable, Throttled, Unreached
+from tasuki.errors import ConfigError, Conflict, ConnectionFailed, NotFound, RateLimited, RemoteRejected, RemoteUnavailable
 from tasuki.failpoints import reach
-from tasuki.jobs.context import Desk
-from tasuki.jobs.providers.protocol import Provider, Sight, is_large
+from tasuki.jobs.context import JobContext
+from tasuki.jobs.providers.protocol import Provider, ProviderJob, is_large
 from tasuki.jobs.storage.file_lease import held
 from tasuki.jobs.storage.log_store import job_folder
-from tasuki.jobs.storage.requests import Request
-from tasuki.jobs.storage.state_db import Claim
+from tasuki.jobs.storage.requests import JobRequest
+from tasuki.jobs.storage.state_db import IdempotencyClaim
 from tasuki.records import Job, JobCreated, JobStatus, Observation
-from tasuki.store import JobQuestions
+from tasuki.store import JobQueries
 
-__all__ = ["Submission", "Submitting"]
+__all__ = ["Submission", "Submitter"]
 
 SUBMITTING = "submitting"
 WAITING = "waiting for its turn"
@@ -43,7 +43,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted. With a key, of one user, the second submission is the first."""
 
     provider: str
-    request: Request
+    request: JobRequest
     user: str | None = None
     config_name: str | None = None
     hardware_type: str | None = None
@@ -56,10 +56,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, key=None), order="sorted")).hexdigest()
 
 
-class Submitting:
+class Submitter:
     """Starts jobs."""
 
-    def __init__(self, desk: Desk, files: Path | None = None) -> None:
+    def __init__(self, desk: JobContext, files: Path | None = None) -> None:
         self.desk = desk
         self.files = files or desk.settings.dir
         """In which data folder it is kept what jobs are to run."""
@@ -95,7 +95,7 @@ class Submitting:
 
     async def claimed(self, wanted: Submission, key: str, id: str) -> str:
         """The job that a key stands for."""
-        ours, now = Claim(id, wanted.digest), self.desk.clock.now_us()
+        ours, now = IdempotencyClaim(id, wanted.digest), self.desk.clock.now_us()
         claim = await self.desk.in_thread(lambda: self.desk.book().register.claim(wanted.user or "", key, ours, now))
         if claim.digest != ours.digest:
             raise Conflict(f"the key {key!r} was used for another submission", hint=f"that is job {claim.job}; use another key")
@@ -158,7 +158,7 @@ class Submitting:
 
     async def steps(self, provider: Provider, job: Job) -> Job:
         """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
-        request = self.request(job) or Request()
+        request = self.request(job) or JobRequest()
         try:
             self.desk.health(provider.name).enter()  # before anything is on record: it may not be asked now
             self.desk.health(provider.name).probing = False
@@ -175,7 +175,7 @@ class Submitting:
         try:
             async with self.desk.asking(provider):
                 sight = await provider.submit(job, request)
-        except (Throttled, Unreached) as error:
+        except (RateLimited, ConnectionFailed) as error:
             return await self.put_off(job, error)
         except RemoteUnavailable:
             return await self.find_lost(provider, job)
@@ -202,7 +202,7 @@ class Submitting:
                 now = self.desk.clock.now_us()
                 await self.desk.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
 
-    async def bind(self, job: Job, sight: Sight) -> Job:
+    async def bind(self, job: Job, sight: ProviderJob) -> Job:
         """From now on it is known as what the job runs."""
         provider = self.desk.provider(job.provider)
         seen = self.desk.dated(provider, job, job.attempt, sight, "submit")
@@ -213,8 +213,8 @@ class Submitting:
 
     async def find_lost(self, provider: Provider, job: Job) -> Job:
         """Look in the provider's list for what was submitted without an answer. Only if there is exactly one is it that."""
-        request = self.request(job, "submitted.json") or Request()
-        sights: list[Sight] = []
+        request = self.request(job, "submitted.json") or JobRequest()
+        sights: list[ProviderJob] = []
         cursor = None
         try:
             for _ in range(MOST_PAGES):
@@ -274,29 +274,29 @@ class Submitting:
 
     # -- what is to be run
 
-    def keep(self, id: str, request: Request, name: str = "request.json") -> None:
+    def keep(self, id: str, request: JobRequest, name: str = "request.json") -> None:
         """Keep what is to be run beside the job, for its owner alone: it may hold secrets."""
         folder = job_folder(self.files, id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(folder / name, msgspec.json.encode(request), mode=0o600, durable=True)
 
-    def request(self, job: Job, name: str = "request.json") -> Request | None:
+    def request(self, job: Job, name: str = "request.json") -> JobRequest | None:
         """What is to be run; None for a job that was not submitted here."""
         path: Path = job_folder(self.files, job.id) / name
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Request)
+            return msgspec.json.decode(path.read_bytes(), type=JobRequest)
         except FileNotFoundError:
             return None
 
 
-def submitted_here(questions: JobQuestions, job: Job, names: Collection[str]) -> set[str]:
+def submitted_here(questions: JobQueries, job: Job, names: Collection[str]) -> set[str]:
     """Which of a provider's names belong to jobs that were submitted from here; one that was found may be this one."""
     known = questions.known(job.provider, job.account, names)
     jobs = questions.jobs({one.job for one in known.values()})
     return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
 
 
-def is_same(sight: Sight, job: Job, request: Request) -> bool:
+def is_same(sight: ProviderJob, job: Job, request: JobRequest) -> bool:
     """Whether a job of the provider's may be the one that was submitted: by version, inputs and time."""
     version = job.metadata.get("version")
     same_version = version is None or sight.observation.metadata.get("version") == version

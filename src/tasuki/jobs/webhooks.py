@@ -12,11 +12,11 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, RemoteError
-from tasuki.jobs.context import Desk
-from tasuki.jobs.providers.protocol import Provider, Sight, Signing
-from tasuki.jobs.storage.state_db import Parked, Register
+from tasuki.jobs.context import JobContext
+from tasuki.jobs.providers.protocol import Provider, ProviderJob, WebhookProvider
+from tasuki.jobs.storage.state_db import JobStateDb, ParkedWebhook
 
-__all__ = ["Forged", "UnreadableMessage", "Webhooks", "signature"]
+__all__ = ["InvalidSignature", "UnreadableMessage", "Webhooks", "signature"]
 
 TOLERANCE_SECONDS = 300
 REFRESH_SECONDS = 1.0
@@ -25,7 +25,7 @@ LONGEST_ID = 256
 MOST_SIGNATURES = 10
 
 
-class Forged(Exception):
+class InvalidSignature(Exception):
     """A message that its provider has not signed, or not now."""
 
 
@@ -33,7 +33,7 @@ class UnreadableMessage(RemoteError):
     """Signed, and no job."""
 
 
-class Stated(NamedTuple):
+class WebhookHeaders(NamedTuple):
     """What the headers of a message say."""
 
     id: str
@@ -44,7 +44,7 @@ class Stated(NamedTuple):
 class Webhooks:
     """Takes messages."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: JobContext) -> None:
         self.desk = desk
         self.asked_at = -REFRESH_SECONDS
 
@@ -55,7 +55,7 @@ class Webhooks:
         provider = self.desk.provider(name)
         if not hasattr(provider, "webhook_keys"):
             raise NotFound(f"{provider.title} sends no webhooks")
-        signing = cast(Signing, provider)
+        signing = cast(WebhookProvider, provider)
         stated = parse_headers(headers, self.desk.clock)
         await self.verify(provider, signing, stated, body)
         if await self.desk.in_thread(lambda: self.register.is_known(name, stated.id)):
@@ -63,14 +63,14 @@ class Webhooks:
         sight = parse_body(signing, body)
         await self.desk.identified(name)
         if not await self.is_taken(provider, sight):
-            parked = Parked(stated.id, self.desk.clock.now_us(), body)
+            parked = ParkedWebhook(stated.id, self.desk.clock.now_us(), body)
             external_id = sight.observation.external_id or ""
             await self.desk.in_thread(lambda: self.register.park(name, external_id, parked))
             await self.unpark(name)  # it may have come to be known in this moment
         now = self.desk.clock.now_us()
         await self.desk.in_thread(lambda: self.register.note(name, stated.id, now))
 
-    async def is_taken(self, provider: Provider, sight: Sight) -> bool:
+    async def is_taken(self, provider: Provider, sight: ProviderJob) -> bool:
         """Record what a message says, if it is of a job that is known (or was deleted)."""
         name = sight.observation.external_id or ""
         account = provider.account or ""
@@ -86,13 +86,13 @@ class Webhooks:
             return
         provider = await self.desk.identified(name)
         for external_id, messages in parked.items():
-            sights = [parse_body(cast(Signing, provider), message.body) for message in messages]
+            sights = [parse_body(cast(WebhookProvider, provider), message.body) for message in messages]
             taken = [await self.is_taken(provider, sight) for sight in sights]
             if all(taken):
                 await self.desk.in_thread(self.drop, name, external_id)
 
     @property
-    def register(self) -> Register:
+    def register(self) -> JobStateDb:
         """Where ids of webhooks are kept. In the thread."""
         return self.desk.book().register
 
@@ -100,7 +100,7 @@ class Webhooks:
         """What was parked of a job has been taken. In the thread."""
         self.register.unpark(name, external_id)
 
-    async def verify(self, provider: Provider, signing: Signing, stated: Stated, body: bytes) -> None:
+    async def verify(self, provider: Provider, signing: WebhookProvider, stated: WebhookHeaders, body: bytes) -> None:
         """Forged, unless one of the signatures is right by a key of now; a key that was changed is asked for."""
         content = stated.id.encode() + b"." + stated.timestamp.encode() + b"." + body
         if is_signed(content, stated.signatures, signing.keys or await self.keys(provider, signing)):
@@ -110,28 +110,28 @@ class Webhooks:
             self.asked_at = now
             if is_signed(content, stated.signatures, await self.keys(provider, signing)):
                 return
-        raise Forged("the signature is not right")
+        raise InvalidSignature("the signature is not right")
 
-    async def keys(self, provider: Provider, signing: Signing) -> list[bytes]:
+    async def keys(self, provider: Provider, signing: WebhookProvider) -> list[bytes]:
         """Ask for the keys that a message may be signed with."""
         async with self.desk.asking(provider):
             return await signing.webhook_keys()
 
 
-def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM) -> Stated:
+def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM) -> WebhookHeaders:
     """The headers of a message of now. Forged for one that is too old, of the future, or without what it should have."""
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     texts = headers.get("webhook-signature", "").split()
     if not 0 < len(id) <= LONGEST_ID or not id.isascii() or not id.isprintable():
-        raise Forged("webhook-id is missing, or is none")
+        raise InvalidSignature("webhook-id is missing, or is none")
     if not DIGITS.fullmatch(timestamp):
-        raise Forged("webhook-timestamp is missing, or is no number of seconds")
+        raise InvalidSignature("webhook-timestamp is missing, or is no number of seconds")
     if abs(clock.now_us() / 1_000_000 - int(timestamp)) > TOLERANCE_SECONDS:
-        raise Forged(f"it was sent more than {TOLERANCE_SECONDS} s ago, or will be")
+        raise InvalidSignature(f"it was sent more than {TOLERANCE_SECONDS} s ago, or will be")
     signatures = [found for text in texts[:MOST_SIGNATURES] if (found := parse_signature(text)) is not None]
     if not signatures:
-        raise Forged("webhook-signature is missing, or is none")
-    return Stated(id, timestamp, signatures)
+        raise InvalidSignature("webhook-signature is missing, or is none")
+    return WebhookHeaders(id, timestamp, signatures)
 
 
 def parse_signature(text: str) -> bytes | None:
@@ -157,7 +157,7 @@ def signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def parse_body(signing: Signing, body: bytes) -> Sight:
+def parse_body(signing: WebhookProvider, body: bytes) -> ProviderJob:
     """What a message says: it is the provider's own object."""
     try:
         return signing.sight(msgspec.json.decode(body, type=dict[str, Any]))

@@ -3,16 +3,16 @@
 from tasuki.journal.appender import LONGEST_FILE_BYTES, Appender
 from tasuki.journal.disk_reserve import RESERVE_BYTES
 from tasuki.journal.edits import append_edit
-from tasuki.journal.folder import Folder, Journal, Refused
-from tasuki.journal.header import Header, Owner, pid_start, read_header, this_process
-from tasuki.journal.liveness import Verdict, judge, lock_file, take_lock
-from tasuki.journal.maintenance import Pulse
-from tasuki.journal.reader import View, open_view
-from tasuki.journal.salvage import Hole, Island, derived_writer, find_hole
+from tasuki.journal.folder import JournalFileInfo, JournalFolder, UnreadableJournal
+from tasuki.journal.header import JournalHeader, OwnerProcess, pid_start, read_header, this_process
+from tasuki.journal.liveness import Liveness, judge, lock_file, take_lock
+from tasuki.journal.maintenance import MaintenanceThread
+from tasuki.journal.reader import JournalReader, open_view
+from tasuki.journal.salvage import DamagedRange, IntactRange, derived_writer, find_hole
 from tasuki.journal.seal import seal, sync_folder
-from tasuki.journal.source import FolderSource, Source, Stream
+from tasuki.journal.source import JournalSource, Source, Stream
 from tasuki.journal.stop_files import control_path, read_control, write_control
-from tasuki.journal.writer import SUFFIX, Writer, new_header
+from tasuki.journal.writer import SUFFIX, JournalWriter, new_header
 from tasuki.names import folder_name, project_name, run_id
 
 __all__ = [
@@ -20,20 +20,20 @@ __all__ = [
     "RESERVE_BYTES",
     "SUFFIX",
     "Appender",
-    "Folder",
-    "FolderSource",
-    "Header",
-    "Hole",
-    "Island",
-    "Journal",
-    "Owner",
-    "Pulse",
-    "Refused",
+    "DamagedRange",
+    "IntactRange",
+    "JournalFileInfo",
+    "JournalFolder",
+    "JournalHeader",
+    "JournalReader",
+    "JournalSource",
+    "JournalWriter",
+    "Liveness",
+    "MaintenanceThread",
+    "OwnerProcess",
     "Source",
     "Stream",
-    "Verdict",
-    "View",
-    "Writer",
+    "UnreadableJournal",
     "append_edit",
     "control_path",
     "derived_writer",

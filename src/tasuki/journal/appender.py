@@ -19,10 +19,10 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError, JournalError, warn_user
-from tasuki.journal.disk_reserve import Reserve
+from tasuki.journal.disk_reserve import DiskReserve
 from tasuki.journal.seal import seal
-from tasuki.journal.writer import Writer, new_header
-from tasuki.records import MAX_PAYLOAD_BYTES, Lost, encode, frame
+from tasuki.journal.writer import JournalWriter, new_header
+from tasuki.records import MAX_PAYLOAD_BYTES, LostCalls, encode, frame
 
 __all__ = ["APPENDERS", "LONGEST_FILE_BYTES", "Appender"]
 
@@ -61,11 +61,11 @@ class Appender:
         self.on_open = on_open
         self.remote = remote
         self.clock = clock
-        self.writer: Writer | None = None
+        self.writer: JournalWriter | None = None
         self.write: Write = self.open_and_write
-        self.retired: list[Writer] = []
-        self.reserve = Reserve(folder)
-        self.lost: Lost | None = None
+        self.retired: list[JournalWriter] = []
+        self.reserve = DiskReserve(folder)
+        self.lost: LostCalls | None = None
         self.packers: dict[int, Callable[[int, int, bytes], bytes]] = {}
         self.closed = False
         self.in_trouble = False
@@ -150,7 +150,7 @@ class Appender:
         header = new_header(self.project, self.run, created=self.clock.now_us(), remote=self.remote)
         if needs_reserve and not self.reserve.keep(header.writer):
             raise no_space()
-        writer = Writer.create(header, self.folder, self.lock_folder, self.opening())
+        writer = JournalWriter.create(header, self.folder, self.lock_folder, self.opening())
         write = writer.write
         replaced, self.writer = self.writer, writer
         self.write = write
@@ -181,7 +181,7 @@ class Appender:
             if writer is not None:
                 writer.abandon_in_child()
         self.writer, self.retired = None, []
-        self.reserve, self.lost = Reserve(self.folder), None
+        self.reserve, self.lost = DiskReserve(self.folder), None
         self.opening = list
         self.counting = threading.RLock()
         self.sealing = threading.RLock()
@@ -201,7 +201,7 @@ class Appender:
         with self.counting:
             first = self.lost is None
             n, since = (self.lost.n, self.lost.since) if self.lost else (0, now)
-            self.lost = Lost(time=now, n=n + 1, since=since, until=now)
+            self.lost = LostCalls(time=now, n=n + 1, since=since, until=now)
             self.packers.clear()
         if first:
             reason = error.strerror or error

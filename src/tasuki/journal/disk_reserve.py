@@ -5,13 +5,13 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-__all__ = ["RESERVE_BYTES", "RESERVE_SUFFIX", "Reserve"]
+__all__ = ["RESERVE_BYTES", "RESERVE_SUFFIX", "DiskReserve"]
 
 RESERVE_BYTES = 64 * 1024
 RESERVE_SUFFIX = ".reserve"
 
 
-class Reserve:
+class DiskReserve:
     """A file of random bytes (a file system could compress others), named after a writer: whoever seals its journal finds it."""
 
     def __init__(self, folder: Path) -> None:

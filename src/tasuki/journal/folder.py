@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import DataError, ForeignFile
+from tasuki.errors import DataError, UnrecognizedFile
 from tasuki.journal.disk_reserve import RESERVE_SUFFIX
-from tasuki.journal.header import Header, read_header
-from tasuki.journal.liveness import LOCK_SUFFIX, Verdict, claim, judge, lock_file, remove_if_free
-from tasuki.journal.reader import View, open_view
+from tasuki.journal.header import JournalHeader, read_header
+from tasuki.journal.liveness import LOCK_SUFFIX, Liveness, claim, judge, lock_file, remove_if_free
+from tasuki.journal.reader import JournalReader, open_view
 from tasuki.journal.seal import DAMAGED_SUFFIX, seal
 from tasuki.journal.writer import DRAFT_SUFFIX, SUFFIX
 from tasuki.names import folder_name
 
-__all__ = ["Folder", "Journal", "Refused"]
+__all__ = ["JournalFileInfo", "JournalFolder", "UnreadableJournal"]
 
 ABANDONED_US = 3_600_000_000
 log = logging.getLogger("tasuki.journal")
 
 
-class Journal(NamedTuple):
+class JournalFileInfo(NamedTuple):
     """A journal file as found: its header and how many bytes of frames it has."""
 
     path: Path
-    header: Header
+    header: JournalHeader
     size: int
 
     @property
@@ -36,20 +36,20 @@ class Journal(NamedTuple):
         return self.header.sealed
 
 
-class Refused(NamedTuple):
+class UnreadableJournal(NamedTuple):
     """A file that can't be read as a journal, and why."""
 
     path: Path
     reason: str
 
 
-class Folder:
+class JournalFolder:
     """`root` holds a folder per project; `lock_root` their locks (the same folder, unless the journal lies elsewhere)."""
 
     def __init__(self, root: Path, lock_root: Path | None = None) -> None:
         self.root = root
         self.lock_root = lock_root or root
-        self.headers: dict[str, tuple[int, Header, int]] = {}
+        self.headers: dict[str, tuple[int, JournalHeader, int]] = {}
         self.swept = False
 
     def project_folder(self, project: str) -> Path:
@@ -76,22 +76,22 @@ class Folder:
         except FileNotFoundError:
             return
 
-    def journals(self, *, known: Collection[str] = (), project: str | None = None) -> Iterator[Journal]:
+    def journals(self, *, known: Collection[str] = (), project: str | None = None) -> Iterator[JournalFileInfo]:
         """Every readable journal but those `known` by writer id; the others are in `refused()`."""
         for path in self.files(project=project, known=known):
             found = self.look(path)
-            if isinstance(found, Journal):
+            if isinstance(found, JournalFileInfo):
                 yield found
 
-    def refused(self) -> list[Refused]:
+    def refused(self) -> list[UnreadableJournal]:
         """Files that can't be read as journals."""
-        return [found for path in self.files() if isinstance(found := self.look(path), Refused)]
+        return [found for path in self.files() if isinstance(found := self.look(path), UnreadableJournal)]
 
     def damaged(self) -> list[Path]:
         """Originals that were put aside because of damage."""
         return list(self.files(DAMAGED_SUFFIX))
 
-    def look(self, path: Path) -> Journal | Refused | None:
+    def look(self, path: Path) -> JournalFileInfo | UnreadableJournal | None:
         """One file's header and size, from memory where the file is the same; None if it is gone."""
         try:
             stat = path.stat()
@@ -103,25 +103,25 @@ class Folder:
                 self.headers[path.stem] = (stat.st_ino, header, body)
         except FileNotFoundError:
             return None
-        except (ForeignFile, DataError) as error:
-            return Refused(path, error.message)
-        return Journal(path, header, header.end if header.end is not None else stat.st_size - body)
+        except (UnrecognizedFile, DataError) as error:
+            return UnreadableJournal(path, error.message)
+        return JournalFileInfo(path, header, header.end if header.end is not None else stat.st_size - body)
 
-    def view(self, journal: Journal) -> View:
+    def view(self, journal: JournalFileInfo) -> JournalReader:
         """The journal, open for reading."""
         return open_view(journal.path)
 
-    def find(self, writer: str) -> Journal | None:
+    def find(self, writer: str) -> JournalFileInfo | None:
         """A journal by its writer's id."""
         for path in self.root.glob(f"*/{writer}{SUFFIX}"):
             found = self.look(path)
-            if isinstance(found, Journal):
+            if isinstance(found, JournalFileInfo):
                 return found
         return None
 
-    def judge(self, journal: Journal) -> Verdict:
+    def judge(self, journal: JournalFileInfo) -> Liveness:
         """Whether the journal's owner may still write: a sealed one's can't."""
-        return Verdict.DEAD if journal.sealed else judge(journal.header, self.lock_of(journal.path))
+        return Liveness.DEAD if journal.sealed else judge(journal.header, self.lock_of(journal.path))
 
     def tend(self, *, known: Collection[str] = ()) -> list[str]:
         """Seal what dead writers left and remove their locks and reserves; returns the writers that were sealed."""
@@ -136,15 +136,15 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove what openings that were cut short an hour ago have left: files of writers that have no live journal."""
-        locks = Folder(self.lock_root)
+        locks = JournalFolder(self.lock_root)
         for path in (*self.files(DRAFT_SUFFIX), *self.files(RESERVE_SUFFIX), *locks.files(LOCK_SUFFIX)):
             with suppress(OSError):
                 is_old = path.stat().st_mtime * 1_000_000 < SYSTEM.now_us() - ABANDONED_US
                 journal = self.look(self.root / path.parent.name / f"{path.stem}{SUFFIX}") if is_old else None
-                if is_old and not (isinstance(journal, Journal) and not journal.sealed):
+                if is_old and not (isinstance(journal, JournalFileInfo) and not journal.sealed):
                     remove_if_free(path) if path.suffix == LOCK_SUFFIX else path.unlink()
 
-    def seal_dead(self, journal: Journal) -> bool:
+    def seal_dead(self, journal: JournalFileInfo) -> bool:
         """Seal one journal if its owner is dead. A folder that can't be written is left as it is."""
         lock = self.lock_of(journal.path)
         try:

@@ -14,9 +14,9 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.errors import DataError, ForeignFile
+from tasuki.errors import DataError, UnrecognizedFile
 
-__all__ = ["Header", "Owner", "pid_start", "read_header", "this_process"]
+__all__ = ["JournalHeader", "OwnerProcess", "pid_start", "read_header", "this_process"]
 
 MAGIC = b"TASUKI"
 FORMAT_VERSION = 1
@@ -25,7 +25,7 @@ HEAD = struct.Struct("<6sBBII")
 LONGEST_HEADER_BYTES = 1024 * 1024
 
 
-class Owner(NamedTuple):
+class OwnerProcess(NamedTuple):
     """A process, told apart from any other: boot id, pid namespace, pid and the pid's start time (clock ticks since boot)."""
 
     boot: str
@@ -34,7 +34,7 @@ class Owner(NamedTuple):
     pid_start: int
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a writer without reading its frames. `created` is in microseconds UTC; `remote` is where it is to be sent.
 
     A sealed one adds where the frames end, their rolling crc and sha256, and the size of each compressed block behind the header:
@@ -61,9 +61,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.end is not None
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> OwnerProcess:
         """The process that writes, or wrote, this journal."""
-        return Owner(self.boot, self.pid_namespace, self.pid, self.pid_start)
+        return OwnerProcess(self.boot, self.pid_namespace, self.pid, self.pid_start)
 
     def encoded(self) -> bytes:
         """The header's bytes, as a file begins with."""
@@ -72,19 +72,19 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return HEAD.pack(MAGIC, FORMAT_VERSION, state, len(payload), crc32(payload)) + payload
 
 
-def read_header(file: BinaryIO, path: Path) -> tuple[Header, int]:
-    """The header and where the frames begin. ForeignFile for what is not ours or is newer, DataError for a damaged header."""
+def read_header(file: BinaryIO, path: Path) -> tuple[JournalHeader, int]:
+    """The header and where the frames begin. UnrecognizedFile for what is not ours or is newer, DataError for a damaged header."""
     head = file.read(HEAD.size)
     if len(head) < HEAD.size or head[: len(MAGIC)] != MAGIC:
-        raise ForeignFile(f"{path} is not a tasuki journal")
+        raise UnrecognizedFile(f"{path} is not a tasuki journal")
     _, version, _, length, crc = HEAD.unpack(head)
     if version != FORMAT_VERSION:
-        raise ForeignFile(f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki")
+        raise UnrecognizedFile(f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki")
     payload = file.read(length) if length <= LONGEST_HEADER_BYTES else b""
     if len(payload) != length or crc32(payload) != crc:
         raise DataError(f"the header of {path} is damaged")
     try:
-        return msgspec.msgpack.decode(payload, type=Header), HEAD.size + length
+        return msgspec.msgpack.decode(payload, type=JournalHeader), HEAD.size + length
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"the header of {path} can't be read: {error}") from error
 
@@ -114,12 +114,12 @@ def pid_start(pid: int) -> int | None:
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
-def this_process() -> Owner:
+def this_process() -> OwnerProcess:
     """The process that asks."""
     return owner_of(os.getpid())
 
 
 @lru_cache(maxsize=1)
-def owner_of(pid: int) -> Owner:
+def owner_of(pid: int) -> OwnerProcess:
     """This process, whose pid changes when it forks."""
-    return Owner(text_of("/proc/sys/kernel/random/boot_id"), link_of("/proc/self/ns/pid"), pid, pid_start(pid) or 0)
+    return OwnerProcess(text_of("/proc/sys/kernel/random/boot_id"), link_of("/proc/self/ns/pid"), pid, pid_start(pid) or 0)

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
-from tasuki.journal.header import Header, Owner, pid_start, this_process
+from tasuki.journal.header import JournalHeader, OwnerProcess, pid_start, this_process
 
-__all__ = ["HELD", "LOCK_SUFFIX", "Verdict", "claim", "judge", "lock_file", "remove_if_free", "take_lock"]
+__all__ = ["HELD", "LOCK_SUFFIX", "Liveness", "claim", "judge", "lock_file", "remove_if_free", "take_lock"]
 
 LOCK_SUFFIX = ".lock"
 HELD: set[str] = set()
@@ -39,7 +39,7 @@ def forget_in_child() -> None:
 os.register_at_fork(after_in_child=forget_in_child)
 
 
-class Verdict(Enum):
+class Liveness(Enum):
     """What can be said of a journal's owner. Silent is one of another machine from whom nothing has come for a minute."""
 
     ALIVE = "alive"
@@ -68,21 +68,21 @@ def take_lock(path: Path) -> int | None:
     return descriptor
 
 
-def owner_gone(owner: Owner) -> bool:
+def owner_gone(owner: OwnerProcess) -> bool:
     """True only if the owner could be seen from here and is not there."""
     here = this_process()
     comparable = owner.boot == here.boot != "" and owner.pid_namespace == here.pid_namespace != ""
     return comparable and pid_start(owner.pid) != owner.pid_start
 
 
-def judge(header: Header, lock: Path) -> Verdict:
+def judge(header: JournalHeader, lock: Path) -> Liveness:
     """Whether the owner of a journal that is not sealed may still write to it."""
     if header.writer in HELD:
-        return Verdict.ALIVE
+        return Liveness.ALIVE
     if owner_gone(header.owner):
-        return Verdict.DEAD
+        return Liveness.DEAD
     with one_at_a_time:
-        return Verdict.ALIVE if is_held(lock) else Verdict.UNKNOWN
+        return Liveness.ALIVE if is_held(lock) else Liveness.UNKNOWN
 
 
 def is_held(lock: Path) -> bool:
@@ -107,7 +107,7 @@ def remove_if_free(lock: Path) -> None:
 
 
 @contextmanager
-def claim(header: Header, lock: Path) -> Iterator[bool]:
+def claim(header: JournalHeader, lock: Path) -> Iterator[bool]:
     """True while the caller holds the lock of a dead owner's journal, and so may seal it."""
     if header.writer in HELD or not owner_gone(header.owner):
         yield False

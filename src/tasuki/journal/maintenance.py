@@ -7,13 +7,13 @@ from collections.abc import Callable
 from tasuki.clock import SYSTEM, Clock
 from tasuki.journal.appender import APPENDERS
 
-__all__ = ["Pulse"]
+__all__ = ["MaintenanceThread"]
 
 TICK_SECONDS = 1.0
 log = logging.getLogger("tasuki.journal")
 
 
-class Pulse:
+class MaintenanceThread:
     """One thread per process. `beat` is called about every `beat_seconds` to append heartbeats, `watch` every second."""
 
     def __init__(

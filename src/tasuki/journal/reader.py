@@ -8,18 +8,18 @@ from pathlib import Path
 import zstandard
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.journal.header import Header, read_header
+from tasuki.journal.header import JournalHeader, read_header
 from tasuki.records import MAX_PAYLOAD_BYTES, START, Position, whole_frames
 
-__all__ = ["View", "open_view"]
+__all__ = ["JournalReader", "open_view"]
 
 READ_BYTES = 1024 * 1024
 
 
-class View:
+class JournalReader:
     """One journal file, open for reading. Offsets count the bytes of uncompressed frames; the header is not among them."""
 
-    def __init__(self, path: Path, header: Header, file: BufferedReader, body: int) -> None:
+    def __init__(self, path: Path, header: JournalHeader, file: BufferedReader, body: int) -> None:
         self.path = path
         self.header = header
         self.file = file
@@ -31,7 +31,7 @@ class View:
         """Close the file."""
         self.file.close()
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> "JournalReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,15 +104,15 @@ class View:
         return position
 
 
-def open_view(path: Path) -> View:
-    """Open a journal for reading. ForeignFile, DataError; FileNotFoundError if it is gone."""
+def open_view(path: Path) -> JournalReader:
+    """Open a journal for reading. UnrecognizedFile, DataError; FileNotFoundError if it is gone."""
     file = path.open("rb")
     try:
         header, body = read_header(file, path)
     except BaseException:
         file.close()
         raise
-    return View(path, header, file, body)
+    return JournalReader(path, header, file, body)
 
 
 def unpacked(block: bytes, size: int) -> bytes | None:

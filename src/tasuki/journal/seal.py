@@ -15,11 +15,11 @@ import zstandard
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.failpoints import reach
-from tasuki.journal.header import Header
+from tasuki.journal.header import JournalHeader
 from tasuki.journal.reader import READ_BYTES, open_view
-from tasuki.journal.salvage import Island, derived_writer, find_hole, plain
+from tasuki.journal.salvage import IntactRange, derived_writer, find_hole, plain
 from tasuki.journal.writer import SUFFIX
-from tasuki.records import Salvaged, encode, frame
+from tasuki.records import SalvagedStream, encode, frame
 
 __all__ = ["save_island", "seal", "sync_folder", "write_sealed"]
 
@@ -51,7 +51,7 @@ def seal(path: Path) -> Path | None:
     return aside
 
 
-def write_sealed(draft: Path, header: Header, pieces: Iterable[bytes]) -> tuple[Path, int]:
+def write_sealed(draft: Path, header: JournalHeader, pieces: Iterable[bytes]) -> tuple[Path, int]:
     """A complete sealed file, on the disk, under a name that nobody reads; and where its frames end."""
     body_path = draft.with_suffix(".body")
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True)
@@ -89,13 +89,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def save_island(header: Header, hole: int, island: Island, folder: Path) -> None:
+def save_island(header: JournalHeader, hole: int, island: IntactRange, folder: Path) -> None:
     """A sealed journal of its own for frames that lie behind damage."""
     writer = derived_writer(header.writer, island.offset)
     path = folder / f"{writer}{SUFFIX}"
     if path.exists():
         return
-    first = encode(Salvaged(time=header.created, writer=header.writer, hole=hole, offset=island.offset))
+    first = encode(SalvagedStream(time=header.created, writer=header.writer, hole=hole, offset=island.offset))
     content = frame(first) + island.frames
     draft, _ = write_sealed(path.with_suffix(".seal"), msgspec.structs.replace(plain(header), writer=writer), [content])
     draft.replace(path)

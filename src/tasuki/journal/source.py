@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from tasuki.journal.folder import Folder, Journal
-from tasuki.journal.liveness import Verdict
-from tasuki.journal.reader import View
+from tasuki.journal.folder import JournalFileInfo, JournalFolder
+from tasuki.journal.liveness import Liveness
+from tasuki.journal.reader import JournalReader
 
-__all__ = ["FolderSource", "Source", "Stream"]
+__all__ = ["JournalSource", "Source", "Stream"]
 
 OPEN_VIEWS = 64
 
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Whole frames from `offset`, at least one if it is there; nothing at the end, a torn tail or a hole. Idempotent."""
         ...
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """Whether the stream's owner may still write: alive, dead, silent or unknown."""
         ...
 
@@ -42,20 +42,20 @@ class Source(Protocol):
         ...
 
 
-class FolderSource:
+class JournalSource:
     """The journals of a data folder. Files stay open between reads, a few at a time."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: JournalFolder) -> None:
         self.folder = folder
-        self.found: dict[str, Journal] = {}
-        self.views: dict[str, View] = {}
+        self.found: dict[str, JournalFileInfo] = {}
+        self.views: dict[str, JournalReader] = {}
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
         """Every stream but those `known` by writer id."""
         for journal in self.folder.journals(known=known):
             yield self.stream(journal)
 
-    def stream(self, journal: Journal) -> Stream:
+    def stream(self, journal: JournalFileInfo) -> Stream:
         """A journal that was found, as a stream to be read from here."""
         header = journal.header
         self.found[header.writer] = journal
@@ -66,12 +66,12 @@ class FolderSource:
         view = self.view(writer)
         return b"" if view is None else view.read_frames(offset, limit_bytes)
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """Whether a writer's owner may still write."""
         journal = self.found.get(writer) or self.folder.find(writer)
-        return Verdict.UNKNOWN if journal is None else self.folder.judge(journal)
+        return Liveness.UNKNOWN if journal is None else self.folder.judge(journal)
 
-    def view(self, writer: str) -> View | None:
+    def view(self, writer: str) -> JournalReader | None:
         """The writer's journal, open."""
         journal = self.found.get(writer) or self.folder.find(writer)
         if journal is None:

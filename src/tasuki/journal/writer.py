@@ -9,20 +9,20 @@ from io import FileIO
 from pathlib import Path
 
 from tasuki.failpoints import between
-from tasuki.journal.header import Header, this_process
+from tasuki.journal.header import JournalHeader, this_process
 from tasuki.journal.liveness import HELD, lock_file, take_lock
 from tasuki.records import frame
 
-__all__ = ["DRAFT_SUFFIX", "SUFFIX", "Writer", "new_header"]
+__all__ = ["DRAFT_SUFFIX", "SUFFIX", "JournalWriter", "new_header"]
 
 SUFFIX = ".tsk"
 DRAFT_SUFFIX = ".draft"
 
 
-def new_header(project: str, run: str, *, created: int, remote: str = "") -> Header:
+def new_header(project: str, run: str, *, created: int, remote: str = "") -> JournalHeader:
     """The header of a writer that this process is about to open."""
     boot, pid_namespace, pid, start = this_process()
-    return Header(
+    return JournalHeader(
         writer=secrets.token_hex(16),
         project=project,
         run=run,
@@ -41,14 +41,14 @@ class JournalFile(FileIO):
     __del__ = FileIO.close
 
 
-class Writer:
+class JournalWriter:
     """An open journal file. `write` is the bare write of an unbuffered O_APPEND file: it shares no state with anyone.
 
     The file object is never closed by name: whoever drops the last reference to it (or to `write`) closes it, so a call in
     another thread can't find it gone.
     """
 
-    def __init__(self, header: Header, path: Path, file: FileIO, lock_path: Path, lock: int | None) -> None:
+    def __init__(self, header: JournalHeader, path: Path, file: FileIO, lock_path: Path, lock: int | None) -> None:
         self.header = header
         self.path = path
         self.file = weakref.ref(file)
@@ -58,7 +58,7 @@ class Writer:
         self.synced_bytes = 0
 
     @classmethod
-    def create(cls, header: Header, folder: Path, lock_folder: Path, first: Sequence[bytes] = ()) -> "Writer":
+    def create(cls, header: JournalHeader, folder: Path, lock_folder: Path, first: Sequence[bytes] = ()) -> "JournalWriter":
         """A new file that appears by rename with its header and its first records complete. OSError if that can't be."""
         path = folder / f"{header.writer}{SUFFIX}"
         draft = path.with_suffix(DRAFT_SUFFIX)

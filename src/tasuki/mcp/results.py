@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from tasuki.clock import datetime_from_us
-from tasuki.records import AlertRow, NoteRow, RunRow, Summary, json_number, json_safe
+from tasuki.records import AlertRow, MetricSummary, NoteRow, RunRow, json_number, json_safe
 from tasuki.store import Series
 
 __all__ = ["bounded", "columns", "cut", "listed", "moment", "shown_alert", "shown_note", "shown_run", "shown_summary"]
@@ -29,7 +29,7 @@ def listed(name: str, rows: Sequence[dict[str, Any]], total: int | None = None, 
     return {name: kept, "total": total, "not_shown": total - len(kept), **more}
 
 
-def shown_run(run: RunRow, summaries: Iterable[Summary] = ()) -> dict[str, Any]:
+def shown_run(run: RunRow, summaries: Iterable[MetricSummary] = ()) -> dict[str, Any]:
     """A run in short: what it is, how it is, and the last values of some metrics."""
     return {
         "id": run.id,
@@ -47,7 +47,7 @@ def shown_run(run: RunRow, summaries: Iterable[Summary] = ()) -> dict[str, Any]:
     }
 
 
-def shown_summary(summary: Summary) -> dict[str, Any]:
+def shown_summary(summary: MetricSummary) -> dict[str, Any]:
     """One metric of one run."""
     return {
         "n": summary.n,

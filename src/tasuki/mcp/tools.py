@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tasuki.mcp.results import bounded, columns, cut, listed, moment, shown_alert, shown_note, shown_run, shown_summary
-from tasuki.records import MACHINE, AlertLevel, NoteKind, Status, Summary
+from tasuki.records import MACHINE, AlertLevel, MetricSummary, NoteKind, Status
 from tasuki.sdk.query import comparison as answers
 from tasuki.sdk.query.api import Api
-from tasuki.sdk.query.wait import Outcome, parse_until
+from tasuki.sdk.query.wait import WaitOutcome, parse_until
 from tasuki.sdk.query.wait import wait as wait_for
 
 __all__ = ["Tools"]
@@ -70,7 +70,7 @@ class Tools:
             else:
                 runs = [run for run in runs if run.status is status]
                 runs, total = runs[:limit], len(runs)
-            of_runs: dict[str, list[Summary]] = {run.id: [] for run in runs}
+            of_runs: dict[str, list[MetricSummary]] = {run.id: [] for run in runs}
             for summary in api.query.summaries(name, list(of_runs)):
                 if not summary.metric.startswith(MACHINE):
                     of_runs[summary.run].append(summary)
@@ -184,7 +184,7 @@ class Tools:
         with self.asking(project) as (api, name):
             condition = None if until is None else parse_until(until)
             found = wait_for(api.query, name, run, until=condition, timeout=timedelta(seconds=timeout_seconds))
-        met = {"outcome": found.outcome, "met": found.outcome is Outcome.TRUE, "value": found.value, "step": found.step}
+        met = {"outcome": found.outcome, "met": found.outcome is WaitOutcome.TRUE, "value": found.value, "step": found.step}
         return {"project": name} | met | {"run": shown_run(found.run)}
 
     def stop(self, run: Run, reason: Annotated[str, Field(description="Why; the run is told.")], project: Project = None) -> Answer:

@@ -11,12 +11,12 @@ from pathlib import Path
 from tasuki.atomic_files import replace_file
 from tasuki.records import AlertRow
 
-__all__ = ["Delivered"]
+__all__ = ["DeliveryLog"]
 
 WORTH_PACKING = 1000
 
 
-class Delivered:
+class DeliveryLog:
     """One target's file. Not to be used by two processes at once."""
 
     def __init__(self, path: Path) -> None:

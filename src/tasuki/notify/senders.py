@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tasuki import __version__
-from tasuki.alert_targets import Target
+from tasuki.alert_targets import AlertTarget
 from tasuki.clock import SYSTEM
-from tasuki.errors import ConfigError, RemoteClosed, RemoteUnavailable
+from tasuki.errors import ConfigError, RemoteMisconfigured, RemoteUnavailable
 from tasuki.notify.message import Message
 from tasuki.records import AlertLevel
-from tasuki.relay.http_responses import Answer, error_from_answer
+from tasuki.relay.http_responses import HttpResponse, error_from_answer
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Post", "post_to"]
 
 Post = Callable[[Message], None]
-"""Sends a message. RemoteUnavailable: later; RequestRefused: this one never; RemoteClosed: none until something is put right."""
+"""Send a message. Raise RemoteUnavailable (retry later), RequestRejected (drop it), or RemoteMisconfigured (pause)."""
 
 TIMEOUT_SECONDS = 10.0
 SHOWN_BYTES = 200
@@ -27,15 +27,15 @@ KINDS = {AlertLevel.INFO: "info", AlertLevel.WARN: "warning", AlertLevel.ERROR: 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs addresses
 
 
-def post_to(target: Target) -> Post:
+def post_to(target: AlertTarget) -> Post:
     """What sends to a target. ConfigError for an address that nothing here can send to."""
-    return Webhook(target) if target.is_webhook else Service(target)
+    return WebhookSender(target) if target.is_webhook else AppriseSender(target)
 
 
-class Webhook:
+class WebhookSender:
     """Posts the message's body as JSON. Whatever is 2xx is a success."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: AlertTarget) -> None:
         import httpx  # a sixth of a server's start: only where something is to be delivered
 
         self.target = target
@@ -58,16 +58,16 @@ class Webhook:
         content = next(answer.iter_bytes(SHOWN_BYTES), b"")
         said = self.target.without_secrets(content.decode(errors="replace")).encode()
         found = error_from_answer(
-            self.target.name, Answer(answer.status_code, said, answer.headers.get("Retry-After")), SYSTEM.now_us()
+            self.target.name, HttpResponse(answer.status_code, said, answer.headers.get("Retry-After")), SYSTEM.now_us()
         )
-        found.hint = "is its address right? tasuki notify test" if isinstance(found, RemoteClosed) else None
+        found.hint = "is its address right? tasuki notify test" if isinstance(found, RemoteMisconfigured) else None
         raise found
 
 
-class Service:
+class AppriseSender:
     """Hands the message to apprise, which knows a service by the beginning of its address."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: AlertTarget) -> None:
         self.target = target
         try:
             import apprise
@@ -81,7 +81,7 @@ class Service:
 
     def __call__(self, message: Message) -> None:
         """Send it. What apprise says of a failure is all that there is to know of it."""
-        said = Said()
+        said = LastLogLine()
         self.log.addHandler(said)
         try:
             sent = self.service.notify(title=message.title, body=message.text, notify_type=KINDS[message.level])
@@ -92,7 +92,7 @@ class Service:
             raise RemoteUnavailable(f"{self.target.name} did not take it: {why}")
 
 
-class Said(logging.Handler):
+class LastLogLine(logging.Handler):
     """The last complaint that this thread made."""
 
     def __init__(self) -> None:

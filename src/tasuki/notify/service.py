@@ -15,14 +15,14 @@ import apsw
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict, RemoteError
 from tasuki.journal import Source
-from tasuki.notify.delivery_log import Delivered
+from tasuki.notify.delivery_log import DeliveryLog
 from tasuki.notify.message import message_of_test
 from tasuki.notify.senders import post_to
-from tasuki.notify.target_worker import Courier, Pace
+from tasuki.notify.target_worker import RateLimit, TargetWorker
 from tasuki.settings import Settings
-from tasuki.store import LocalStore, Questions, Told, alerts_told, count_missing, generation_number, open_local
+from tasuki.store import AlertBatch, LocalStore, Queries, alerts_told, count_missing, generation_number, open_local
 
-__all__ = ["Deliveries", "Tested", "is_delivering", "send_test"]
+__all__ = ["DeliveryService", "TestResult", "is_delivering", "send_test"]
 
 FOLDER = "notify"
 LOCK = "lock"
@@ -32,7 +32,7 @@ TROUBLE_SECONDS = 10.0
 log = logging.getLogger("tasuki.notify")
 
 
-class Tested(NamedTuple):
+class TestResult(NamedTuple):
     """What became of a test: `said` is empty where it was delivered."""
 
     target: str
@@ -41,7 +41,7 @@ class Tested(NamedTuple):
     said: str
 
 
-class Deliveries:
+class DeliveryService:
     """The couriers of one folder. ConfigError for a target that nothing here can send to.
 
     `projects`: whether the look for alerts projects what is recorded; beside a server that is its projector's work.
@@ -53,7 +53,7 @@ class Deliveries:
         *,
         projects: bool,
         link: str | None = None,
-        pace: Callable[[], Pace] = Pace,
+        pace: Callable[[], RateLimit] = RateLimit,
         clock: Clock = SYSTEM,
     ) -> None:
         self.settings = settings
@@ -63,7 +63,7 @@ class Deliveries:
         self.clock = clock
         self.folder = settings.dir / FOLDER
         self.posts = [(target, post_to(target)) for target in settings.notify]
-        self.couriers: list[Courier] = []
+        self.couriers: list[TargetWorker] = []
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
         self.generation = self.told = 0
@@ -109,7 +109,7 @@ class Deliveries:
     def send_out(self) -> None:
         """Begin a courier for each target, in a thread of its own: one that hangs holds up no other."""
         self.couriers = [
-            Courier(target, Delivered(self.folder / target.key), post, link=self.link, pace=self.pace(), clock=self.clock)
+            TargetWorker(target, DeliveryLog(self.folder / target.key), post, link=self.link, pace=self.pace(), clock=self.clock)
             for target, post in self.posts
         ]
         for courier in self.couriers:
@@ -130,7 +130,7 @@ class Deliveries:
     def look(self, store: LocalStore) -> None:
         """Give the couriers what is new. What there is at the very beginning has to be complete: it is what is not new."""
 
-        def question(questions: Questions) -> tuple[Told, int, bool]:
+        def question(questions: Queries) -> tuple[AlertBatch, int, bool]:
             generation = generation_number(store.path)
             anew = generation != self.generation or any(courier.wants_all() for courier in self.couriers)
             return alerts_told(questions.db, 0 if anew else self.told), generation, anew
@@ -175,7 +175,7 @@ def is_delivering(settings: Settings) -> bool:
         return True
 
 
-def send_test(settings: Settings, clock: Clock = SYSTEM) -> list[Tested]:
+def send_test(settings: Settings, clock: Clock = SYSTEM) -> list[TestResult]:
     """Send each target a message that says that it is a test."""
     message = message_of_test(clock.now_us(), settings.public_url)
     found = []
@@ -185,5 +185,5 @@ def send_test(settings: Settings, clock: Clock = SYSTEM) -> list[Tested]:
             post_to(target)(message)
         except RemoteError as error:
             said = error.message
-        found.append(Tested(target.name, target.project, target.level, said))
+        found.append(TestResult(target.name, target.project, target.level, said))
     return found

@@ -5,22 +5,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tasuki.alert_targets import Target
+from tasuki.alert_targets import AlertTarget
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import RemoteError, RequestRefused
-from tasuki.notify.delivery_log import Delivered
+from tasuki.errors import RemoteError, RequestRejected
+from tasuki.notify.delivery_log import DeliveryLog
 from tasuki.notify.message import Message, message_of_alert, message_of_held
 from tasuki.notify.senders import Post
 from tasuki.records import AlertRow
-from tasuki.relay import Patience
+from tasuki.relay import Backoff
 
-__all__ = ["Courier", "Pace"]
+__all__ = ["RateLimit", "TargetWorker"]
 
 MOST_WAITING = 10_000
 log = logging.getLogger("tasuki.notify")
 
 
-class Pace:
+class RateLimit:
     """At most so many messages in any so many seconds."""
 
     def __init__(self, messages: int = 10, seconds: float = 60.0, *, clock: Clock = SYSTEM) -> None:
@@ -39,26 +39,26 @@ class Pace:
         self.sent.append(self.clock.monotonic())
 
 
-class Courier:
+class TargetWorker:
     """Alerts are told one by one; those for which there was no room are told together. Each stays until the target has it."""
 
     def __init__(
         self,
-        target: Target,
-        delivered: Delivered,
+        target: AlertTarget,
+        delivered: DeliveryLog,
         post: Post,
         *,
         link: str | None = None,
-        pace: Pace | None = None,
+        pace: RateLimit | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         self.target = target
         self.delivered = delivered
         self.post = post
         self.link = link
-        self.pace = pace or Pace(clock=clock)
+        self.pace = pace or RateLimit(clock=clock)
         self.clock = clock
-        self.patience = Patience()
+        self.patience = Backoff()
         self.waiting: deque[AlertRow] = deque()
         self.expected: set[str] = set()
         self.is_behind = False
@@ -118,7 +118,7 @@ class Courier:
         """Send one message about some alerts, the first that wait."""
         try:
             self.post(self.message(rows))
-        except RequestRefused as error:
+        except RequestRejected as error:
             if len(rows) > 1:
                 self.takes_many = False
                 log.warning("%s takes no message about several alerts, so they are told one by one: %s", self.target.name, error)

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tasuki.errors import BadRecord
+from tasuki.errors import InvalidRecord
 from tasuki.records import schema
-from tasuki.records.schema import Record, Unknown
+from tasuki.records.schema import Record, UnknownRecord
 
 __all__ = [
     "FlatMetrics",
@@ -49,10 +49,10 @@ OTHERS = (
     | schema.RunText
     | schema.Alert
     | schema.File
-    | schema.Delivered
+    | schema.DeliveryIds
     | schema.Heartbeat
-    | schema.Lost
-    | schema.Salvaged
+    | schema.LostCalls
+    | schema.SalvagedStream
     | schema.Correction
     | schema.Lesson
     | schema.Event
@@ -98,15 +98,15 @@ def encode_metrics(time: int, step: int, values: Mapping[str, Any]) -> bytes:
     return encode_parts(("metrics", time, step, values))
 
 
-def decode(payload: bytes) -> Record | Unknown:
-    """The record in a payload; `Unknown` for a kind of a later version; BadRecord for what is neither."""
+def decode(payload: bytes) -> Record | UnknownRecord:
+    """The record in a payload; `UnknownRecord` for a kind of a later version; InvalidRecord for what is neither."""
     try:
         return decode_usual(payload)  # type: ignore[no-any-return]
     except UNREADABLE:
         return decode_slowly(payload)
 
 
-def decode_quickly(payload: bytes) -> Record | Unknown:
+def decode_quickly(payload: bytes) -> Record | UnknownRecord:
     """As `decode`, but the values of metrics are left as they are, right or wrong."""
     try:
         return decode_raw(payload)  # type: ignore[no-any-return]
@@ -114,18 +114,18 @@ def decode_quickly(payload: bytes) -> Record | Unknown:
         return decode_slowly(payload)
 
 
-def decode_slowly(payload: bytes) -> Record | Unknown:
+def decode_slowly(payload: bytes) -> Record | UnknownRecord:
     """What `decode` falls back to: nested metrics, unknown kinds, and saying what is wrong."""
     try:
         parts = decode_any(payload)
     except UNREADABLE as error:
-        raise BadRecord(f"not MessagePack: {error}") from error
+        raise InvalidRecord(f"not MessagePack: {error}") from error
     match parts:
         case [str(kind), int(time), *_] if kind not in KINDS:
-            return Unknown(kind=kind, time=time)
+            return UnknownRecord(kind=kind, time=time)
         case [str(kind), *_]:
             try:
                 return decode_unusual(payload)  # type: ignore[no-any-return]
             except UNREADABLE as error:
-                raise BadRecord(f"{kind}: {error}") from error
-    raise BadRecord("not a record: an array that begins with its kind and time was expected")
+                raise InvalidRecord(f"{kind}: {error}") from error
+    raise InvalidRecord("not a record: an array that begins with its kind and time was expected")

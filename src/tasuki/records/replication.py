@@ -12,14 +12,14 @@ from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
 
 __all__ = [
     "MAX_ITEM_BYTES",
-    "Control",
+    "AttemptRef",
     "Item",
-    "Known",
-    "Listening",
-    "Replicate",
-    "Replicated",
-    "Reply",
+    "ItemReply",
+    "ReplicateRequest",
+    "ReplicateResponse",
     "ReplyStatus",
+    "ResumableRun",
+    "StopCommand",
     "pack_item",
     "stored_frames",
     "unpack_item",
@@ -60,7 +60,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Position(self.offset, self.crc)
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ItemReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The receiver's answer to one item, with its own position after it.
 
     `crc_at` is the receiver's rolling crc at the item's offset, where it has that much: equal to the item's crc, the sender's
@@ -83,7 +83,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Position(self.offset, self.crc)
 
 
-class Listening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AttemptRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An attempt that a process makes, and wants to hear about."""
 
     project: str
@@ -91,22 +91,22 @@ class Listening(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: str
 
 
-class Replicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReplicateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request: items to store; without any, it waits up to `wait_s` seconds for a word about what it is listening for."""
 
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
-    listening: Annotated[list[Listening], msgspec.Meta(max_length=MAX_LISTENING)] = []
+    listening: Annotated[list[AttemptRef], msgspec.Meta(max_length=MAX_LISTENING)] = []
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class ResumableRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can be resumed: its id, and the step after the highest that it has logged."""
 
     id: str
     next_step: int
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StopCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What somebody wants of an attempt at a run: that it stops, why, and who they are."""
 
     run: str
@@ -115,16 +115,16 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str | None = None
 
 
-class Replicated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReplicateResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer: a reply per item. Another `boot_id` than before means that the server has started anew."""
 
-    items: list[Reply]
+    items: list[ItemReply]
     boot_id: str
     next_after_ms: int = 0
-    control: list[Control] = []
+    control: list[StopCommand] = []
 
 
-class Tools(threading.local):
+class ZstdCodecs(threading.local):
     """zstd's objects are not thread-safe, and dear to make: one of each per thread."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Tools(threading.local):
         self.decompressor = zstandard.ZstdDecompressor()
 
 
-tools = Tools()
+tools = ZstdCodecs()
 
 
 def pack_item(data: bytes) -> bytes:

@@ -9,28 +9,28 @@ from tasuki.records.schema import AlertLevel, NoteKind, Status
 
 __all__ = [
     "AlertRow",
-    "Change",
     "FileRow",
     "HistoryRow",
     "MetricRange",
+    "MetricSummary",
     "NoteRow",
-    "Overview",
     "ProgressRow",
+    "ProjectOverview",
     "ProjectRow",
+    "RunEdit",
     "RunRow",
     "StopRow",
-    "Summary",
     "TextRow",
     "json_number",
     "json_safe",
 ]
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What all rows have in common."""
 
 
-class ProjectRow(View, frozen=True, kw_only=True):
+class ProjectRow(Row, frozen=True, kw_only=True):
     """A project: how many runs it has, and when the last record of it was made."""
 
     name: str
@@ -38,7 +38,7 @@ class ProjectRow(View, frozen=True, kw_only=True):
     updated: int
 
 
-class StopRow(View, frozen=True, kw_only=True):
+class StopRow(Row, frozen=True, kw_only=True):
     """A request to stop an attempt: when it was made, why, and by whom."""
 
     time: int
@@ -46,7 +46,7 @@ class StopRow(View, frozen=True, kw_only=True):
     by: str | None = None
 
 
-class ProgressRow(View, frozen=True, kw_only=True):
+class ProgressRow(Row, frozen=True, kw_only=True):
     """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
 
     time: int
@@ -60,7 +60,7 @@ class ProgressRow(View, frozen=True, kw_only=True):
         return (self.total - self.done) / self.rate if self.total is not None and self.rate else None
 
 
-class RunRow(View, frozen=True, kw_only=True):
+class RunRow(Row, frozen=True, kw_only=True):
     """A run, as its highest attempt has it. `status` is what is known now; `points` counts logged values."""
 
     project: str
@@ -84,7 +84,7 @@ class RunRow(View, frozen=True, kw_only=True):
     progress: ProgressRow | None = None
 
 
-class Summary(msgspec.Struct, frozen=True, gc=False):
+class MetricSummary(msgspec.Struct, frozen=True, gc=False):
     """One metric of one run: `n` counts all points; NaN is None; `min` and `max` are of what is not NaN, the earliest of equals."""
 
     run: str
@@ -101,7 +101,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     max_step: int | None
 
 
-class MetricRange(View, frozen=True, kw_only=True):
+class MetricRange(Row, frozen=True, kw_only=True):
     """One metric over all runs of a project: how many have logged it, and the least and the greatest value with the run of each.
 
     Of equals it is the run that was created first. All four are None where nothing but NaN was logged.
@@ -115,7 +115,7 @@ class MetricRange(View, frozen=True, kw_only=True):
     max_run: str | None
 
 
-class Overview(View, frozen=True, kw_only=True):
+class ProjectOverview(Row, frozen=True, kw_only=True):
     """A project at a glance. `statuses` and `alerts` count runs by status and alerts by level; `points` counts logged values."""
 
     project: str
@@ -130,7 +130,7 @@ class Overview(View, frozen=True, kw_only=True):
     notes: int
 
 
-class HistoryRow(View, frozen=True, kw_only=True, gc=False):
+class HistoryRow(Row, frozen=True, kw_only=True, gc=False):
     """What one `log()` call recorded: names are flat, joined with `/`."""
 
     step: int
@@ -138,7 +138,7 @@ class HistoryRow(View, frozen=True, kw_only=True, gc=False):
     metrics: dict[str, float]
 
 
-class AlertRow(View, frozen=True, kw_only=True):
+class AlertRow(Row, frozen=True, kw_only=True):
     """An alert; its id is `<writer>:<offset>` and never changes."""
 
     id: str
@@ -156,7 +156,7 @@ class AlertRow(View, frozen=True, kw_only=True):
     data: Any = None
 
 
-class Change(View, frozen=True, kw_only=True):
+class RunEdit(Row, frozen=True, kw_only=True):
     """An edit of a run: what is None stays as it is; an empty text takes a group or notes away."""
 
     name: str | None = None
@@ -166,7 +166,7 @@ class Change(View, frozen=True, kw_only=True):
     tags_removed: list[str] = []
 
 
-class TextRow(View, frozen=True, kw_only=True):
+class TextRow(Row, frozen=True, kw_only=True):
     """A piece of text that a run keeps, and of which attempt (by its id) it is."""
 
     attempt: str
@@ -175,7 +175,7 @@ class TextRow(View, frozen=True, kw_only=True):
     text: str
 
 
-class FileRow(View, frozen=True, kw_only=True):
+class FileRow(Row, frozen=True, kw_only=True):
     """A file of a run (of a project, where `run` is empty), or a value that is no number, as it was logged under `key` at `step`.
 
     `sha256` names its content, and is None while that has not come. `name` is what it is saved as.
@@ -196,7 +196,7 @@ class FileRow(View, frozen=True, kw_only=True):
     media_type: str | None = None
 
 
-class NoteRow(View, frozen=True, kw_only=True):
+class NoteRow(Row, frozen=True, kw_only=True):
     """A note: what all have in common, and all that was said (`draft`, `final`, `confidence`, `data`, ...) in `content`.
 
     `conflict`: another note has this `event_id` and other content, and came first; it stands, and this one is only shown.

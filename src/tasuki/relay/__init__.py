@@ -4,45 +4,45 @@ What asks servers (`remote`, `probe`, `compare`, `peer`) is imported from there:
 inside training processes and must not load them.
 """
 
-from tasuki.relay.backlog import Queue, queues
-from tasuki.relay.backoff import Patience
+from tasuki.relay.backlog import RemoteBacklog, queues
+from tasuki.relay.backoff import Backoff
 from tasuki.relay.http_transport import HttpTransport, remote_url
-from tasuki.relay.process_source import Outgoing
-from tasuki.relay.relay_thread import Relay, Sent
+from tasuki.relay.process_source import ProcessSource
+from tasuki.relay.relay_thread import RelayThread, SendCounts
 from tasuki.relay.resume_lookup import known_run
-from tasuki.relay.sender import Round, Sender, Transport
+from tasuki.relay.sender import ReceiverTransport, Sender, SendRound
 from tasuki.relay.sql_tables import queue_views
-from tasuki.relay.state.acks import Ack, FileAcks, acks_path
-from tasuki.relay.state.dead_letters import Aside, FileAside, aside_path
-from tasuki.relay.state.remote_state import Kept, open_kept
-from tasuki.relay.state.remote_status import ERRORS_FILE, Health, Standing, StandingFile, standings
-from tasuki.relay.stop_listener import Listener
-from tasuki.relay.stream_route import Route, State
-from tasuki.relay.sync_once import Synced, sync
+from tasuki.relay.state.acks import Ack, AckLog, acks_path
+from tasuki.relay.state.dead_letters import DeadLetter, DeadLetterLog, aside_path
+from tasuki.relay.state.remote_state import RemoteState, open_kept
+from tasuki.relay.state.remote_status import ERRORS_FILE, RemoteHealth, RemoteStatus, RemoteStatusFile, standings
+from tasuki.relay.stop_listener import StopListener
+from tasuki.relay.stream_route import RouteState, StreamRoute
+from tasuki.relay.sync_once import SyncResult, sync
 
 __all__ = [
     "ERRORS_FILE",
     "Ack",
-    "Aside",
-    "FileAcks",
-    "FileAside",
-    "Health",
+    "AckLog",
+    "Backoff",
+    "DeadLetter",
+    "DeadLetterLog",
     "HttpTransport",
-    "Kept",
-    "Listener",
-    "Outgoing",
-    "Patience",
-    "Queue",
-    "Relay",
-    "Round",
-    "Route",
+    "ProcessSource",
+    "ReceiverTransport",
+    "RelayThread",
+    "RemoteBacklog",
+    "RemoteHealth",
+    "RemoteState",
+    "RemoteStatus",
+    "RemoteStatusFile",
+    "RouteState",
+    "SendCounts",
+    "SendRound",
     "Sender",
-    "Sent",
-    "Standing",
-    "StandingFile",
-    "State",
-    "Synced",
-    "Transport",
+    "StopListener",
+    "StreamRoute",
+    "SyncResult",
     "acks_path",
     "aside_path",
     "known_run",

@@ -3,67 +3,67 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tasuki.errors import BadRecord
-from tasuki.journal import Folder, Journal
-from tasuki.records import Record, Unknown, decode, frames
-from tasuki.relay.state.acks import FileAcks, acks_path
-from tasuki.relay.state.dead_letters import Aside, FileAside, aside_path
-from tasuki.relay.state.remote_status import Standing, standings
+from tasuki.errors import InvalidRecord
+from tasuki.journal import JournalFileInfo, JournalFolder
+from tasuki.records import Record, UnknownRecord, decode, frames
+from tasuki.relay.state.acks import AckLog, acks_path
+from tasuki.relay.state.dead_letters import DeadLetter, DeadLetterLog, aside_path
+from tasuki.relay.state.remote_status import RemoteStatus, standings
 from tasuki.settings import Settings
 
-__all__ = ["Pending", "Queue", "pending_of", "queues", "records_of"]
+__all__ = ["PendingRecord", "RemoteBacklog", "pending_of", "queues", "records_of"]
 
 
-class Pending(NamedTuple):
+class PendingRecord(NamedTuple):
     """A record that is not acknowledged: where it lies, and what it says, if it can be read."""
 
     writer: str
     offset: int
-    record: Record | Unknown | None
+    record: Record | UnknownRecord | None
 
 
-class Queue(NamedTuple):
+class RemoteBacklog(NamedTuple):
     """One remote's. `oldest` is when the first of its pending records was made, in microseconds UTC."""
 
     remote: str
     pending: int
     oldest: int | None
-    standing: Standing
-    aside: list[Aside]
+    standing: RemoteStatus
+    aside: list[DeadLetter]
 
 
-def queues(settings: Settings) -> list[Queue]:
+def queues(settings: Settings) -> list[RemoteBacklog]:
     """All remotes that the folder's journals are meant for, or were sent to, by address."""
     known = {standing.remote: standing for standing in standings(settings.dir)}
-    journals = list(Folder(settings.journal_root, settings.lock_root).journals())
+    journals = list(JournalFolder(settings.journal_root, settings.lock_root).journals())
     named = {journal.header.remote for journal in journals if journal.header.remote}
     if settings.remote:
         named.add(settings.remote)
-    return [queue(settings, known.get(remote) or Standing(remote=remote), journals) for remote in sorted(named | known.keys())]
+    return [queue(settings, known.get(remote) or RemoteStatus(remote=remote), journals) for remote in sorted(named | known.keys())]
 
 
-def queue(settings: Settings, standing: Standing, journals: list[Journal]) -> Queue:
+def queue(settings: Settings, standing: RemoteStatus, journals: list[JournalFileInfo]) -> RemoteBacklog:
     """One remote's queue."""
-    folder = Folder(settings.journal_root, settings.lock_root)
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
     pending, times = 0, []
     for journal, start in unacknowledged(settings, standing.remote, journals):
         first = next(records_from(folder, journal, start), None)
         times += [first.record.time] if first and first.record else []
         pending += sum(1 for _, piece in pieces(folder, journal, start) for _ in frames(piece))
-    aside = FileAside(aside_path(settings.dir, standing.remote)).waiting()
-    return Queue(standing.remote, pending, min(times, default=None), standing, aside)
+    aside = DeadLetterLog(aside_path(settings.dir, standing.remote)).waiting()
+    return RemoteBacklog(standing.remote, pending, min(times, default=None), standing, aside)
 
 
-def pending_of(settings: Settings, remote: str) -> Iterator[Pending]:
+def pending_of(settings: Settings, remote: str) -> Iterator[PendingRecord]:
     """What is meant for a remote and was not acknowledged by it, as far as the folder knows."""
-    folder = Folder(settings.journal_root, settings.lock_root)
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
     for journal, start in unacknowledged(settings, remote, folder.journals()):
         yield from records_from(folder, journal, start)
 
 
-def unacknowledged(settings: Settings, remote: str, journals: Iterable[Journal]) -> Iterator[tuple[Journal, int]]:
+def unacknowledged(settings: Settings, remote: str, journals: Iterable[JournalFileInfo]) -> Iterator[tuple[JournalFileInfo, int]]:
     """The journals of which something is not acknowledged, and from where on."""
-    acks = FileAcks(acks_path(settings.dir, remote)).acks
+    acks = AckLog(acks_path(settings.dir, remote)).acks
     for journal in journals:
         ack = acks.get(journal.header.writer)
         start = ack.start + ack.position.offset if ack else 0
@@ -71,7 +71,7 @@ def unacknowledged(settings: Settings, remote: str, journals: Iterable[Journal])
             yield journal, start
 
 
-def pieces(folder: Folder, journal: Journal, start: int) -> Iterator[tuple[int, bytes]]:
+def pieces(folder: JournalFolder, journal: JournalFileInfo, start: int) -> Iterator[tuple[int, bytes]]:
     """A journal's frames from an offset on, some at a time."""
     with folder.view(journal) as view:
         for piece in view.pieces(start):
@@ -79,24 +79,24 @@ def pieces(folder: Folder, journal: Journal, start: int) -> Iterator[tuple[int, 
             start += len(piece)
 
 
-def records_from(folder: Folder, journal: Journal, start: int) -> Iterator[Pending]:
+def records_from(folder: JournalFolder, journal: JournalFileInfo, start: int) -> Iterator[PendingRecord]:
     """A journal's records from an offset on."""
     for at, piece in pieces(folder, journal, start):
         for offset, payload in frames(piece):
-            yield Pending(journal.header.writer, at + offset, decoded(payload))
+            yield PendingRecord(journal.header.writer, at + offset, decoded(payload))
 
 
-def decoded(payload: bytes) -> Record | Unknown | None:
+def decoded(payload: bytes) -> Record | UnknownRecord | None:
     """The record; None for one that can't be read, which is sent all the same."""
     try:
         return decode(payload)
-    except BadRecord:
+    except InvalidRecord:
         return None
 
 
-def records_of(settings: Settings, aside: Aside) -> Iterator[Pending]:
+def records_of(settings: Settings, aside: DeadLetter) -> Iterator[PendingRecord]:
     """The records that are set aside; none if the journal is gone."""
-    folder = Folder(settings.journal_root, settings.lock_root)
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
     journal = folder.find(aside.writer)
     for found in records_from(folder, journal, aside.start) if journal else ():
         if aside.end is not None and found.offset >= aside.end:

@@ -3,38 +3,38 @@
 import random
 from collections.abc import Callable
 
-from tasuki.errors import RemoteClosed, RemoteUnavailable
-from tasuki.relay.state.remote_status import Health
+from tasuki.errors import RemoteMisconfigured, RemoteUnavailable
+from tasuki.relay.state.remote_status import RemoteHealth
 
-__all__ = ["Patience"]
+__all__ = ["Backoff"]
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 60.0
 PROBE_SECONDS = 60.0
 
 
-class Patience:
+class Backoff:
     """The failures since the last success. `chance` draws from a range, for the jitter."""
 
     def __init__(self, chance: Callable[[float, float], float] = random.uniform) -> None:
         self.chance = chance
-        self.health = Health.OK
+        self.health = RemoteHealth.OK
         self.failures = 0
         self.asked = False
         """The remote has said how long to wait: that holds for those in a hurry too."""
 
     def succeeded(self) -> None:
         """All is well again."""
-        self.health, self.failures, self.asked = Health.OK, 0, False
+        self.health, self.failures, self.asked = RemoteHealth.OK, 0, False
 
     def failed(self, error: Exception) -> float:
         """How long to wait: as long as was asked for, or with full jitter from one second to a minute, for ever."""
         self.failures += 1
         self.asked = False
-        if isinstance(error, RemoteClosed):
-            self.health = Health.PAUSED
+        if isinstance(error, RemoteMisconfigured):
+            self.health = RemoteHealth.PAUSED
             return PROBE_SECONDS
-        self.health = Health.BACKING_OFF
+        self.health = RemoteHealth.BACKING_OFF
         if isinstance(error, RemoteUnavailable) and error.after_seconds is not None:
             self.asked = True
             return error.after_seconds

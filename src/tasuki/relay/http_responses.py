@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tasuki.clock import SYSTEM, datetime_from_us
-from tasuki.errors import RemoteClosed, RemoteError, RemoteUnavailable, RequestRefused, RequestTooLarge
+from tasuki.errors import RemoteError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 
 __all__ = [
     "ANSWER_SECONDS",
     "WAIT",
-    "Answer",
-    "Problem",
-    "TimelyResponse",
+    "DeadlineResponse",
+    "HttpResponse",
+    "ProblemDocument",
     "error_from_answer",
     "seconds_asked_for",
     "set_timeout",
@@ -31,7 +31,7 @@ REFUSED = {400, 409, 422}
 TOO_LARGE = 413
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What came back."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     location: str | None = None
 
 
-def error_from_answer(url: str, answer: Answer, now_us: int) -> RemoteError:
+def error_from_answer(url: str, answer: HttpResponse, now_us: int) -> RemoteError:
     """The error that an answer other than 2xx stands for."""
     problem = problem_in(answer.content)
     shown = problem.detail or (answer.location and f"go to {answer.location}")
@@ -50,23 +50,23 @@ def error_from_answer(url: str, answer: Answer, now_us: int) -> RemoteError:
     if answer.status == TOO_LARGE:
         return RequestTooLarge(text)
     if answer.status in REFUSED:
-        return RequestRefused(text)
-    return RemoteClosed(text, hint=problem.hint or f"what is wrong: tasuki remote test {url}")
+        return RequestRejected(text)
+    return RemoteMisconfigured(text, hint=problem.hint or f"what is wrong: tasuki remote test {url}")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ProblemDocument(msgspec.Struct, frozen=True):
     """What a server of ours says is wrong, and what to do."""
 
     detail: str = ""
     hint: str | None = None
 
 
-def problem_in(content: bytes) -> Problem:
+def problem_in(content: bytes) -> ProblemDocument:
     """The problem document in an answer; an empty one for what is none."""
     try:
-        return msgspec.json.decode(content, type=Problem)
+        return msgspec.json.decode(content, type=ProblemDocument)
     except msgspec.DecodeError:
-        return Problem()
+        return ProblemDocument()
 
 
 def seconds_asked_for(retry_after: str | None, now_us: int) -> float | None:
@@ -90,15 +90,15 @@ def set_timeout(sock: socket.socket, seconds: float) -> None:
         sock.settimeout(seconds)
 
 
-class TimelyResponse(HTTPResponse):
+class DeadlineResponse(HTTPResponse):
     """A response that must be there as a whole within `ANSWER_SECONDS`, however slowly it drips."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(Dripping(sock, self.fp))
+        self.fp = io.BufferedReader(DeadlineSocket(sock, self.fp))
 
 
-class Dripping(io.RawIOBase):
+class DeadlineSocket(io.RawIOBase):
     """A socket that is read until a deadline. `file` is what keeps the socket open meanwhile."""
 
     def __init__(self, sock: socket.socket, file: io.BufferedReader) -> None:

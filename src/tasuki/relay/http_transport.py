@@ -12,8 +12,8 @@ import msgspec
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, RemoteUnavailable
 from tasuki.failpoints import reach
-from tasuki.records import Item, Replicate, Replicated
-from tasuki.relay.http_responses import Answer, TimelyResponse, error_from_answer, set_timeout
+from tasuki.records import Item, ReplicateRequest, ReplicateResponse
+from tasuki.relay.http_responses import DeadlineResponse, HttpResponse, error_from_answer, set_timeout
 from tasuki.remotes import Key
 
 __all__ = ["PROTOCOL", "HttpTransport", "Token", "authorization", "remote_url"]
@@ -25,7 +25,7 @@ Token = str | Key | None
 """A token, or what says which one it is now."""
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Replicated).decode
+decode = msgspec.msgpack.Decoder(ReplicateResponse).decode
 
 
 def remote_url(remote: str) -> SplitResult:
@@ -70,16 +70,16 @@ class HttpTransport:
         self.tls = ssl.create_default_context() if self.url.scheme == "https" else None
         self.connection: http.client.HTTPConnection | None = None
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         """One request. RemoteUnavailable if it may succeed later, RemoteRejected if not."""
         try:
-            answer = self.post(encode(Replicate(items=list(items))))
+            answer = self.post(encode(ReplicateRequest(items=list(items))))
         except (OSError, http.client.HTTPException) as error:
             raise RemoteUnavailable(f"{self.shown} can't be reached: {reason_of(error)}") from error
         reach("relay.after_reply")
         return self.answer(answer, {item.writer for item in items})
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes) -> HttpResponse:
         """Send a body and read the answer. A connection that the server has closed since the last time is made anew."""
         reused = self.connection is not None
         try:
@@ -102,23 +102,23 @@ class HttpTransport:
         head = f"{self.head}{lines(authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
         connection.sock.sendall(head.encode("latin-1") + body)
 
-    def heard(self) -> Answer:
+    def heard(self) -> HttpResponse:
         """The answer to what was sent."""
-        with closing(TimelyResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
+        with closing(DeadlineResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
             response.begin()
             content = response.read(LONGEST_ANSWER_BYTES)
             if response.length:
                 raise http.client.IncompleteRead(content, response.length)
         if response.will_close:
             self.close()
-        return Answer(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))
+        return HttpResponse(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))
 
     @property
     def shown(self) -> str:
         """The address without the password that it may hold."""
         return self.url._replace(netloc=self.url.netloc.rpartition("@")[2]).geturl()
 
-    def answer(self, answer: Answer, writers: set[str]) -> Replicated:
+    def answer(self, answer: HttpResponse, writers: set[str]) -> ReplicateResponse:
         """What the server says, if it is a server of ours that says it and it names every item."""
         if not 200 <= answer.status < 300:
             raise error_from_answer(self.shown, answer, self.clock.now_us())

@@ -12,8 +12,8 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict
-from tasuki.journal import SUFFIX, Folder, Header, lock_file, open_view, take_lock
-from tasuki.records import START, Item, Position, Replicated, Reply, ReplyStatus, unpack_item
+from tasuki.journal import SUFFIX, JournalFolder, JournalHeader, lock_file, open_view, take_lock
+from tasuki.records import START, Item, ItemReply, Position, ReplicateResponse, ReplyStatus, unpack_item
 
 __all__ = ["JournalReceiver"]
 
@@ -25,17 +25,17 @@ PAUSE_SECONDS = 0.01
 class JournalReceiver:
     """The journals of a folder. Not to be shared by threads."""
 
-    def __init__(self, folder: Folder, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: JournalFolder, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
         self.clock = clock
         self.ends: dict[str, tuple[int, Position]] = {}
         """By writer: how long the file was, and where its frames ended."""
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         """Append what fits where each journal ends."""
-        return Replicated(items=[self.take(item) for item in items], boot_id=BOOT_ID)
+        return ReplicateResponse(items=[self.take(item) for item in items], boot_id=BOOT_ID)
 
-    def take(self, item: Item) -> Reply:
+    def take(self, item: Item) -> ItemReply:
         """One item."""
         path = self.folder.project_folder(item.project) / f"{item.writer}{SUFFIX}"
         with self.alone(item):
@@ -78,7 +78,7 @@ class JournalReceiver:
     def append(self, path: Path, item: Item, data: bytes, end: Position) -> None:
         """Put frames behind the last whole one; what a killed process has left behind that is cut off."""
         if not path.exists():
-            header = Header(writer=item.writer, project=item.project, run=item.run, created=self.clock.now_us())
+            header = JournalHeader(writer=item.writer, project=item.project, run=item.run, created=self.clock.now_us())
             draft = path.with_suffix(".draft")
             path.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(header.encoded())
@@ -102,6 +102,6 @@ def crc_at(path: Path, offset: int) -> int | None:
         return view.crc_at(offset)
 
 
-def answer(item: Item, status: ReplyStatus, here: Position, crc: int | None = None) -> Reply:
+def answer(item: Item, status: ReplyStatus, here: Position, crc: int | None = None) -> ItemReply:
     """Where the journal is now."""
-    return Reply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=item.sealed, crc_at=crc)
+    return ItemReply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=item.sealed, crc_at=crc)

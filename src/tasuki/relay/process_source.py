@@ -4,25 +4,25 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.journal import Folder, FolderSource, Journal, Stream, Verdict
+from tasuki.journal import JournalFileInfo, JournalFolder, JournalSource, Liveness, Stream
 
-__all__ = ["Outgoing"]
+__all__ = ["ProcessSource"]
 
 LOOK_AROUND_SECONDS = 10.0
 
 
-class Outgoing:
+class ProcessSource:
     """A `Source` of the streams that a process is to send: the files that are added to it, and what dead processes left.
 
     Left are journals whose owner is dead and which say that they are meant for this remote. The folder is searched for them at
     the start, every ten seconds, and when it is asked for. Two processes that take up the same one do no harm.
     """
 
-    def __init__(self, folder: Folder, remote: str, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: JournalFolder, remote: str, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
         self.remote = remote
         self.clock = clock
-        self.files = FolderSource(folder)
+        self.files = JournalSource(folder)
         self.paths: dict[str, Path] = {}
         self.seals = True
         self.look_around_at = clock.monotonic()
@@ -39,12 +39,12 @@ class Outgoing:
         for writer, path in list(self.paths.items()):
             if writer not in known:
                 found = self.folder.look(path)
-                if isinstance(found, Journal):
+                if isinstance(found, JournalFileInfo):
                     yield self.files.stream(found)
 
-    def beside(self) -> "Outgoing":
+    def beside(self) -> "ProcessSource":
         """The same streams as of now for another thread, which only looks: with files of its own, and without sealing any."""
-        other = Outgoing(self.folder, self.remote, clock=self.clock)
+        other = ProcessSource(self.folder, self.remote, clock=self.clock)
         other.paths, other.seals = dict(self.paths), False
         return other
 
@@ -55,7 +55,7 @@ class Outgoing:
     def look_around(self, known: Collection[str]) -> None:
         """Take up what dead processes left behind."""
         for journal in self.folder.journals(known={*known, *self.paths}):
-            if journal.header.remote == self.remote and self.folder.judge(journal) is Verdict.DEAD:
+            if journal.header.remote == self.remote and self.folder.judge(journal) is Liveness.DEAD:
                 if self.seals and not journal.sealed:
                     self.folder.seal_dead(journal)
                 self.paths[journal.header.writer] = journal.path
@@ -64,7 +64,7 @@ class Outgoing:
         """Whole frames from `offset`."""
         return self.files.read(writer, offset, limit_bytes)
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """Whether the stream's owner may still write."""
         return self.files.verdict(writer)
 

@@ -14,16 +14,16 @@ from typing import TypedDict
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteError
 from tasuki.failpoints import reach
-from tasuki.relay.backoff import Patience
+from tasuki.relay.backoff import Backoff
 from tasuki.relay.http_transport import HttpTransport
-from tasuki.relay.process_source import Outgoing
-from tasuki.relay.sender import Round, Sender
-from tasuki.relay.state.remote_state import Kept
-from tasuki.relay.state.remote_status import Health
-from tasuki.relay.stop_listener import Listener
+from tasuki.relay.process_source import ProcessSource
+from tasuki.relay.sender import Sender, SendRound
+from tasuki.relay.state.remote_state import RemoteState
+from tasuki.relay.state.remote_status import RemoteHealth
+from tasuki.relay.stop_listener import StopListener
 from tasuki.remotes import Key
 
-__all__ = ["Relay", "Sent"]
+__all__ = ["RelayThread", "SendCounts"]
 
 LOOK_SECONDS = 0.04
 PACE_SECONDS = 1.0
@@ -32,23 +32,23 @@ CARE_SECONDS = 1.0
 log = logging.getLogger("tasuki.relay")
 
 
-class Sent(TypedDict):
+class SendCounts(TypedDict):
     """Records acknowledged since the last such report, and records that are not acknowledged yet."""
 
     sent: int
     pending: int
 
 
-class Relay:
+class RelayThread:
     """One thread that owns one sender. Start it, ask it to hurry, stop it. `key` says which one is good now."""
 
     def __init__(
         self,
-        source: Outgoing,
+        source: ProcessSource,
         transport: HttpTransport,
-        kept: Kept,
+        kept: RemoteState,
         *,
-        listener: Listener,
+        listener: StopListener,
         key: Key,
         clock: Clock = SYSTEM,
     ) -> None:
@@ -61,7 +61,7 @@ class Relay:
         self.key = key
         self.known_key = key()
         self.clock = clock
-        self.patience = Patience()
+        self.patience = Backoff()
         self.care_at = 0.0
         self.restarts = 0
         self.thread: threading.Thread | None = None
@@ -96,7 +96,7 @@ class Relay:
             log.error("the relay to %s has died and is started again", self.remote)
             self.start()
 
-    def drain(self, deadline: float) -> Sent:
+    def drain(self, deadline: float) -> SendCounts:
         """Wait until everything recorded so far is acknowledged; says what was and what was not.
 
         It ends at the deadline (of the clock's `monotonic`): as much time as it takes to count what was not is kept for that.
@@ -106,9 +106,9 @@ class Relay:
                 self.wait(deadline - self.counting_seconds(files))  # there may be less to count by now
             pending = self.sender.pending(files)
         sent, self.reported = self.sent - self.reported, self.sent
-        return Sent(sent=sent, pending=pending)
+        return SendCounts(sent=sent, pending=pending)
 
-    def counting_seconds(self, files: Outgoing) -> float:
+    def counting_seconds(self, files: ProcessSource) -> float:
         """How long it takes to count what is not acknowledged, about."""
         return sum(stream.size - start for stream, start in self.sender.unacknowledged(files)) / COUNTED_BYTES_A_SECOND
 
@@ -119,7 +119,7 @@ class Relay:
         wanted = self.hurry
         self.bell.put(None)
         while self.hurried < wanted and self.clock.monotonic() < deadline and self.thread is not None:
-            if self.stopping or self.patience.health is Health.PAUSED:
+            if self.stopping or self.patience.health is RemoteHealth.PAUSED:
                 break
             self.clock.sleep(LOOK_SECONDS / 8)
         return self.hurried >= wanted
@@ -151,7 +151,7 @@ class Relay:
         """
         until = self.clock.monotonic() + seconds
         while not self.take_care() and not self.stopping and (left := until - self.clock.monotonic()) > 0:
-            keeps_away = self.patience.asked or self.patience.health is Health.PAUSED
+            keeps_away = self.patience.asked or self.patience.health is RemoteHealth.PAUSED
             hurries = self.hurried != self.hurry and not keeps_away
             try:
                 self.bell.get(timeout=min(left, LOOK_SECONDS if hurries else CARE_SECONDS))
@@ -168,14 +168,14 @@ class Relay:
             return False
         self.care_at = self.clock.monotonic() + CARE_SECONDS
         self.standing.succeeded(self.patience.health, False, restarts=self.restarts)
-        if self.patience.health is Health.OK:
+        if self.patience.health is RemoteHealth.OK:
             self.listener.look()
-        if self.patience.health is not Health.PAUSED:
+        if self.patience.health is not RemoteHealth.PAUSED:
             return False
         before, self.known_key = self.known_key, self.key()
         return before != self.known_key
 
-    def note_success(self, said: Round, wanted: int) -> None:
+    def note_success(self, said: SendRound, wanted: int) -> None:
         """Count what arrived; when nothing is left to say, who waits for that may go on."""
         self.sent += said.records
         if said.items:
@@ -188,7 +188,7 @@ class Relay:
         if said.items == 0:
             self.hurried = wanted
 
-    def pace(self, said: Round) -> float:
+    def pace(self, said: SendRound) -> float:
         """How long to rest: until the next look if there was nothing to say or only questions were asked; after records have been
         sent, a second, unless more of them are waiting in bulk, or as long as the server asks for.
         """

@@ -7,17 +7,17 @@ import msgspec
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import RemoteUnavailable
-from tasuki.records import Known
-from tasuki.relay.http_responses import Answer, error_from_answer
+from tasuki.records import ResumableRun
+from tasuki.relay.http_responses import HttpResponse, error_from_answer
 from tasuki.relay.http_transport import HttpTransport, Token, authorization
 
 __all__ = ["known_run"]
 
 PATIENCE_SECONDS = 2.0
-decode = msgspec.json.Decoder(Known).decode
+decode = msgspec.json.Decoder(ResumableRun).decode
 
 
-def known_run(remote: str, key: Token, project: str, ref: str) -> Known | None:
+def known_run(remote: str, key: Token, project: str, ref: str) -> ResumableRun | None:
     """The run of this id, or of the only id that begins so; None where there is none. RemoteError within seconds."""
     transport = HttpTransport(remote, token=key, timeout_seconds=PATIENCE_SECONDS)
     path = f"{transport.url.path.rstrip('/')}/api/v1/runs/{quote(ref, safe='')}/resume?project={quote(project, safe='')}"
@@ -25,7 +25,7 @@ def known_run(remote: str, key: Token, project: str, ref: str) -> Known | None:
         connection = transport.connected()
         connection.request("GET", path, headers=authorization(key))
         response = connection.getresponse()
-        answer = Answer(response.status, response.read(), response.getheader("Retry-After"), response.getheader("Location"))
+        answer = HttpResponse(response.status, response.read(), response.getheader("Retry-After"), response.getheader("Location"))
         if answer.status == http.client.NOT_FOUND and response.getheader("Tasuki-Protocol"):
             return None
     except (OSError, http.client.HTTPException) as error:

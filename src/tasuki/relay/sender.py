@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
+from tasuki.errors import RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.journal import Source, Stream
-from tasuki.records import Control, Item, Replicated, Reply, count_frames, frames
-from tasuki.relay.state.acks import Ack, FileAcks
-from tasuki.relay.state.dead_letters import Aside, FileAside
-from tasuki.relay.stream_route import Route, State
+from tasuki.records import Item, ItemReply, ReplicateResponse, StopCommand, count_frames, frames
+from tasuki.relay.state.acks import Ack, AckLog
+from tasuki.relay.state.dead_letters import DeadLetter, DeadLetterLog
+from tasuki.relay.stream_route import RouteState, StreamRoute
 
-__all__ = ["Round", "Sender", "Transport"]
+__all__ = ["ReceiverTransport", "SendRound", "Sender"]
 
 BATCH_BYTES = 1024 * 1024
 BATCH_ITEMS = 1000
@@ -31,27 +31,27 @@ FORBIDDEN_SECONDS = 60.0
 log = logging.getLogger("tasuki.relay")
 
 
-class Transport(Protocol):
+class ReceiverTransport(Protocol):
     """The way to a receiver."""
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         """One request; a reply per item, in any order. RemoteError if it can't be done."""
         ...
 
 
-class Round(NamedTuple):
+class SendRound(NamedTuple):
     """One request's worth: items said, records newly acknowledged, how long the receiver asks to be left alone, what it wants."""
 
     items: int
     records: int
     next_after_ms: int = 0
-    control: Sequence[Control] = ()
+    control: Sequence[StopCommand] = ()
 
 
-class Spoken(NamedTuple):
+class SentItem(NamedTuple):
     """An item that was said, how many records it holds, and how many bytes of frames."""
 
-    route: Route
+    route: StreamRoute
     item: Item
     records: int
     size: int
@@ -63,20 +63,20 @@ class Sender:
     def __init__(
         self,
         source: Source,
-        transport: Transport,
-        acks: FileAcks | None = None,
-        aside: FileAside | None = None,
+        transport: ReceiverTransport,
+        acks: AckLog | None = None,
+        aside: DeadLetterLog | None = None,
         *,
         clock: Clock = SYSTEM,
     ) -> None:
         self.source = source
         self.transport = transport
         self.acks = acks
-        self.aside = aside or FileAside()
+        self.aside = aside or DeadLetterLog()
         self.clock = clock
         self.most_items, self.most_bytes = BATCH_ITEMS, BATCH_BYTES
         self.boot_id = acks.boot_id if acks else None
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, StreamRoute] = {}
         self.turn = 0
         """The first of the waiting streams in the next batch: the one behind the last that was served."""
         self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
@@ -93,46 +93,46 @@ class Sender:
                     route.again_at = None
                     route.ask_again()
 
-    def new_route(self, stream: Stream) -> Route:
+    def new_route(self, stream: Stream) -> StreamRoute:
         """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
         ack = self.acks.acks.get(stream.writer) if self.acks else None
-        route = Route(stream, stream.writer)
+        route = StreamRoute(stream, stream.writer)
         if ack is not None:
-            route = Route(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
+            route = StreamRoute(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
         if refused := self.aside.streams.get(stream.writer):
             route.set_aside(refused.reason)
         return route
 
-    def open_routes(self) -> list[Route]:
+    def open_routes(self) -> list[StreamRoute]:
         """Streams for which something is left to do."""
         return [route for writer, route in list(self.routes.items()) if writer not in self.finished and not route.is_done]
 
-    def once(self) -> Round:
+    def once(self) -> SendRound:
         """Look, say what fits into one request, and go on from the answers. RemoteError passes through; nothing is lost by it."""
         self.look()
         spoken = self.batch()
         if not spoken:
-            return Round(0, 0)
+            return SendRound(0, 0)
         try:
             answer = self.transport.replicate([said.item for said in spoken])
-        except RequestRefused as error:
+        except RequestRejected as error:
             self.say_less(spoken, error)
-            return Round(len(spoken), 0)
+            return SendRound(len(spoken), 0)
         except RemoteUnavailable:
             self.most_bytes = max(self.most_bytes // 2, SMALLEST_BYTES)  # a slow line gets a smaller piece through in time
             raise
         self.most_items = min(self.most_items * 2, BATCH_ITEMS)
         self.most_bytes = min(self.most_bytes * 2, BATCH_BYTES)
         if self.is_another_boot(answer.boot_id):
-            return Round(len(spoken), 0)
+            return SendRound(len(spoken), 0)
         replies = {reply.writer: reply for reply in answer.items}
         records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
-        return Round(len(spoken), records, answer.next_after_ms, answer.control)
+        return SendRound(len(spoken), records, answer.next_after_ms, answer.control)
 
-    def say_less(self, spoken: list[Spoken], error: RequestRefused) -> None:
+    def say_less(self, spoken: list[SentItem], error: RequestRejected) -> None:
         """Halve what is said at once, down to the one frame or stream that is not taken; that is set aside with the reason.
 
-        RemoteClosed if not even an empty request is taken.
+        RemoteMisconfigured if not even an empty request is taken.
         """
         said = spoken[0]
         if len(spoken) > 1:
@@ -145,18 +145,18 @@ class Sender:
             self.set_aside(said.route, error.message, said.size)
 
     def check_that_the_item_is_to_blame(self) -> None:
-        """RemoteClosed if an empty request is refused too."""
+        """RemoteMisconfigured if an empty request is refused too."""
         try:
             self.transport.replicate([])
-        except RequestRefused as refused:
-            raise RemoteClosed(f"{refused.message}, even to an empty request", hint=refused.hint) from refused
+        except RequestRejected as refused:
+            raise RemoteMisconfigured(f"{refused.message}, even to an empty request", hint=refused.hint) from refused
 
-    def set_aside(self, route: Route, reason: str, size: int = 0) -> None:
+    def set_aside(self, route: StreamRoute, reason: str, size: int = 0) -> None:
         """Pass over the frame of so many bytes that comes next; without a size, say no more of the stream."""
         stream, start = route.stream, route.reached
         end = start + size if size else None
         self.aside.note(
-            Aside(
+            DeadLetter(
                 project=stream.project,
                 run=stream.run,
                 writer=stream.writer,
@@ -186,9 +186,9 @@ class Sender:
             self.forget_positions()
         return known is not None
 
-    def batch(self) -> list[Spoken]:
+    def batch(self) -> list[SentItem]:
         """What to say in the next request: a piece of each stream in turn, as much as fits."""
-        spoken: list[Spoken] = []
+        spoken: list[SentItem] = []
         left = self.most_bytes
         waiting = self.open_routes()
         turn = self.turn % len(waiting) if waiting else 0
@@ -198,47 +198,47 @@ class Sender:
             data, records = self.data_for(route, min(left, share))
             item = route.item(self.source, data)
             if item is not None:
-                spoken.append(Spoken(route, item, records, len(data)))
+                spoken.append(SentItem(route, item, records, len(data)))
                 left -= len(data)
             if left <= 0:
                 break
         return spoken
 
-    def data_for(self, route: Route, limit_bytes: int) -> tuple[bytes, int]:
+    def data_for(self, route: StreamRoute, limit_bytes: int) -> tuple[bytes, int]:
         """The next frames of a stream whose position is known, about as many bytes as allowed, and how many frames.
 
         The last may go beyond the size that was seen: that may lie within a frame, which was being written then.
         """
         self.pass_over(route)
         offset = route.start + route.acked.offset
-        if route.state is not State.SEND or offset >= route.stream.size:
+        if route.state is not RouteState.SEND or offset >= route.stream.size:
             return b"", 0
         cut = self.aside.next_start(route.stream.writer, offset)
         limit_bytes = limit_bytes if cut is None else min(limit_bytes, cut - offset)
         data = first_frames(self.source.read(route.stream.writer, offset, limit_bytes), limit_bytes)
         return data, count_frames(data)
 
-    def pass_over(self, route: Route) -> None:
+    def pass_over(self, route: StreamRoute) -> None:
         """Leave out what was set aside before, by whichever process."""
-        if route.state is State.SEND and (aside := self.aside.frame_at(route.stream.writer, route.start + route.acked.offset)):
+        if route.state is RouteState.SEND and (aside := self.aside.frame_at(route.stream.writer, route.start + route.acked.offset)):
             route.pass_over((aside.end or aside.start) - aside.start)
 
-    def hear(self, said: Spoken, reply: Reply) -> int:
+    def hear(self, said: SentItem, reply: ItemReply) -> int:
         """One answer; returns how many records it newly acknowledges."""
         route = said.route
         route.hear(self.source, said.item, reply)
-        if route.state is State.ASIDE and reply.forbidden:
+        if route.state is RouteState.ASIDE and reply.forbidden:
             route.again_at = self.clock.monotonic() + FORBIDDEN_SECONDS
             log.warning("a stream of %r stays here for now: %s", route.stream.project, route.reason)
-        elif route.state is State.ASIDE:
+        elif route.state is RouteState.ASIDE:
             self.set_aside(route, route.reason or "")
-        if route.state is State.SEND and self.acks is not None:
+        if route.state is RouteState.SEND and self.acks is not None:
             self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
         if route.stream.sealed and route.acked_sealed and route.is_done:
             self.finished.add(route.stream.writer)
         return self.newly_acknowledged(said)
 
-    def newly_acknowledged(self, said: Spoken) -> int:
+    def newly_acknowledged(self, said: SentItem) -> int:
         """How many records are: those that were said, unless an answer was lost before."""
         before, now = said.route.count()
         start = said.route.start + said.item.offset
@@ -249,7 +249,7 @@ class Sender:
         """Ask for every stream again."""
         self.finished.clear()
         for route in self.routes.values():
-            if route.state is not State.ASIDE:
+            if route.state is not RouteState.ASIDE:
                 route.ask_again()
 
     def pending(self, source: Source | None = None) -> int:
@@ -265,7 +265,7 @@ class Sender:
         """The streams of which something is not acknowledged, and from where on."""
         for stream in source.streams(self.finished):
             route = self.routes.get(stream.writer) or self.new_route(stream)
-            if not (route.state is State.SHORTER and route.is_done) and route.reached < stream.size:
+            if not (route.state is RouteState.SHORTER and route.is_done) and route.reached < stream.size:
                 yield stream, route.reached
 
 

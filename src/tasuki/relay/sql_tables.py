@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tasuki.records import Record, Unknown
+from tasuki.records import Record, UnknownRecord
 from tasuki.relay.backlog import pending_of, queues, records_of
 from tasuki.settings import Settings
 
@@ -52,13 +52,13 @@ def set_aside(settings: Settings) -> View:
     return columns, rows
 
 
-def kind_of(record: Record | Unknown | None) -> str | None:
+def kind_of(record: Record | UnknownRecord | None) -> str | None:
     """What a record is, as it says itself."""
     if record is None:
         return None
-    return record.kind if isinstance(record, Unknown) else str(record.__struct_config__.tag)
+    return record.kind if isinstance(record, UnknownRecord) else str(record.__struct_config__.tag)
 
 
-def as_json_text(record: Record | Unknown | None) -> str | None:
+def as_json_text(record: Record | UnknownRecord | None) -> str | None:
     """A record's fields as JSON."""
     return None if record is None else json.dumps(msgspec.structs.asdict(record), default=str)

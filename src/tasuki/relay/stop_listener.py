@@ -14,11 +14,11 @@ import msgspec
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteError
 from tasuki.journal import write_control
-from tasuki.records import Control, Listening, Replicate
-from tasuki.relay.backoff import Patience
+from tasuki.records import AttemptRef, ReplicateRequest, StopCommand
+from tasuki.relay.backoff import Backoff
 from tasuki.relay.http_transport import HttpTransport, Token
 
-__all__ = ["Listener"]
+__all__ = ["StopListener"]
 
 WAIT_SECONDS = 25.0
 CONNECT_SECONDS = 5.0
@@ -27,7 +27,7 @@ MOST_RUNS = 1000
 log = logging.getLogger("tasuki.relay")
 
 
-class Listener:
+class StopListener:
     """One long poll after the other, looked at by the relay between its rounds.
 
     `runs` says which attempts this process makes now, and `told` hears what is wanted of them, each once; whoever else makes the
@@ -40,8 +40,8 @@ class Listener:
         folder: Path,
         key: Token = None,
         *,
-        runs: Callable[[], list[Listening]] = list,
-        told: Callable[[Control], None] = lambda _: None,
+        runs: Callable[[], list[AttemptRef]] = list,
+        told: Callable[[StopCommand], None] = lambda _: None,
         clock: Clock = SYSTEM,
     ) -> None:
         self.folder = folder
@@ -49,8 +49,8 @@ class Listener:
         self.runs = runs
         self.told = told
         self.clock = clock
-        self.patience = Patience()
-        self.asked: list[Listening] = []
+        self.patience = Backoff()
+        self.asked: list[AttemptRef] = []
         self.asked_at: float | None = None
         self.next_at = clock.monotonic()
         self.obeyed: set[tuple[str, str]] = set()
@@ -69,13 +69,13 @@ class Listener:
             self.stop()
             self.next_at = self.clock.monotonic() + max(self.patience.failed(error), 1.0)
 
-    def wanted(self) -> list[Listening]:
+    def wanted(self) -> list[AttemptRef]:
         """The attempts of which nothing has been heard yet."""
         return [run for run in self.runs() if (run.run, run.attempt) not in self.obeyed][:MOST_RUNS]
 
-    def ask(self, runs: list[Listening]) -> None:
+    def ask(self, runs: list[AttemptRef]) -> None:
         """Begin to listen."""
-        self.transport.ask(msgspec.msgpack.encode(Replicate(wait_s=WAIT_SECONDS, listening=runs)))
+        self.transport.ask(msgspec.msgpack.encode(ReplicateRequest(wait_s=WAIT_SECONDS, listening=runs)))
         self.asked, self.asked_at = runs, self.clock.monotonic()
 
     def listen(self, asked_at: float) -> None:
@@ -99,7 +99,7 @@ class Listener:
         self.patience.succeeded()
         self.obey(answer.control)
 
-    def obey(self, said: Iterable[Control]) -> None:
+    def obey(self, said: Iterable[StopCommand]) -> None:
         """Pass on what is wanted of the attempts that this process makes."""
         ours = {(run.run, run.attempt) for run in self.wanted()}
         for control in said:

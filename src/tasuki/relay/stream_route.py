@@ -12,14 +12,14 @@ from enum import Enum
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.journal import Source, Stream, derived_writer
-from tasuki.records import START, Item, Position, Reply, ReplyStatus, frames, pack_item
+from tasuki.records import START, Item, ItemReply, Position, ReplyStatus, frames, pack_item
 
-__all__ = ["Route", "State"]
+__all__ = ["RouteState", "StreamRoute"]
 
 READ_BYTES = 1024 * 1024
 
 
-class State(Enum):
+class RouteState(Enum):
     """What the sender has to find out or do next for a stream."""
 
     ASK = "ask"
@@ -37,7 +37,7 @@ class State(Enum):
 
 
 @dataclass
-class Route:
+class StreamRoute:
     """One stream's way. `start` is where in our stream the remote one begins; positions are the remote stream's.
 
     `counted` is up to where in our stream records were counted as acknowledged, whatever became of them there afterwards.
@@ -49,7 +49,7 @@ class Route:
     acked: Position = START
     acked_sealed: bool = False
     counted: int | None = None
-    state: State = State.ASK
+    state: RouteState = RouteState.ASK
     reason: str | None = None
     again_at: float | None = None
     """When to ask again for a stream that the token is not for."""
@@ -67,26 +67,26 @@ class Route:
     @property
     def is_done(self) -> bool:
         """Nothing is left to do for the stream as it is."""
-        if self.state is State.SEND:
+        if self.state is RouteState.SEND:
             return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
-        return self.state is State.ASIDE or (self.state is State.SHORTER and self.checked.offset >= self.length)
+        return self.state is RouteState.ASIDE or (self.state is RouteState.SHORTER and self.checked.offset >= self.length)
 
     def look(self, stream: Stream) -> None:
         """The stream now: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
         self.stream = stream
-        if self.state is State.SEND and self.acked.offset > self.length:
-            self.state = State.COMPARE
+        if self.state is RouteState.SEND and self.acked.offset > self.length:
+            self.state = RouteState.COMPARE
 
     @property
     def reached(self) -> int:
         """How far our stream is known to have come on the other side, or was before all had to be asked again."""
-        if self.state is State.SHORTER:
+        if self.state is RouteState.SHORTER:
             return max(self.start + self.checked.offset, self.counted or 0)
-        return self.start + self.acked.offset if self.state is State.SEND else self.counted or 0
+        return self.start + self.acked.offset if self.state is RouteState.SEND else self.counted or 0
 
     def count(self) -> tuple[int, int]:
         """From where to where in our stream records are newly acknowledged; what was there when we first asked is not new."""
-        if self.state is not State.SEND:
+        if self.state is not RouteState.SEND:
             return 0, 0
         counted = self.reached if self.counted is None else self.counted
         self.counted = max(counted, self.reached)
@@ -95,23 +95,23 @@ class Route:
     def ask_again(self) -> None:
         """What is known of the other side may no longer be so, not even that our stream had to go on under another name there."""
         self.remote_writer, self.start, self.acked, self.acked_sealed = self.stream.writer, 0, START, False
-        self.state, self.boundaries = State.ASK, []
+        self.state, self.boundaries = RouteState.ASK, []
 
     # -- what to say
 
     def item(self, source: Source, data: bytes) -> Item | None:
         """The next thing to say, `data` being the frames behind the known position; None if there is nothing to say (yet)."""
-        if self.state is State.ASK:
+        if self.state is RouteState.ASK:
             return self.question(START)
-        if self.state is State.COMPARE:
+        if self.state is RouteState.COMPARE:
             return self.question(self.position(source, self.length))
-        if self.state is State.SHORTER:
+        if self.state is RouteState.SHORTER:
             ours = self.position(source, self.length)
             return self.question(ours) if ours.offset > self.checked.offset else None
-        if self.state is State.BISECT:
+        if self.state is RouteState.BISECT:
             return self.question(self.position(source, self.boundaries[self.asked]))
         sealed = self.stream.sealed and self.acked.offset + len(data) == self.length
-        if self.state is State.ASIDE or (not data and (not sealed or self.acked_sealed)):
+        if self.state is RouteState.ASIDE or (not data and (not sealed or self.acked_sealed)):
             return None
         return self.statement(self.acked, data, sealed)
 
@@ -134,7 +134,7 @@ class Route:
 
     def position(self, source: Source, offset: int) -> Position:
         """Our own position at an offset of the remote stream, or as far before it as our frames can be read now."""
-        near = self.checked if self.state is State.SHORTER else self.acked
+        near = self.checked if self.state is RouteState.SHORTER else self.acked
         known, crc = near if near.offset <= offset else START
         for piece in self.pieces(source, known):
             part = piece[: offset - known]
@@ -151,7 +151,7 @@ class Route:
 
     # -- what is heard
 
-    def hear(self, source: Source, item: Item, reply: Reply) -> None:
+    def hear(self, source: Source, item: Item, reply: ItemReply) -> None:
         """Go on according to the answer to an item of ours."""
         if reply.sealed and reply.position == item.position and item.data is not None:
             self.reissue(reply.offset)
@@ -159,44 +159,44 @@ class Route:
             self.set_aside(reply.hint or "refused without a reason")
         elif reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
             self.advance(reply)
-        elif self.state is State.COMPARE or self.state is State.SHORTER:
+        elif self.state is RouteState.COMPARE or self.state is RouteState.SHORTER:
             self.compared(source, item, reply)
-        elif self.state is State.BISECT:
+        elif self.state is RouteState.BISECT:
             self.bisected(item, reply)
         else:
             self.moved(source, reply)
 
-    def advance(self, reply: Reply) -> None:
+    def advance(self, reply: ItemReply) -> None:
         """The other side has our bytes up to its position; if the stream has ended there but not here, ours goes on as another."""
         if reply.sealed and reply.offset < self.length:
             self.reissue(reply.offset)
         else:
-            self.state, self.acked, self.acked_sealed = State.SEND, reply.position, reply.sealed
+            self.state, self.acked, self.acked_sealed = RouteState.SEND, reply.position, reply.sealed
 
-    def moved(self, source: Source, reply: Reply) -> None:
+    def moved(self, source: Source, reply: ItemReply) -> None:
         """The other side is somewhere else: before us, beyond what can be read of us, or on another way."""
         ours = self.position_from_start(source, reply.offset)
         if ours == reply.position:
             self.advance(reply)
         elif ours.offset < reply.offset:
-            self.state = State.COMPARE
+            self.state = RouteState.COMPARE
         else:
             self.begin_bisect(source, reply.offset)
 
-    def compared(self, source: Source, item: Item, reply: Reply) -> None:
+    def compared(self, source: Source, item: Item, reply: ItemReply) -> None:
         """The other side is longer than we are; equal up to here, or not."""
         if reply.offset <= item.offset:
             self.acked = START
             self.moved(source, reply)
         elif reply.crc_at == item.crc:
-            self.state, self.checked = State.SHORTER, item.position
+            self.state, self.checked = RouteState.SHORTER, item.position
             self.acked, self.acked_sealed = START, False
         else:
             self.begin_bisect(source, item.offset)
 
     def begin_bisect(self, source: Source, high: int) -> None:
         """Contents differ before `high`: look for the last common boundary between frames. Where we can't read so far, ask anew."""
-        self.acked, self.state = START, State.BISECT
+        self.acked, self.state = START, RouteState.BISECT
         self.boundaries, offset = [0], 0
         for piece in self.pieces(source, 0):
             self.boundaries += [offset + at for at, _ in frames(piece)][1 if offset == 0 else 0 :]
@@ -210,7 +210,7 @@ class Route:
         self.low = 0
         self.ask_middle()
 
-    def bisected(self, item: Item, reply: Reply) -> None:
+    def bisected(self, item: Item, reply: ItemReply) -> None:
         """One half is left, if we could read up to the middle."""
         if item.offset < self.boundaries[self.asked]:
             self.ask_again()
@@ -232,7 +232,7 @@ class Route:
         """What follows an offset of the remote stream goes on as a new stream."""
         point = self.start + offset
         self.remote_writer = derived_writer(self.remote_writer, point)
-        self.start, self.acked, self.acked_sealed, self.state = point, START, False, State.ASK
+        self.start, self.acked, self.acked_sealed, self.state = point, START, False, RouteState.ASK
         self.boundaries = []
 
     def pass_over(self, size: int) -> None:
@@ -242,7 +242,7 @@ class Route:
 
     def set_aside(self, reason: str) -> None:
         """Say no more of this stream."""
-        self.state, self.reason = State.ASIDE, reason
+        self.state, self.reason = RouteState.ASIDE, reason
 
     def position_from_start(self, source: Source, offset: int) -> Position:
         """Our own position, whatever was acknowledged before."""

@@ -5,19 +5,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from tasuki.errors import RemoteError, RequestRefused
-from tasuki.journal import FolderSource, Stream, Verdict
+from tasuki.errors import RemoteError, RequestRejected
+from tasuki.journal import JournalSource, Liveness, Stream
 from tasuki.records import JOBS, ReplyStatus
-from tasuki.relay.backoff import Patience
-from tasuki.relay.sender import Sender, Transport
+from tasuki.relay.backoff import Backoff
+from tasuki.relay.sender import ReceiverTransport, Sender
 from tasuki.relay.state.dead_letters import lone_item
-from tasuki.relay.state.remote_state import Kept
-from tasuki.relay.state.remote_status import Health
+from tasuki.relay.state.remote_state import RemoteState
+from tasuki.relay.state.remote_status import RemoteHealth
 
-__all__ = ["OneProject", "Synced", "is_meant", "sync"]
+__all__ = ["SingleProjectSource", "SyncResult", "is_meant", "sync"]
 
 
-class Synced(NamedTuple):
+class SyncResult(NamedTuple):
     """What one sync did: streams looked at, records newly acknowledged, records still pending, streams set aside by reason."""
 
     streams: int
@@ -26,10 +26,10 @@ class Synced(NamedTuple):
     aside: dict[str, str]
 
 
-class OneProject:
+class SingleProjectSource:
     """A `Source` cut down to one project; without one, to all but that of jobs, which are this folder's own."""
 
-    def __init__(self, source: FolderSource, project: str | None) -> None:
+    def __init__(self, source: JournalSource, project: str | None) -> None:
         self.source = source
         self.project = project
 
@@ -41,7 +41,7 @@ class OneProject:
         """Whole frames from `offset`."""
         return self.source.read(writer, offset, limit_bytes)
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """Whether the stream's owner may still write."""
         return self.source.verdict(writer)
 
@@ -56,14 +56,14 @@ def is_meant(wanted: str | None, project: str) -> bool:
 
 
 def sync(
-    source: FolderSource,
-    transport: Transport,
-    kept: Kept,
+    source: JournalSource,
+    transport: ReceiverTransport,
+    kept: RemoteState,
     *,
     project: str | None = None,
     retry_aside: bool = False,
     progress: Callable[[int], None] = lambda _: None,
-) -> Synced:
+) -> SyncResult:
     """Seal what dead writers left and send all there is; `retry_aside`: what was set aside too.
 
     RemoteError if the server can't be reached; what was sent stays sent.
@@ -71,23 +71,23 @@ def sync(
     source.folder.tend()
     try:
         sent = retry(source, transport, kept) if retry_aside else 0
-        sender = Sender(OneProject(source, project), transport, kept.acks, kept.aside)
+        sender = Sender(SingleProjectSource(source, project), transport, kept.acks, kept.aside)
         sender.greet()
         while (said := sender.once()).items:
             sent += said.records
             progress(sent)
     except RemoteError as error:
-        patience = Patience()
+        patience = Backoff()
         patience.failed(error)
         kept.standing.failed(patience.health, str(error), kept.standing.standing.attempts + 1)
         raise
-    kept.standing.succeeded(Health.OK, answered=True)
+    kept.standing.succeeded(RemoteHealth.OK, answered=True)
     aside = {aside.writer: aside.reason for aside in kept.aside.waiting() if project in (None, aside.project)}
     aside |= {route.stream.writer: route.reason or "" for route in sender.routes.values() if route.again_at is not None}
-    return Synced(len(sender.routes) + len(sender.finished - sender.routes.keys()), sent, sender.pending(), aside)
+    return SyncResult(len(sender.routes) + len(sender.finished - sender.routes.keys()), sent, sender.pending(), aside)
 
 
-def retry(source: FolderSource, transport: Transport, kept: Kept) -> int:
+def retry(source: JournalSource, transport: ReceiverTransport, kept: RemoteState) -> int:
     """Try again what is set aside: streams go on as before, frames as streams of their own; returns how many frames arrived."""
     arrived = 0
     for aside in kept.aside.waiting():
@@ -97,7 +97,7 @@ def retry(source: FolderSource, transport: Transport, kept: Kept) -> int:
         elif item := lone_item(source, aside):
             try:
                 (reply,) = transport.replicate([item]).items
-            except RequestRefused as error:
+            except RequestRejected as error:
                 kept.aside.note(msgspec.structs.replace(aside, reason=error.message))
                 continue
             if reply.status is ReplyStatus.REJECTED:

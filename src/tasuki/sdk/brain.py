@@ -11,9 +11,9 @@ import msgspec
 from tasuki.atomic_files import write_once
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, JournalError
-from tasuki.journal import Appender, Folder, project_name
-from tasuki.relay import Sent, remote_url
-from tasuki.sdk.notes import Notebook, TakesNotes
+from tasuki.journal import Appender, JournalFolder, project_name
+from tasuki.relay import SendCounts, remote_url
+from tasuki.sdk.notes import NotesMixin, NoteWriter
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.settings import load
 
@@ -22,13 +22,13 @@ __all__ = ["Brain", "brain_id"]
 BRAIN_FILE = "brain.json"
 
 
-class Named(msgspec.Struct, frozen=True):
+class BrainFile(msgspec.Struct, frozen=True):
     """What `brain.json` says. What others have put there stays there."""
 
     brain_id: str
 
 
-class Brain(TakesNotes):
+class Brain(NotesMixin):
     """Notes in a folder: each is on the disk when its call returns, and on the server soon after, whatever the server does.
 
     `dir`: the brain's data folder, made where it is missing; `brain.json` in it names the brain, which is the project that its
@@ -55,7 +55,7 @@ class Brain(TakesNotes):
         self.id = brain_id(self.settings.dir)
         self.paths: list[Path] = []
         self.closed = False
-        folder = Folder(self.settings.journal_root, self.settings.lock_root)
+        folder = JournalFolder(self.settings.journal_root, self.settings.lock_root)
         self.appender = Appender(
             project=self.id,
             run="",
@@ -64,24 +64,24 @@ class Brain(TakesNotes):
             on_open=self.opened,
             remote=self.settings.remote or "",
         )
-        self.notes = Notebook(self.appender, session=session, deduplicate=deduplicate)
+        self.notes = NoteWriter(self.appender, session=session, deduplicate=deduplicate)
         PROCESS.sends(self.settings)
 
     @property
-    def notebook(self) -> Notebook:
+    def notebook(self) -> NoteWriter:
         """Where notes go. ConfigError once the brain is closed."""
         if self.closed:
             raise ConfigError(f"{self!r} is closed", hint="open it again: tasuki.Brain(dir)")
         return self.notes
 
-    def end_session(self) -> Sent:
+    def end_session(self) -> SendCounts:
         """Wait up to 5 s for what is on its way; returns `{"sent", "pending"}`. More may be noted afterwards.
 
         It sends even where write-through is switched off.
         """
         return PROCESS.drain_now(self.settings, self.paths, SYSTEM.monotonic() + FINISH_DRAIN_SECONDS)
 
-    def close(self) -> Sent:
+    def close(self) -> SendCounts:
         """End the stream, and wait up to 5 s for what is on its way. Closing again changes nothing."""
         deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
         if not self.closed:
@@ -110,7 +110,7 @@ def brain_id(folder: Path) -> str:
     try:
         with suppress(FileNotFoundError):
             return named_in(path)
-        write_once(path, msgspec.json.encode(Named(brain_id=f"{folder.name or 'brain'}-{secrets.token_hex(4)}")) + b"\n")
+        write_once(path, msgspec.json.encode(BrainFile(brain_id=f"{folder.name or 'brain'}-{secrets.token_hex(4)}")) + b"\n")
         return named_in(path)
     except OSError as error:
         raise JournalError(f"the brain's folder {folder} can't be written: {error.strerror or error}") from error
@@ -119,6 +119,6 @@ def brain_id(folder: Path) -> str:
 def named_in(path: Path) -> str:
     """The id in a brain's file."""
     try:
-        return project_name(msgspec.json.decode(path.read_bytes(), type=Named).brain_id)
+        return project_name(msgspec.json.decode(path.read_bytes(), type=BrainFile).brain_id)
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} names no brain: {error}", hint='it should say {"brain_id": "..."}') from error

@@ -51,7 +51,7 @@ class Program(NamedTuple):
             [self.path, *self.arguments[1:]], executable=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         with passing_on(process), process:
-            Conversation(run, process).hear()
+            ProgramSession(run, process).hear()
             status = process.wait()
         run.config["exit_code"] = exit_code(status)
         run.finish(Status.FINISHED if status == 0 else Status.FAILED, None if status == 0 else reason_of(status))
@@ -74,7 +74,7 @@ def passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class Stream:
+class OutputStream:
     """One of the program's two: where it comes from, where it goes on to, and what of it is still to be kept."""
 
     def __init__(self, name: str, source: int, target: int, keep: Callable[[str, str], None]) -> None:
@@ -119,7 +119,7 @@ class Stream:
             self.keep(self.name, text)
 
 
-class Conversation:
+class ProgramSession:
     """Passes both streams on until the program has ended, and its word on to it that it should stop."""
 
     def __init__(self, run: Run, process: "subprocess.Popen[bytes]") -> None:
@@ -130,7 +130,7 @@ class Conversation:
         self.selector = selectors.DefaultSelector()
         self.told = False
         for name, source, target in (("stdout", process.stdout, 1), ("stderr", process.stderr, 2)):
-            stream = Stream(name, source.fileno(), target, run.keep)
+            stream = OutputStream(name, source.fileno(), target, run.keep)
             self.selector.register(source, selectors.EVENT_READ, stream)
 
     def hear(self) -> None:

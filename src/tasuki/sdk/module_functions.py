@@ -9,9 +9,9 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import project_name
 from tasuki.records import AlertLevel, RunStarted, Status
-from tasuki.relay import Sent, remote_url
+from tasuki.relay import SendCounts, remote_url
 from tasuki.sdk.capture.environment import checkout_here, environment_of, keep_diff
-from tasuki.sdk.notes import Noted
+from tasuki.sdk.notes import NoteReceipt
 from tasuki.sdk.process_state import PROCESS
 from tasuki.sdk.resume import chosen_run
 from tasuki.sdk.run import Run
@@ -149,17 +149,17 @@ def correct(  # noqa: PLR0913 - what there is to say of a correction
     session: int | None = None,
     context: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
-) -> Noted:
+) -> NoteReceipt:
     """`Run.correct` of the current run. ConfigError if there is none."""
     return PROCESS.here().correct(draft, final, category, severity, session, context, idempotency_key)
 
 
-def lesson(text: str, confidence: float | None = None, category: str | None = None) -> Noted:
+def lesson(text: str, confidence: float | None = None, category: str | None = None) -> NoteReceipt:
     """`Run.lesson` of the current run. ConfigError if there is none."""
     return PROCESS.here().lesson(text, confidence, category)
 
 
-def event(name: str, data: Mapping[str, Any] | None = None) -> Noted:
+def event(name: str, data: Mapping[str, Any] | None = None) -> NoteReceipt:
     """`Run.event` of the current run. ConfigError if there is none."""
     return PROCESS.here().event(name, data)
 
@@ -169,9 +169,9 @@ def save(path: str | PathLike[str], name: str | None = None, *, step: int | None
     PROCESS.here().save(path, name, step=step, caption=caption)
 
 
-def finish(status: str = Status.FINISHED, reason: str | None = None) -> Sent:
+def finish(status: str = Status.FINISHED, reason: str | None = None) -> SendCounts:
     """`Run.finish` of the current run; nothing if there is none."""
-    return PROCESS.current.finish(status, reason) if PROCESS.current is not None else Sent(sent=0, pending=0)
+    return PROCESS.current.finish(status, reason) if PROCESS.current is not None else SendCounts(sent=0, pending=0)
 
 
 def __getattr__(name: str) -> Any:

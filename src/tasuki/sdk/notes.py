@@ -12,19 +12,19 @@ from tasuki.journal import Appender
 from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Note, Severity, digest_of, encode, id_from_content, id_from_key
 from tasuki.sdk.value_conversion import LARGEST_INT, jsonable, text
 
-__all__ = ["Notebook", "Noted", "TakesNotes"]
+__all__ = ["NoteReceipt", "NoteWriter", "NotesMixin"]
 
 SEVERITIES = frozenset(Severity)
 
 
-class Noted(TypedDict):
+class NoteReceipt(TypedDict):
     """The note's id, and whether this process had noted the same before."""
 
     event_id: str
     deduplicated: bool
 
 
-class Notebook:
+class NoteWriter:
     """The notes of one run, or of one brain outside of runs. `scope` is what equal notes must share to be the same note."""
 
     def __init__(self, appender: Appender, *, session: int | None = None, scope: str = "", deduplicate: bool = True) -> None:
@@ -34,7 +34,7 @@ class Notebook:
         self.deduplicate = deduplicate
         self.known: dict[str, str] = {}
 
-    def add(self, note: Note, key: str | None, *, once: bool) -> Noted:
+    def add(self, note: Note, key: str | None, *, once: bool) -> NoteReceipt:
         """Append a note under its id, unless this process has appended the same before."""
         brain, digest = self.appender.project, digest_of(note)
         if key is not None:
@@ -44,18 +44,18 @@ class Notebook:
         else:
             event_id = secrets.token_hex(16)
         if self.known.get(event_id) == digest:
-            return Noted(event_id=event_id, deduplicated=True)
+            return NoteReceipt(event_id=event_id, deduplicated=True)
         self.appender.append(encode(msgspec.structs.replace(note, event_id=event_id)))
         if self.appender.lost is None and (once or key is not None):
             self.known.setdefault(event_id, digest)
-        return Noted(event_id=event_id, deduplicated=False)
+        return NoteReceipt(event_id=event_id, deduplicated=False)
 
 
-class TakesNotes:
+class NotesMixin:
     """What a run and a brain have in common: corrections, lessons and events can be noted."""
 
     @property
-    def notebook(self) -> Notebook:
+    def notebook(self) -> NoteWriter:
         """Where they go. ConfigError where nothing can be noted any more."""
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class TakesNotes:
         session: int | None = None,
         context: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
-    ) -> Noted:
+    ) -> NoteReceipt:
         """Note that a draft became something else; returns `{"event_id", "deduplicated"}`.
 
         `severity`: as-is, trivial, minor, moderate, major, rewrite or discarded. `context`: anything a config may hold.
@@ -96,7 +96,7 @@ class TakesNotes:
         )
         return notebook.add(note, idempotency_key, once=notebook.deduplicate)
 
-    def lesson(self, text: str, confidence: float | None = None, category: str | None = None) -> Noted:
+    def lesson(self, text: str, confidence: float | None = None, category: str | None = None) -> NoteReceipt:
         """Note something to do, or not to do, from now on. `confidence`: from 0 to 1."""
         notebook = self.notebook
         if confidence is not None and not 0 <= confidence <= 1:
@@ -111,7 +111,7 @@ class TakesNotes:
         )
         return notebook.add(note, None, once=notebook.deduplicate)
 
-    def event(self, name: str, data: Mapping[str, Any] | None = None) -> Noted:
+    def event(self, name: str, data: Mapping[str, Any] | None = None) -> NoteReceipt:
         """Note that something happened; when it happens again, that is another event. `data`: anything a config may hold."""
         notebook = self.notebook
         note = Event(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import Folder, Pulse
-from tasuki.records import Control, Listening, Status
-from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, Sent, open_kept
+from tasuki.journal import JournalFolder, MaintenanceThread
+from tasuki.records import AttemptRef, Status, StopCommand
+from tasuki.relay import HttpTransport, ProcessSource, RelayThread, SendCounts, StopListener, open_kept
 from tasuki.sdk.value_conversion import text_of_error
 from tasuki.settings import Settings, load
 
@@ -33,15 +33,15 @@ LAST_NOTES_SECONDS = 0.1
 log = logging.getLogger("tasuki.sdk")
 
 
-class Process:
+class ProcessState:
     """The runs that this process has open. One that ends without `finish()` has failed, and says so before it goes."""
 
     def __init__(self) -> None:
         self.current: Run | None = None
         self.watched: Run | None = None
         self.open_runs: list[Run] = []
-        self.pulse = Pulse(self.beat, self.watch)
-        self.relays: dict[tuple[Path, str], Relay] = {}
+        self.pulse = MaintenanceThread(self.beat, self.watch)
+        self.relays: dict[tuple[Path, str], RelayThread] = {}
         self.paths: dict[tuple[Path, str], list[Path]] = {}
         """The files of each relay, also while it is switched off."""
         self.remotes: dict[tuple[Path, str], Settings] = {}
@@ -57,7 +57,7 @@ class Process:
         if relay := self.relays.get((settings.dir, settings.remote or "")):
             relay.source.add(path)
 
-    def sends(self, settings: Settings) -> Relay | None:
+    def sends(self, settings: Settings) -> RelayThread | None:
         """What is recorded is sent from now on, and what dead processes left behind, if there is a remote."""
         self.hook()
         if settings.remote:
@@ -67,7 +67,7 @@ class Process:
                 return self.send(settings, settings.remote)
         return None
 
-    def send(self, settings: Settings, remote: str) -> Relay:
+    def send(self, settings: Settings, remote: str) -> RelayThread:
         """From now on what was written for a remote is sent, and what will be."""
         relay = self.relays.get((settings.dir, remote))
         if relay is None:
@@ -106,36 +106,36 @@ class Process:
             elif relay is not None:
                 relay.watch()
 
-    def new_relay(self, settings: Settings, remote: str) -> Relay:
+    def new_relay(self, settings: Settings, remote: str) -> RelayThread:
         """The relay from a data folder to a remote."""
         with suppress(OSError):  # loads all that its thread will need: a fork during an import hangs the child
             socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_NUMERICHOST)
         key = settings.key(remote)
 
-        def runs() -> list[Listening]:
+        def runs() -> list[AttemptRef]:
             mine = [run for run in list(self.open_runs) if (run.settings.dir, run.settings.remote) == (settings.dir, remote)]
             return [run.listening() for run in mine]
 
-        return Relay(
-            Outgoing(Folder(settings.journal_root, settings.lock_root), remote),
+        return RelayThread(
+            ProcessSource(JournalFolder(settings.journal_root, settings.lock_root), remote),
             HttpTransport(remote, token=key),
             open_kept(settings.dir, remote),
-            listener=Listener(remote, settings.dir, key, runs=runs, told=self.told),
+            listener=StopListener(remote, settings.dir, key, runs=runs, told=self.told),
             key=key,
         )
 
-    def told(self, control: Control) -> None:
+    def told(self, control: StopCommand) -> None:
         """A server wants something of an attempt that is made here."""
         for run in list(self.open_runs):
             if (run.id, run.started.attempt) == (control.run, control.attempt):
                 run.stop_signal.obey(control)
 
-    def drain(self, settings: Settings, deadline: float) -> Sent:
+    def drain(self, settings: Settings, deadline: float) -> SendCounts:
         """Wait until what was recorded is acknowledged, or the time (of the clock's `monotonic`) has come."""
         relay = self.relays.get((settings.dir, settings.remote or ""))
-        return relay.drain(deadline) if relay else Sent(sent=0, pending=0)
+        return relay.drain(deadline) if relay else SendCounts(sent=0, pending=0)
 
-    def drain_now(self, settings: Settings, paths: Sequence[Path], deadline: float) -> Sent:
+    def drain_now(self, settings: Settings, paths: Sequence[Path], deadline: float) -> SendCounts:
         """The same where nothing is sent by itself: send these files, and what dead processes left, until the deadline."""
         if not settings.remote or not settings.disable_write_through:
             return self.drain(settings, deadline)
@@ -223,5 +223,5 @@ class Process:
             relay.wait(deadline)
 
 
-PROCESS = Process()
+PROCESS = ProcessState()
 os.register_at_fork(after_in_child=PROCESS.in_child)

@@ -6,7 +6,7 @@ from typing import Generic, TextIO, TypeVar
 
 from tasuki.clock import SYSTEM, Clock
 
-__all__ = ["Loop"]
+__all__ = ["ProgressLoop"]
 
 T = TypeVar("T")
 RECORD_SECONDS = 2.0
@@ -16,7 +16,7 @@ WIDTH = 24
 Note = Callable[[int, int | None, float | None], None]
 
 
-class Loop(Generic[T]):
+class ProgressLoop(Generic[T]):
     """Hands the rounds of an iterable on. `note(done, total, rate)` is told how far it has come, every two seconds and at the end;
     `busy(True)` when it begins and `busy(False)` when it ends.
     """

@@ -5,26 +5,26 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from tasuki.errors import BadRecord, ConfigError, Conflict, NotFound, RemoteError, warn_user
-from tasuki.journal import Folder, Journal, run_id
-from tasuki.records import Known, Metrics, decode, frames
+from tasuki.errors import ConfigError, Conflict, InvalidRecord, NotFound, RemoteError, warn_user
+from tasuki.journal import JournalFileInfo, JournalFolder, run_id
+from tasuki.records import Metrics, ResumableRun, decode, frames
 from tasuki.relay import known_run
 from tasuki.settings import Settings
 
-__all__ = ["Chosen", "chosen_run"]
+__all__ = ["ResumedRun", "chosen_run"]
 
 ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 RESUME = ("never", "allow", "must")
 
 
-class Chosen(NamedTuple):
+class ResumedRun(NamedTuple):
     """A run's id, and the step after the highest that it has logged."""
 
     id: str
     next_step: int
 
 
-def chosen_run(settings: Settings, project: str, given: str | None, resume: str) -> Chosen:
+def chosen_run(settings: Settings, project: str, given: str | None, resume: str) -> ResumedRun:
     """The run that is meant. ConfigError for what can't be, Conflict for one that is there, NotFound for one that is not.
 
     With `resume="must"` the beginning of an id will do, where no other begins so. A server that can't be asked holds nobody up
@@ -35,9 +35,9 @@ def chosen_run(settings: Settings, project: str, given: str | None, resume: str)
     if given is None:
         if resume == "must":
             raise ConfigError('resume="must" needs an id', hint='tasuki.init(id="abc", resume="must")')
-        return Chosen("".join(secrets.choice(ID_ALPHABET) for _ in range(8)), 0)
+        return ResumedRun("".join(secrets.choice(ID_ALPHABET) for _ in range(8)), 0)
     ref = run_id(given)
-    folder = Folder(settings.journal_root, settings.lock_root)
+    folder = JournalFolder(settings.journal_root, settings.lock_root)
     here = here_known(folder, project, ref, begins=resume == "must")
     needed = resume == "must" and here is None
     there = there_known(settings, project, here.id if here else ref, needed=needed, resumes=resume != "never")
@@ -49,10 +49,10 @@ def chosen_run(settings: Settings, project: str, given: str | None, resume: str)
     if found is None and resume == "must":
         raise NotFound(f"project {project!r} has no run {ref!r}", hint='resume="allow" starts it')
     steps = [known.next_step for known in (here, there) if known is not None]
-    return Chosen(found.id if found else ref, max(steps, default=0))
+    return ResumedRun(found.id if found else ref, max(steps, default=0))
 
 
-def here_known(folder: Folder, project: str, ref: str, *, begins: bool) -> Known | None:
+def here_known(folder: JournalFolder, project: str, ref: str, *, begins: bool) -> ResumableRun | None:
     """The run in the folder's journals. NotFound, naming them, if several ids begin so."""
     journals = list(folder.journals(project=project))
     ids = {journal.header.run for journal in journals}
@@ -61,10 +61,10 @@ def here_known(folder: Folder, project: str, ref: str, *, begins: bool) -> Known
         raise NotFound(f"project {project!r} has {len(fitting)} runs whose ids begin with {ref!r}", hint=", ".join(fitting[:10]))
     if not fitting:
         return None
-    return Known(id=fitting[0], next_step=next_step(folder, (one for one in journals if one.header.run == fitting[0])))
+    return ResumableRun(id=fitting[0], next_step=next_step(folder, (one for one in journals if one.header.run == fitting[0])))
 
 
-def there_known(settings: Settings, project: str, ref: str, *, needed: bool, resumes: bool) -> Known | None:
+def there_known(settings: Settings, project: str, ref: str, *, needed: bool, resumes: bool) -> ResumableRun | None:
     """The run on the server, if there is one that may be asked. RemoteError only where nothing else will do.
 
     Whoever resumes is warned if it can't be asked: steps may then be counted anew.
@@ -81,18 +81,18 @@ def there_known(settings: Settings, project: str, ref: str, *, needed: bool, res
         return None
 
 
-def next_step(folder: Folder, journals: Iterable[Journal]) -> int:
+def next_step(folder: JournalFolder, journals: Iterable[JournalFileInfo]) -> int:
     """The step after the highest that is logged."""
     return max((highest_step(folder, journal) for journal in journals), default=-1) + 1
 
 
-def highest_step(folder: Folder, journal: Journal) -> int:
+def highest_step(folder: JournalFolder, journal: JournalFileInfo) -> int:
     """The highest step that a journal has; -1 if none. A record that can't be read is skipped."""
     highest = -1
     with folder.view(journal) as view:
         for piece in view.pieces():
             for _, payload in frames(piece):
-                with suppress(BadRecord):
+                with suppress(InvalidRecord):
                     record = decode(payload)
                     if isinstance(record, Metrics):
                         highest = max(highest, record.step)

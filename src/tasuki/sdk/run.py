@@ -13,13 +13,13 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM, wall_ns
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import Appender, Folder, control_path
+from tasuki.journal import Appender, JournalFolder, control_path
 from tasuki.records import (
     MAX_PAYLOAD_BYTES,
     Alert,
     AlertLevel,
+    AttemptRef,
     Heartbeat,
-    Listening,
     RunProgress,
     RunStarted,
     RunStatus,
@@ -30,17 +30,17 @@ from tasuki.records import (
     encode_metrics,
     encode_parts,
 )
-from tasuki.relay import Sent
-from tasuki.sdk.capture.sampler import Sampler
-from tasuki.sdk.notes import Notebook, TakesNotes
+from tasuki.relay import SendCounts
+from tasuki.sdk.capture.sampler import SystemSampler
+from tasuki.sdk.notes import NotesMixin, NoteWriter
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
-from tasuki.sdk.progress_loop import Loop
+from tasuki.sdk.progress_loop import ProgressLoop
 from tasuki.sdk.run_config import Config
 from tasuki.sdk.saved_files import file_record
 from tasuki.sdk.stop_signal import Stop, StopSignal
 from tasuki.sdk.value_conversion import LARGEST_INT, alert_level, as_config, numbers, text_of_error, text_or_none, whole_step
 from tasuki.sdk.value_conversion import text as text_of
-from tasuki.sdk.watchers import Finding, Watcher, Watchers
+from tasuki.sdk.watchers import Watcher, WatcherFinding, Watchers
 from tasuki.settings import Settings
 
 __all__ = ["Run"]
@@ -51,7 +51,7 @@ ODD_VALUES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticErro
 """What encoding odd values may raise (the slow way then names them), and a LookupError for a size that has no packer."""
 
 
-class Run(TakesNotes):
+class Run(NotesMixin):
     """One attempt at a run, open for logging from any thread of this process, and from the processes it forks or spawns."""
 
     def __init__(self, settings: Settings, project: str, id: str, started: RunStarted, *, next_step: int = 0) -> None:
@@ -68,9 +68,9 @@ class Run(TakesNotes):
         self.watchers: Watchers | None = None
         self.note_taker: threading.Thread | None = None
         self.in_progress = False
-        self.sampler: Sampler | None = None
+        self.sampler: SystemSampler | None = None
         self.stop_signal = StopSignal(control_path(settings.dir, id, started.attempt))
-        folder = Folder(settings.journal_root, settings.lock_root)
+        folder = JournalFolder(settings.journal_root, settings.lock_root)
         self.appender = Appender(
             project=project,
             run=id,
@@ -80,7 +80,7 @@ class Run(TakesNotes):
             remote=settings.remote or "",
         )
         self.append = self.appender.append
-        self.noting = Notebook(self.appender, scope=id)
+        self.noting = NoteWriter(self.appender, scope=id)
 
     def begin(self) -> None:
         """Open the journal and put the attempt's start in it.
@@ -94,7 +94,7 @@ class Run(TakesNotes):
         self.appender.open()
         self.owned = True
         if self.settings.system_metrics:
-            self.sampler = Sampler(self.settings.dir, self.settings.system_metrics)
+            self.sampler = SystemSampler(self.settings.dir, self.settings.system_metrics)
         PROCESS.began(self)
 
     # -- what is recorded
@@ -179,7 +179,7 @@ class Run(TakesNotes):
         """
         if self.in_progress:
             return rounds
-        return Loop(rounds, self.note_progress, busy=self.set_in_progress, total=total)
+        return ProgressLoop(rounds, self.note_progress, busy=self.set_in_progress, total=total)
 
     def keep(self, name: str, text: str) -> None:
         """Keep a piece of text, such as what a program has printed: pieces of one name follow one another."""
@@ -207,7 +207,7 @@ class Run(TakesNotes):
         self.watchers.add(watcher)
         PROCESS.watched = self
 
-    def heed(self, found: Sequence[Finding]) -> None:
+    def heed(self, found: Sequence[WatcherFinding]) -> None:
         """Raise the alerts of the watchers, and note that the run should stop."""
         for finding in found:
             if finding.stop:
@@ -225,11 +225,11 @@ class Run(TakesNotes):
         return self.stop_signal.ask()
 
     @property
-    def notebook(self) -> Notebook:
+    def notebook(self) -> NoteWriter:
         """Where notes about this run go."""
         return self.noting
 
-    def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> Sent:
+    def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> SendCounts:
         """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.
 
         With a remote it waits up to 5 s for what is on its way. Returns `{"sent", "pending"}`: records acknowledged since the last
@@ -291,9 +291,9 @@ class Run(TakesNotes):
         """Log how busy the machine is, at the step that the run has come to."""
         self.append(encode_metrics(SYSTEM.now_us(), max(self.next_step - 1, 0), sample))
 
-    def listening(self) -> Listening:
+    def listening(self) -> AttemptRef:
         """How a server calls this attempt."""
-        return Listening(project=self.project, run=self.id, attempt=self.started.attempt)
+        return AttemptRef(project=self.project, run=self.id, attempt=self.started.attempt)
 
     def beat(self) -> None:
         """Say that the process lives."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.journal import read_control
-from tasuki.records import Control
+from tasuki.records import StopCommand
 
 __all__ = ["Stop", "StopSignal"]
 
@@ -60,6 +60,6 @@ class StopSignal:
         if control is not None:
             self.obey(control)
 
-    def obey(self, control: Control) -> None:
+    def obey(self, control: StopCommand) -> None:
         """Somebody outside asks for it."""
         self.set(Stop(source="control", reason=control.stop or None, by=control.by))

@@ -11,7 +11,7 @@ from tasuki.errors import ConfigError, warn_user
 from tasuki.records import AlertLevel, AlertReason
 from tasuki.sdk.value_conversion import alert_level, number, text
 
-__all__ = ["Finding", "Watcher", "Watchers"]
+__all__ = ["Watcher", "WatcherFinding", "Watchers"]
 
 MISSING = object()
 NOTHING: Set[str] = frozenset()
@@ -21,7 +21,7 @@ OUTLAST_NAN: Set[str] = OUTLAST_INFINITY | {AlertReason.MAX_VALUE.value, AlertRe
 Rule = Callable[[float, int], Any]
 
 
-class Finding(NamedTuple):
+class WatcherFinding(NamedTuple):
     """What a watcher has seen: an alert to raise, and whether the run should stop."""
 
     reason: AlertReason
@@ -89,9 +89,9 @@ class Watcher:
         elif not self.nan and self.max_value is self.min_value is self.spike_factor is self.patience is None:
             raise ConfigError(f"nothing to watch {self.metric!r} for", hint="nan=True, max_value=, spike_factor=, patience= or fn=")
 
-    def see(self, value: float, step: int) -> list[Finding]:
+    def see(self, value: float, step: int) -> list[WatcherFinding]:
         """What there is to say about the next value."""
-        found: list[Finding] = []
+        found: list[WatcherFinding] = []
         outlasting = NOTHING
         if math.isfinite(value):
             found += self.see_limits(value, step)
@@ -112,7 +112,7 @@ class Watcher:
             found += self.ask(self.fn, value, step)
         return self.fresh(found, outlasting)
 
-    def see_limits(self, value: float, step: int) -> list[Finding]:
+    def see_limits(self, value: float, step: int) -> list[WatcherFinding]:
         """The rules on a number's size."""
         found = []
         if self.max_value is not None and value > self.max_value:
@@ -124,7 +124,7 @@ class Watcher:
             found.append(self.finding(AlertReason.MIN_VALUE, value, step, title, data={"min_value": self.min_value}))
         return found
 
-    def see_spike(self, value: float, step: int, factor: float) -> list[Finding]:
+    def see_spike(self, value: float, step: int, factor: float) -> list[WatcherFinding]:
         """The rule on how far a number is from those before; it is then one of them."""
         found = []
         if len(self.recent) == self.window:
@@ -147,7 +147,7 @@ class Watcher:
             self.stagnant += 1
         return self.stagnant >= (self.patience or 0) > 0
 
-    def ask(self, fn: Rule, value: float, step: int) -> list[Finding]:
+    def ask(self, fn: Rule, value: float, step: int) -> list[WatcherFinding]:
         """What a rule of the user's says. What it raises, or says that can't be understood, is warned of once."""
         try:
             said = fn(value, step)
@@ -159,12 +159,12 @@ class Watcher:
                 warn_user(f"the watcher of {self.metric!r} failed, which is said once: {type(error).__name__}: {error}")
             return []
 
-    def custom(self, said: object, value: float, step: int) -> Finding:
+    def custom(self, said: object, value: float, step: int) -> WatcherFinding:
         """An alert of a user's rule, from True or a dict. TypeError, ValueError."""
         if said is not True and not isinstance(said, Mapping):
             raise TypeError(f"fn returned {said!r}; None, True, a dict or a list of dicts was expected")
         parts: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
-        return Finding(
+        return WatcherFinding(
             reason=AlertReason.CUSTOM,
             metric=self.metric,
             value=value,
@@ -178,11 +178,11 @@ class Watcher:
 
     def finding(
         self, reason: AlertReason, value: float, step: int, title: str, *, stop: bool = False, data: Mapping[str, Any] | None = None
-    ) -> Finding:
+    ) -> WatcherFinding:
         """What one of our own rules has seen."""
-        return Finding(reason, self.metric, value, step, title, self.level, stop, None, data)
+        return WatcherFinding(reason, self.metric, value, step, title, self.level, stop, None, data)
 
-    def fresh(self, found: list[Finding], outlasting: Set[str]) -> list[Finding]:
+    def fresh(self, found: list[WatcherFinding], outlasting: Set[str]) -> list[WatcherFinding]:
         """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title.
 
         `outlasting`: what a value like this one does not end, if it was so before.
@@ -212,9 +212,9 @@ class Watchers:
             parts = watcher.metric.split("/")
             self.names = self.names | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
-    def see(self, metrics: Mapping[str, Any], step: int) -> list[Finding]:
+    def see(self, metrics: Mapping[str, Any], step: int) -> list[WatcherFinding]:
         """What there is to say about the values of one call."""
-        found: list[Finding] = []
+        found: list[WatcherFinding] = []
         for metric, watchers in self.by_metric.items():
             value = metrics[metric] if metric in metrics else nested(metrics, metric)
             if value.__class__ is not float:

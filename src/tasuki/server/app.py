@@ -11,9 +11,9 @@ from litestar.types import ASGIApp
 from tasuki import __version__
 from tasuki.errors import NotFound
 from tasuki.server.auth.guards import ANY_TOKEN, authorized, needs
-from tasuki.server.auth.middleware import LOOPBACK, Door
+from tasuki.server.auth.middleware import LOOPBACK, RequestMiddleware
 from tasuki.server.auth.principal import Principal
-from tasuki.server.components import Parts
+from tasuki.server.components import Components
 from tasuki.server.http.body_limits import MAX_BODY_BYTES
 from tasuki.server.http.problems import MEDIA_TYPE, problem_from
 from tasuki.server.http.schemas import Meta
@@ -44,12 +44,12 @@ def given(value: Any) -> Provide:
 
 
 @get("/api/v1/meta", summary="Who answers", opt=needs(ANY_TOKEN))
-async def meta(parts: Parts) -> Meta:
+async def meta(parts: Components) -> Meta:
     """Versions, and ids that are the same for one data folder (`server_id`) and from one start to the next (`boot_id`)."""
     return parts.meta
 
 
-def application(parts: Parts, host: str) -> ASGIApp:
+def application(parts: Components, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
         route_handlers=[
@@ -94,7 +94,7 @@ def application(parts: Parts, host: str) -> ASGIApp:
         logging_config=None,
     )
     app.state.hub = parts.hub
-    return Door(app, parts.gate, LOOPBACK | {host})
+    return RequestMiddleware(app, parts.gate, LOOPBACK | {host})
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -13,32 +13,32 @@ from litestar import Litestar
 from tasuki import __version__
 from tasuki.atomic_files import write_once
 from tasuki.jobs import Jobs, TaskManager
-from tasuki.notify import Deliveries
-from tasuki.server.auth.guards import Gate
+from tasuki.notify import DeliveryService
+from tasuki.server.auth.guards import TokenAuthenticator
 from tasuki.server.auth.middleware import SPOKEN
-from tasuki.server.auth.rate_limits import Window
+from tasuki.server.auth.rate_limits import RequestWindow
 from tasuki.server.auth.tokens import open_tokens
 from tasuki.server.http.schemas import Meta
-from tasuki.server.protocols.trackio import Streams, Uploads
-from tasuki.server.routes.remotes import Outgoing
-from tasuki.server.workers.event_hub import Hub
-from tasuki.server.workers.group_commit import Committer
-from tasuki.server.workers.projector_supervisor import Keeper
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.server.workers.receiver import Receiver
-from tasuki.server.workers.run_ownership import Authority
-from tasuki.server.workers.server_journal import OwnJournal
-from tasuki.server.workers.stall_detector import Stalls
-from tasuki.server.workers.stop_requests import Mailbox
+from tasuki.server.protocols.trackio import ClientStreams, Uploads
+from tasuki.server.routes.remotes import RelayFolder
+from tasuki.server.workers.event_hub import EventHub
+from tasuki.server.workers.group_commit import GroupCommitter
+from tasuki.server.workers.projector_supervisor import ProjectorSupervisor
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver
+from tasuki.server.workers.run_ownership import RunOwnership
+from tasuki.server.workers.server_journal import ServerJournal
+from tasuki.server.workers.stall_detector import StallDetector
+from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
-__all__ = ["Parts", "server_id"]
+__all__ = ["Components", "server_id"]
 
 SERVER_ID_FILE = "server-id"
 
 
-class Parts:
+class Components:
     """Everything that lives as long as the server does."""
 
     def __init__(self, settings: Settings, *, loopback: bool = True) -> None:
@@ -50,25 +50,25 @@ class Parts:
         )
         raw = folder / RAW_FILE
         self.tokens = open_tokens(folder)
-        self.gate = Gate(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
-        self.keeper = Keeper(settings, self.moved)
-        self.committer = Committer(partial(RawStore, raw), self.keeper.ask)
-        self.readers = Readers(settings, self.keeper)
-        self.receiver = Receiver(
-            self.committer, Authority(self.tokens, self.readers, raw), raw, self.meta.boot_id, Mailbox(settings.dir)
+        self.gate = TokenAuthenticator(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
+        self.keeper = ProjectorSupervisor(settings, self.moved)
+        self.committer = GroupCommitter(partial(RawStore, raw), self.keeper.ask)
+        self.readers = ReaderPool(settings, self.keeper)
+        self.receiver = StreamReceiver(
+            self.committer, RunOwnership(self.tokens, self.readers, raw), raw, self.meta.boot_id, StopRequests(settings.dir)
         )
-        self.own_journal = OwnJournal(self.receiver, self.readers, self.meta.server_id)
-        self.trackio_streams = Streams(self.receiver, self.meta.server_id, settings.dir)
+        self.own_journal = ServerJournal(self.receiver, self.readers, self.meta.server_id)
+        self.trackio_streams = ClientStreams(self.receiver, self.meta.server_id, settings.dir)
         self.trackio_uploads = Uploads(settings.dir)
-        self.brain_requests = Window(600, 60)
-        self.outgoing = Outgoing(folder=settings.dir)
-        self.watcher = Readers(settings, self.keeper, threads=1)
-        self.hub = Hub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
+        self.brain_requests = RequestWindow(600, 60)
+        self.outgoing = RelayFolder(folder=settings.dir)
+        self.watcher = ReaderPool(settings, self.keeper, threads=1)
+        self.hub = EventHub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
         self.jobs = Jobs(settings, changed=self.moved)
         self.tasks = TaskManager(settings, self.jobs)
         self.log_streams: Counter[str] = Counter()
-        self.deliveries = Deliveries(settings, projects=False)
-        self.stalls = Stalls(self.watcher, self.committer, minutes=settings.stalled_minutes)
+        self.deliveries = DeliveryService(settings, projects=False)
+        self.stalls = StallDetector(self.watcher, self.committer, minutes=settings.stalled_minutes)
 
     def moved(self) -> None:
         """The projection has moved."""

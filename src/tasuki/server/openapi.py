@@ -5,22 +5,22 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 
-from tasuki.records import Change, Replicate
+from tasuki.records import ReplicateRequest, RunEdit
 from tasuki.server.auth.guards import ANY_TOKEN, needs
-from tasuki.server.http.note_payloads import Bare, Ingest, Sync
-from tasuki.server.http.schemas import Asked, Only, Submit
+from tasuki.server.http.note_payloads import CorrectionPayload, IngestRequest, SyncRequest
+from tasuki.server.http.schemas import StopRequestBody, SubmitRequest, SyncJobsRequest
 
 __all__ = ["openapi"]
 
 NAMED = "#/components/schemas/{name}"
 BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
-    "/api/v1/replicate": (Replicate,),
-    "/api/v1/ingest": (Ingest, Bare),
-    "/api/v1/sync": (Sync,),
-    "/api/cloud/jobs/submit": (Submit,),
-    "/api/cloud/jobs/sync": (Only,),
-    "/api/v1/runs/{id}/stop": (Asked,),
-    "/api/v1/runs/{id}": (Change,),
+    "/api/v1/replicate": (ReplicateRequest,),
+    "/api/v1/ingest": (IngestRequest, CorrectionPayload),
+    "/api/v1/sync": (SyncRequest,),
+    "/api/cloud/jobs/submit": (SubmitRequest,),
+    "/api/cloud/jobs/sync": (SyncJobsRequest,),
+    "/api/v1/runs/{id}/stop": (StopRequestBody,),
+    "/api/v1/runs/{id}": (RunEdit,),
 }
 METHODS = {"/api/v1/runs/{id}": "patch"}
 """Of those that are no POST."""

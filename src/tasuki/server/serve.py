@@ -14,7 +14,7 @@ import uvicorn
 
 from tasuki.errors import ConfigError
 from tasuki.server.app import application
-from tasuki.server.components import Parts
+from tasuki.server.components import Components
 from tasuki.settings import Settings
 
 __all__ = ["DEFAULT_PORT", "serve"]
@@ -25,10 +25,10 @@ BACKLOG = 512
 log = logging.getLogger("tasuki.server")
 
 
-class Server(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """uvicorn's, but a signal ends it without killing the process afterwards, and open event streams end first."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+    def __init__(self, config: uvicorn.Config, parts: Components) -> None:
         super().__init__(config)
         self.parts = parts
 
@@ -58,7 +58,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT. ConfigError for an address that is taken, or that needs tokens where there are none."""
     tell_of_jobs()
-    parts = Parts(settings, loopback=is_loopback(host))
+    parts = Components(settings, loopback=is_loopback(host))
     if not parts.gate.loopback and not parts.tokens.any():
         raise ConfigError(
             f"{host!r} can be reached from other machines: tokens come first",
@@ -79,7 +79,7 @@ def serve(
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
         parts.deliveries.link = settings.public_url or address
         (say or say_on_stderr)(f"tasuki serves {settings.dir} at {address} (Ctrl-C stops it)")
-        Server(config, parts).run(sockets=[listener])
+        UvicornServer(config, parts).run(sockets=[listener])
 
 
 def tell_of_jobs() -> None:

@@ -13,14 +13,14 @@ from tasuki.settings.paths import (
     trackio_folder,
     with_environment,
 )
-from tasuki.settings.schema import TABLE, LocalSettings, Polling, ReplicateSettings, Setting, Settings
+from tasuki.settings.schema import TABLE, LocalSettings, PollingSettings, ReplicateSettings, SettingRow, Settings
 
 __all__ = [
     "TABLE",
     "LocalSettings",
-    "Polling",
+    "PollingSettings",
     "ReplicateSettings",
-    "Setting",
+    "SettingRow",
     "Settings",
     "cache_folder",
     "captured_environment",

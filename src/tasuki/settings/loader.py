@@ -9,9 +9,9 @@ import msgspec
 
 from tasuki.alert_targets import targets_from
 from tasuki.errors import ConfigError
-from tasuki.remotes import Remotes
+from tasuki.remotes import RemotesFile
 from tasuki.settings.paths import default_folder
-from tasuki.settings.schema import TABLE, Background, Providers, Settings
+from tasuki.settings.schema import TABLE, BackgroundSettings, ProviderSettings, Settings
 
 __all__ = ["load", "part"]
 
@@ -58,11 +58,11 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         dir=values["dir"],
         journal=Path(journal).expanduser().absolute() if journal else None,
         project=values.get("project"),
-        remote=Remotes(values["dir"]).url(values["remote"]) if values.get("remote") else None,
+        remote=RemotesFile(values["dir"]).url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
-        background=part("background", Background, values, origin),
-        providers=part("providers", Providers, values, origin),
+        background=part("background", BackgroundSettings, values, origin),
+        providers=part("providers", ProviderSettings, values, origin),
         events_per_address=count(values.get("events_per_address", 5), origin.get("events_per_address", "")),
         trusted_proxies=listed(values.get("trusted_proxies") or ()),
         retention_days=amount(values.get("retention_days", 30), origin.get("retention_days", ""), "days, like 30"),
@@ -91,7 +91,7 @@ def part(name: str, kind: type[P], values: Mapping[str, Any], origin: Mapping[st
         named = ", ".join(sorted({origin[key] for key in values if key.startswith(f"{name}.") and key in origin}))
         raise ConfigError(f"{named}: {name}: {error}", hint="docs/settings.md has all settings") from error
     variable = origin.get(POLL_INTERVAL, "")
-    if isinstance(found, Background) and variable.isupper() and found.job_status_polling.interval_seconds < LEAST_INTERVAL:
+    if isinstance(found, BackgroundSettings) and variable.isupper() and found.job_status_polling.interval_seconds < LEAST_INTERVAL:
         raise ConfigError(f"{variable} is {values[POLL_INTERVAL]!r}", hint=f"type a number of seconds, {LEAST_INTERVAL} or more")
     return found
 

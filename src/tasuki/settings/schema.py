@@ -6,13 +6,23 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from tasuki.alert_targets import Target
-from tasuki.remotes import Key, Remotes
+from tasuki.alert_targets import AlertTarget
+from tasuki.remotes import Key, RemotesFile
 
-__all__ = ["TABLE", "Background", "LocalSettings", "Polling", "Providers", "ReplicateSettings", "Seconds", "Setting", "Settings"]
+__all__ = [
+    "TABLE",
+    "BackgroundSettings",
+    "LocalSettings",
+    "PollingSettings",
+    "ProviderSettings",
+    "ReplicateSettings",
+    "Seconds",
+    "SettingRow",
+    "Settings",
+]
 
 
-class Setting(NamedTuple):
+class SettingRow(NamedTuple):
     """One row of the table in the docs: the key (in the file, and as an argument), its variables (the first wins), its meaning."""
 
     key: str
@@ -22,112 +32,114 @@ class Setting(NamedTuple):
 
 
 TABLE = (
-    Setting("dir", ("TASUKI_DIR",), "the platform's user data folder", "the data folder: journals, the store, credentials"),
-    Setting(
+    SettingRow("dir", ("TASUKI_DIR",), "the platform's user data folder", "the data folder: journals, the store, credentials"),
+    SettingRow(
         "journal",
         ("TASUKI_JOURNAL",),
         "`journal/` in the data folder",
         "puts only the journals elsewhere, e.g. on a volume",
     ),
-    Setting(
+    SettingRow(
         "project",
         ("TASUKI_PROJECT", "TRACKIO_PROJECT"),
         "the only project there is",
         "the project, where none is named",
     ),
-    Setting(
+    SettingRow(
         "remote",
         ("TASUKI_REMOTE", "TRACKIO_SERVER_URL"),
         "none: local only",
         "the server that records are sent to: its address, or its name among `tasuki remote list`",
     ),
-    Setting("token", ("TASUKI_TOKEN", "GRADATA_API_KEY", "TRACKIO_WRITE_TOKEN"), "none", "the key for the server"),
-    Setting(
+    SettingRow("token", ("TASUKI_TOKEN", "GRADATA_API_KEY", "TRACKIO_WRITE_TOKEN"), "none", "the key for the server"),
+    SettingRow(
         "disable_write_through",
         ("TASUKI_DISABLE_WRITE_THROUGH", "GRADATA_DISABLE_WRITE_THROUGH"),
         "false",
         "no automatic sending: everything stays in the journal until `tasuki sync`",
     ),
-    Setting(
+    SettingRow(
         "retention_days",
         ("TASUKI_RETENTION_DAYS",),
         "30",
         "how long `tasuki gc` keeps the journals of a run that its server has",
     ),
-    Setting(
+    SettingRow(
         "notify",
         ("TASUKI_NOTIFY",),
         "nobody",
         "where alerts are delivered to: addresses, in the file each with `project` and `level` if need be (docs/alerts.md)",
     ),
-    Setting(
+    SettingRow(
         "stalled_minutes",
         ("TASUKI_STALLED_MINUTES",),
         "10",
         "how long a running run may log nothing before its server raises the alert `stalled`; 0: for ever",
     ),
-    Setting(
+    SettingRow(
         "public_url",
         ("TASUKI_PUBLIC_URL",),
         "the address that is served",
         "the address of the server's page for people, to which the links in alerts lead",
     ),
-    Setting("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
-    Setting(
+    SettingRow("capture_git", ("TASUKI_CAPTURE_GIT",), "true", "a run notes the commit of its code, and the uncommitted changes"),
+    SettingRow(
         "system_metrics",
         ("TASUKI_SYSTEM_METRICS",),
         "15",
         "seconds between samples of the machine's load, logged under `system/`; 0 or false for none",
     ),
-    Setting(
+    SettingRow(
         "background.job_status_polling.enabled",
         (),
         "true where no webhook is set up",
         "whether a server asks providers how jobs are; false: never; unset, and with a webhook: only every `reconcile_seconds`",
     ),
-    Setting(
+    SettingRow(
         "background.job_status_polling.interval_seconds",
         ("TASUKI_JOB_POLL_INTERVAL", "SIMPLETUNER_JOB_POLL_INTERVAL"),
         "30",
         "how often it asks; at least 5 in the environment. `job_polling_interval` is the same",
     ),
-    Setting(
+    SettingRow(
         "background.job_status_polling.reconcile_seconds",
         (),
         "300",
         "how often it asks where a webhook is set up; 0: never, and what was sent while the server was down is missed",
     ),
-    Setting("background.queue_processing.enabled", (), "true", "whether a server starts jobs that wait for their turn"),
-    Setting("background.queue_processing.interval_seconds", (), "5", "how often it looks at the queue"),
-    Setting("providers.local.max_running", (), "2", "how many jobs run on this machine at one time; others wait"),
-    Setting("providers.local.kill_seconds", (), "10", "how long a job that is cancelled has to end by itself"),
-    Setting("providers.replicate.token", ("REPLICATE_API_TOKEN",), "none", "the key for Replicate"),
-    Setting("providers.replicate.base_url", (), "`https://api.replicate.com`", "where Replicate's API is"),
-    Setting(
+    SettingRow("background.queue_processing.enabled", (), "true", "whether a server starts jobs that wait for their turn"),
+    SettingRow("background.queue_processing.interval_seconds", (), "5", "how often it looks at the queue"),
+    SettingRow("providers.local.max_running", (), "2", "how many jobs run on this machine at one time; others wait"),
+    SettingRow("providers.local.kill_seconds", (), "10", "how long a job that is cancelled has to end by itself"),
+    SettingRow("providers.replicate.token", ("REPLICATE_API_TOKEN",), "none", "the key for Replicate"),
+    SettingRow("providers.replicate.base_url", (), "`https://api.replicate.com`", "where Replicate's API is"),
+    SettingRow(
         "providers.replicate.webhook_url",
         (),
         "none",
         "the public address of this server's `/api/webhooks/replicate`, to which Replicate sends news",
     ),
-    Setting("providers.replicate.version", (), "none", "the model version that jobs run, where they name none"),
-    Setting("providers.replicate.hardware", (), "none", "the hardware that jobs run on, where they name none: for their cost"),
-    Setting("providers.replicate.prices", (), "a table of Replicate's", "USD a second, by hardware"),
-    Setting("events_per_address", ("TASUKI_EVENTS_PER_ADDRESS",), "5", "how many event streams one address may have open"),
-    Setting("trusted_proxies", (), "none", "addresses of proxies whose `X-Forwarded-For` is believed; a list, or text with commas"),
+    SettingRow("providers.replicate.version", (), "none", "the model version that jobs run, where they name none"),
+    SettingRow("providers.replicate.hardware", (), "none", "the hardware that jobs run on, where they name none: for their cost"),
+    SettingRow("providers.replicate.prices", (), "a table of Replicate's", "USD a second, by hardware"),
+    SettingRow("events_per_address", ("TASUKI_EVENTS_PER_ADDRESS",), "5", "how many event streams one address may have open"),
+    SettingRow(
+        "trusted_proxies", (), "none", "addresses of proxies whose `X-Forwarded-For` is believed; a list, or text with commas"
+    ),
 )
 """Every setting. `TASUKI_CONFIG` names the settings file; it is `tasuki.yaml` in the data folder otherwise."""
 
 TOKEN_VARIABLES = next(setting.variables for setting in TABLE if setting.key == "token")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class SettingsSection(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the settings that has a name of its own in the file."""
 
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
-class Polling(Part, frozen=True, kw_only=True):
+class PollingSettings(SettingsSection, frozen=True, kw_only=True):
     """When providers are asked how jobs are."""
 
     enabled: bool | None = None
@@ -135,28 +147,28 @@ class Polling(Part, frozen=True, kw_only=True):
     reconcile_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300
 
 
-class Queueing(Part, frozen=True, kw_only=True):
+class QueueSettings(SettingsSection, frozen=True, kw_only=True):
     """When jobs that wait are started."""
 
     enabled: bool = True
     interval_seconds: Seconds = 5
 
 
-class Background(Part, frozen=True, kw_only=True):
+class BackgroundSettings(SettingsSection, frozen=True, kw_only=True):
     """What a server does by itself."""
 
-    job_status_polling: Polling = Polling()
-    queue_processing: Queueing = Queueing()
+    job_status_polling: PollingSettings = PollingSettings()
+    queue_processing: QueueSettings = QueueSettings()
 
 
-class LocalSettings(Part, frozen=True, kw_only=True):
+class LocalSettings(SettingsSection, frozen=True, kw_only=True):
     """Jobs on this machine."""
 
     max_running: Annotated[int, msgspec.Meta(ge=1)] = 2
     kill_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10
 
 
-class ReplicateSettings(Part, frozen=True, kw_only=True):
+class ReplicateSettings(SettingsSection, frozen=True, kw_only=True):
     """Jobs at Replicate."""
 
     token: str | None = None
@@ -167,7 +179,7 @@ class ReplicateSettings(Part, frozen=True, kw_only=True):
     prices: dict[str, float] = {}
 
 
-class Providers(Part, frozen=True, kw_only=True):
+class ProviderSettings(SettingsSection, frozen=True, kw_only=True):
     """Where jobs run."""
 
     local: LocalSettings = LocalSettings()
@@ -184,11 +196,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     token: str | None = None
     disable_write_through: bool = False
     retention_days: float = 30
-    background: Background = Background()
-    providers: Providers = Providers()
+    background: BackgroundSettings = BackgroundSettings()
+    providers: ProviderSettings = ProviderSettings()
     events_per_address: int = 5
     trusted_proxies: frozenset[str] = frozenset()
-    notify: tuple[Target, ...] = ()
+    notify: tuple[AlertTarget, ...] = ()
     stalled_minutes: float = 10
     public_url: str | None = None
     capture_git: bool = True
@@ -199,7 +211,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The token for a server: the argument's or the environment's, else what `credentials` says then, else the file's."""
         if self.token and self.origin.get("token") in {"argument", *TOKEN_VARIABLES}:
             return lambda: self.token
-        return Remotes(self.dir).key(remote, self.token)
+        return RemotesFile(self.dir).key(remote, self.token)
 
     @cached_property
     def journal_root(self) -> Path:

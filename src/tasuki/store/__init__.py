@@ -2,83 +2,83 @@
 
 from tasuki.database.sqlite import immediate, one, rows
 from tasuki.store.apply.event_writer import EVERYBODYS, KEPT_EVENTS
-from tasuki.store.catch_up import Caught, catch_up, count_missing
+from tasuki.store.catch_up import CatchUpResult, catch_up, count_missing
 from tasuki.store.database_location import database_folder
 from tasuki.store.edit_records import Edit, changed, deleted, later
-from tasuki.store.folder_status import Condition, Gap
+from tasuki.store.folder_status import FolderStatus, StreamDamage
 from tasuki.store.generations import Generations, connect, generation_number
 from tasuki.store.local_store import Arrival, LocalStore, RebuildReport, View, open_local
 from tasuki.store.logical_dump import Dump, dump
-from tasuki.store.protocols import Editor, Ledger, ProjectQuery, Query, RunQuery, Stoppable, Store, WordQuery
-from tasuki.store.queries.alert_feed import Told, alerts_told
-from tasuki.store.queries.events import Event, EventSpan, event_span, events_after
+from tasuki.store.protocols import ContentQuery, ProjectQuery, Query, QueryAndEdit, RunEditor, RunQuery, StopRequester, StreamStore
+from tasuki.store.queries.alert_feed import AlertBatch, alerts_told
+from tasuki.store.queries.events import ChangeEvent, EventSpan, event_span, events_after
 from tasuki.store.queries.files import FileContent
 from tasuki.store.queries.history import HistoryPage
-from tasuki.store.queries.jobs import Degraded, JobQuestions, JobRow, JobRun, JobsWanted, JobTotals, KnownAs
-from tasuki.store.queries.notes import NotesBehind, NotesPage, Wanted
-from tasuki.store.queries.run_activity import Logged, logged_since
-from tasuki.store.queries.runs import Began, Behind, Fate, Questions, RunsPage, StopWord, best_of
-from tasuki.store.queries.statements import Top
+from tasuki.store.queries.jobs import DegradedProvider, JobFilter, JobQueries, JobRow, JobRun, JobTotals, ProviderJobRef
+from tasuki.store.queries.notes import NoteFilter, NotesBehind, NotesPage
+from tasuki.store.queries.run_activity import RunActivity, logged_since
+from tasuki.store.queries.runs import AttemptOutcome, AttemptStart, Behind, Queries, RunsPage, StopRequestRow, best_of
+from tasuki.store.queries.statements import BestRuns
 from tasuki.store.queries.suggestions import there_are
 from tasuki.store.raw_store import RAW_FILE, RawStore
-from tasuki.store.series.downsample import Columns, Grid, grid
+from tasuki.store.series.downsample import ChartColumns, Grid, grid
 from tasuki.store.series.points import Series
 from tasuki.store.stale_read import glance
 from tasuki.store.union_source import UnionSource, open_source
-from tasuki.store.verify import Problem, VerifyReport
+from tasuki.store.verify import IntegrityProblem, VerifyReport
 
 __all__ = [
     "EVERYBODYS",
     "KEPT_EVENTS",
     "RAW_FILE",
+    "AlertBatch",
     "Arrival",
-    "Began",
+    "AttemptOutcome",
+    "AttemptStart",
     "Behind",
-    "Caught",
-    "Columns",
-    "Condition",
-    "Degraded",
+    "BestRuns",
+    "CatchUpResult",
+    "ChangeEvent",
+    "ChartColumns",
+    "ContentQuery",
+    "DegradedProvider",
     "Dump",
     "Edit",
-    "Editor",
-    "Event",
     "EventSpan",
-    "Fate",
     "FileContent",
-    "Gap",
+    "FolderStatus",
     "Generations",
     "Grid",
     "HistoryPage",
-    "JobQuestions",
+    "IntegrityProblem",
+    "JobFilter",
+    "JobQueries",
     "JobRow",
     "JobRun",
     "JobTotals",
-    "JobsWanted",
-    "KnownAs",
-    "Ledger",
     "LocalStore",
-    "Logged",
+    "NoteFilter",
     "NotesBehind",
     "NotesPage",
-    "Problem",
     "ProjectQuery",
+    "ProviderJobRef",
+    "Queries",
     "Query",
-    "Questions",
+    "QueryAndEdit",
     "RawStore",
     "RebuildReport",
+    "RunActivity",
+    "RunEditor",
     "RunQuery",
     "RunsPage",
     "Series",
-    "StopWord",
-    "Stoppable",
-    "Store",
-    "Told",
-    "Top",
+    "StopRequestRow",
+    "StopRequester",
+    "StreamDamage",
+    "StreamStore",
     "UnionSource",
     "VerifyReport",
     "View",
-    "Wanted",
-    "WordQuery",
     "alerts_told",
     "best_of",
     "catch_up",

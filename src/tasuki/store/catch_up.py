@@ -7,13 +7,13 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.database.sqlite import immediate, rows
-from tasuki.errors import StoreDamaged
+from tasuki.errors import StoreCorrupt
 from tasuki.failpoints import reach
 from tasuki.journal import Source, Stream
 from tasuki.records import frames
 from tasuki.store.projection import Projection
 
-__all__ = ["Caught", "catch_up", "count_missing"]
+__all__ = ["CatchUpResult", "catch_up", "count_missing"]
 
 READ_BYTES = TRANSACTION_BYTES = 4 * 1024 * 1024
 TRANSACTION_SECONDS = 0.2
@@ -21,7 +21,7 @@ COUNTING_SECONDS = 0.2
 EXPECTED_STREAMS = 256
 
 
-class Caught(NamedTuple):
+class CatchUpResult(NamedTuple):
     """How far it came: records projected now, and records that were there at the start and are still missing."""
 
     records: int
@@ -36,7 +36,7 @@ def catch_up(
     clock: Clock = SYSTEM,
     progress: Callable[[int], None] = lambda _: None,
     missing: int = 0,
-) -> Caught:
+) -> CatchUpResult:
     """Project until every stream is projected as far as it reached when this was called, or the time is over.
 
     Others may project at the same time. What is torn, damaged or still being written is left for later, and is not missing.
@@ -59,8 +59,8 @@ def catch_up(
         reach("projection.after_commit")
         progress(records)
     if behind and missing and not records:
-        return Caught(0, missing)
-    return Caught(records, records_behind(db, source, behind.values(), clock))
+        return CatchUpResult(0, missing)
+    return CatchUpResult(records, records_behind(db, source, behind.values(), clock))
 
 
 def count_missing(db: apsw.Connection, source: Source, *, clock: Clock = SYSTEM) -> int:
@@ -80,7 +80,7 @@ def transaction(projection: Projection, source: Source, behind: dict[str, Stream
         writer = stream.writer
         before = projection.progress(writer)
         if stream.sealed and stream.size < before.offset:
-            raise StoreDamaged(
+            raise StoreCorrupt(
                 f"stream {writer} ends at {stream.size} since it was salvaged, {before.offset} bytes of it are projected"
             )
         data = source.read(writer, before.offset, READ_BYTES) if before.offset < stream.size else b""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tasuki.clock import Clock
 from tasuki.errors import ConfigError
-from tasuki.records import Change, Record, RunDeleted, RunRow, RunUpdated
+from tasuki.records import Record, RunDeleted, RunEdit, RunRow, RunUpdated
 
 __all__ = ["Edit", "changed", "deleted", "later"]
 
@@ -15,9 +15,9 @@ Edit = Callable[[int], Record]
 """A record, once it is known of which time it has to be."""
 
 
-def changed(change: Change) -> Edit:
+def changed(change: RunEdit) -> Edit:
     """A change of a run's fields and tags. ConfigError for one that changes nothing or names a run with nothing."""
-    if change == Change():
+    if change == RunEdit():
         raise ConfigError("nothing is to be changed", hint="give tags, a name, a group or notes")
     if change.name is not None and not change.name.strip():
         raise ConfigError("a run can't be named with nothing", hint="leave the name out to keep it")

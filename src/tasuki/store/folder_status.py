@@ -4,14 +4,14 @@ import apsw
 import msgspec
 
 from tasuki.database.sqlite import one, rows
-from tasuki.journal import Folder, Verdict
+from tasuki.journal import JournalFolder, Liveness
 from tasuki.settings import Settings
 from tasuki.store.database_location import file_system, mounts_here
 
-__all__ = ["Condition", "Gap", "condition"]
+__all__ = ["FolderStatus", "StreamDamage", "condition"]
 
 
-class Gap(msgspec.Struct, frozen=True):
+class StreamDamage(msgspec.Struct, frozen=True):
     """Damage in a writer's stream: from where on, and the stream that what lay behind it was saved as."""
 
     writer: str
@@ -19,7 +19,7 @@ class Gap(msgspec.Struct, frozen=True):
     saved_as: str
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class FolderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What `tasuki doctor` shows. Times are microseconds UTC."""
 
     folder: str
@@ -35,7 +35,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     alive: int
     dead: int
     unknown_owner: int
-    holes: list[Gap]
+    holes: list[StreamDamage]
     damaged: list[str]
     refused: list[tuple[str, str]]
     rejected_records: int
@@ -45,12 +45,12 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     last_record: int | None
 
 
-def condition(db: apsw.Connection, settings: Settings, folder: Folder, store: str, missing: int) -> Condition:
+def condition(db: apsw.Connection, settings: Settings, folder: JournalFolder, store: str, missing: int) -> FolderStatus:
     """Look at everything once. To be called within a read transaction."""
     journals = list(folder.journals())
     verdicts = [folder.judge(journal) for journal in journals if not journal.sealed]
     projects, runs, lost, last = one(db, "SELECT count(DISTINCT project), count(*), coalesce(sum(lost), 0), max(updated) FROM run")
-    return Condition(
+    return FolderStatus(
         folder=str(settings.dir),
         journal_folder=str(settings.journal_root),
         file_system=file_system(settings.journal_root.resolve(), mounts_here()),
@@ -61,10 +61,10 @@ def condition(db: apsw.Connection, settings: Settings, folder: Folder, store: st
         notes=one(db, "SELECT count(*) FROM (SELECT DISTINCT project, event_id FROM note)")[0],
         journals=len(journals),
         sealed=len(journals) - len(verdicts),
-        alive=verdicts.count(Verdict.ALIVE),
-        dead=verdicts.count(Verdict.DEAD),
-        unknown_owner=verdicts.count(Verdict.UNKNOWN),
-        holes=[Gap(*row) for row in rows(db, 'SELECT writer, "offset", saved_as FROM hole ORDER BY writer, "offset"')],
+        alive=verdicts.count(Liveness.ALIVE),
+        dead=verdicts.count(Liveness.DEAD),
+        unknown_owner=verdicts.count(Liveness.UNKNOWN),
+        holes=[StreamDamage(*row) for row in rows(db, 'SELECT writer, "offset", saved_as FROM hole ORDER BY writer, "offset"')],
         damaged=[str(path) for path in folder.damaged()],
         refused=[(str(path), reason) for path, reason in folder.refused()],
         rejected_records=one(db, "SELECT count(*) FROM rejected")[0],

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from tasuki.database.sqlite import immediate
-from tasuki.errors import JournalError, StoreDamaged
+from tasuki.errors import JournalError, StoreCorrupt
 from tasuki.failpoints import reach
 from tasuki.records import words_in
 from tasuki.store.schema import SCHEMA, TABLES
@@ -31,7 +31,7 @@ NAME = re.compile(r"store\.(\d+)\.db")
 
 
 def connect(path: Path | str, lock_seconds: float = LOCK_SECONDS) -> apsw.Connection:
-    """A connection to a projection; its tables are made if there are none. StoreDamaged if the file is no store of this schema.
+    """A connection to a projection; its tables are made if there are none. StoreCorrupt if the file is no store of this schema.
 
     apsw.BusyError if another process has locked it for so long.
     """
@@ -44,13 +44,13 @@ def connect(path: Path | str, lock_seconds: float = LOCK_SECONDS) -> apsw.Connec
                 if db.pragma("user_version") == 0:
                     db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if db.pragma("application_id") != APPLICATION_ID or db.pragma("user_version") != SCHEMA:
-            raise StoreDamaged(f"{path} is not a store of schema {SCHEMA}")
+            raise StoreCorrupt(f"{path} is not a store of schema {SCHEMA}")
         db.create_scalar_function("words_in", words_in_json, 1, deterministic=True)
         if is_cut_short(db):
-            raise StoreDamaged(f"{path} is cut short")
+            raise StoreCorrupt(f"{path} is cut short")
     except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
         db.close()
-        raise StoreDamaged(f"{path} is damaged: {error}") from error
+        raise StoreCorrupt(f"{path} is damaged: {error}") from error
     except BaseException:
         db.close()
         raise

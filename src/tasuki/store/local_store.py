@@ -12,34 +12,34 @@ import apsw.ext
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.database.sqlite import immediate, rows
-from tasuki.errors import ConfigError, Conflict, StoreDamaged
-from tasuki.journal import Folder, Source, Verdict, append_edit, write_control
+from tasuki.errors import ConfigError, Conflict, StoreCorrupt
+from tasuki.journal import JournalFolder, Liveness, Source, append_edit, write_control
 from tasuki.records import (
     AlertLevel,
     AlertRow,
-    Change,
-    Control,
     FileRow,
     HistoryRow,
+    MetricSummary,
     NoteKind,
     NoteRow,
-    Overview,
+    ProjectOverview,
     ProjectRow,
+    RunEdit,
     RunRow,
+    StopCommand,
     StopRequested,
     StopRow,
-    Summary,
     TextRow,
 )
 from tasuki.settings import Settings
-from tasuki.store.catch_up import Caught, catch_up
+from tasuki.store.catch_up import CatchUpResult, catch_up
 from tasuki.store.database_location import database_folder
 from tasuki.store.edit_records import Edit, changed, deleted, later
-from tasuki.store.folder_status import Condition, condition
+from tasuki.store.folder_status import FolderStatus, condition
 from tasuki.store.generations import LOCK_SECONDS, Generations, connect
 from tasuki.store.projection import Projection
-from tasuki.store.queries.runs import Began, Fate, Questions
-from tasuki.store.queries.statements import SETTLED_ALERTS, SILENT_US, Top
+from tasuki.store.queries.runs import AttemptOutcome, AttemptStart, Queries
+from tasuki.store.queries.statements import SETTLED_ALERTS, SILENT_US, BestRuns
 from tasuki.store.raw_store import RAW_FILE, RawStore
 from tasuki.store.series.points import Series
 from tasuki.store.union_source import open_source
@@ -54,7 +54,7 @@ HURRIED_SECONDS = 0.05
 SQL_SECONDS = 10.0
 PAGE_RECORDS = 10_000
 READ_ONLY = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
-DAMAGED = (StoreDamaged, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
+DAMAGED = (StoreCorrupt, apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
 P = ParamSpec("P")
 T = TypeVar("T")
 View = tuple[Sequence[str], Iterable[tuple[str | int | None, ...]]]
@@ -89,7 +89,7 @@ class LocalStore:
         self.wait_seconds = wait_seconds
         self.lock_seconds = lock_seconds
         self.arrive = arrive or self.project
-        self.folder = Folder(settings.journal_root, settings.lock_root)
+        self.folder = JournalFolder(settings.journal_root, settings.lock_root)
         self.generations = Generations(database_folder(settings.dir))
         self.source = open_source(self.folder, self.generations.folder / RAW_FILE, clock)
         self.missing = 0
@@ -113,23 +113,23 @@ class LocalStore:
 
     def projects(self) -> list[ProjectRow]:
         """All projects, by name."""
-        return self.ask(Questions.projects)
+        return self.ask(Queries.projects)
 
-    def overview(self, project: str) -> Overview:
+    def overview(self, project: str) -> ProjectOverview:
         """A project at a glance."""
-        return self.ask(Questions.overview, project)
+        return self.ask(Queries.overview, project)
 
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
-        return self.ask(Questions.runs, project, limit=limit, newest_first=newest_first)
+        return self.ask(Queries.runs, project, limit=limit, newest_first=newest_first)
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
-        return self.ask(Questions.run, project, ref)
+        return self.ask(Queries.run, project, ref)
 
     def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
         """Several runs at once, in the order of what they are named by."""
-        return self.ask(Questions.named, project, refs)
+        return self.ask(Queries.named, project, refs)
 
     def summaries(
         self,
@@ -137,26 +137,26 @@ class LocalStore:
         runs: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
         *,
-        top: Top | None = None,
-    ) -> list[Summary]:
+        top: BestRuns | None = None,
+    ) -> list[MetricSummary]:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
-        return self.ask(Questions.summaries, project, runs, metrics, top=top)
+        return self.ask(Queries.summaries, project, runs, metrics, top=top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
-        return self.ask(Questions.history, project, run, metric)
+        return self.ask(Queries.history, project, run, metric)
 
     def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
         """The same page by page, each in a read transaction of its own."""
         behind, more = None, True
         while more:
-            page = self.ask(Questions.history_page, project, run, metric, limit=PAGE_RECORDS, behind=behind)
+            page = self.ask(Queries.history_page, project, run, metric, limit=PAGE_RECORDS, behind=behind)
             behind, more = page.end, page.more
             yield page.rows
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """One metric's points."""
-        return self.ask(Questions.series, project, run, metric)
+        return self.ask(Queries.series, project, run, metric)
 
     def alerts(
         self,
@@ -168,21 +168,21 @@ class LocalStore:
         level: AlertLevel | None = None,
     ) -> list[AlertRow]:
         """The alerts of a project or of one run, in the order in which they arrived."""
-        return self.ask(Questions.alerts, project, run, since=since, reason=reason, level=level)
+        return self.ask(Queries.alerts, project, run, since=since, reason=reason, level=level)
 
     def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
         """What a run has kept as text."""
-        return self.ask(Questions.texts, project, run, name)
+        return self.ask(Queries.texts, project, run, name)
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
         """A project's notes, by time."""
-        return self.ask(Questions.notes, project, kind, since=since, search=search)
+        return self.ask(Queries.notes, project, kind, since=since, search=search)
 
     # -- changes
 
-    def edit(self, project: str, run: str, change: Change) -> RunRow:
+    def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
         """Change fields and tags of a run; returns it as it is then."""
         row = self.append(project, run, changed(change))
         return self.run(project, row.id)
@@ -199,19 +199,19 @@ class LocalStore:
 
     def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
         """Ask the latest attempt at a run to stop: on record, and in a file that its process looks at once a second."""
-        row = self.ask(Questions.going_on, project, ref)
+        row = self.ask(Queries.going_on, project, ref)
         attempt = row.attempt_id or ""
         if row.stop is None:
             request = StopRequested(time=later(row, self.clock), attempt=attempt, reason=reason, by=by)
             append_edit(self.folder, project, row.id, request)
             row = self.run(project, row.id)
         asked = row.stop or StopRow(time=0, reason=reason, by=by)
-        write_control(self.settings.dir, Control(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
+        write_control(self.settings.dir, StopCommand(run=row.id, attempt=attempt, stop=asked.reason or "", by=asked.by))
         return row
 
     def files(self, project: str, run: str | None = None) -> list[FileRow]:
         """The files of a project or of one run, in the order in which they came."""
-        return self.ask(Questions.files, project, run)
+        return self.ask(Queries.files, project, run)
 
     # -- care
 
@@ -250,7 +250,7 @@ class LocalStore:
         with closing(RawStore(raw)) if raw.exists() else nullcontext() as received:
             return self.repairing(lambda: self.reading(lambda db: verify(db, self.folder, received, self.source, there, progress)))
 
-    def condition(self) -> Condition:
+    def condition(self) -> FolderStatus:
         """The folder's state, as `tasuki doctor` shows it. Conflict if another process has locked the store."""
         try:
             self.repairing(lambda: self.catch_up(self.wait_seconds))
@@ -263,12 +263,12 @@ class LocalStore:
 
     # -- how
 
-    def ask(self, question: Callable[Concatenate[Questions, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, question: Callable[Concatenate[Queries, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See that the projection is where the journals are, then answer within one read transaction."""
 
         def answer() -> T:
             self.missing = self.arrive(self.connection(), self.source)
-            return self.reading(lambda db: question(Questions(db, self.fate), *args, **kwargs))
+            return self.reading(lambda db: question(Queries(db, self.fate), *args, **kwargs))
 
         return self.repairing(answer)
 
@@ -285,7 +285,7 @@ class LocalStore:
         try:
             return action()
         except DAMAGED as error:
-            raise StoreDamaged(f"{self.path} is damaged again: {error}", hint="is the disk sound?") from error
+            raise StoreCorrupt(f"{self.path} is damaged again: {error}", hint="is the disk sound?") from error
 
     def reading(self, action: Callable[[apsw.Connection], T]) -> T:
         """Do it within one read transaction of the generation that was caught up, in which nothing changes."""
@@ -304,7 +304,7 @@ class LocalStore:
         *,
         missing: int = 0,
         tend: bool = True,
-    ) -> Caught:
+    ) -> CatchUpResult:
         """Seal what dead writers left, and project up to where the journals are now, or until the time is over."""
         db = self.connection()
         sealed = {writer for (writer,) in db.execute("SELECT id FROM writer WHERE sealed")}
@@ -314,7 +314,7 @@ class LocalStore:
         self.missing = caught.missing
         return caught
 
-    def project_all(self, progress: Callable[[int], None] = lambda _: None, *, tend: bool = True) -> Caught:
+    def project_all(self, progress: Callable[[int], None] = lambda _: None, *, tend: bool = True) -> CatchUpResult:
         """Project all that is there, however long it takes: what a projector does."""
         return self.repairing(lambda: self.catch_up(None, progress, tend=tend))
 
@@ -349,16 +349,16 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def fate(self, streams: list[Began], silent_us: int) -> Fate:
+    def fate(self, streams: list[AttemptStart], silent_us: int) -> AttemptOutcome:
         """What became of an attempt that began in these streams: it has the fate of the one that goes on longest."""
-        return min((self.fate_of(stream, silent_us) for stream in streams), default=Fate.OVER)
+        return min((self.fate_of(stream, silent_us) for stream in streams), default=AttemptOutcome.OVER)
 
-    def fate_of(self, stream: Began, silent_us: int) -> Fate:
+    def fate_of(self, stream: AttemptStart, silent_us: int) -> AttemptOutcome:
         """Complete or dead is over. Where nothing is known of the owner, or he may be silent longer, the latest record must do."""
-        verdict = Verdict.DEAD if stream.complete else self.source.verdict(stream.writer)
-        if verdict is Verdict.UNKNOWN or (verdict is Verdict.SILENT and silent_us > SILENT_US):
-            verdict = Verdict.SILENT if self.clock.now_us() - stream.clock > silent_us else Verdict.ALIVE
-        return {Verdict.ALIVE: Fate.GOING_ON, Verdict.SILENT: Fate.SILENT}.get(verdict, Fate.OVER)
+        verdict = Liveness.DEAD if stream.complete else self.source.verdict(stream.writer)
+        if verdict is Liveness.UNKNOWN or (verdict is Liveness.SILENT and silent_us > SILENT_US):
+            verdict = Liveness.SILENT if self.clock.now_us() - stream.clock > silent_us else Liveness.ALIVE
+        return {Liveness.ALIVE: AttemptOutcome.GOING_ON, Liveness.SILENT: AttemptOutcome.SILENT}.get(verdict, AttemptOutcome.OVER)
 
 
 def select(path: str, statement: str, limit_rows: int, views: Mapping[str, View]) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -15,15 +15,15 @@ import apsw
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.database.sqlite import one, rows
-from tasuki.errors import BadRecord
+from tasuki.errors import InvalidRecord
 from tasuki.journal import Stream
 from tasuki.records import (
     JOBS,
     Alert,
     File,
     FlatMetrics,
-    JobFact,
-    Lost,
+    JobRecord,
+    LostCalls,
     Metrics,
     Note,
     Position,
@@ -34,17 +34,17 @@ from tasuki.records import (
     RunStatus,
     RunText,
     RunUpdated,
-    Salvaged,
+    SalvagedStream,
     StopRequested,
-    Unknown,
+    UnknownRecord,
     content_of,
     digest_of,
     text_of_note,
 )
 from tasuki.store.apply.batch import LARGEST_INT, flat_numbers, read_batch
-from tasuki.store.apply.event_writer import Events
-from tasuki.store.apply.jobs import JobRows
-from tasuki.store.apply.runs import Place, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
+from tasuki.store.apply.event_writer import EventWriter
+from tasuki.store.apply.jobs import JobProjection
+from tasuki.store.apply.runs import RecordPosition, run_progress, run_started, run_status, run_stop, run_text, run_updated, to_json
 from tasuki.store.series import tail as metrics
 from tasuki.store.series.points import Points, collect
 
@@ -53,10 +53,10 @@ __all__ = ["Projection"]
 SMALLEST_INT = -(2**63)
 
 
-ANYWHERE = (Note, File, JobFact)
+ANYWHERE = (Note, File, JobRecord)
 
 
-class Progress(NamedTuple):
+class ProjectedPosition(NamedTuple):
     """How far a stream is projected."""
 
     offset: int
@@ -66,7 +66,7 @@ class Progress(NamedTuple):
     sealed: bool
 
 
-NOT_BEGUN = Progress(0, 0, 0, 0, False)
+NOT_BEGUN = ProjectedPosition(0, 0, 0, 0, False)
 PLACES = """
 SELECT writer.id, "offset", crc, clock, records, sealed FROM json_each(?) asked JOIN writer ON writer.id = asked.value
 """
@@ -82,7 +82,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 
 @dataclass(slots=True)
-class RunState:
+class RunRowUpdate:
     """What a transaction does to a run's row: values more, records in the tail, the latest clock."""
 
     key: int
@@ -97,27 +97,27 @@ class Projection:
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
         self.tail = metrics.Tail(db)
-        self.events = Events()
-        self.jobs = JobRows(db, self.events.tell_job)
-        self.places: dict[str, Progress] = {}
+        self.events = EventWriter()
+        self.jobs = JobProjection(db, self.events.tell_job)
+        self.places: dict[str, ProjectedPosition] = {}
         self.moved: dict[str, Stream] = {}
-        self.runs: dict[tuple[str, str], RunState | None] = {}
+        self.runs: dict[tuple[str, str], RunRowUpdate | None] = {}
         self.alerts: list[tuple[Any, ...]] = []
 
     def expect(self, streams: Sequence[Stream]) -> None:
         """Look up what is kept of many streams and their runs at once."""
         writers = [stream.writer for stream in streams if stream.writer not in self.places]
         for writer, *row in self.db.execute(PLACES, (to_json(writers),)):
-            self.places[writer] = Progress(*row)
+            self.places[writer] = ProjectedPosition(*row)
         names = {(stream.project, stream.run) for stream in streams if stream.run} - self.runs.keys()
         found = self.db.execute(RUNS, (to_json(sorted(names)),))
-        self.runs |= {(project, run): RunState(key, tail_records) for project, run, key, tail_records in found}
+        self.runs |= {(project, run): RunRowUpdate(key, tail_records) for project, run, key, tail_records in found}
 
-    def progress(self, writer: str) -> Progress:
+    def progress(self, writer: str) -> ProjectedPosition:
         """How far a stream is projected."""
         if writer not in self.places:
             row = one(self.db, 'SELECT "offset", crc, clock, records, sealed FROM writer WHERE id = ?', (writer,))
-            self.places[writer] = Progress(*row) if row else NOT_BEGUN
+            self.places[writer] = ProjectedPosition(*row) if row else NOT_BEGUN
         return self.places[writer]
 
     def add(self, stream: Stream, data: bytes) -> None:
@@ -132,7 +132,7 @@ class Projection:
             if record.__class__ is FlatMetrics:
                 logged.append((record, clock))
                 continue
-            place = Place(stream.writer, before.offset + offset, clock)
+            place = RecordPosition(stream.writer, before.offset + offset, clock)
             self.events.tell(stream, place.offset, record)
             if isinstance(record, ANYWHERE):
                 self.apply_anywhere(stream, place, record)
@@ -146,9 +146,9 @@ class Projection:
         if run is not None and batch.records:
             self.add_points(stream, run, [*batch.points, *collect(stream.writer, logged)], batch.clock)
         end = Position(before.offset + len(data), crc32(data, before.crc))
-        self.move(stream, Progress(*end, batch.clock, before.records + batch.records, before.sealed))
+        self.move(stream, ProjectedPosition(*end, batch.clock, before.records + batch.records, before.sealed))
 
-    def apply_anywhere(self, stream: Stream, place: Place, record: Note | File | JobFact) -> None:
+    def apply_anywhere(self, stream: Stream, place: RecordPosition, record: Note | File | JobRecord) -> None:
         """Make the rows of a record that may be in a run, or in none."""
         match record:
             case Note():
@@ -158,7 +158,7 @@ class Projection:
             case _:
                 self.job(stream, place, record)
 
-    def apply(self, run: int, place: Place, record: Record | Unknown | BadRecord) -> FlatMetrics | None:
+    def apply(self, run: int, place: RecordPosition, record: Record | UnknownRecord | InvalidRecord) -> FlatMetrics | None:
         """Make a record's rows; metrics that were nested come back flat."""
         match record:
             case Metrics():
@@ -177,23 +177,23 @@ class Projection:
                 run_progress(self.db, run, place, record)
             case Alert():
                 self.alert(run, place, record)
-            case Lost():
+            case LostCalls():
                 self.db.execute("UPDATE run SET lost = lost + ? WHERE key = ?", (record.n, run))
             case _:
                 self.apply_outside(place, record)
         return None
 
-    def apply_outside(self, place: Place, record: Record | Unknown | BadRecord) -> None:
+    def apply_outside(self, place: RecordPosition, record: Record | UnknownRecord | InvalidRecord) -> None:
         """Make the rows of a record that is about its stream, whether that is of a run or not."""
         match record:
-            case BadRecord():
+            case InvalidRecord():
                 self.reject(place, record.message)
-            case Unknown():
+            case UnknownRecord():
                 self.db.execute("INSERT INTO unknown VALUES (?, ?, ?)", (place.writer, place.offset, record.kind))
-            case Salvaged():
+            case SalvagedStream():
                 self.db.execute("INSERT INTO hole VALUES (?, ?, ?, ?)", (record.writer, record.hole, place.writer, place.offset))
 
-    def move(self, stream: Stream, progress: Progress) -> None:
+    def move(self, stream: Stream, progress: ProjectedPosition) -> None:
         """Keep how far a stream is projected; a stream that has ended is complete when all of it is."""
         complete = stream.sealed and progress.offset == stream.size
         self.places[stream.writer] = progress._replace(sealed=complete)
@@ -221,14 +221,14 @@ class Projection:
 
     # -- runs
 
-    def run_state(self, stream: Stream) -> "RunState | None":
+    def run_state(self, stream: Stream) -> "RunRowUpdate | None":
         """The stream's run; None if the run was deleted, or the stream is of no run."""
         name = (stream.project, stream.run)
         if name not in self.runs:
             self.runs[name] = self.read_run(name) if stream.run else None
         return self.runs[name]
 
-    def read_run(self, name: tuple[str, str]) -> "RunState | None":
+    def read_run(self, name: tuple[str, str]) -> "RunRowUpdate | None":
         """A run's row, which is made if it is not there; None if the run was deleted."""
         if one(self.db, "SELECT 1 FROM tombstone WHERE project = ? AND run = ?", name):
             return None
@@ -237,9 +237,9 @@ class Projection:
         if row is None:
             self.db.execute("INSERT INTO run (project, id, points, tail_records, lost) VALUES (?, ?, 0, 0, 0)", name)
             row = (self.db.last_insert_rowid(), 0)
-        return RunState(*row)
+        return RunRowUpdate(*row)
 
-    def add_points(self, stream: Stream, run: "RunState", parts: list[Points], clock: int) -> None:
+    def add_points(self, stream: Stream, run: "RunRowUpdate", parts: list[Points], clock: int) -> None:
         """Add a batch's values to the run, and the clock of its latest record."""
         run.clock = max(run.clock, clock)
         if parts:
@@ -298,7 +298,7 @@ class Projection:
 
     # -- everything else
 
-    def flattened(self, place: Place, record: Metrics) -> FlatMetrics | None:
+    def flattened(self, place: RecordPosition, record: Metrics) -> FlatMetrics | None:
         """Nested metrics with their names joined by `/`; what is no number is listed and left out."""
         if not SMALLEST_INT <= record.step <= LARGEST_INT:
             self.reject(place, f"step {record.step} has more than 64 bits")
@@ -308,7 +308,7 @@ class Projection:
             self.reject(place, f"no numbers: {', '.join(odd)}")
         return FlatMetrics(time=record.time, step=record.step, values=values) if values else None
 
-    def alert(self, run: int, place: Place, record: Alert) -> None:
+    def alert(self, run: int, place: RecordPosition, record: Alert) -> None:
         """Something to look at; those of one transaction arrive by time. SQLite would make NULL of NaN, which is not the same."""
         value = "nan" if record.value is not None and math.isnan(record.value) else record.value
         self.alerts.append(
@@ -318,7 +318,7 @@ class Projection:
             )
         )  # fmt: skip
 
-    def note(self, stream: Stream, place: Place, record: Note) -> None:
+    def note(self, stream: Stream, place: RecordPosition, record: Note) -> None:
         """A correction, a lesson, an event: each is kept; which one of an id stands is for those who ask."""
         try:
             content, digest = to_json(content_of(record)), digest_of(record)
@@ -334,7 +334,7 @@ class Projection:
             ),
         )  # fmt: skip
 
-    def job(self, stream: Stream, place: Place, record: JobFact) -> None:
+    def job(self, stream: Stream, place: RecordPosition, record: JobRecord) -> None:
         """Something of a job: only the journals of jobs tell of them."""
         if (stream.project, stream.run) != (JOBS, ""):
             self.reject(place, "a record of a job outside of their journals")
@@ -344,7 +344,7 @@ class Projection:
         except TypeError as error:  # keys that JSON has no form for
             self.reject(place, f"a job that is no JSON: {error}")
 
-    def file(self, stream: Stream, place: Place, record: File) -> None:
+    def file(self, stream: Stream, place: RecordPosition, record: File) -> None:
         """What a record says of a file: what all of them say together is for those who ask."""
         self.db.execute(
             "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -354,6 +354,6 @@ class Projection:
             ),
         )  # fmt: skip
 
-    def reject(self, place: Place, reason: str) -> None:
+    def reject(self, place: RecordPosition, reason: str) -> None:
         """List a record that can't be projected."""
         self.db.execute("INSERT INTO rejected VALUES (?, ?, ?)", (place.writer, place.offset, reason))

@@ -6,30 +6,30 @@ from typing import Protocol, runtime_checkable
 from tasuki.records import (
     AlertLevel,
     AlertRow,
-    Change,
     FileRow,
     HistoryRow,
     Item,
+    ItemReply,
+    MetricSummary,
     NoteKind,
     NoteRow,
-    Overview,
     Position,
+    ProjectOverview,
     ProjectRow,
-    Reply,
+    RunEdit,
     RunRow,
-    Summary,
     TextRow,
 )
-from tasuki.store.queries.statements import Top
+from tasuki.store.queries.statements import BestRuns
 from tasuki.store.series.points import Series
 
-__all__ = ["Editor", "Ledger", "ProjectQuery", "Query", "RunQuery", "Stoppable", "Store", "WordQuery"]
+__all__ = ["ContentQuery", "ProjectQuery", "Query", "QueryAndEdit", "RunEditor", "RunQuery", "StopRequester", "StreamStore"]
 
 
-class Store(Protocol):
+class StreamStore(Protocol):
     """A receiver of streams. What it has answered `stored` is durable."""
 
-    def append(self, items: Sequence[Item]) -> list[Reply]:
+    def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """Compare and append, one durable commit for all items; a reply per item, in their order. Sending again is harmless."""
         ...
 
@@ -54,12 +54,12 @@ class ProjectQuery(Protocol):
         """All projects, by name."""
         ...
 
-    def overview(self, project: str) -> Overview:
+    def overview(self, project: str) -> ProjectOverview:
         """A project at a glance: how many runs of each status, the range of each metric, how many alerts of each level."""
         ...
 
 
-class WordQuery(Protocol):
+class ContentQuery(Protocol):
     """Answers that are no numbers: what runs, people and agents have said, and what they keep."""
 
     def alerts(
@@ -118,8 +118,8 @@ class RunQuery(Protocol):
         runs: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
         *,
-        top: Top | None = None,
-    ) -> list[Summary]:
+        top: BestRuns | None = None,
+    ) -> list[MetricSummary]:
         """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric.
 
         With `top` only the best of them, the best first.
@@ -139,17 +139,17 @@ class RunQuery(Protocol):
         ...
 
 
-class Query(ProjectQuery, RunQuery, WordQuery, Protocol):
+class Query(ProjectQuery, RunQuery, ContentQuery, Protocol):
     """All answers."""
 
 
-class Editor(Protocol):
+class RunEditor(Protocol):
     """Changes what is known of runs. Each change is a record of its run, on the disk when the call returns.
 
     It is later than all that was known of the run by then, and whoever asks afterwards sees it. NotFound if there is no such run.
     """
 
-    def edit(self, project: str, run: str, change: Change) -> RunRow:
+    def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
         """Change fields and tags of a run (by whatever `run` finds it by); returns it as it is then."""
         ...
 
@@ -158,12 +158,12 @@ class Editor(Protocol):
         ...
 
 
-class Ledger(Query, Editor, Protocol):
+class QueryAndEdit(Query, RunEditor, Protocol):
     """What answers, and takes changes."""
 
 
 @runtime_checkable
-class Stoppable(Protocol):
+class StopRequester(Protocol):
     """Takes requests to stop."""
 
     def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:

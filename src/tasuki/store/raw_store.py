@@ -1,4 +1,4 @@
-"""The raw store of a receiver: streams as they were sent, durable and never judged. It is a `Store`, and a `Source` too.
+"""The raw store of a receiver: streams as they were sent, durable and never judged. It is a `StreamStore`, and a `Source` too.
 
 An item is stored only where the receiver's position equals the item's (compare and append). All items of one call share a commit
 that is on the disk before anything is answered. Once a stream has ended, its many small items are made into few large ones, which
@@ -18,8 +18,8 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.database.sqlite import immediate, one, rows
 from tasuki.errors import DataError
 from tasuki.failpoints import reach
-from tasuki.journal import Stream, Verdict
-from tasuki.records import MAX_ITEM_BYTES, START, Item, Position, Reply, ReplyStatus, pack_item, stored_frames, unpack_item
+from tasuki.journal import Liveness, Stream
+from tasuki.records import MAX_ITEM_BYTES, START, Item, ItemReply, Position, ReplyStatus, pack_item, stored_frames, unpack_item
 from tasuki.store.queries.statements import SILENT_US
 
 __all__ = ["RAW_FILE", "RawStore"]
@@ -53,17 +53,17 @@ ENDED = "CREATE INDEX IF NOT EXISTS writer_ended ON writer (id) WHERE sealed = 1
 """Streams that are to be packed. An earlier version's file has no such index, and needs none."""
 
 
-class Place(NamedTuple):
+class StreamOffset(NamedTuple):
     """Where in a stream something begins."""
 
     writer: str
     offset: int
 
 
-NOWHERE = Place("", 0)
+NOWHERE = StreamOffset("", 0)
 
 
-class Stored(NamedTuple):
+class StoredItem(NamedTuple):
     """An item as it is stored: where its frames begin, the rolling crc there, how many bytes they are."""
 
     offset: int
@@ -98,14 +98,14 @@ class RawStore:
 
     # -- a Store
 
-    def append(self, items: Sequence[Item]) -> list[Reply]:
+    def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """Compare and append, one durable commit for all items; a reply per item, in their order."""
         with immediate(self.db):
             replies = [self.append_one(item) for item in items]
             reach("server.before_commit")
             return replies
 
-    def append_one(self, item: Item) -> Reply:
+    def append_one(self, item: Item) -> ItemReply:
         """One item, inside the transaction."""
         row = one(self.db, 'SELECT project, run, "offset", crc, sealed, purged FROM writer WHERE id = ?', (item.writer,))
         project, run, offset, crc, sealed, purged = row or (item.project, item.run, *START, 0, 0)
@@ -126,7 +126,7 @@ class RawStore:
             return self.same(item, here, bool(sealed))
         return reply(item, ReplyStatus.MOVED, here, sealed=bool(sealed), crc_at=self.crc_at(item.writer, item.offset))
 
-    def store(self, item: Item, data: bytes, end: Position, sealed: bool) -> Reply:
+    def store(self, item: Item, data: bytes, end: Position, sealed: bool) -> ItemReply:
         """Keep an item that fits, in one compare-and-append."""
         self.db.execute(
             "INSERT INTO writer VALUES (?, ?, ?, 0, 0, 0, 0) ON CONFLICT DO NOTHING", (item.writer, item.project, item.run)
@@ -141,7 +141,7 @@ class RawStore:
             reach("server.within_batch")
         return reply(item, ReplyStatus.STORED, end, sealed=sealed or item.sealed)
 
-    def same(self, item: Item, here: Position, sealed: bool) -> Reply:
+    def same(self, item: Item, here: Position, sealed: bool) -> ItemReply:
         """An item that is here already; it may still say that the stream has ended."""
         if item.sealed and not sealed and here != START:
             self.db.execute("UPDATE writer SET sealed = 1 WHERE id = ?", (item.writer,))
@@ -178,7 +178,7 @@ class RawStore:
             if len(small) > 1:
                 self.join(writer, small)
             if small:
-                self.packed = Place(writer, small[-1].offset + small[-1].size)
+                self.packed = StreamOffset(writer, small[-1].offset + small[-1].size)
             else:
                 self.db.execute("UPDATE writer SET sealed = 2 WHERE id = ?", (writer,))
                 self.packed = NOWHERE
@@ -190,23 +190,23 @@ class RawStore:
         ended = "SELECT id FROM writer WHERE sealed = 1 AND NOT purged"
         if one(self.db, f"{ended} AND id = ?", (self.packed.writer,)) is None:
             row = one(self.db, f"{ended} LIMIT 1")
-            self.packed = Place(row[0], 0) if row else NOWHERE
+            self.packed = StreamOffset(row[0], 0) if row else NOWHERE
         return self.packed.writer or None
 
-    def small_items(self, writer: str, start: int) -> list["Stored"]:
+    def small_items(self, writer: str, start: int) -> list["StoredItem"]:
         """The next items that fit into one; none at the end."""
-        found: list[Stored] = []
+        found: list[StoredItem] = []
         size = 0
         behind = 'SELECT "offset", crc, size FROM item WHERE writer = ? AND "offset" >= ? ORDER BY "offset"'
         for row in self.db.execute(behind, (writer, start)):
-            item = Stored(*row)
+            item = StoredItem(*row)
             size += item.size
             if found and size > self.packed_bytes:
                 break
             found.append(item)
         return found
 
-    def join(self, writer: str, items: Sequence["Stored"]) -> None:
+    def join(self, writer: str, items: Sequence["StoredItem"]) -> None:
         """Put one item in the place of several. Damaged ones stay as they are: what can still be read of them is behind them."""
         first, end = items[0], items[-1].offset + items[-1].size
         data = self.read(writer, first.offset, end - first.offset)
@@ -255,15 +255,15 @@ class RawStore:
             position = Position(position.offset + len(data), crc32(data, position.crc))
         return position, hashed.hexdigest()
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """Sealed is over; an owner is alive or silent by when something last came here, whatever their own clock says."""
         row = one(self.db, "SELECT sealed, time FROM writer LEFT JOIN received ON writer = id WHERE id = ?", (writer,))
         if row is None or row == (0, None):
-            return Verdict.UNKNOWN
+            return Liveness.UNKNOWN
         sealed, time = row
         if sealed:
-            return Verdict.DEAD
-        return Verdict.SILENT if self.clock.now_us() - time > SILENT_US else Verdict.ALIVE
+            return Liveness.DEAD
+        return Liveness.SILENT if self.clock.now_us() - time > SILENT_US else Liveness.ALIVE
 
     def crc_at(self, writer: str, offset: int) -> int | None:
         """The rolling crc of the bytes before `offset`; None if there are fewer, or it is damaged there."""
@@ -282,13 +282,13 @@ class RawStore:
             return None
 
 
-def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None) -> Reply:
+def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None) -> ItemReply:
     """An answer with the receiver's position."""
-    return Reply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
+    return ItemReply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
 
 
-def refused(item: Item, position: Position, hint: str, *, sealed: bool = False) -> Reply:
+def refused(item: Item, position: Position, hint: str, *, sealed: bool = False) -> ItemReply:
     """An answer that trying again does not change."""
-    return Reply(
+    return ItemReply(
         writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, sealed=sealed, hint=hint
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.journal import Folder, FolderSource, Source, Stream, Verdict
+from tasuki.journal import JournalFolder, JournalSource, Liveness, Source, Stream
 from tasuki.store.raw_store import RawStore
 
 __all__ = ["UnionSource", "open_source"]
@@ -34,10 +34,10 @@ class UnionSource:
         sources = [self.best[writer]] if writer in self.best else self.sources
         return max((source.read(writer, offset, limit_bytes) for source in sources), key=len)
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """What the first source says that knows."""
         verdicts = (source.verdict(writer) for source in self.sources)
-        return next((verdict for verdict in verdicts if verdict is not Verdict.UNKNOWN), Verdict.UNKNOWN)
+        return next((verdict for verdict in verdicts if verdict is not Liveness.UNKNOWN), Liveness.UNKNOWN)
 
     def close(self) -> None:
         """Close all sources."""
@@ -45,7 +45,7 @@ class UnionSource:
             source.close()
 
 
-def open_source(folder: Folder, raw: Path, clock: Clock = SYSTEM) -> FolderSource | UnionSource:
+def open_source(folder: JournalFolder, raw: Path, clock: Clock = SYSTEM) -> JournalSource | UnionSource:
     """A folder's journals, and the raw store of a server where there is one."""
-    journals = FolderSource(folder)
+    journals = JournalSource(folder)
     return UnionSource([journals, RawStore(raw, clock=clock)]) if raw.exists() else journals

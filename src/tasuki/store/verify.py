@@ -9,17 +9,17 @@ import apsw
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.database.sqlite import one, rows
-from tasuki.journal import Folder, Journal, Source, Stream, Verdict, find_hole
+from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, Source, Stream, find_hole
 from tasuki.records import MAX_ITEM_BYTES, START, Position, frames
 from tasuki.store.catch_up import catch_up
 from tasuki.store.generations import connect
 from tasuki.store.logical_dump import Dump, dump
 from tasuki.store.raw_store import RawStore
 
-__all__ = ["Problem", "VerifyReport", "verify"]
+__all__ = ["IntegrityProblem", "VerifyReport", "verify"]
 
 
-class Problem(NamedTuple):
+class IntegrityProblem(NamedTuple):
     """Something that is not as it was recorded. `offset` is None where a run as a whole is meant."""
 
     project: str
@@ -34,10 +34,10 @@ class VerifyReport(NamedTuple):
 
     writers: int
     records: int
-    problems: list[Problem]
+    problems: list[IntegrityProblem]
 
 
-class Snapshot:
+class CutOffSource:
     """A source cut off where a projection stands, so that both can be compared while records arrive."""
 
     def __init__(self, db: apsw.Connection, source: Source) -> None:
@@ -54,7 +54,7 @@ class Snapshot:
         """Whole frames from `offset` that are projected."""
         return self.source.read(writer, offset, limit_bytes)[: self.ends[writer] - offset]
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """As the source says."""
         return self.source.verdict(writer)
 
@@ -64,7 +64,7 @@ class Snapshot:
 
 def verify(
     db: apsw.Connection,
-    folder: Folder,
+    folder: JournalFolder,
     received: RawStore | None,
     source: Source,
     caught_up: Collection[str],
@@ -74,7 +74,7 @@ def verify(
 
     `caught_up` are the writers whose journals were there before the projection was caught up: others may not be projected yet.
     """
-    problems: list[Problem] = []
+    problems: list[IntegrityProblem] = []
     writers = records = 0
     journals = (check_journal(db, folder, journal, caught_up) for journal in folder.journals())
     streams = (check_received(received, stream) for stream in received.streams()) if received else ()
@@ -82,14 +82,17 @@ def verify(
         writers, records = writers + 1, records + found
         problems += problem
         progress(records)
-    problems += [Problem("", "", path.stem, None, f"{path}: {reason}") for path, reason in folder.refused()]
+    problems += [IntegrityProblem("", "", path.stem, None, f"{path}: {reason}") for path, reason in folder.refused()]
     problems += [
-        Problem("", "", path.stem, None, f"damage was found here once; the original is {path}") for path in folder.damaged()
+        IntegrityProblem("", "", path.stem, None, f"damage was found here once; the original is {path}")
+        for path in folder.damaged()
     ]
     return VerifyReport(writers, records, problems + check_projection(db, source))
 
 
-def check_journal(db: apsw.Connection, folder: Folder, journal: Journal, caught_up: Collection[str]) -> tuple[int, list[Problem]]:
+def check_journal(
+    db: apsw.Connection, folder: JournalFolder, journal: JournalFileInfo, caught_up: Collection[str]
+) -> tuple[int, list[IntegrityProblem]]:
     """One journal: its frames, its seal, and the position up to which it is projected."""
     header, records, digest, end = journal.header, 0, hashlib.sha256(), START
     found_here: list[tuple[int, str]] = []
@@ -110,10 +113,10 @@ def check_journal(db: apsw.Connection, folder: Folder, journal: Journal, caught_
             found_here.append((0, "not projected"))
         elif projected is not None and view.crc_at(projected[0]) != projected[1]:
             found_here.append((projected[0], "what is projected is not what the journal says"))
-    return records, [Problem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
+    return records, [IntegrityProblem(header.project, header.run, header.writer, offset, what) for offset, what in found_here]
 
 
-def check_received(received: RawStore, stream: Stream) -> tuple[int, list[Problem]]:
+def check_received(received: RawStore, stream: Stream) -> tuple[int, list[IntegrityProblem]]:
     """One stream of a raw store: whether all that was acknowledged can still be read."""
     position, records = START, 0
     end = received.positions([stream.writer])[stream.writer]
@@ -123,19 +126,19 @@ def check_received(received: RawStore, stream: Stream) -> tuple[int, list[Proble
     if position == end:
         return records, []
     what = f"received up to {end.offset}, readable up to here"
-    return records, [Problem(stream.project, stream.run, stream.writer, position.offset, what)]
+    return records, [IntegrityProblem(stream.project, stream.run, stream.writer, position.offset, what)]
 
 
-def check_projection(db: apsw.Connection, source: Source) -> list[Problem]:
+def check_projection(db: apsw.Connection, source: Source) -> list[IntegrityProblem]:
     """The projection beside one made from the same journals just now."""
     fresh = connect(":memory:")
     try:
-        catch_up(fresh, Snapshot(db, source))
+        catch_up(fresh, CutOffSource(db, source))
         kept, made = dump(db), dump(fresh)
     finally:
         fresh.close()
     return [
-        Problem(project, run, None, None, f"the projection differs in: {', '.join(differing(kept, made, (project, run)))}")
+        IntegrityProblem(project, run, None, None, f"the projection differs in: {', '.join(differing(kept, made, (project, run)))}")
         for project, run in sorted(kept.keys() | made.keys())
         if kept.get((project, run)) != made.get((project, run))
     ]

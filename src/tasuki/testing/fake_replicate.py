@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.jobs import signature
 
-__all__ = ["FAKE_TOKEN", "FakeReplicate", "Fault"]
+__all__ = ["FAKE_TOKEN", "FakeReplicate", "ReplicateFault"]
 
 FAKE_TOKEN = "r8_fake"
 PAGE = 100
@@ -36,7 +36,7 @@ SEND_AGAIN_SECONDS = (0.2, 0.4, 0.8)
 Thing = dict[str, Any]
 
 
-class Fault(NamedTuple):
+class ReplicateFault(NamedTuple):
     """What goes wrong with requests whose `METHOD /path?query` matches. `hang`: no answer; `drop`: done, but no answer."""
 
     pattern: str
@@ -56,7 +56,7 @@ class FakeReplicate:
         self.lock = threading.RLock()
         self.things: dict[str, Thing] = {}
         self.order: list[str] = []
-        self.faults: list[Fault] = []
+        self.faults: list[ReplicateFault] = []
         self.requests: list[str] = []
         self.files: dict[str, bytes] = {}
         self.ahead = timedelta()
@@ -134,13 +134,13 @@ class FakeReplicate:
         """Set the clock ahead."""
         self.ahead += timedelta(**amount)
 
-    def fail(self, pattern: str, status: int = 500, **how: Any) -> Fault:
+    def fail(self, pattern: str, status: int = 500, **how: Any) -> ReplicateFault:
         """From now on, until `heal`, something goes wrong with some requests."""
-        fault = Fault(pattern, status, **how)
+        fault = ReplicateFault(pattern, status, **how)
         self.faults.append(fault)
         return fault
 
-    def throttle(self, pattern: str = "", seconds: float | None = None) -> Fault:
+    def throttle(self, pattern: str = "", seconds: float | None = None) -> ReplicateFault:
         """From now on, until `heal`, requests are refused as too many: with Retry-After, or as the documentation has it."""
         return self.fail(pattern, 429, body=THROTTLED, headers={} if seconds is None else {"Retry-After": f"{seconds:g}"})
 
@@ -302,7 +302,7 @@ class FakeReplicate:
             )
 
 
-class Handler(BaseHTTPRequestHandler):
+class RequestHandler(BaseHTTPRequestHandler):
     """Answers requests."""
 
     fake: FakeReplicate
@@ -353,9 +353,9 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing is said."""
 
 
-def handler_of(fake: FakeReplicate) -> type[Handler]:
+def handler_of(fake: FakeReplicate) -> type[RequestHandler]:
     """What answers requests to one account."""
-    return type("HandlerOfOne", (Handler,), {"fake": fake})
+    return type("HandlerOfOne", (RequestHandler,), {"fake": fake})
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes) -> int:

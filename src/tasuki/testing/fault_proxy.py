@@ -67,7 +67,7 @@ RETRY_AFTER = {
 }
 
 
-class Asked(NamedTuple):
+class ProxiedRequest(NamedTuple):
     """One request, as it came."""
 
     head: bytes
@@ -134,7 +134,7 @@ class FaultProxy:
         """How many POSTs have come."""
         return self.counts.total()
 
-    def next_fault(self, asked: Asked) -> Fault:
+    def next_fault(self, asked: ProxiedRequest) -> Fault:
         """What to do to a request: a GET always passes."""
         if not asked.is_post:
             return Fault.NONE
@@ -162,7 +162,7 @@ class FaultProxy:
             self.tasks.discard(task)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
 
-    async def answer(self, asked: Asked, writer: asyncio.StreamWriter) -> bool:
+    async def answer(self, asked: ProxiedRequest, writer: asyncio.StreamWriter) -> bool:
         """Do what is to be done; False ends the connection."""
         fault = self.next_fault(asked)
         if fault is Fault.HANG:
@@ -190,7 +190,7 @@ class FaultProxy:
                 await asyncio.sleep(DRIP_SECONDS)
         return True
 
-    async def passed_on(self, asked: Asked) -> bytes:
+    async def passed_on(self, asked: ProxiedRequest) -> bytes:
         """What the server answers."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         try:
@@ -206,14 +206,14 @@ class FaultProxy:
         return answer.head + answer.body
 
 
-async def read_message(reader: asyncio.StreamReader) -> Asked | None:
+async def read_message(reader: asyncio.StreamReader) -> ProxiedRequest | None:
     """A request or an answer, whole; None at the end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
-    return Asked(head, await reader.readexactly(length))
+    return ProxiedRequest(head, await reader.readexactly(length))
 
 
 def refused(fault: Fault) -> bytes | None:

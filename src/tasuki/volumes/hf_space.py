@@ -10,22 +10,29 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from tasuki.client.probe import Verdict, remote_test
+from tasuki.client.probe import ProbeVerdict, remote_test
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, DataError, RemoteError, RemoteRejected, RemoteUnavailable
 from tasuki.importers.sqlite_copy import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
 from tasuki.importers.trackio.folder import databases
 from tasuki.importers.trackio.row_mapping import project_of
-from tasuki.importers.trackio.sender import Brought
-from tasuki.remotes import Key, Remotes
+from tasuki.importers.trackio.sender import ProjectResult
+from tasuki.remotes import Key, RemotesFile
 from tasuki.settings import hugging_face_token, with_environment
 from tasuki.volumes.destination import space_url
 
-__all__ = ["SpaceWay", "is_tasuki", "space_key"]
+__all__ = ["SpaceUploader", "is_tasuki", "space_key"]
 
 SYNC_SECONDS = 900
 SHOWN_CHARACTERS = 300
-NOT_THERE = {Verdict.UNRESOLVED, Verdict.REFUSED, Verdict.SLOW, Verdict.TLS, Verdict.BROKEN, Verdict.IN_TROUBLE}
+NOT_THERE = {
+    ProbeVerdict.UNRESOLVED,
+    ProbeVerdict.REFUSED,
+    ProbeVerdict.SLOW,
+    ProbeVerdict.TLS,
+    ProbeVerdict.BROKEN,
+    ProbeVerdict.IN_TROUBLE,
+}
 SYNC = """
 import sys, huggingface_hub, trackio
 from trackio import deploy
@@ -38,7 +45,7 @@ else:
 """To a Space that is there, rows are added, and others' stay; one that is not is made of the whole database."""
 
 
-def space_key(space: str, remotes: Remotes) -> Key:
+def space_key(space: str, remotes: RemotesFile) -> Key:
     """The token for a Space: what `credentials` has for its address, else HF_TOKEN."""
     return remotes.key(space_url(space), hugging_face_token())
 
@@ -51,7 +58,7 @@ def is_tasuki(url: str, token: str | None) -> bool:
     return found.version is not None
 
 
-class SpaceWay:
+class SpaceUploader:
     """A trackio Space. trackio sends all rows of a project each time; those that the Space has it knows by their ids."""
 
     def __init__(self, volume: Path, space: str, state: Path, *, clock: Clock = SYSTEM) -> None:
@@ -70,7 +77,7 @@ class SpaceWay:
     def let_go(self) -> None:
         """Nothing is open."""
 
-    def round(self) -> Iterator[Brought]:
+    def round(self) -> Iterator[ProjectResult]:
         """Sync every project that has changed; what became of each."""
         for path in databases(self.volume):
             name = project_of(path.stem)
@@ -79,12 +86,12 @@ class SpaceWay:
                     state = self.sync(path, name)
                     if shows_changes(state, self.clock):
                         self.synced[name] = state
-                    yield Brought(name, 1)
+                    yield ProjectResult(name, 1)
             except (DataError, RemoteError, OSError) as error:
-                yield Brought(name, 0, error)
+                yield ProjectResult(name, 0, error)
         for folder in sorted(path.parent for path in self.volume.glob("*/*.tsk"))[:1]:
             refused = RemoteRejected(f"{self.space} takes no journals of tasuki's", hint="send them to a tasuki server")
-            yield Brought(folder.name, 0, refused)
+            yield ProjectResult(folder.name, 0, refused)
 
     def sync(self, path: Path, name: str) -> Fingerprint:
         """Copy one database and have trackio sync it. RemoteUnavailable, with its last words, if it fails."""

@@ -8,60 +8,60 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteRejected
 from tasuki.failpoints import reach
 from tasuki.importers.trackio.folder import TrackioFolder
-from tasuki.importers.trackio.sender import Bringer, Brought
-from tasuki.records import Item, Replicated, Reply
+from tasuki.importers.trackio.sender import ProjectResult, TrackioSender
+from tasuki.records import Item, ItemReply, ReplicateResponse
 from tasuki.relay.http_transport import HttpTransport
-from tasuki.relay.sender import Sender, Spoken, Transport
-from tasuki.relay.state.remote_state import Kept, open_kept
-from tasuki.relay.stream_route import Route, State
+from tasuki.relay.sender import ReceiverTransport, Sender, SentItem
+from tasuki.relay.state.remote_state import RemoteState, open_kept
+from tasuki.relay.stream_route import RouteState, StreamRoute
 from tasuki.remotes import Key
-from tasuki.volumes.volume_source import VolumeJournals
+from tasuki.volumes.volume_source import VolumeSource
 
-__all__ = ["Way"]
+__all__ = ["ServerUploader"]
 
 
-class Metered:
+class MeteredTransport:
     """A transport that counts the bytes of records that are sent."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: ReceiverTransport) -> None:
         self.transport = transport
         self.bytes = 0
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         """One request."""
         self.bytes += sum(len(item.data) for item in items if item.data is not None)
         return self.transport.replicate(items)
 
 
-class JournalSender(Sender):
+class ProjectSender(Sender):
     """A sender that can be kept to one project, and counts what arrives by project."""
 
     only: str | None = None
     arrived: Counter[str]
 
-    def open_routes(self) -> list[Route]:
+    def open_routes(self) -> list[StreamRoute]:
         """Streams for which something is left to do."""
         return [route for route in super().open_routes() if self.only in (None, route.stream.project)]
 
-    def hear(self, said: Spoken, reply: Reply) -> int:
+    def hear(self, said: SentItem, reply: ItemReply) -> int:
         """One answer."""
         records = super().hear(said, reply)
         self.arrived[said.route.stream.project] += records
         return records
 
 
-class Way:
+class ServerUploader:
     """One server. `state`: the syncer's data folder. Not to be shared by threads."""
 
     def __init__(self, volume: Path, url: str, key: Key, state: Path, *, clock: Clock = SYSTEM) -> None:
         self.url = url
         self.http = HttpTransport(url, token=key, clock=clock)
-        self.transport = Metered(self.http)
-        self.kept: Kept = open_kept(state, url, clock=clock)
-        self.journals = VolumeJournals(volume)
-        self.sender = JournalSender(self.journals, self.transport, self.kept.acks, self.kept.aside, clock=clock)
+        self.transport = MeteredTransport(self.http)
+        self.kept: RemoteState = open_kept(state, url, clock=clock)
+        self.journals = VolumeSource(volume)
+        self.sender = ProjectSender(self.journals, self.transport, self.kept.acks, self.kept.aside, clock=clock)
         self.trackio = TrackioFolder(volume, state / "syncer" / "trackio", to=url, clock=clock)
-        self.bringer = Bringer(self.trackio, self.transport, self.kept.aside, clock=clock)
+        self.bringer = TrackioSender(self.trackio, self.transport, self.kept.aside, clock=clock)
 
     def close(self) -> None:
         """Close all files and connections."""
@@ -78,12 +78,12 @@ class Way:
         """Close the volume's files: it could not be reloaded otherwise."""
         self.journals.close()
 
-    def round(self) -> Iterator[Brought]:
-        """Send what is new; what became of each project. RemoteUnavailable ends it, as does RemoteClosed for all."""
+    def round(self) -> Iterator[ProjectResult]:
+        """Send what is new; what became of each project. RemoteUnavailable ends it, as does RemoteMisconfigured for all."""
         yield from self.send_journals()
         yield from self.bringer.round()
 
-    def send_journals(self) -> Iterator[Brought]:
+    def send_journals(self) -> Iterator[ProjectResult]:
         """All journals at once, or, where something in them makes the server close its door, project by project."""
         self.sender.arrived = Counter()
         self.sender.greet()
@@ -102,7 +102,7 @@ class Way:
         for project in sorted(self.sender.arrived.keys() | failed.keys()):
             wrong = RemoteRejected(failed[project]) if project in failed else None
             if wrong or self.sender.arrived[project]:
-                yield Brought(project, self.sender.arrived[project], wrong)
+                yield ProjectResult(project, self.sender.arrived[project], wrong)
 
     def send(self, only: str | None) -> None:
         """Until nothing is left to say."""
@@ -113,11 +113,11 @@ class Way:
         finally:
             self.sender.only = None
 
-    def unsent(self, route: Route) -> str:
+    def unsent(self, route: StreamRoute) -> str:
         """What keeps the rest of a stream here."""
-        if route.state is State.ASIDE:
+        if route.state is RouteState.ASIDE:
             return f"{route.stream.writer} is not taken: {route.reason}"
-        is_stuck = (route.state is State.SEND and route.stream.sealed) or route.state is State.SHORTER
+        is_stuck = (route.state is RouteState.SEND and route.stream.sealed) or route.state is RouteState.SHORTER
         if is_stuck and not route.is_done and route.stream.writer in self.journals.found:
             return f"{route.stream.writer} is damaged, or not all here yet, at {route.reached}"
         return ""

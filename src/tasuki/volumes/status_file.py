@@ -8,12 +8,12 @@ import msgspec
 from tasuki.atomic_files import replace_file
 from tasuki.relay.state.acks import remote_file
 
-__all__ = ["Report", "as_prometheus", "reports", "write_report"]
+__all__ = ["SyncerStatus", "as_prometheus", "reports", "write_report"]
 
 FOLDER = "syncer"
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class SyncerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a syncer knows of itself. Times are microseconds UTC; `errors` is by project, `""` for what is about none."""
 
     volume: str
@@ -33,7 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     errors: Mapping[str, str] = {}
 
 
-decode = msgspec.json.Decoder(Report).decode
+decode = msgspec.json.Decoder(SyncerStatus).decode
 FIGURES = {
     "rounds": ("counter", "_total", "Rounds, failed ones too."),
     "round_seconds": ("gauge", "", "How long the last round took."),
@@ -46,12 +46,12 @@ FIGURES = {
 }
 
 
-def write_report(folder: Path, report: Report) -> None:
+def write_report(folder: Path, report: SyncerStatus) -> None:
     """Keep it, as a whole. OSError where the folder can't be written."""
     replace_file(remote_file(folder / FOLDER, report.volume, ".json"), msgspec.json.encode(report))
 
 
-def reports(folder: Path) -> list[Report]:
+def reports(folder: Path) -> list[SyncerStatus]:
     """Those of every syncer that has used the data folder; what can't be read is passed over."""
     found = []
     for path in sorted((folder / FOLDER).glob("*.json")):
@@ -62,7 +62,7 @@ def reports(folder: Path) -> list[Report]:
     return found
 
 
-def as_prometheus(report: Report) -> str:
+def as_prometheus(report: SyncerStatus) -> str:
     """The figures as text (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
     lines = []
     for name, (kind, suffix, help) in FIGURES.items():

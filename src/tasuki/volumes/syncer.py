@@ -17,16 +17,16 @@ import msgspec
 from tasuki.client.gc import forgettable, remove
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteError, RemoteUnavailable, TasukiError
-from tasuki.importers.trackio.sender import Brought
-from tasuki.journal import Folder
-from tasuki.relay.backoff import Patience
-from tasuki.relay.state.remote_status import Health
-from tasuki.remotes import Remotes
+from tasuki.importers.trackio.sender import ProjectResult
+from tasuki.journal import JournalFolder
+from tasuki.relay.backoff import Backoff
+from tasuki.relay.state.remote_status import RemoteHealth
+from tasuki.remotes import RemotesFile
 from tasuki.settings import Settings, load
 from tasuki.volumes.destination import Destination, read_destination, space_url
-from tasuki.volumes.hf_space import SpaceWay, is_tasuki, space_key
-from tasuki.volumes.server_uploader import Way
-from tasuki.volumes.status_file import Report, as_prometheus, write_report
+from tasuki.volumes.hf_space import SpaceUploader, is_tasuki, space_key
+from tasuki.volumes.server_uploader import ServerUploader
+from tasuki.volumes.status_file import SyncerStatus, as_prometheus, write_report
 
 __all__ = ["VolumeSyncer"]
 
@@ -67,13 +67,13 @@ class VolumeSyncer:
         self.say = say
         self.clock = clock
         self.to: Destination | None = None
-        self.way: Way | SpaceWay | None = None
+        self.way: ServerUploader | SpaceUploader | None = None
         self.told: dict[str, str] = {}
-        self.patience = Patience()
+        self.patience = Backoff()
         self.not_before = 0.0
         self.clean_at = 0.0
         self.stopping = threading.Event()
-        self.report = Report(volume=str(self.volume), pid=os.getpid(), interval_seconds=interval, began=clock.now_us())
+        self.report = SyncerStatus(volume=str(self.volume), pid=os.getpid(), interval_seconds=interval, began=clock.now_us())
 
     def close(self) -> None:
         """Close all files and connections."""
@@ -108,7 +108,7 @@ class VolumeSyncer:
         began = self.clock.monotonic()
         if began < self.not_before:
             return False
-        outcome: list[Brought] = []
+        outcome: list[ProjectResult] = []
         error: Exception | None = None
         try:
             self.look_and_send(outcome)
@@ -119,7 +119,7 @@ class VolumeSyncer:
         self.conclude(outcome, error, self.clock.monotonic() - began)
         return error is None and not any(brought.error for brought in outcome) and self.to is not None
 
-    def look_and_send(self, outcome: list[Brought]) -> None:
+    def look_and_send(self, outcome: list[ProjectResult]) -> None:
         """What a round does; what became of each project goes into `outcome`."""
         if self.way is not None:
             self.way.let_go()
@@ -154,31 +154,31 @@ class VolumeSyncer:
             self.say(f"[syncer] from {self.volume} to {to}")
         self.to = to
 
-    def way_to(self, to: Destination) -> Way | SpaceWay:
+    def way_to(self, to: Destination) -> ServerUploader | SpaceUploader:
         """The way to a destination."""
-        remotes = Remotes(self.settings.dir)
+        remotes = RemotesFile(self.settings.dir)
         if to.space is not None:
             url, key = space_url(to.space), space_key(to.space, remotes)
             if not is_tasuki(url, key()):
-                return SpaceWay(self.volume, to.space, self.settings.dir, clock=self.clock)
+                return SpaceUploader(self.volume, to.space, self.settings.dir, clock=self.clock)
         else:
             url = remotes.url(to.remote or "")
             key = self.settings.key(url) if self.settings.remote else remotes.key(url)
-        return Way(self.volume, url, key, self.settings.dir, clock=self.clock)
+        return ServerUploader(self.volume, url, key, self.settings.dir, clock=self.clock)
 
     def clean(self) -> None:
         """Remove what the server has had for long enough, once an hour; only where that was asked for."""
-        if self.remove_after is None or not isinstance(self.way, Way) or self.clock.monotonic() < self.clean_at:
+        if self.remove_after is None or not isinstance(self.way, ServerUploader) or self.clock.monotonic() < self.clean_at:
             return
         self.clean_at = self.clock.monotonic() + CLEAN_SECONDS
-        old = forgettable(Folder(self.volume), self.way.transport, self.way.kept.acks, self.remove_after, clock=self.clock)
+        old = forgettable(JournalFolder(self.volume), self.way.transport, self.way.kept.acks, self.remove_after, clock=self.clock)
         remove(old)
         for run in old:
             self.say(f"[syncer] removed {run.run!r} of {run.project!r}: {self.to} has had it for {self.remove_after}")
 
     # -- what is said
 
-    def tell_project(self, brought: Brought) -> None:
+    def tell_project(self, brought: ProjectResult) -> None:
         """What became of a project: an error once, until it changes or is over."""
         if brought.records:
             self.say(f"[syncer] synced {brought.project!r}")
@@ -191,7 +191,7 @@ class VolumeSyncer:
             self.told[project] = line
             self.say(line)
 
-    def conclude(self, outcome: list[Brought], error: Exception | None, seconds: float) -> None:
+    def conclude(self, outcome: list[ProjectResult], error: Exception | None, seconds: float) -> None:
         """Note how the round went."""
         failed = {brought.project: str(brought.error) for brought in outcome if brought.error is not None}
         if error is not None:
@@ -222,10 +222,10 @@ class VolumeSyncer:
 
     def note_standing(self, error: Exception | None) -> None:
         """How it stands with the server, as for every sender."""
-        if not isinstance(self.way, Way):
+        if not isinstance(self.way, ServerUploader):
             return
         if isinstance(error, RemoteError):
             self.patience.failed(error)
             self.way.kept.standing.failed(self.patience.health, str(error), self.patience.failures)
         elif error is None:
-            self.way.kept.standing.succeeded(Health.OK, answered=True)
+            self.way.kept.standing.succeeded(RemoteHealth.OK, answered=True)

@@ -10,21 +10,21 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tasuki.errors import TasukiError
-from tasuki.journal import Folder, FolderSource, Journal, Stream, Verdict, read_header
+from tasuki.journal import JournalFileInfo, JournalFolder, JournalSource, Liveness, Stream, read_header
 from tasuki.records import MAX_PAYLOAD_BYTES, frame_at
 
-__all__ = ["VolumeJournals"]
+__all__ = ["VolumeSource"]
 
 HEAD_BYTES = 8
 READ_BYTES = 1024 * 1024
 
 
-class VolumeJournals:
+class VolumeSource:
     """`refresh()` looks at the volume; until the next time its streams stay as they were found."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files = FolderSource(Folder(root))
+        self.files = JournalSource(JournalFolder(root))
         self.ends: dict[str, int] = {}
         """By writer: up to where its frames are known to be whole."""
         self.found: dict[str, Stream] = {}
@@ -34,7 +34,7 @@ class VolumeJournals:
     def refresh(self, known: Collection[str] = ()) -> None:
         """Look at every journal but those `known` by writer id. FileNotFoundError if there is no volume."""
         self.root.stat()
-        self.files = FolderSource(Folder(self.root))
+        self.files = JournalSource(JournalFolder(self.root))
         self.found, self.errors = {}, {}
         for path in self.files.folder.files(known=known):
             try:
@@ -54,7 +54,7 @@ class VolumeJournals:
                 return
             header, body = read_header(file, path)
             end = header.end if header.end is not None else size - body
-            stream = self.files.stream(Journal(path, header, end))
+            stream = self.files.stream(JournalFileInfo(path, header, end))
             if not stream.sealed:
                 stream = stream._replace(size=self.grown(stream, path, file.fileno(), body))
         self.found[stream.writer] = stream
@@ -87,9 +87,9 @@ class VolumeJournals:
         self.ends[writer] = max(self.ends.get(writer, 0), offset + len(data))
         return data
 
-    def verdict(self, _: str) -> Verdict:
+    def verdict(self, _: str) -> Liveness:
         """Nothing can be known of processes elsewhere."""
-        return Verdict.UNKNOWN
+        return Liveness.UNKNOWN
 
     def close(self) -> None:
         """Close all files."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.demo.check import PROJECT, check_ledger, settle, standings
-from tasuki.demo.run import Training
+from tasuki.demo.run import TrainingProcess
 from tasuki.records import Status
 from tasuki.settings import load
 from tasuki.store import open_local
@@ -38,7 +38,7 @@ def test_the_demo_in_an_empty_folder_checks_every_record(tmp_path: Path) -> None
 
 def test_a_record_that_is_not_in_the_store_is_found(tmp_path: Path) -> None:
     settings = load({}, dir=str(tmp_path / "data"))
-    training = Training(settings, tmp_path, steps_per_second=None)
+    training = TrainingProcess(settings, tmp_path, steps_per_second=None)
     training.wait()
     with open_local(settings) as store:
         settle(store)

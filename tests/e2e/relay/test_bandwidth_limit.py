@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from tasuki.journal import Folder
-from tasuki.records import Item, Replicate, Replicated, RunStarted
-from tasuki.relay import HttpTransport, Listener, Outgoing, Relay, open_kept
+from tasuki.journal import JournalFolder
+from tasuki.records import Item, ReplicateRequest, ReplicateResponse, RunStarted
+from tasuki.relay import HttpTransport, ProcessSource, RelayThread, StopListener, open_kept
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import open_tokens
 from tests.support.journals import write_journal
@@ -35,7 +35,7 @@ class Noting(HttpTransport):
         super().__init__(remote, token=token)
         self.answered: list[tuple[float, int]] = []
 
-    def replicate(self, items: Sequence[Item]) -> Replicated:
+    def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
         answer = super().replicate(items)
         if items:
             self.answered.append((time.monotonic(), answer.next_after_ms))
@@ -56,10 +56,10 @@ def test_27_relays_at_once_are_paced_never_starved_and_lose_nothing(tmp_path: Pa
         for n in range(RELAYS):
             folder = tmp_path / str(n)
             write_journal(folder / "journal", records(n), run=f"r{n}", remote=server.url)
-            source = Outgoing(Folder(folder / "journal"), server.url)
+            source = ProcessSource(JournalFolder(folder / "journal"), server.url)
             key = str(token).__str__
-            listener = Listener(server.url, folder, key)
-            relays.append(Relay(source, Noting(server.url, token), open_kept(folder, server.url), listener=listener, key=key))
+            listener = StopListener(server.url, folder, key)
+            relays.append(RelayThread(source, Noting(server.url, token), open_kept(folder, server.url), listener=listener, key=key))
         for relay in relays:
             relay.start()
         eventually(lambda: all(relay.sent == RECORDS for relay in relays))
@@ -90,5 +90,5 @@ def test_one_that_does_not_wait_is_told_when_to_come_again_and_another_is_not(tm
         assert answer.status_code == 429
         assert answer.json()["error"] == "too-fast"
         assert 1 <= int(answer.headers["Retry-After"]) <= 10
-        body = msgspec.msgpack.encode(Replicate(items=[Stream("p", "own").item()]))
+        body = msgspec.msgpack.encode(ReplicateRequest(items=[Stream("p", "own").item()]))
         assert other.post("/api/v1/replicate", content=body, headers=MSGPACK).status_code == 200

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Folder
+from tasuki.journal import JournalFolder
 from tasuki.records import START, Heartbeat, Item, ReplyStatus, encode, frame, pack_item
-from tasuki.relay import FileAcks, HttpTransport, acks_path
+from tasuki.relay import AckLog, HttpTransport, acks_path
 from tests.support.acknowledged_calls import PROJECT, acknowledged
 from tests.support.processes import Child, eventually
 from tests.support.remote_server import CountingProxy, Server, all_there, differences, free_port, records_at, records_in, sync_all
@@ -45,8 +45,8 @@ def folder(tmp_path: Path) -> Path:
 
 def all_acknowledged(server: Server, folder: Path) -> bool:
     """Whether the sender has heard that all of its folder's records are there: what is there may not have been heard of yet."""
-    acks = FileAcks(acks_path(folder, server.url)).acks
-    journals = list(Folder(folder / "journal", folder / "journal").journals())
+    acks = AckLog(acks_path(folder, server.url)).acks
+    journals = list(JournalFolder(folder / "journal", folder / "journal").journals())
     return bool(journals) and all(j.header.writer in acks and acks[j.header.writer].position.offset == j.size for j in journals)
 
 
@@ -104,7 +104,7 @@ def test_what_the_server_refuses_stays_pending(mortal: Server, folder: Path):
         logged(child, 20)
         child.signal(signal.SIGSTOP)
         mortal.start()
-        (journal,) = Folder(folder / "journal").journals()
+        (journal,) = JournalFolder(folder / "journal").journals()
         data = pack_item(frame(encode(Heartbeat(time=1))))
         item = Item(project="other", run="r", writer=journal.header.writer, offset=0, crc=0, data=data)
         with closing(HttpTransport(mortal.url)) as transport:
@@ -162,7 +162,7 @@ def test_the_first_record_after_a_quiet_second_is_on_the_server_within_half_a_se
     delays = []
     with closing(HttpTransport(server.url)) as transport, Child(AS_TOLD, server.url, "main", folder) as child:
         logged(child, 1)
-        (journal,) = Folder(folder / "journal").journals()
+        (journal,) = JournalFolder(folder / "journal").journals()
         writer, run = journal.header.writer, journal.header.run
         eventually(lambda: position_at(transport, writer, run) == size(folder))
         for _ in range(5):
@@ -177,7 +177,7 @@ def test_the_first_record_after_a_quiet_second_is_on_the_server_within_half_a_se
 
 def size(folder: Path) -> int:
     """How many bytes of frames the one journal holds."""
-    (journal,) = Folder(folder / "journal").journals()
+    (journal,) = JournalFolder(folder / "journal").journals()
     return journal.size
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tasuki.records import Control, Replicate, Replicated
+from tasuki.records import ReplicateRequest, ReplicateResponse, StopCommand
 from tasuki.testing import MemoryStore
 from tests.support.processes import Child, eventually
 
@@ -28,12 +28,12 @@ def test_an_idle_run_listens_and_a_request_to_stop_is_on_its_disk_within_2_secon
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            said = msgspec.msgpack.decode(body, type=Replicate)
+            said = msgspec.msgpack.decode(body, type=ReplicateRequest)
             if said.wait_s:
                 waited.append(said.wait_s)
                 asked.wait(10)
             control = list(words) if said.wait_s else []
-            answer = msgspec.msgpack.encode(Replicated(items=store.append(said.items), boot_id="b", control=control))
+            answer = msgspec.msgpack.encode(ReplicateResponse(items=store.append(said.items), boot_id="b", control=control))
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -48,7 +48,7 @@ def test_an_idle_run_listens_and_a_request_to_stop_is_on_its_disk_within_2_secon
         with Child(IDLES, f"http://127.0.0.1:{server.server_port}", tmp_path / "data") as child:
             run, attempt = child.expect("run ").split()
             eventually(lambda: waited == [25])
-            words.append(Control(run=run, attempt=attempt, stop="the page"))
+            words.append(StopCommand(run=run, attempt=attempt, stop="the page"))
             asked.set()
             path = tmp_path / "data" / "control" / f"{run}.{attempt}"
             eventually(path.exists)

@@ -11,7 +11,7 @@ from zlib import crc32
 import apsw
 import pytest
 
-from tasuki.journal import Folder, Journal
+from tasuki.journal import JournalFileInfo, JournalFolder
 from tasuki.records import frame, frames, pack_item
 from tasuki.store import RAW_FILE, RawStore
 from tests.support.acknowledged_calls import acknowledged
@@ -40,9 +40,11 @@ class Pair:
                 self.calls += acknowledged(child.lines)
         self.runs = {"whole": self.calls[0].run, "live": self.calls[-1].run}
 
-    def journal(self, who: str) -> Journal:
+    def journal(self, who: str) -> JournalFileInfo:
         """The journal of a run."""
-        (found,) = (journal for journal in Folder(self.folder / "journal").journals() if journal.header.run == self.runs[who])
+        (found,) = (
+            journal for journal in JournalFolder(self.folder / "journal").journals() if journal.header.run == self.runs[who]
+        )
         return found
 
     def verify(self, *arguments: str) -> subprocess.CompletedProcess[str]:

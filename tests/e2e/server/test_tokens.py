@@ -10,12 +10,12 @@ import httpx
 import msgspec
 import pytest
 
-from tasuki.records import Replicate, Replicated, ReplyStatus
+from tasuki.records import ReplicateRequest, ReplicateResponse, ReplyStatus
 from tasuki.server.app import application
 from tasuki.server.auth.guards import NEEDS, NOTHING
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import open_tokens
-from tasuki.server.components import Parts
+from tasuki.server.components import Components
 from tasuki.settings import load
 from tests.support.servers import SERVE, Server, Stream, metrics, serving, started
 
@@ -34,11 +34,11 @@ class House:
 
     def send(self, who: str, *items) -> list[ReplyStatus] | int:
         """What became of each item, or the status of the refusal."""
-        body = msgspec.msgpack.encode(Replicate(items=list(items)))
+        body = msgspec.msgpack.encode(ReplicateRequest(items=list(items)))
         answer = self.ask(who, "POST", "/api/v1/replicate", content=body, headers={"Content-Type": "application/msgpack"})
         if answer.status_code != 200:
             return answer.status_code
-        return [reply.status for reply in msgspec.msgpack.decode(answer.content, type=Replicated).items]
+        return [reply.status for reply in msgspec.msgpack.decode(answer.content, type=ReplicateResponse).items]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.mark.filterwarnings("ignore:.*Inferred dependency")
 def test_no_route_is_open_but_the_files_of_the_page_and_what_is_signed(tmp_path, house):
-    parts = Parts(load({}, dir=str(tmp_path)))
+    parts = Components(load({}, dir=str(tmp_path)))
     app = application(parts, "127.0.0.1").app
     parts.tokens.close()
     parts.readers.close()
@@ -182,9 +182,9 @@ def test_a_writer_of_another_project_is_not_told_of(house):
     stream = Stream(SECRET, "hidden")
     assert house.send("admin", stream.item([started()])) == ["stored"]
     stolen = msgspec.structs.replace(Stream("a", "mine2").item([started()]), writer=stream.writer)
-    body = msgspec.msgpack.encode(Replicate(items=[stolen]))
+    body = msgspec.msgpack.encode(ReplicateRequest(items=[stolen]))
     answer = house.ask("log a", "POST", "/api/v1/replicate", content=body, headers={"Content-Type": "application/msgpack"})
-    reply = msgspec.msgpack.decode(answer.content, type=Replicated).items[0]
+    reply = msgspec.msgpack.decode(answer.content, type=ReplicateResponse).items[0]
     assert (reply.status, reply.offset, reply.crc_at) == ("rejected", 0, None)
     assert SECRET.encode() not in answer.content
 
@@ -255,7 +255,7 @@ def test_what_came_before_there_were_tokens_is_no_log_tokens_run(tmp_path):
         server.replicate([stream.item([started()])])
         with open_tokens(tmp_path) as tokens:
             text = tokens.create(Scope.LOG, "p")
-        body = msgspec.msgpack.encode(Replicate(items=[stream.item(metrics(1))]))
+        body = msgspec.msgpack.encode(ReplicateRequest(items=[stream.item(metrics(1))]))
         with server.connected(text) as client:
             answer = client.post("/api/v1/replicate", content=body, headers={"Content-Type": "application/msgpack"})
         assert answer.status_code == 403

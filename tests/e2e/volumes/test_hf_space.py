@@ -10,7 +10,7 @@ import pytest
 
 from tasuki.errors import ConfigError, RemoteUnavailable
 from tasuki.volumes.destination import space_url
-from tasuki.volumes.hf_space import SpaceWay, is_tasuki
+from tasuki.volumes.hf_space import SpaceUploader, is_tasuki
 from tests.support.fake_hf_space import SPACE, TrackioSpace
 from tests.support.peer_trackers import extra_python
 from tests.support.remote_server import Server, Website, free_port
@@ -99,4 +99,4 @@ def test_a_space_answers_under_an_address_of_its_own() -> None:
 
 def test_without_trackio_a_space_of_its_says_what_to_install(volume: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"pip install 'tasuki\[trackio\]'"):
-        SpaceWay(volume, SPACE, tmp_path)
+        SpaceUploader(volume, SPACE, tmp_path)

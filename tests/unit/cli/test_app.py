@@ -76,8 +76,8 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
         (errors.Conflict, 4),
         (errors.RemoteUnavailable, 5),
         (errors.RemoteRejected, 5),
-        (errors.IntegrityGap, 6),
-        (errors.StoreDamaged, 6),
+        (errors.MissingRecords, 6),
+        (errors.StoreCorrupt, 6),
     ],
 )
 def test_an_error_says_what_failed_and_what_to_type(

@@ -9,10 +9,10 @@ from tasuki.cli.compare import show_compare
 from tasuki.cli.run.diff import show_diff
 from tasuki.cli.run.edit import change
 from tasuki.cli.run.wait import run_wait
-from tasuki.cli.shared.options import Asked
+from tasuki.cli.shared.options import QueryTarget
 from tasuki.cli.summary import show_summary
 from tasuki.errors import ConfigError, NotFound
-from tasuki.records import Alert, AlertLevel, Change, Status
+from tasuki.records import Alert, AlertLevel, RunEdit, Status
 from tasuki.sdk.query.wait import STALLED_AFTER, parse_until
 from tasuki.testing import MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
@@ -21,13 +21,13 @@ LAST = {"mode": "min", "by": "last"}
 
 
 @pytest.fixture
-def asked() -> Asked:
+def asked() -> QueryTarget:
     store = MemoryStore()
     nan = Alert(time=BEGAN + 5, title="NaN\tseen", level=AlertLevel.ERROR, reason="nan", metric="loss", step=1, data={"lr": 9})
     add_run(store, "abc1", [{"loss": 3.0}, {"loss": 1.0}], name="twin", config={"lr": 0.1, "seed": 1}, status=Status.FINISHED)
     add_run(store, "abc2", [{"loss": 1.5, "acc": 0.5}, {"loss": math.nan}], name="twin", config={"lr": 0.2, "seed": 1}, more=[nan])
     add_run(store, "abc3", [{"loss": 2.0}], name="other", more=[Alert(time=BEGAN + 9, title="flat")], status=Status.FAILED)
-    return Asked(store, "digits")
+    return QueryTarget(store, "digits")
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -40,7 +40,7 @@ def document(capsys: pytest.CaptureFixture[str], schema: str) -> dict:
     return found
 
 
-def test_best_in_a_pipe(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_best_in_a_pipe(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_best(asked, "loss", LAST, 10, as_json=False)
     assert lines(capsys) == [
         ["rank", "name", "id", "status", "loss", "step", "n"],
@@ -49,7 +49,7 @@ def test_best_in_a_pipe(asked: Asked, capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-def test_best_as_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_best_as_json(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_best(asked, "loss", {"mode": "max", "by": "max"}, 1, as_json=True)
     found = document(capsys, "best/1")
     assert (found["project"], found["metric"], found["mode"], found["by"]) == ("digits", "loss", "max", "max")
@@ -57,7 +57,9 @@ def test_best_as_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     assert (best["rank"], best["value"], best["step"], best["run"]["id"], best["summary"]["last"]) == (1, 3.0, 0, "abc1", 1.0)
 
 
-def test_compare_in_a_pipe_has_all_metrics_and_of_the_config_what_differs(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_in_a_pipe_has_all_metrics_and_of_the_config_what_differs(
+    asked: QueryTarget, capsys: pytest.CaptureFixture[str]
+) -> None:
     show_compare(asked, ["abc2", "abc1"], None, as_json=False)
     assert lines(capsys) == [
         ["name", "id", "status", "acc", "loss", "config.lr"],
@@ -66,14 +68,14 @@ def test_compare_in_a_pipe_has_all_metrics_and_of_the_config_what_differs(asked:
     ]
 
 
-def test_compare_as_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_as_json(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_compare(asked, ["abc1", "other"], ["loss"], as_json=True)
     found = document(capsys, "compare/1")
     assert (found["metrics"], found["differing"]) == (["loss"], ["lr", "seed"])
     assert [(run["id"], run["metrics"]["loss"]["last"]) for run in found["runs"]] == [("abc1", 1.0), ("abc3", 2.0)]
 
 
-def test_summary_in_a_pipe_is_a_field_a_line(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_in_a_pipe_is_a_field_a_line(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_summary(asked, as_json=False)
     fields = {line[0]: line[1] for line in lines(capsys)}
     assert fields["runs"] == "3"
@@ -82,7 +84,7 @@ def test_summary_in_a_pipe_is_a_field_a_line(asked: Asked, capsys: pytest.Captur
     assert (fields["metrics.loss.min"], fields["metrics.loss.min_run"]) == ("1.0", "abc1")
 
 
-def test_summary_as_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_as_json(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_summary(asked, as_json=True)
     found = document(capsys, "summary/1")
     assert found["statuses"] == {"running": 0, "finished": 1, "failed": 1, "crashed": 1}
@@ -93,7 +95,7 @@ def test_summary_as_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> No
     ]
 
 
-def test_diff_has_what_differs_and_how_much(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_has_what_differs_and_how_much(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_diff(asked, "abc1", "abc3", as_json=False)
     found = lines(capsys)
     assert found[0] == ["field", "abc1", "abc3", "change"]
@@ -104,7 +106,7 @@ def test_diff_has_what_differs_and_how_much(asked: Asked, capsys: pytest.Capture
         show_diff(asked, "abc1", "abc1", as_json=False)
 
 
-def test_diff_as_json_names_both(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_as_json_names_both(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     show_diff(asked, "abc1", "abc2", as_json=True)
     found = document(capsys, "run-diff/1")
     assert (found["first"], found["second"]) == ({"id": "abc1", "name": "twin"}, {"id": "abc2", "name": "twin"})
@@ -114,7 +116,7 @@ def test_diff_as_json_names_both(asked: Asked, capsys: pytest.CaptureFixture[str
     assert "config.seed" not in fields
 
 
-def test_alerts_in_a_pipe_have_their_ids_whole(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alerts_in_a_pipe_have_their_ids_whole(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     list_alerts(asked, None, {"reason": None, "level": None, "since": None}, as_json=False)
     head, second, first = lines(capsys)
     assert head == ["id", "time", "level", "run", "name", "title", "reason", "metric", "value", "step", "data"]
@@ -123,7 +125,7 @@ def test_alerts_in_a_pipe_have_their_ids_whole(asked: Asked, capsys: pytest.Capt
     assert lines(capsys)[1:] == [first]
 
 
-def test_alerts_as_json_say_where_to_go_on(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alerts_as_json_say_where_to_go_on(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     list_alerts(asked, None, {"reason": "nan", "level": "error", "since": None}, as_json=True)
     found = document(capsys, "alert-list/1")
     (alert,) = found["alerts"]
@@ -134,7 +136,7 @@ def test_alerts_as_json_say_where_to_go_on(asked: Asked, capsys: pytest.CaptureF
         list_alerts(asked, None, {"reason": None, "level": "loud", "since": None}, as_json=True)
 
 
-def test_wait_says_what_came_of_it(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wait_says_what_came_of_it(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     limits = (None, STALLED_AFTER)
     assert run_wait(asked, "abc1", parse_until("loss<=1"), limits, as_json=True)
     found = document(capsys, "run-wait/1")
@@ -147,8 +149,8 @@ def test_wait_says_what_came_of_it(asked: Asked, capsys: pytest.CaptureFixture[s
     assert output.err == "other (abc3) is failed; it has not finished\n"
 
 
-def test_a_change_prints_the_run_as_it_is_then(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
-    change(asked, "abc1", Change(name="new", tags_added=["t"]), as_json=True)
+def test_a_change_prints_the_run_as_it_is_then(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
+    change(asked, "abc1", RunEdit(name="new", tags_added=["t"]), as_json=True)
     found = document(capsys, "run-edit/1")
     assert (found["run"]["id"], found["run"]["name"], found["run"]["tags"]) == ("abc1", "new", ["t"])
 
@@ -160,12 +162,12 @@ def test_a_change_prints_the_run_as_it_is_then(asked: Asked, capsys: pytest.Capt
         lambda asked: show_compare(asked, ["nobody"], None, as_json=True),
         lambda asked: show_compare(asked, ["abc1"], ["nothing"], as_json=True),
         lambda asked: show_diff(asked, "abc1", "nobody", as_json=True),
-        lambda asked: show_summary(Asked(asked.query, "digit"), as_json=True),
+        lambda asked: show_summary(QueryTarget(asked.query, "digit"), as_json=True),
         lambda asked: list_alerts(asked, "nobody", {"reason": None, "level": None, "since": None}, as_json=True),
-        lambda asked: change(asked, "twin", Change(name="x"), as_json=True),
+        lambda asked: change(asked, "twin", RunEdit(name="x"), as_json=True),
     ],
 )
-def test_what_is_not_there_is_an_error_and_prints_nothing(asked: Asked, question, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_there_is_an_error_and_prints_nothing(asked: QueryTarget, question, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(NotFound):
         question(asked)
     assert capsys.readouterr().out == ""

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tasuki.cli.export import Chosen, opened, write_csv, write_jsonl
+from tasuki.cli.export import ExportSelection, opened, write_csv, write_jsonl
 from tasuki.records import Alert, Lesson, Status
 from tasuki.testing import MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
@@ -23,7 +23,7 @@ def store() -> MemoryStore:
 
 def exported(store: MemoryStore, write, metrics: list[str] | None = None) -> str:
     out, told = io.StringIO(), []
-    write(store, Chosen("digits", store.runs("digits"), metrics), out, told.append)
+    write(store, ExportSelection("digits", store.runs("digits"), metrics), out, told.append)
     assert told
     assert told == sorted(told)
     return out.getvalue()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import trustme
 
-from tasuki.client.probe import Probe, Verdict, remote_test
+from tasuki.client.probe import ProbeResult, ProbeVerdict, remote_test
 from tasuki.errors import ConfigError
 
 META = {"version": "9.9", "protocols": [1], "server_id": "a", "boot_id": "b"}
@@ -79,14 +79,14 @@ def listening(then: Callable[[socket.socket], None] = lambda _: None) -> Iterato
                 connection.close()
 
 
-def probe(url: str, **options: Any) -> Probe:
+def probe(url: str, **options: Any) -> ProbeResult:
     return remote_test(url, timeout_seconds=options.pop("timeout_seconds", 5), **options)
 
 
 def test_a_server_of_ours_says_its_version_and_how_far_it_is():
     with answering(body=msgspec.json.encode(META), kind="application/json") as url:
         found = probe(url)
-    assert (found.verdict, found.version) == (Verdict.OK, "9.9")
+    assert (found.verdict, found.version) == (ProbeVerdict.OK, "9.9")
     assert 0 < found.seconds < 5
     assert "ms away" in found.said
 
@@ -95,22 +95,22 @@ def test_a_server_of_ours_says_its_version_and_how_far_it_is():
 def test_another_protocol_says_who_has_to_upgrade(spoken, where):
     with answering(body=msgspec.json.encode(META | {"protocols": spoken}), kind="application/json") as url:
         found = probe(url)
-    assert (found.verdict, found.version) == (Verdict.OTHER_PROTOCOL, "9.9")
+    assert (found.verdict, found.version) == (ProbeVerdict.OTHER_PROTOCOL, "9.9")
     assert where in found.hint
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind", "verdict"),
     [
-        (200, b"<!doctype html><title>Welcome</title>", "text/html", Verdict.NOT_TASUKI),
-        (404, b"not here", "text/plain", Verdict.NOT_TASUKI),
-        (200, b'{"name": "another thing"}', "application/json", Verdict.NOT_TASUKI),
-        (200, b"[1, 2]", "application/json", Verdict.NOT_TASUKI),
-        (200, b"\xff\xfe\x00", "application/octet-stream", Verdict.NOT_TASUKI),
-        (502, b"<h1>Bad Gateway</h1>", "text/html", Verdict.IN_TROUBLE),
-        (429, b"", "text/plain", Verdict.IN_TROUBLE),
-        (401, b"", "text/plain", Verdict.UNAUTHORIZED),
-        (403, b"", "text/plain", Verdict.UNAUTHORIZED),
+        (200, b"<!doctype html><title>Welcome</title>", "text/html", ProbeVerdict.NOT_TASUKI),
+        (404, b"not here", "text/plain", ProbeVerdict.NOT_TASUKI),
+        (200, b'{"name": "another thing"}', "application/json", ProbeVerdict.NOT_TASUKI),
+        (200, b"[1, 2]", "application/json", ProbeVerdict.NOT_TASUKI),
+        (200, b"\xff\xfe\x00", "application/octet-stream", ProbeVerdict.NOT_TASUKI),
+        (502, b"<h1>Bad Gateway</h1>", "text/html", ProbeVerdict.IN_TROUBLE),
+        (429, b"", "text/plain", ProbeVerdict.IN_TROUBLE),
+        (401, b"", "text/plain", ProbeVerdict.UNAUTHORIZED),
+        (403, b"", "text/plain", ProbeVerdict.UNAUTHORIZED),
     ],
 )
 def test_what_is_not_ours_is_shown(status, body, kind, verdict):
@@ -124,7 +124,7 @@ def test_what_is_not_ours_is_shown(status, body, kind, verdict):
 def test_a_redirect_says_where_to():
     with answering(308, Location="https://tasuki.example/") as url:
         found = probe(url)
-    assert found.verdict is Verdict.REDIRECTED
+    assert found.verdict is ProbeVerdict.REDIRECTED
     assert "https://tasuki.example/" in found.said
 
 
@@ -132,24 +132,24 @@ def test_nothing_that_listens_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     found = probe(f"http://127.0.0.1:{port}")
-    assert found.verdict is Verdict.REFUSED
+    assert found.verdict is ProbeVerdict.REFUSED
     assert f"--port {port}" in found.hint
 
 
 def test_a_host_that_is_not_there_can_not_be_resolved():
-    assert probe("http://nowhere.invalid:7700").verdict is Verdict.UNRESOLVED
+    assert probe("http://nowhere.invalid:7700").verdict is ProbeVerdict.UNRESOLVED
 
 
 def test_a_server_that_says_nothing_is_slow():
     with listening() as url:
         found = probe(url, timeout_seconds=0.2)
-    assert found.verdict is Verdict.SLOW
+    assert found.verdict is ProbeVerdict.SLOW
     assert "0.2 s" in found.said
 
 
 def test_a_server_that_hangs_up_is_broken():
     with listening(lambda connection: connection.close()) as url:
-        assert probe(url).verdict in (Verdict.BROKEN, Verdict.REFUSED)
+        assert probe(url).verdict in (ProbeVerdict.BROKEN, ProbeVerdict.REFUSED)
 
 
 def test_a_server_of_another_kind_is_broken():
@@ -157,19 +157,19 @@ def test_a_server_of_another_kind_is_broken():
         connection.sendall(b"-ERR what was that?\r\n\r\n")
 
     with listening(greet) as url:
-        assert probe(url).verdict is Verdict.BROKEN
+        assert probe(url).verdict is ProbeVerdict.BROKEN
 
 
 def test_plain_http_behind_https_is_tls_trouble():
     with answering(body=b"x") as url:
         found = probe(url.replace("http:", "https:"))
-    assert found.verdict is Verdict.TLS
+    assert found.verdict is ProbeVerdict.TLS
     assert "http://" in found.hint
 
 
 @pytest.mark.parametrize(
     ("trusted", "name", "verdict"),
-    [(True, "127.0.0.1", Verdict.OK), (True, "other.example", Verdict.TLS), (False, "127.0.0.1", Verdict.TLS)],
+    [(True, "127.0.0.1", ProbeVerdict.OK), (True, "other.example", ProbeVerdict.TLS), (False, "127.0.0.1", ProbeVerdict.TLS)],
 )
 def test_a_certificate_has_to_be_of_that_name_and_of_somebody_known(trusted, name, verdict):
     authority = trustme.CA()

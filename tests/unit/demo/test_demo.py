@@ -7,9 +7,9 @@ import pytest
 
 from tasuki.cli.demo import tell_checked
 from tasuki.cli.shared.messages import errors_told
-from tasuki.client.verify_remote import Compared, Difference
+from tasuki.client.verify_remote import StreamDifference, VerifyResult
 from tasuki.demo.check import check_ledger, settle, standings
-from tasuki.errors import IntegrityGap
+from tasuki.errors import MissingRecords
 from tasuki.records import Alert, Status
 from tasuki.testing import FakeClock, MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
@@ -41,7 +41,7 @@ def ledger(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
 def test_a_store_that_has_every_record_passes(store: MemoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checked = check_ledger(store, ledger(tmp_path, LINES))
     assert checked == (7, 1, [])
-    tell_checked(checked, Compared(1, 7, []), "http://here")
+    tell_checked(checked, VerifyResult(1, 7, []), "http://here")
     assert capsys.readouterr().out == "checked: 7 records in 1 runs, all on the server\n"
 
 
@@ -62,7 +62,7 @@ def test_whatever_differs_is_named_and_exits_with_6(
 ) -> None:
     checked = check_ledger(store, ledger(tmp_path, lines))
     with pytest.raises(SystemExit) as exit, errors_told():
-        tell_checked(checked, Compared(1, 7, []), "http://here")
+        tell_checked(checked, VerifyResult(1, 7, []), "http://here")
     assert exit.value.code == 6
     output = capsys.readouterr()
     assert words in output.err
@@ -70,8 +70,8 @@ def test_whatever_differs_is_named_and_exits_with_6(
 
 
 def test_a_stream_that_differs_is_named_and_exits_with_6(store: MemoryStore, tmp_path: Path) -> None:
-    differing = Compared(1, 7, [Difference("digits", "abc1", "f" * 32, "2 records are missing there, from 90 on", 2)])
-    with pytest.raises(IntegrityGap):
+    differing = VerifyResult(1, 7, [StreamDifference("digits", "abc1", "f" * 32, "2 records are missing there, from 90 on", 2)])
+    with pytest.raises(MissingRecords):
         tell_checked(check_ledger(store, ledger(tmp_path, LINES)), differing, "http://here")
 
 
@@ -118,5 +118,5 @@ def test_settling_waits_for_a_store_that_catches_up() -> None:
 
 def test_settling_gives_up_on_a_store_that_stays_behind() -> None:
     clock = FakeClock()
-    with pytest.raises(IntegrityGap, match="records behind"):
+    with pytest.raises(MissingRecords, match="records behind"):
         settle(Behind(1000, clock), clock)

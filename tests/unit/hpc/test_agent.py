@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.hpc.agent import FOLDERS
-from tasuki.hpc.agent_report import Event, parse_event
+from tasuki.hpc.agent_report import AgentEvent, parse_event
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts"
 AGENT = str(files("tasuki.hpc").joinpath("agent.sh"))
@@ -45,7 +45,7 @@ class Host:
         """Its exit code."""
         return subprocess.run(["sh", self.root / "agent.sh", *command], capture_output=True, timeout=10).returncode
 
-    def pass_once(self) -> Event:
+    def pass_once(self) -> AgentEvent:
         """The last that a pass has noted."""
         assert self.agent("trigger") == 0
         event = parse_event((self.root / "log/agent.log").read_text().splitlines()[-1])

@@ -7,28 +7,28 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.hpc.agent_report import Cursor, Report, State, parse_event, parse_report
-from tasuki.hpc.host import Site
+from tasuki.hpc.agent_report import AgentReport, LogCursor, TicketState, parse_event, parse_report
+from tasuki.hpc.host import Host
 from tests.unit.hpc.schedulers.test_schedulers import SHELLS
 
-SITE = Site(name="here", host="here")
+SITE = Host(name="here", host="here")
 FIRST = "v1 1 1795563378 SUBMITTED j1 1 sid=12.server ."
 SECOND = "v1 2 1795563379 FAIL j1 1 sid=12 code=1 reason=it%20did%20not%0Aconverge ."
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in (*State, "started", "flags", "completed", "log", "lock", "kick.d"):
+    for folder in (*TicketState, "started", "flags", "completed", "log", "lock", "kick.d"):
         (tmp_path / folder).mkdir()
     (tmp_path / "lock/free").touch()
     (tmp_path / "agent.sh").write_text(files("tasuki.hpc").joinpath("agent.sh").read_text())
     return tmp_path
 
 
-START = Cursor()
+START = LogCursor()
 
 
-def ask(root: Path, cursor: Cursor = START, shell: str = "sh") -> Report:
+def ask(root: Path, cursor: LogCursor = START, shell: str = "sh") -> AgentReport:
     command = [*shell.split(), str(root / "agent.sh"), "report", str(cursor.offset), str(cursor.first), "0"]
     return parse_report(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout, SITE, cursor)
 
@@ -44,11 +44,11 @@ def test_a_line_is_read() -> None:
 
 def test_only_what_is_new_comes(root: Path) -> None:
     log = root / "log/agent.log"
-    assert ask(root) == Report(1, Cursor(), [], {}, {}, set(), {}, [])
+    assert ask(root) == AgentReport(1, LogCursor(), [], {}, {}, set(), {}, [])
     log.write_text(f"{FIRST}\n")
     report = ask(root)
     assert [event.sequence for event in report.events] == [1]
-    assert report.cursor == Cursor(1, len(FIRST) + 1)
+    assert report.cursor == LogCursor(1, len(FIRST) + 1)
     log.write_text(f"{FIRST}\n{SECOND}\n")
     again = ask(root, report.cursor)
     assert [event.sequence for event in again.events] == [2]
@@ -80,8 +80,8 @@ def test_every_shell_reports_alike(root: Path, shell: str) -> None:
     (root / "done/500000001-j1").write_text("ID=j1\nATTEMPT=3\nSID=9.pbs\n")
     (root / "completed/old.flag").write_text("DONE\n7\n")
     report = ask(root, shell=shell)
-    assert (report.cursor, report.states) == (Cursor(1, len(FIRST) + 1), {"j1": State.DONE})
-    assert report.places["j1"] == (State.DONE, 3, "9.pbs")
+    assert (report.cursor, report.states) == (LogCursor(1, len(FIRST) + 1), {"j1": TicketState.DONE})
+    assert report.places["j1"] == (TicketState.DONE, 3, "9.pbs")
     assert report.flags == {("j1", 1): ("FAIL", "11", {})}
     assert report.old_flags == {"old": ("DONE", "7", {})}
 
@@ -100,7 +100,7 @@ def test_what_was_rotated_away_comes_too(root: Path) -> None:
     (root / "log/agent.log").write_text("v1 3 1795563380 ROTATED - 0 .\n")
     report = ask(root, report.cursor)
     assert [event.sequence for event in report.events] == [2, 3]
-    assert report.cursor == Cursor(3, 30)
+    assert report.cursor == LogCursor(3, 30)
 
 
 def test_flags_states_and_starts_come_whole(root: Path) -> None:
@@ -117,7 +117,7 @@ def test_flags_states_and_starts_come_whole(root: Path) -> None:
     (root / "flags/j2.1").write_text("DONE\n12.server\nCODE=0\nREASON=a b=c\n")
     (root / "flags/j1.1").write_text("FAIL\n11\n")
     report = ask(root)
-    assert report.states == {"j1": State.WAITING, "j2": State.DONE, "j3": State.SUBMITTED}
+    assert report.states == {"j1": TicketState.WAITING, "j2": TicketState.DONE, "j3": TicketState.SUBMITTED}
     assert report.started == {("j3", 2)}
     assert report.flags["j2", 1] == ("DONE", "12.server", {"CODE": "0", "REASON": "a b=c"})
     assert report.flags["j1", 1] == ("FAIL", "11", {})
@@ -125,4 +125,4 @@ def test_flags_states_and_starts_come_whole(root: Path) -> None:
 
 def test_what_is_no_report_is_said_so() -> None:
     with pytest.raises(RemoteUnavailable, match="gave no report"):
-        parse_report(b"sh: 0: cannot open agent.sh\n", SITE, Cursor())
+        parse_report(b"sh: 0: cannot open agent.sh\n", SITE, LogCursor())

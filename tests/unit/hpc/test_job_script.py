@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import ConfigError
-from tasuki.hpc.agent import Ticket, agent_source, hand_over_script
-from tasuki.hpc.host import Site, Sites
+from tasuki.hpc.agent import JobTicket, agent_source, hand_over_script
+from tasuki.hpc.host import Host, HostsFile
 from tasuki.hpc.job_script import job_script, payload_script
 from tasuki.hpc.schedulers.resources import Resources, parse_walltime, shown_walltime
 from tasuki.hpc.transports.protocol import in_shell
@@ -86,17 +86,17 @@ def test_a_walltime_is_read_as_people_write_it(text: str, seconds: int) -> None:
 
 
 def test_a_ticket_goes_by_priority_then_number() -> None:
-    names = [Ticket("a", 2).name, Ticket("b", 1).name, Ticket("c", 3, priority=1).name]
+    names = [JobTicket("a", 2).name, JobTicket("b", 1).name, JobTicket("c", 3, priority=1).name]
     assert sorted(names) == ["100000003-c", "500000001-b", "500000002-a"]
     for id in ("a b", "1a", "a" * 16, "", "a'"):
         with pytest.raises(ConfigError, match="can't be a job's name"):
-            Ticket(id, 1).name  # noqa: B018 - that it raises is the claim
+            JobTicket(id, 1).name  # noqa: B018 - that it raises is the claim
 
 
 def test_handing_over_twice_puts_a_ticket_in_place_once(tmp_path: Path) -> None:
-    site = Site(name="here", host="here", root=f"{tmp_path}/it's here", scheduler="slurm")
+    site = Host(name="here", host="here", root=f"{tmp_path}/it's here", scheduler="slurm")
     root = tmp_path / "it's here"
-    script = hand_over_script(site, [Ticket("j1", 7)]).rsplit("start=", 1)[0]  # without the trigger
+    script = hand_over_script(site, [JobTicket("j1", 7)]).rsplit("start=", 1)[0]  # without the trigger
     sh(script)
     assert (root / "agent.sh").read_text() == agent_source()
     (root / "waiting/500000007-j1").rename(root / "submitted/500000007-j1")
@@ -107,7 +107,7 @@ def test_handing_over_twice_puts_a_ticket_in_place_once(tmp_path: Path) -> None:
 
 
 def test_an_older_agent_is_replaced_and_a_newer_one_is_not(tmp_path: Path) -> None:
-    site = Site(name="here", host="here", root=str(tmp_path))
+    site = Host(name="here", host="here", root=str(tmp_path))
     script = hand_over_script(site).rsplit("start=", 1)[0]
     (tmp_path / "agent.sh").write_text("#!/bin/sh\n# other\nVERSION=1\n")
     sh(script)
@@ -118,13 +118,13 @@ def test_an_older_agent_is_replaced_and_a_newer_one_is_not(tmp_path: Path) -> No
 
 
 def test_sites_are_kept(tmp_path: Path) -> None:
-    sites = Sites(tmp_path)
-    bebop = Site(name="bebop", host="bebop.example", max_queued=40, root="$HOME/it's: here")
-    sites.add(Site(name="other", host="other"))
-    sites.add(Site(name="bebop", host="old"))
+    sites = HostsFile(tmp_path)
+    bebop = Host(name="bebop", host="bebop.example", max_queued=40, root="$HOME/it's: here")
+    sites.add(Host(name="other", host="other"))
+    sites.add(Host(name="bebop", host="old"))
     sites.add(bebop)
     assert sites.get("bebop") == bebop
     sites.remove("other")
     assert sites.all() == [bebop]
     with pytest.raises(ConfigError, match="no scheduler 'lsf'"):
-        Site(name="x", host="x", scheduler="lsf")
+        Host(name="x", host="x", scheduler="lsf")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.hpc.live_outputs import MARK, STDOUT, Piece, Watched, outputs_script, parse_outputs
+from tasuki.hpc.live_outputs import MARK, STDOUT, OutputPiece, WatchedAttempt, outputs_script, parse_outputs
 from tests.unit.hpc.schedulers.test_schedulers import SHELLS
 
 ODD = bytes(range(256)) + b"\n\noutputs\nj1 1 stdout.txt 0 9 9\nno line end"
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ask(root: Path, *watched: Watched, shell: str = "sh") -> list[Piece]:
+def ask(root: Path, *watched: WatchedAttempt, shell: str = "sh") -> list[OutputPiece]:
     said = subprocess.run([*shell.split(), "-c", outputs_script(watched)], cwd=root, stdout=subprocess.PIPE, check=True).stdout
     assert said.startswith(b"outputs\n") or not watched
     return parse_outputs(said.removeprefix(MARK))
@@ -32,34 +32,36 @@ def ask(root: Path, *watched: Watched, shell: str = "sh") -> list[Piece]:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_lies_behind_an_offset_comes_to_the_byte(root: Path, shell: str) -> None:
-    first = ask(root, Watched("j1", 1, {STDOUT: 0, "OSZICAR": 0, "absent": 0}), Watched("j2", 1, {STDOUT: 0}), shell=shell)
+    first = ask(
+        root, WatchedAttempt("j1", 1, {STDOUT: 0, "OSZICAR": 0, "absent": 0}), WatchedAttempt("j2", 1, {STDOUT: 0}), shell=shell
+    )
     assert first == [
-        Piece("j1", 1, STDOUT, 0, len(ODD), ODD),
-        Piece("j1", 1, "OSZICAR", 0, 6, b"one\ntw"),
+        OutputPiece("j1", 1, STDOUT, 0, len(ODD), ODD),
+        OutputPiece("j1", 1, "OSZICAR", 0, 6, b"one\ntw"),
     ]
     with (root / "jobs/j1/OSZICAR").open("a") as file:
         file.write("o\n")
-    assert ask(root, Watched("j1", 1, {STDOUT: len(ODD), "OSZICAR": 6}), shell=shell) == [
-        Piece("j1", 1, STDOUT, len(ODD), len(ODD), b""),
-        Piece("j1", 1, "OSZICAR", 6, 8, b"o\n"),
+    assert ask(root, WatchedAttempt("j1", 1, {STDOUT: len(ODD), "OSZICAR": 6}), shell=shell) == [
+        OutputPiece("j1", 1, STDOUT, len(ODD), len(ODD), b""),
+        OutputPiece("j1", 1, "OSZICAR", 6, 8, b"o\n"),
     ]
 
 
 def test_nothing_comes_of_an_attempt_that_is_not_the_one_that_writes(root: Path) -> None:
     """Not of one that has not begun, nor of one behind which another has, nor what that one has found there."""
-    assert ask(root, Watched("j1", 2, {STDOUT: 0})) == []
+    assert ask(root, WatchedAttempt("j1", 2, {STDOUT: 0})) == []
     (root / "started/j1.2").mkdir()
     (root / "started/j1.2/sid").write_text("8\n")
     os.utime(root / "jobs/j1/OSZICAR", (2000, 2000))
     os.utime(root / "started/j1.2/sid", (3000, 3000))
-    assert ask(root, Watched("j1", 1, {"OSZICAR": 0})) == []
-    assert ask(root, Watched("j1", 2, {"OSZICAR": 0})) == []
+    assert ask(root, WatchedAttempt("j1", 1, {"OSZICAR": 0})) == []
+    assert ask(root, WatchedAttempt("j1", 2, {"OSZICAR": 0})) == []
     os.utime(root / "jobs/j1/OSZICAR", (4000, 4000))
-    assert [piece.data for piece in ask(root, Watched("j1", 2, {"OSZICAR": 0}))] == [b"one\ntw"]
+    assert [piece.data for piece in ask(root, WatchedAttempt("j1", 2, {"OSZICAR": 0}))] == [b"one\ntw"]
 
 
 def test_a_file_that_was_begun_anew_says_so(root: Path) -> None:
-    (piece,) = ask(root, Watched("j1", 1, {"OSZICAR": 100}))
+    (piece,) = ask(root, WatchedAttempt("j1", 1, {"OSZICAR": 100}))
     assert (piece.offset, piece.size, piece.data) == (100, 6, b"")
 
 

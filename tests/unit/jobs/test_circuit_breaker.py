@@ -1,7 +1,7 @@
 import pytest
 
-from tasuki.errors import NotFound, RemoteClosed, RemoteUnavailable, Throttled
-from tasuki.jobs.circuit_breaker import Health
+from tasuki.errors import NotFound, RateLimited, RemoteMisconfigured, RemoteUnavailable
+from tasuki.jobs.circuit_breaker import CircuitBreaker
 from tasuki.testing import FakeClock
 
 DOWN = RemoteUnavailable("down")
@@ -13,17 +13,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def health(clock: FakeClock) -> Health:
-    return Health(clock)
+def health(clock: FakeClock) -> CircuitBreaker:
+    return CircuitBreaker(clock)
 
 
-def fail(health: Health, times: int = 1) -> None:
+def fail(health: CircuitBreaker, times: int = 1) -> None:
     for _ in range(times):
         health.enter()
         health.leave(DOWN)
 
 
-def test_five_failures_in_a_row_open_the_breaker_for_a_minute(health: Health, clock: FakeClock):
+def test_five_failures_in_a_row_open_the_breaker_for_a_minute(health: CircuitBreaker, clock: FakeClock):
     fail(health, 4)
     health.enter()
     health.leave(None)
@@ -40,7 +40,7 @@ def test_five_failures_in_a_row_open_the_breaker_for_a_minute(health: Health, cl
     health.enter()
 
 
-def test_while_it_is_half_open_one_call_is_tried_at_a_time(health: Health, clock: FakeClock):
+def test_while_it_is_half_open_one_call_is_tried_at_a_time(health: CircuitBreaker, clock: FakeClock):
     fail(health, 5)
     clock.sleep(61)
     health.enter()
@@ -51,7 +51,7 @@ def test_while_it_is_half_open_one_call_is_tried_at_a_time(health: Health, clock
     assert not health.is_degraded
 
 
-def test_each_failed_try_doubles_the_break_up_to_ten_minutes(health: Health, clock: FakeClock):
+def test_each_failed_try_doubles_the_break_up_to_ten_minutes(health: CircuitBreaker, clock: FakeClock):
     fail(health, 5)
     breaks = []
     for _ in range(6):
@@ -61,7 +61,7 @@ def test_each_failed_try_doubles_the_break_up_to_ten_minutes(health: Health, clo
     assert breaks == [60, 120, 240, 480, 600, 600]
 
 
-def test_somebody_who_asks_may_try_at_once(health: Health):
+def test_somebody_who_asks_may_try_at_once(health: CircuitBreaker):
     fail(health, 5)
     health.let_try()
     health.enter()
@@ -70,19 +70,19 @@ def test_somebody_who_asks_may_try_at_once(health: Health):
 
 
 @pytest.mark.parametrize(("after", "seconds"), [(7.0, 7.0), (None, 30.0)])
-def test_a_429_is_a_pause_and_no_failure(health: Health, clock: FakeClock, after: float | None, seconds: float):
+def test_a_429_is_a_pause_and_no_failure(health: CircuitBreaker, clock: FakeClock, after: float | None, seconds: float):
     for _ in range(6):
         health.enter()
-        health.leave(Throttled("enough", after_seconds=after))
+        health.leave(RateLimited("enough", after_seconds=after))
         assert health.wait_seconds == seconds
-        with pytest.raises(Throttled):
+        with pytest.raises(RateLimited):
             health.enter()
         clock.sleep(seconds + 0.001)
     assert not health.is_degraded
 
 
-@pytest.mark.parametrize("error", [RemoteClosed("key"), NotFound("gone")])
-def test_a_refusal_is_an_answer(health: Health, error: Exception):
+@pytest.mark.parametrize("error", [RemoteMisconfigured("key"), NotFound("gone")])
+def test_a_refusal_is_an_answer(health: CircuitBreaker, error: Exception):
     fail(health, 4)
     health.enter()
     health.leave(error)

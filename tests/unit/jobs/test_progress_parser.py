@@ -1,6 +1,6 @@
 import pytest
 
-from tasuki.jobs.progress_parser import Said, parse_progress, plain_lines
+from tasuki.jobs.progress_parser import ParsedProgress, parse_progress, plain_lines
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from tasuki.jobs.progress_parser import Said, parse_progress, plain_lines
     ],
 )
 def test_one_line_says(line: str, stage: str | None, progress: float | None):
-    assert parse_progress(line) == Said(stage, line if len(line) <= 80 else line[:77] + "...", progress)
+    assert parse_progress(line) == ParsedProgress(stage, line if len(line) <= 80 else line[:77] + "...", progress)
 
 
 FALSE_FRIENDS = [
@@ -59,7 +59,7 @@ def test_steps_beat_epochs_across_the_window_and_the_newest_bar_counts():
 
 
 def test_a_checkpoint_keeps_the_progress():
-    assert parse_progress("step 500/1000\nSaving checkpoint\n") == Said("Saving checkpoint", "Saving checkpoint", 50.0)
+    assert parse_progress("step 500/1000\nSaving checkpoint\n") == ParsedProgress("Saving checkpoint", "Saving checkpoint", 50.0)
 
 
 def test_only_the_last_50_lines_count_and_a_bar_is_one_line():
@@ -72,7 +72,7 @@ def test_the_last_line_has_80_characters_and_no_escape_codes():
     said = parse_progress("\x1b[31m\x1b]0;title\x07" + "é" * 100 + "\x1b[0m\x1b[A\n")
     assert said.last_log == "é" * 77 + "..."
     assert parse_progress("é" * 80).last_log == "é" * 80
-    assert parse_progress("\x1b[2K\r\n \n") == Said()
+    assert parse_progress("\x1b[2K\r\n \n") == ParsedProgress()
     assert plain_lines("a\x00b\x1b[1;31mc\x1b[0m") == ["abc"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from tasuki.errors import JournalError
 from tasuki.journal import RESERVE_BYTES, Appender
 from tasuki.journal import appender as appender_module
-from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, Lost, Record, Unknown, encode
+from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, LostCalls, Record, UnknownRecord, encode
 from tests.support.journals import beginning, flip, journals, metrics, records_of
 from tests.unit.journal.conftest import FileSizeLimit, OpenAppender
 
@@ -20,7 +20,7 @@ def beat(time: int) -> bytes:
     return encode(Heartbeat(time=time))
 
 
-def everything_in(folder: Path) -> list[Record | Unknown]:
+def everything_in(folder: Path) -> list[Record | UnknownRecord]:
     """Every record of every journal, by time."""
     return sorted(chain.from_iterable(records_of(path) for path in journals(folder)), key=lambda record: record.time)
 
@@ -32,7 +32,7 @@ def times_in(folder: Path) -> list[int]:
 
 def lost_in(folder: Path) -> list[int]:
     """How many calls each `lost` record counts."""
-    return [record.n for record in everything_in(folder) if isinstance(record, Lost)]
+    return [record.n for record in everything_in(folder) if isinstance(record, LostCalls)]
 
 
 def suffixes(folder: Path) -> list[str]:
@@ -250,7 +250,7 @@ def test_lost_says_when_the_first_and_the_last_call_were(appender: Appender, fol
     appender.append(beat(2))
     appender.write = write
     appender.append(beat(3))
-    (lost,) = [record for record in everything_in(folder) if isinstance(record, Lost)]
+    (lost,) = [record for record in everything_in(folder) if isinstance(record, LostCalls)]
     assert (lost.n, lost.since, lost.until) == (2, start, start + 2_000_000)
 
 

@@ -5,8 +5,8 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from tasuki.errors import DataError, ForeignFile
-from tasuki.journal import Header, new_header, open_view, read_header, this_process
+from tasuki.errors import DataError, UnrecognizedFile
+from tasuki.journal import JournalHeader, new_header, open_view, read_header, this_process
 from tests.support.journals import beginning, flip, metrics, write_journal
 
 
@@ -18,7 +18,7 @@ def file_with(tmp_path: Path, payload: bytes, *, magic: bytes = b"TASUKI", versi
     return path
 
 
-def read(path: Path) -> Header:
+def read(path: Path) -> JournalHeader:
     with path.open("rb") as file:
         return read_header(file, path)[0]
 
@@ -45,19 +45,19 @@ def test_two_writers_have_two_ids():
 
 def test_a_header_of_a_later_version_of_the_same_format_is_read(tmp_path: Path):
     payload = msgspec.msgpack.encode({"writer": "w", "project": "p", "run": "r", "later": [1, 2]})
-    assert read(file_with(tmp_path, payload)) == Header(writer="w", project="p", run="r")
+    assert read(file_with(tmp_path, payload)) == JournalHeader(writer="w", project="p", run="r")
 
 
 @pytest.mark.parametrize("content", [b"", b"TASUK", b"SQLite format 3\x00" + bytes(100), b"TASUKI"])
 def test_a_foreign_file_is_refused(content: bytes, tmp_path: Path):
     path = tmp_path / "x.tsk"
     path.write_bytes(content)
-    with pytest.raises(ForeignFile, match=r"x\.tsk is not a tasuki journal"):
+    with pytest.raises(UnrecognizedFile, match=r"x\.tsk is not a tasuki journal"):
         open_view(path)
 
 
 def test_a_newer_format_is_refused_with_its_version(tmp_path: Path):
-    with pytest.raises(ForeignFile, match=r"has format 2; this tasuki reads format 1 \(upgrade tasuki\)"):
+    with pytest.raises(UnrecognizedFile, match=r"has format 2; this tasuki reads format 1 \(upgrade tasuki\)"):
         read(file_with(tmp_path, b"anything at all", version=2))
 
 

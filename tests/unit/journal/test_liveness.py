@@ -2,30 +2,30 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import Owner, Verdict, Writer, judge, new_header, this_process
+from tasuki.journal import JournalWriter, Liveness, OwnerProcess, judge, new_header, this_process
 from tasuki.journal.liveness import HELD, claim, lock_file
 from tests.support.journals import DEAD_OWNER, beginning, write_journal
 
 
-def header_of(folder: Path, owner: Owner):
+def header_of(folder: Path, owner: OwnerProcess):
     """The header of a journal with that owner."""
     return beginning(write_journal(folder, [], owner=owner))[0]
 
 
 def test_the_owner_itself_is_alive(tmp_path: Path):
-    writer = Writer.create(new_header("p", "r", created=5), tmp_path, tmp_path)
-    assert judge(writer.header, writer.lock_path) is Verdict.ALIVE
+    writer = JournalWriter.create(new_header("p", "r", created=5), tmp_path, tmp_path)
+    assert judge(writer.header, writer.lock_path) is Liveness.ALIVE
     writer.release()
     assert writer.header.writer not in HELD
 
 
 def test_an_owner_whose_pid_somebody_else_has_is_dead(tmp_path: Path):
-    assert judge(header_of(tmp_path, DEAD_OWNER), tmp_path / "x.lock") is Verdict.DEAD
+    assert judge(header_of(tmp_path, DEAD_OWNER), tmp_path / "x.lock") is Liveness.DEAD
 
 
 def test_an_owner_whose_pid_nobody_has_is_dead(tmp_path: Path):
     nobody = this_process()._replace(pid=2**22 + 1)
-    assert judge(header_of(tmp_path, nobody), tmp_path / "x.lock") is Verdict.DEAD
+    assert judge(header_of(tmp_path, nobody), tmp_path / "x.lock") is Liveness.DEAD
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,22 @@ def test_an_owner_whose_pid_nobody_has_is_dead(tmp_path: Path):
         DEAD_OWNER._replace(pid_namespace="pid:[1]"),
         DEAD_OWNER._replace(boot=""),
         DEAD_OWNER._replace(pid_namespace=""),
-        Owner("", "", 0, 0),
+        OwnerProcess("", "", 0, 0),
     ],
     ids=["another boot", "another pid namespace", "no boot id", "no pid namespace", "nothing known"],
 )
-def test_an_owner_that_can_not_be_seen_from_here_is_unknown_and_not_claimed(elsewhere: Owner, tmp_path: Path):
+def test_an_owner_that_can_not_be_seen_from_here_is_unknown_and_not_claimed(elsewhere: OwnerProcess, tmp_path: Path):
     header = header_of(tmp_path, elsewhere)
     lock = tmp_path / "x.lock"
     lock.touch()
-    assert judge(header, lock) is Verdict.UNKNOWN
+    assert judge(header, lock) is Liveness.UNKNOWN
     with claim(header, lock) as claimed:
         assert not claimed
 
 
 def test_an_owner_that_lives_without_a_lock_is_not_dead(tmp_path: Path):
     header = header_of(tmp_path, this_process())
-    assert judge(header, tmp_path / "x.lock") is Verdict.UNKNOWN
+    assert judge(header, tmp_path / "x.lock") is Liveness.UNKNOWN
     with claim(header, tmp_path / "x.lock") as claimed:
         assert not claimed
 
@@ -62,7 +62,7 @@ def test_a_dead_owners_journal_is_claimed_by_one_at_a_time(tmp_path: Path):
 
 
 def test_what_this_process_holds_is_never_claimed(tmp_path: Path):
-    writer = Writer.create(new_header("p", "r", created=5), tmp_path, tmp_path)
+    writer = JournalWriter.create(new_header("p", "r", created=5), tmp_path, tmp_path)
     with claim(writer.header, writer.lock_path) as claimed:
         assert not claimed
     writer.release()

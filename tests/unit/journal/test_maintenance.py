@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasuki.journal import Appender, Pulse
+from tasuki.journal import Appender, MaintenanceThread
 from tasuki.journal import appender as appender_module
 from tasuki.journal import maintenance as pulse_module
 from tests.support.journals import beginning, journals
@@ -39,21 +39,21 @@ def beats() -> Beats:
 
 
 @pytest.fixture
-def pulse(beats: Beats) -> Iterator[Pulse]:
+def pulse(beats: Beats) -> Iterator[MaintenanceThread]:
     """A running one that beats each round."""
-    pulse = Pulse(beats, beat_seconds=0)
+    pulse = MaintenanceThread(beats, beat_seconds=0)
     pulse.start()
     yield pulse
     pulse.stop()
 
 
-def test_it_beats_round_after_round(pulse: Pulse, beats: Beats):
+def test_it_beats_round_after_round(pulse: MaintenanceThread, beats: Beats):
     assert beats.three.wait(5)
 
 
 def test_it_goes_on_after_an_error_and_tells_of_it(caplog: pytest.LogCaptureFixture):
     beats = Beats(failing=True)
-    pulse = Pulse(beats, beat_seconds=0)
+    pulse = MaintenanceThread(beats, beat_seconds=0)
     pulse.start()
     assert beats.three.wait(5)
     pulse.stop()
@@ -61,7 +61,7 @@ def test_it_goes_on_after_an_error_and_tells_of_it(caplog: pytest.LogCaptureFixt
     assert "the first one" in caplog.text
 
 
-def test_it_tends_every_appender(pulse: Pulse, appender: Appender, monkeypatch: pytest.MonkeyPatch):
+def test_it_tends_every_appender(pulse: MaintenanceThread, appender: Appender, monkeypatch: pytest.MonkeyPatch):
     first = appender.writer.path
     monkeypatch.setattr(appender_module, "LONGEST_FILE_BYTES", 1)
     deadline = time.monotonic() + 10
@@ -72,13 +72,13 @@ def test_it_tends_every_appender(pulse: Pulse, appender: Appender, monkeypatch: 
     assert beginning(first)[0].sealed
 
 
-def test_starting_it_twice_makes_one_thread(pulse: Pulse):
+def test_starting_it_twice_makes_one_thread(pulse: MaintenanceThread):
     thread = pulse.thread
     pulse.start()
     assert pulse.thread is thread
 
 
-def test_it_stops_and_starts_again(pulse: Pulse, beats: Beats):
+def test_it_stops_and_starts_again(pulse: MaintenanceThread, beats: Beats):
     thread = pulse.thread
     pulse.stop()
     assert not thread.is_alive()
@@ -88,7 +88,7 @@ def test_it_stops_and_starts_again(pulse: Pulse, beats: Beats):
     assert beats.three.wait(5)
 
 
-def test_a_child_of_a_fork_has_no_thread_until_it_needs_one(pulse: Pulse):
+def test_a_child_of_a_fork_has_no_thread_until_it_needs_one(pulse: MaintenanceThread):
     parents = pulse.thread
     pulse.forked()
     assert pulse.thread is None

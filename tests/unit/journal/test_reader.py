@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.journal import View, open_view, seal
+from tasuki.journal import JournalReader, open_view, seal
 from tasuki.records import Alert, encode, frame
 from tests.support.journals import DEAD_OWNER, flip, metrics, stream_of, write_journal
 
@@ -54,11 +54,11 @@ def test_a_sealed_journal_of_this_size_has_several_blocks(two: tuple[Path, Path,
         assert len(view.header.blocks) >= 3
 
 
-def test_all_pieces_are_the_stream(view: View, stream: bytes):
+def test_all_pieces_are_the_stream(view: JournalReader, stream: bytes):
     assert b"".join(view.pieces()) == stream
 
 
-def test_the_end_is_behind_the_last_whole_frame(view: View, stream: bytes):
+def test_the_end_is_behind_the_last_whole_frame(view: JournalReader, stream: bytes):
     assert view.end() == (len(stream), crc32(stream))
 
 
@@ -94,7 +94,7 @@ def test_there_is_no_crc_behind_the_end(two: tuple[Path, Path, bytes]):
         assert view.crc_at(len(stream) + 1) is None
 
 
-def test_nothing_is_read_behind_the_end(view: View, stream: bytes):
+def test_nothing_is_read_behind_the_end(view: JournalReader, stream: bytes):
     assert view.read_frames(len(stream)) == b""
     assert view.read_frames(len(stream) + 10_000) == b""
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.journal import derived_writer, find_hole, open_view, seal
-from tasuki.records import Alert, Record, Salvaged, Unknown, encode, frame
+from tasuki.records import Alert, Record, SalvagedStream, UnknownRecord, encode, frame
 from tests.support.journals import DEAD_OWNER, beginning, flip, journals, metrics, records_of, stream_of, write_journal
 
 RECORDS = [metrics(n) for n in range(8)]
@@ -16,13 +16,13 @@ FRAMES = [frame(encode(record)) for record in RECORDS]
 SIZES = [len(data) for data in FRAMES]
 
 
-def islands_of(folder: Path, original: Path) -> list[tuple[Salvaged, list[Record | Unknown]]]:
+def islands_of(folder: Path, original: Path) -> list[tuple[SalvagedStream, list[Record | UnknownRecord]]]:
     """What was saved from behind damage: the record that says so, and the rest, by where it lay."""
     saved = []
     for path in journals(folder):
         if path != original:
             salvaged, *rest = records_of(path)
-            assert isinstance(salvaged, Salvaged)
+            assert isinstance(salvaged, SalvagedStream)
             assert beginning(path)[0].sealed
             assert path.stem == derived_writer(salvaged.writer, salvaged.offset)
             saved.append((salvaged, rest))
@@ -188,7 +188,7 @@ def test_a_sealing_that_was_killed_behind_the_salvage_saves_nothing_twice(tmp_pa
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[Record | Unknown]]]:
+def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[Record | UnknownRecord]]]:
     """A sealed journal of four blocks, and the records of each block."""
     folder = tmp_path_factory.mktemp("long")
     path = write_journal(folder, [Alert(time=n, title=f"{n} " * 12_000) for n in range(100)], owner=DEAD_OWNER)

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.alert_targets import Target
-from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused
-from tasuki.notify.delivery_log import Delivered
+from tasuki.alert_targets import AlertTarget
+from tasuki.errors import RemoteMisconfigured, RemoteUnavailable, RequestRejected
+from tasuki.notify.delivery_log import DeliveryLog
 from tasuki.notify.message import Message
-from tasuki.notify.target_worker import Courier, Pace
+from tasuki.notify.target_worker import RateLimit, TargetWorker
 from tasuki.records import AlertLevel, AlertRow
 from tasuki.testing import FakeClock
 
@@ -26,9 +26,9 @@ class Desk:
         self.clock = FakeClock()
         self.sent: list[Message] = []
         self.errors: list[Exception] = []
-        target = Target(url="https://hooks.example/x", level=level, project=project)
-        pace = Pace(messages, 60.0, clock=self.clock)
-        self.courier = Courier(target, Delivered(path), self.post, pace=pace, clock=self.clock)
+        target = AlertTarget(url="https://hooks.example/x", level=level, project=project)
+        pace = RateLimit(messages, 60.0, clock=self.clock)
+        self.courier = TargetWorker(target, DeliveryLog(path), self.post, pace=pace, clock=self.clock)
         self.courier.patience.chance = lambda _, most: most
 
     def post(self, message: Message) -> None:
@@ -146,7 +146,7 @@ def test_a_failure_is_tried_again_later_and_later_and_nothing_overtakes_it(desk:
 
 
 def test_a_wrong_address_keeps_everything(desk: Desk):
-    desk.errors = [RemoteClosed("404")]
+    desk.errors = [RemoteMisconfigured("404")]
     desk.offer(row(1))
     assert desk.deliver() == 60
     desk.clock.sleep(60)
@@ -155,7 +155,7 @@ def test_a_wrong_address_keeps_everything(desk: Desk):
 
 
 def test_an_alert_that_is_refused_holds_up_no_other(desk: Desk, caplog: pytest.LogCaptureFixture):
-    desk.errors = [RequestRefused("400")]
+    desk.errors = [RequestRejected("400")]
     desk.offer(row(1), row(2))
     desk.deliver()
     assert desk.titles == ["t2"]
@@ -166,7 +166,7 @@ def test_a_target_that_takes_no_message_about_several_is_told_one_by_one(desk: D
     desk.offer(*(row(n) for n in range(1, 7)))
     desk.deliver()
     desk.clock.sleep(60)
-    desk.errors = [RequestRefused("422")]
+    desk.errors = [RequestRejected("422")]
     while (seconds := desk.deliver()) is not None:
         desk.clock.sleep(seconds)
     assert desk.titles == ["t1", "t2", "t3", "t4", "t5", "t6"]

@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki import records
-from tasuki.errors import BadRecord
+from tasuki.errors import InvalidRecord
 from tasuki.records import (
     Alert,
     AlertLevel,
     Correction,
-    Delivered,
+    DeliveryIds,
     Event,
     File,
     FlatMetrics,
     Heartbeat,
     JobCreated,
     JobDeleted,
-    JobFact,
+    JobRecord,
     JobStatus,
     Lesson,
-    Lost,
+    LostCalls,
     Manifest,
     MetaRule,
     Metrics,
@@ -39,10 +39,10 @@ from tasuki.records import (
     RunStatus,
     RunText,
     RunUpdated,
-    Salvaged,
+    SalvagedStream,
     Status,
     StopRequested,
-    Unknown,
+    UnknownRecord,
     decode,
     encode,
     encode_metrics,
@@ -59,8 +59,8 @@ ONE_OF_EACH = [
     RunDeleted(time=4),
     Alert(time=5, title="t", level=AlertLevel.ERROR, text="x", reason="nan", metric="loss", value=1.5, step=3, data={"k": [1]}),
     Heartbeat(time=6),
-    Lost(time=7, n=3, since=5, until=6),
-    Salvaged(time=8, writer="w", hole=10, offset=20),
+    LostCalls(time=7, n=3, since=5, until=6),
+    SalvagedStream(time=8, writer="w", hole=10, offset=20),
     Correction(time=9, event_id="e", session=12, draft="d", final="f", category="TONE", severity="major", context={"k": [1]}),
     Lesson(time=10, event_id="e", text="é", confidence=0.8, category="c", more={"of": "a later client"}),
     Event(time=11, event_id="e", session=-1, name="n", data={"k": None}),
@@ -73,7 +73,7 @@ ONE_OF_EACH = [
     File(
         time=14, path="a/b.png", key="samples", step=3, form="image", caption="é", sha256="0" * 64, size=5, media_type="image/png"
     ),
-    Delivered(time=15, ids="0f" * 16, system=2),
+    DeliveryIds(time=15, ids="0f" * 16, system=2),
 ]
 
 
@@ -91,7 +91,7 @@ def test_a_record_comes_back_as_it_was(record: Record):
 
 def test_every_kind_of_record_is_among_those_tried():
     kinds = {kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, Record)}
-    assert kinds - {Record, Note, JobFact} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics, RawMetrics}
+    assert kinds - {Record, Note, JobRecord} == {type(record) for record in ONE_OF_EACH} | {Metrics, FlatMetrics, RawMetrics}
 
 
 @pytest.mark.parametrize("record", [*ONE_OF_EACH, Metrics(time=9, step=1, values={"a": 1.0})], ids=lambda r: type(r).__name__)
@@ -119,7 +119,7 @@ def test_fields_that_an_earlier_version_did_not_write_have_their_defaults(parts:
 
 
 def test_a_kind_of_a_later_version_is_kept_as_unknown():
-    assert decode(msgspec.msgpack.encode(["job.progress", 7, {"any": "thing"}])) == Unknown(kind="job.progress", time=7)
+    assert decode(msgspec.msgpack.encode(["job.progress", 7, {"any": "thing"}])) == UnknownRecord(kind="job.progress", time=7)
 
 
 @given(st.dictionaries(st.text(), st.floats(), max_size=12), st.integers(-(2**63), 2**63 - 1))
@@ -184,7 +184,7 @@ def test_nan_is_a_value_like_others():
     ids=range(15),
 )
 def test_what_is_no_record_is_a_bad_record(payload: bytes):
-    with pytest.raises(BadRecord):
+    with pytest.raises(InvalidRecord):
         decode(payload)
 
 
@@ -192,13 +192,13 @@ def test_what_is_no_record_is_a_bad_record(payload: bytes):
 def test_any_bytes_are_a_record_unknown_or_bad(payload: bytes):
     try:
         record = decode(payload)
-    except BadRecord:
+    except InvalidRecord:
         return
-    assert isinstance(record, Record | Unknown)
+    assert isinstance(record, Record | UnknownRecord)
 
 
 def test_a_bad_record_says_of_which_kind_it_is_and_what_was_wrong():
-    with pytest.raises(BadRecord, match=r"metrics: Expected `int`, got `str`"):
+    with pytest.raises(InvalidRecord, match=r"metrics: Expected `int`, got `str`"):
         decode(msgspec.msgpack.encode(["metrics", 1, "no step", {}]))
 
 

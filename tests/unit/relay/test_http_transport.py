@@ -4,42 +4,42 @@ import threading
 import msgspec
 import pytest
 
-from tasuki.errors import ConfigError, RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
-from tasuki.records import Replicated, Reply, ReplyStatus
+from tasuki.errors import ConfigError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
+from tasuki.records import ItemReply, ReplicateResponse, ReplyStatus
 from tasuki.relay import HttpTransport, remote_url
-from tasuki.relay.http_responses import Answer, seconds_asked_for
+from tasuki.relay.http_responses import HttpResponse, seconds_asked_for
 from tasuki.testing import FakeClock
 
 TRANSPORT = HttpTransport("http://127.0.0.1:9")
-REPLY = Reply(writer="a", status=ReplyStatus.STORED, offset=1, crc=2)
-ANSWER = msgspec.msgpack.encode(Replicated(items=[REPLY], boot_id="b"))
+REPLY = ItemReply(writer="a", status=ReplyStatus.STORED, offset=1, crc=2)
+ANSWER = msgspec.msgpack.encode(ReplicateResponse(items=[REPLY], boot_id="b"))
 
 
 def test_an_answer_that_names_every_item_counts():
-    assert TRANSPORT.answer(Answer(200, ANSWER), {"a"}).items == [REPLY]
+    assert TRANSPORT.answer(HttpResponse(200, ANSWER), {"a"}).items == [REPLY]
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>sign in</html>", b"{}", msgspec.msgpack.encode({"items": []}), ANSWER[:-1]])
 def test_a_2xx_with_anything_else_in_it_is_no_acknowledgement(content):
     with pytest.raises(RemoteUnavailable):
-        TRANSPORT.answer(Answer(200, content), {"a"})
+        TRANSPORT.answer(HttpResponse(200, content), {"a"})
 
 
 def test_an_answer_that_leaves_an_item_out_is_no_acknowledgement():
     with pytest.raises(RemoteUnavailable):
-        TRANSPORT.answer(Answer(200, ANSWER), {"a", "b"})
+        TRANSPORT.answer(HttpResponse(200, ANSWER), {"a", "b"})
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [(status, RemoteUnavailable) for status in (408, 425, 429, 500, 502, 503, 504)]
-    + [(status, RemoteClosed) for status in (301, 302, 307, 401, 403, 404, 405, 410, 426)]
-    + [(status, RequestRefused) for status in (400, 409, 422)]
+    + [(status, RemoteMisconfigured) for status in (301, 302, 307, 401, 403, 404, 405, 410, 426)]
+    + [(status, RequestRejected) for status in (400, 409, 422)]
     + [(413, RequestTooLarge)],
 )
 def test_each_status_is_an_error_that_says_what_to_do(status, error):
     with pytest.raises(error, match=str(status)) as raised:
-        TRANSPORT.answer(Answer(status, b"why"), set())
+        TRANSPORT.answer(HttpResponse(status, b"why"), set())
     assert raised.type is error
 
 
@@ -64,8 +64,8 @@ def test_retry_after_is_seconds_or_a_date_and_a_quarter_of_an_hour_at_most(text,
 
 
 def test_an_address_is_shown_without_its_password():
-    with pytest.raises(RemoteClosed) as raised:
-        HttpTransport("http://me:secret@127.0.0.1:9").answer(Answer(401, b""), set())
+    with pytest.raises(RemoteMisconfigured) as raised:
+        HttpTransport("http://me:secret@127.0.0.1:9").answer(HttpResponse(401, b""), set())
     assert "secret" not in str(raised.value)
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from tasuki.errors import RemoteUnavailable
 from tasuki.journal import Stream
-from tasuki.records import Heartbeat, Item, Replicated, encode, frame
-from tasuki.relay import FileAcks, Sender, State
+from tasuki.records import Heartbeat, Item, ReplicateResponse, encode, frame
+from tasuki.relay import AckLog, RouteState, Sender
 from tasuki.relay.sender import BATCH_BYTES
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import Received
+from tasuki.testing.reference_store.memory_store import ReceivedStream
 
 
 class Counted:
@@ -28,14 +28,14 @@ class Counted:
         replies = self.store.append(items)
         if self.loses_answers:
             raise RemoteUnavailable("the answer was lost")
-        return Replicated(items=replies, boot_id=self.boot_id)
+        return ReplicateResponse(items=replies, boot_id=self.boot_id)
 
 
 def source(**streams: int) -> MemoryStore:
     """Streams by writer, of so many heartbeats."""
     store = MemoryStore()
     for writer, records in streams.items():
-        store.received[writer] = Received("p", "r")
+        store.received[writer] = ReceivedStream("p", "r")
         store.received[writer].data = heartbeats(0, records)
     return store
 
@@ -113,7 +113,7 @@ def test_what_lies_behind_a_missing_page_is_pending_and_goes_on_where_it_was():
     streams.hole = 5 * frame_bytes
     sender = Sender(streams, wire)
     assert drained(sender)
-    assert sender.routes["a"].state is State.SHORTER
+    assert sender.routes["a"].state is RouteState.SHORTER
     assert list(wire.store.received) == ["a"]
     streams.hole = 0
     assert sender.pending() == 15  # ten of them are there, which nobody knows as long as they can't be read
@@ -149,10 +149,10 @@ def test_a_server_that_started_anew_is_asked_for_everything_again():
 
 def test_a_stream_that_is_refused_is_set_aside_with_the_reason_and_the_others_go_on():
     wire = Counted()
-    wire.store.received["a"] = Received("another project", "r")
+    wire.store.received["a"] = ReceivedStream("another project", "r")
     sender = Sender(source(a=3, b=3), wire)
     drained(sender)
-    assert sender.routes["a"].state is State.ASIDE
+    assert sender.routes["a"].state is RouteState.ASIDE
     assert "another project" in sender.routes["a"].reason
     assert sender.pending() == 3
     assert list(wire.store.streams(known=["a"])) == [Stream("b", "p", "r", len(sender.source.received["b"].data), False)]
@@ -232,9 +232,9 @@ def test_what_is_not_looked_at_yet_is_pending():
 def test_a_greeting_is_enough_to_find_that_all_has_to_be_asked_for_again(tmp_path):
     wire, streams = Counted(), source(a=3)
     streams.received["a"].sealed = True
-    drained(Sender(streams, wire, FileAcks(tmp_path / "acks")))
+    drained(Sender(streams, wire, AckLog(tmp_path / "acks")))
     wire.boot_id, wire.store = "two", MemoryStore()
-    sender = Sender(streams, wire, FileAcks(tmp_path / "acks"))
+    sender = Sender(streams, wire, AckLog(tmp_path / "acks"))
     assert sender.once().items == 0, "it has no question: all was acknowledged"
     sender.greet()
     drained(sender)

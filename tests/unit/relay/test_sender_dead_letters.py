@@ -2,10 +2,10 @@
 
 import pytest
 
-from tasuki.errors import RemoteClosed, RemoteUnavailable, RequestRefused, RequestTooLarge
+from tasuki.errors import RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.journal import Stream
 from tasuki.records import Heartbeat, RunUpdated, encode, frame, frames, unpack_item
-from tasuki.relay import FileAcks, FileAside, Health, Patience, Sender, State
+from tasuki.relay import AckLog, Backoff, DeadLetterLog, RemoteHealth, RouteState, Sender
 from tasuki.relay.sender import BATCH_BYTES
 from tasuki.relay.state.dead_letters import lone_item
 from tasuki.testing import FakeClock, MemoryStore
@@ -18,7 +18,7 @@ BAD = frame(encode(RunUpdated(time=50, notes="bad" * 50)))
 class Picky(Counted):
     """A receiver that refuses any request with the bad frame in it, or with more bytes than it likes."""
 
-    def __init__(self, error=RequestRefused, most_bytes: int = 1 << 40) -> None:
+    def __init__(self, error=RequestRejected, most_bytes: int = 1 << 40) -> None:
         super().__init__()
         self.error = error
         self.most_bytes = most_bytes
@@ -58,18 +58,18 @@ def payloads(*data: bytes) -> list[bytes]:
 
 
 def test_failures_are_backed_off_from_with_full_jitter_from_a_second_to_a_minute_for_ever():
-    patience = Patience(chance=lambda low, high: high)
+    patience = Backoff(chance=lambda low, high: high)
     waits = [patience.failed(RemoteUnavailable("down")) for _ in range(2000)]
     assert waits[:7] == [1, 2, 4, 8, 16, 32, 60]
     assert set(waits[6:]) == {60}
-    assert Patience(chance=lambda low, high: low).failed(RemoteUnavailable("down")) == 0
-    assert patience.health is Health.BACKING_OFF
+    assert Backoff(chance=lambda low, high: low).failed(RemoteUnavailable("down")) == 0
+    assert patience.health is RemoteHealth.BACKING_OFF
     patience.succeeded()
     assert patience.failed(RemoteUnavailable("down")) == 1
 
 
 def test_a_wait_that_was_asked_for_holds_for_those_in_a_hurry_too():
-    patience = Patience()
+    patience = Backoff()
     assert patience.failed(RemoteUnavailable("429", after_seconds=7)) == 7
     assert patience.asked
     patience.failed(RemoteUnavailable("down"))
@@ -80,12 +80,12 @@ def test_a_wait_that_was_asked_for_holds_for_those_in_a_hurry_too():
 
 
 def test_a_remote_that_takes_nothing_is_paused_and_probed_once_a_minute_and_nothing_is_lost():
-    patience, sender = Patience(), Sender(source(a=3), Down(RemoteClosed("401")))
+    patience, sender = Backoff(), Sender(source(a=3), Down(RemoteMisconfigured("401")))
     for _ in range(3):
-        with pytest.raises(RemoteClosed) as raised:
+        with pytest.raises(RemoteMisconfigured) as raised:
             sender.once()
         assert patience.failed(raised.value) == 60
-    assert patience.health is Health.PAUSED
+    assert patience.health is RemoteHealth.PAUSED
     assert sender.pending() == 3
 
 
@@ -141,7 +141,7 @@ def test_a_refused_question_sets_that_stream_aside():
     class Refuses(Counted):
         def replicate(self, items):
             if any(item.writer == "a" for item in items):
-                raise RequestRefused("409: not this one")
+                raise RequestRejected("409: not this one")
             return super().replicate(items)
 
     wire = Refuses()
@@ -151,10 +151,10 @@ def test_a_refused_question_sets_that_stream_aside():
     assert [(aside.writer, aside.end) for aside in sender.aside.waiting()] == [("a", None)]
 
 
-@pytest.mark.parametrize("error", [RequestRefused("400"), RequestTooLarge("413")])
+@pytest.mark.parametrize("error", [RequestRejected("400"), RequestTooLarge("413")])
 def test_who_refuses_even_an_empty_request_takes_nothing_and_nothing_is_set_aside(error):
     sender = Sender(source(a=3, b=3), Down(error))
-    with pytest.raises(RemoteClosed, match="even to an empty request"):
+    with pytest.raises(RemoteMisconfigured, match="even to an empty request"):
         drained(sender)
     assert sender.aside.waiting() == []
     assert sender.pending() == 6
@@ -168,13 +168,13 @@ def test_what_is_set_aside_stays_so_in_the_next_session_and_after_the_server_has
     streams.received["a"].data = with_bad(3, 4)
     for boot in ("one", "one", "two"):
         wire.boot_id = boot
-        sender = Sender(streams, wire, FileAcks(tmp_path / "acks"), FileAside(tmp_path / "aside"))
+        sender = Sender(streams, wire, AckLog(tmp_path / "acks"), DeadLetterLog(tmp_path / "aside"))
         sender.greet()
         drained(sender)
         assert wire.everything() == payloads(heartbeats(0, 7))
         assert len(sender.aside.waiting()) == 1
     wire.store, wire.boot_id, wire.learned = MemoryStore(), "three", True
-    sender = Sender(streams, wire, FileAcks(tmp_path / "acks"), FileAside(tmp_path / "aside"))
+    sender = Sender(streams, wire, AckLog(tmp_path / "acks"), DeadLetterLog(tmp_path / "aside"))
     sender.greet()
     drained(sender)
     assert wire.everything() == payloads(heartbeats(0, 7)), "what follows must not be there twice"
@@ -187,10 +187,10 @@ def test_a_stream_that_was_rejected_is_not_tried_again_by_itself(tmp_path):
     wire = Counted()
     wire.store = source(a=0)
     wire.store.received["a"].project = "another"
-    drained(Sender(source(a=3, b=3), wire, None, FileAside(tmp_path / "aside")))
-    sender = Sender(source(a=3, b=3), wire, None, FileAside(tmp_path / "aside"))
+    drained(Sender(source(a=3, b=3), wire, None, DeadLetterLog(tmp_path / "aside")))
+    sender = Sender(source(a=3, b=3), wire, None, DeadLetterLog(tmp_path / "aside"))
     drained(sender)
-    assert sender.routes["a"].state is State.ASIDE
+    assert sender.routes["a"].state is RouteState.ASIDE
     assert "another" in sender.aside.streams["a"].reason
     assert list(wire.store.streams(known=["a"])) == [Stream("b", "p", "r", len(heartbeats(0, 3)), False)]
 
@@ -198,10 +198,10 @@ def test_a_stream_that_was_rejected_is_not_tried_again_by_itself(tmp_path):
 def test_a_torn_line_of_what_is_set_aside_is_passed_over(tmp_path):
     wire, streams = Picky(), source(a=0)
     streams.received["a"].data = with_bad(1, 1)
-    drained(Sender(streams, wire, None, FileAside(tmp_path / "aside")))
+    drained(Sender(streams, wire, None, DeadLetterLog(tmp_path / "aside")))
     with (tmp_path / "aside").open("ab") as file:
         file.write(b'{"project": "p", "wri')
-    assert len(FileAside(tmp_path / "aside").waiting()) == 1
+    assert len(DeadLetterLog(tmp_path / "aside").waiting()) == 1
 
 
 def test_a_slow_line_gets_smaller_pieces_and_larger_ones_again_once_they_pass():

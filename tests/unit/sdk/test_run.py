@@ -14,7 +14,7 @@ import pytest
 import tasuki
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
-from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, Lost, Metrics, RunStarted, RunStatus, RunUpdated, Status
+from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, LostCalls, Metrics, RunStarted, RunStatus, RunUpdated, Status
 from tests.support.journals import beginning, journals, records_of
 from tests.unit.sdk.conftest import Recorded
 
@@ -127,7 +127,7 @@ def test_a_call_that_is_too_long_is_counted_as_lost_and_the_run_goes_on(run: tas
         run.log({"x" * MAX_PAYLOAD_BYTES: 1.0})
     run.log({"y": 1.0})
     assert values() == [{"y": 1.0}]
-    assert [record.n for record in recorded(Lost)] == [1]
+    assert [record.n for record in recorded(LostCalls)] == [1]
 
 
 def test_calls_that_the_disk_refuses_are_said_once_and_counted(run: tasuki.Run, values: Values, recorded: Recorded):
@@ -145,7 +145,7 @@ def test_calls_that_the_disk_refuses_are_said_once_and_counted(run: tasuki.Run, 
     run.appender.write = write
     run.log({"x": 2.0})
     assert values() == [{"x": 2.0}]
-    assert [record.n for record in recorded(Lost)] == [5]
+    assert [record.n for record in recorded(LostCalls)] == [5]
 
 
 def test_a_call_that_was_cut_short_ends_its_file_and_the_next_one_goes_on(run: tasuki.Run, values: Values, recorded: Recorded):
@@ -154,7 +154,7 @@ def test_a_call_that_was_cut_short_ends_its_file_and_the_next_one_goes_on(run: t
         run.log({"x": 1.0})
     run.log({"x": 2.0})
     assert values() == [{"x": 2.0}]
-    assert [record.n for record in recorded(Lost)] == [1]
+    assert [record.n for record in recorded(LostCalls)] == [1]
     assert len(journals(run.settings.dir)) == 2
 
 

@@ -6,7 +6,7 @@ from tasuki.errors import NotFound
 from tasuki.records import Alert, RunDeleted, RunStarted
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import Questions, catch_up, connect, open_local
+from tasuki.store import Queries, catch_up, connect, open_local
 from tests.support.sent_streams import Sent
 
 BEGAN = 1_800_000_000_000_000
@@ -24,11 +24,11 @@ def db():
 
 
 def titles(db, since: str | int | None = None) -> list[str]:
-    return [row.title for row in Questions(db, lambda *_: 0).alerts("p", since=since)]
+    return [row.title for row in Queries(db, lambda *_: 0).alerts("p", since=since)]
 
 
 def cursor(db) -> str:
-    return Questions(db, lambda *_: 0).alerts("p")[-1].id
+    return Queries(db, lambda *_: 0).alerts("p")[-1].id
 
 
 def test_what_arrives_late_comes_after_what_was_seen(db):

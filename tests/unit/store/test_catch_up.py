@@ -3,7 +3,7 @@ from tasuki.records import encode, frame
 from tasuki.store import connect, count_missing
 from tasuki.store.catch_up import COUNTING_SECONDS, READ_BYTES
 from tasuki.testing import FakeClock, MemoryStore
-from tasuki.testing.reference_store.memory_store import Received
+from tasuki.testing.reference_store.memory_store import ReceivedStream
 from tests.support.journals import metrics
 
 
@@ -19,7 +19,7 @@ def of_streams(count: int, records: int) -> MemoryStore:
     """So many streams of equal records."""
     store = MemoryStore()
     for number in range(count):
-        store.received[f"{number:032x}"] = Received("p", f"run-{number}")
+        store.received[f"{number:032x}"] = ReceivedStream("p", f"run-{number}")
         store.received[f"{number:032x}"].data = frame(encode(metrics(1))) * records
     return store
 

@@ -1,8 +1,8 @@
 import pytest
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.journal import Appender, Folder
-from tasuki.records import Change, RunDeleted, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics
+from tasuki.journal import Appender, JournalFolder
+from tasuki.records import RunDeleted, RunEdit, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics
 from tasuki.sdk import init
 from tasuki.settings import load
 from tasuki.store import LocalStore, changed, deleted, later, open_local
@@ -28,21 +28,21 @@ def store(tmp_path):
 
 
 def journals(store: LocalStore):
-    return list(Folder(store.folder.root).journals())
+    return list(JournalFolder(store.folder.root).journals())
 
 
 def test_an_edit_is_later_than_what_its_author_knew_whatever_the_clocks_say(store, tmp_path):
     row = store.run("p", "r")
     slow = LocalStore(load(dir=str(tmp_path)), clock=FakeClock(row.updated - 3_600_000_000))
     for name in ("two", "three"):
-        assert slow.edit("p", "r", Change(name=name)).name == name
+        assert slow.edit("p", "r", RunEdit(name=name)).name == name
     assert slow.run("p", "r").updated == row.updated + 2
     slow.close()
 
 
 def test_an_edit_is_a_sealed_stream_of_its_run_for_the_runs_remote(store):
     (before,) = journals(store)
-    store.edit("p", "r", Change(tags_added=["b"]))
+    store.edit("p", "r", RunEdit(tags_added=["b"]))
     (edit,) = [journal for journal in journals(store) if journal.header.writer != before.header.writer]
     assert (edit.header.run, edit.sealed, edit.header.remote) == ("r", True, before.header.remote)
     assert not list(store.folder.root.glob("*/*.lock"))
@@ -50,7 +50,7 @@ def test_an_edit_is_a_sealed_stream_of_its_run_for_the_runs_remote(store):
 
 def test_an_edit_does_not_change_what_is_known_of_the_attempt(store):
     before = store.run("p", "r")
-    after = store.edit("p", "r", Change(notes="n"))
+    after = store.edit("p", "r", RunEdit(notes="n"))
     assert (after.status, after.attempt, after.ended, after.points) == (before.status, 1, before.ended, before.points)
 
 
@@ -64,13 +64,13 @@ def test_what_a_running_process_logs_after_its_run_was_deleted_is_not_shown(tmp_
 
 
 def test_a_change_is_the_record_of_it():
-    assert changed(Change(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
+    assert changed(RunEdit(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
     assert deleted()(5) == RunDeleted(time=5)
 
 
 def test_a_change_that_is_too_long_is_refused(store):
     with pytest.raises(ConfigError, match="are the most"):
-        store.edit("p", "r", Change(notes="x" * 2_000_000))
+        store.edit("p", "r", RunEdit(notes="x" * 2_000_000))
 
 
 def test_now_counts_where_it_is_later(store):

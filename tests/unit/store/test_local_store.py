@@ -4,12 +4,12 @@ import apsw
 import msgspec
 import pytest
 
-from tasuki.errors import ConfigError, StoreDamaged
-from tasuki.journal import Folder
+from tasuki.errors import ConfigError, StoreCorrupt
+from tasuki.journal import JournalFolder
 from tasuki.records import Heartbeat, RunStarted, RunStatus, Status, encode, frame
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import Fate, Questions, catch_up, connect, dump, open_local
+from tasuki.store import AttemptOutcome, Queries, catch_up, connect, dump, open_local
 from tasuki.store.generations import Generations
 from tasuki.store.schema import SCHEMA
 from tasuki.testing import FakeClock
@@ -104,7 +104,7 @@ def test_two_schemas_share_a_folder_without_a_quarrel(store):
 def test_a_file_that_is_no_database_is_damage(tmp_path):
     path = tmp_path / "store.1.db"
     path.write_bytes(b"not a database, by far" * 100)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreCorrupt):
         connect(path)
 
 
@@ -152,8 +152,8 @@ def test_verify_names_files_that_are_no_journals(store, folder):
 
 def test_an_attempt_of_a_silent_host_is_crashed_after_a_minute_and_running_again_with_its_next_record(folder):
     clock = FakeClock()
-    project = Folder(folder / "journal").project_folder("p")
-    header = msgspec.structs.replace(Folder(folder / "journal").look(journal_of(folder)).header, writer="f" * 32, run="far")
+    project = JournalFolder(folder / "journal").project_folder("p")
+    header = msgspec.structs.replace(JournalFolder(folder / "journal").look(journal_of(folder)).header, writer="f" * 32, run="far")
     header = msgspec.structs.replace(header, boot="another", end=None, end_crc=None, sha256=None, blocks=[])
     started = frame(encode(RunStarted(time=clock.us, attempt="a")))
     (project / f"{'f' * 32}.tsk").write_bytes(header.encoded() + started)
@@ -184,8 +184,8 @@ def test_a_run_of_another_tracker_that_has_fallen_silent_is_taken_for_finished(m
         source.send([RunStatus(time=clock.now_us(), attempt="one", status=Status.RUNNING)])
     catch_up(db, source)
     clock.sleep(60 * minutes)
-    silent = {True: Fate.SILENT, False: Fate.GOING_ON}
-    questions = Questions(db, lambda streams, silent_us: silent[clock.now_us() - streams[0].clock > silent_us])
+    silent = {True: AttemptOutcome.SILENT, False: AttemptOutcome.GOING_ON}
+    questions = Queries(db, lambda streams, silent_us: silent[clock.now_us() - streams[0].clock > silent_us])
     row = questions.run("p", "r")
     assert row.status is status
     assert (row.reason or "").startswith("trackio does not say") is (status is Status.FINISHED)

@@ -18,19 +18,19 @@ EXAMPLES = "tasuki install --agent hermes --dry-run\ntasuki install --agent herm
 BACKUP = ".before-tasuki"
 
 
-class Agent(NamedTuple):
+class AgentConfig(NamedTuple):
     """Where an agent keeps its configuration, and what that should be."""
 
     path: Path
     configured: Callable[[str], str]
 
 
-def hermes() -> Agent:
+def hermes() -> AgentConfig:
     """The agent of https://github.com/NousResearch/hermes-agent."""
     from tasuki.cli.agents.hermes_config import configured
     from tasuki.settings import hermes_home
 
-    return Agent(hermes_home() / "config.yaml", configured)
+    return AgentConfig(hermes_home() / "config.yaml", configured)
 
 
 AGENTS = {"hermes": hermes}

@@ -9,9 +9,9 @@ from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import Conflict, TasukiError
 
 if TYPE_CHECKING:
-    from tasuki.store import Condition
+    from tasuki.store import FolderStatus
 
-__all__ = ["Check", "State", "broken", "checkup", "locked"]
+__all__ = ["Check", "CheckLevel", "broken", "checkup", "locked"]
 
 SOUND_SQLITE = (3, 51, 3)
 """The first without the WAL-reset bug: https://sqlite.org/wal.html#walresetbug"""
@@ -19,7 +19,7 @@ LITTLE_BYTES = 200_000_000
 LISTED = 5
 
 
-class State(StrEnum):
+class CheckLevel(StrEnum):
     """How well something is."""
 
     OK = "ok"
@@ -29,14 +29,14 @@ class State(StrEnum):
     @property
     def exit_code(self) -> int:
         """What the command exits with when this is the worst."""
-        return list(State).index(self)
+        return list(CheckLevel).index(self)
 
 
 class Check(NamedTuple):
     """One thing that was looked at."""
 
     name: str
-    state: State
+    state: CheckLevel
     found: str
     hint: str | None = None
 
@@ -44,14 +44,14 @@ class Check(NamedTuple):
 def broken(error: Exception) -> list[Check]:
     """The one thing to say when the folder can't be used at all."""
     hint = error.hint if isinstance(error, TasukiError) else None
-    return [Check("data folder", State.BROKEN, error.message if isinstance(error, TasukiError) else str(error), hint)]
+    return [Check("data folder", CheckLevel.BROKEN, error.message if isinstance(error, TasukiError) else str(error), hint)]
 
 
-def checkup(condition: "Condition", free_bytes: int) -> list[Check]:
+def checkup(condition: "FolderStatus", free_bytes: int) -> list[Check]:
     """All there is to say."""
     return [
-        Check("data folder", State.OK, condition.folder),
-        Check("journals", State.OK, journals(condition)),
+        Check("data folder", CheckLevel.OK, condition.folder),
+        Check("journals", CheckLevel.OK, journals(condition)),
         disk(free_bytes),
         sqlite(condition.sqlite_version),
         unless(
@@ -98,18 +98,18 @@ def disk(free_bytes: int) -> Check:
     """Whether there is room for what will be recorded."""
     found = f"{free_bytes / 1e9:.1f} GB free"
     if free_bytes >= LITTLE_BYTES:
-        return Check("disk", State.OK, found)
-    return Check("disk", State.DEGRADED, found, "make room: what can't be written is lost, though counted")
+        return Check("disk", CheckLevel.OK, found)
+    return Check("disk", CheckLevel.DEGRADED, found, "make room: what can't be written is lost, though counted")
 
 
 def sqlite(version: str) -> Check:
     """Whether the SQLite in use is one that keeps what it says."""
     if tuple(map(int, version.split("."))) >= SOUND_SQLITE:
-        return Check("sqlite", State.OK, version)
-    return Check("sqlite", State.DEGRADED, f"{version} may lose commits", "pip install --upgrade apsw")
+        return Check("sqlite", CheckLevel.OK, version)
+    return Check("sqlite", CheckLevel.DEGRADED, f"{version} may lose commits", "pip install --upgrade apsw")
 
 
-def journals(condition: "Condition") -> str:
+def journals(condition: "FolderStatus") -> str:
     """Where the journals are, how many, and when the last record was made."""
     found = f"{condition.journal_folder} ({condition.file_system}): {condition.journals:,}, {condition.alive:,} being written"
     if condition.unknown_owner:
@@ -120,7 +120,7 @@ def journals(condition: "Condition") -> str:
     return found
 
 
-def recorded(condition: "Condition") -> str:
+def recorded(condition: "FolderStatus") -> str:
     """What is in the store: runs, notes, or both."""
     found = [f"{condition.runs:,} runs in {condition.projects:,} projects"] if condition.runs else []
     found += [f"{condition.notes:,} notes"] if condition.notes else []
@@ -129,12 +129,12 @@ def recorded(condition: "Condition") -> str:
 
 def locked(error: Conflict) -> Check:
     """What to say of a store that another process keeps to itself."""
-    return Check("store", State.DEGRADED, error.message, error.hint)
+    return Check("store", CheckLevel.DEGRADED, error.message, error.hint)
 
 
 def unless(bad: Any, name: str, found: str, hint: str, *, fine: str = "none") -> Check:
     """All is well unless there is something bad."""
-    return Check(name, State.DEGRADED, found, hint) if bad else Check(name, State.OK, fine)
+    return Check(name, CheckLevel.DEGRADED, found, hint) if bad else Check(name, CheckLevel.OK, fine)
 
 
 def some(items: Sequence[object]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tasuki.cli.doctor.checks import Check, State, broken, checkup, locked
+from tasuki.cli.doctor.checks import Check, CheckLevel, broken, checkup, locked
 from tasuki.cli.doctor.remotes import remote_check, syncer_check
 from tasuki.cli.shared.options import AsJson, Dir, settings_for
 from tasuki.cli.shared.output import Table, write
@@ -58,7 +58,7 @@ def store_checks(settings: "Settings") -> list[Check]:
         try:
             condition = store.condition()
         except Conflict as error:
-            return [Check("data folder", State.OK, str(settings.dir)), locked(error)]
+            return [Check("data folder", CheckLevel.OK, str(settings.dir)), locked(error)]
     journals = Path(condition.journal_folder)
     return checkup(condition, shutil.disk_usage(journals if journals.exists() else settings.dir).free)
 
@@ -71,8 +71,8 @@ def notify_checks(settings: "Settings") -> list[Check]:
 
     found = f"to {', '.join(target.name for target in settings.notify)}"
     if is_delivering(settings):
-        return [Check("alerts", State.OK, f"delivered {found}")]
-    return [Check("alerts", State.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
+        return [Check("alerts", CheckLevel.OK, f"delivered {found}")]
+    return [Check("alerts", CheckLevel.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
 
 
 def is_alive(pid: int) -> bool:

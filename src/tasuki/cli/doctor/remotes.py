@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from tasuki.cli.doctor.checks import Check, State
+from tasuki.cli.doctor.checks import Check, CheckLevel
 
 if TYPE_CHECKING:
-    from tasuki.relay import Queue
+    from tasuki.relay import RemoteBacklog
     from tasuki.settings import Settings
-    from tasuki.volumes.status_file import Report
+    from tasuki.volumes.status_file import SyncerStatus
 
 __all__ = ["remote_check", "syncer_check"]
 
@@ -16,7 +16,7 @@ SILENT_SECONDS = 60
 LISTED = 5
 
 
-def remote_check(queue: "Queue", settings: "Settings", now_us: int, relay_process_is_alive: bool) -> Check:
+def remote_check(queue: "RemoteBacklog", settings: "Settings", now_us: int, relay_process_is_alive: bool) -> Check:
     """One remote, without asking it: all of this is in the folder."""
     standing = queue.standing
     parts = [f"sync_queue: {queue.pending} pending"]
@@ -31,23 +31,25 @@ def remote_check(queue: "Queue", settings: "Settings", now_us: int, relay_proces
     if wrong and standing.last_error:
         parts.append(f"last error {ago(standing.last_error_at, now_us)}: {standing.last_error}")
     state = "disabled" if settings.disable_write_through else wrong or standing.health
-    return Check(f"remote {queue.remote}", State.DEGRADED if wrong else State.OK, " · ".join([*parts, state]), hint)
+    return Check(f"remote {queue.remote}", CheckLevel.DEGRADED if wrong else CheckLevel.OK, " · ".join([*parts, state]), hint)
 
 
-def trouble(queue: "Queue", settings: "Settings", now_us: int, relay_process_is_alive: bool) -> tuple[str | None, str | None]:
+def trouble(
+    queue: "RemoteBacklog", settings: "Settings", now_us: int, relay_process_is_alive: bool
+) -> tuple[str | None, str | None]:
     """What is wrong, and what to do about it."""
-    from tasuki.relay import Health
+    from tasuki.relay import RemoteHealth
 
     sync = f"tasuki sync --to {queue.remote}"
-    if queue.standing.health is Health.PAUSED:
+    if queue.standing.health is RemoteHealth.PAUSED:
         return f"paused: {reason(queue.standing.last_error or '')}", "put it right: the next try is within a minute"
     if queue.aside:
         return "set aside", "tasuki sync retry --set-aside"
     if queue.pending > MANY:
         return "backlog", sync
     if queue.pending and not settings.disable_write_through:
-        if queue.standing.health is Health.BACKING_OFF:
-            return Health.BACKING_OFF, f"tasuki remote test {queue.remote}"
+        if queue.standing.health is RemoteHealth.BACKING_OFF:
+            return RemoteHealth.BACKING_OFF, f"tasuki remote test {queue.remote}"
         if not relay_process_is_alive:
             return "nobody sends", sync
         if now_us - queue.standing.seen > SILENT_SECONDS * 1_000_000:
@@ -60,7 +62,7 @@ def reason(error: str) -> str:
     return "credentials" if any(f"answered {status}" in error for status in (401, 403)) else "address or version"
 
 
-def syncer_check(report: "Report", now_us: int, is_alive: bool) -> Check:
+def syncer_check(report: "SyncerStatus", now_us: int, is_alive: bool) -> Check:
     """One syncer's volume."""
     parts = [f"to {report.destination}" if report.destination else "waits for a destination"]
     parts.append(f"last round {ago(report.seen, now_us)}")
@@ -70,7 +72,7 @@ def syncer_check(report: "Report", now_us: int, is_alive: bool) -> Check:
     parts += [f"process {report.pid} is silent"] if late else [] if is_alive else ["not running now"]
     wrong = bool(report.errors) or late or not report.destination
     hint = f"tasuki syncer --volume {report.volume}" if wrong else None
-    return Check(f"syncer {report.volume}", State.DEGRADED if wrong else State.OK, " · ".join(parts), hint)
+    return Check(f"syncer {report.volume}", CheckLevel.DEGRADED if wrong else CheckLevel.OK, " · ".join(parts), hint)
 
 
 def ago(time_us: int | None, now_us: int) -> str:

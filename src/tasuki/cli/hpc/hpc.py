@@ -7,14 +7,14 @@ import typer
 
 from tasuki.cli.hpc.jobs import bars, counts, finished, opened, site_named, sync_once, would_send
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.hpc.host import Site
-    from tasuki.hpc.transports.openssh import OpenSSH
-    from tasuki.hpc.transports.protocol import Transport
+    from tasuki.hpc.host import Host
+    from tasuki.hpc.transports.openssh import OpenSSHTransport
+    from tasuki.hpc.transports.protocol import HostTransport
 
 __all__ = ["app"]
 
@@ -22,17 +22,17 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calcula
 Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
 
 
-def openssh_of(site: "Site") -> "OpenSSH":
+def openssh_of(site: "Host") -> "OpenSSHTransport":
     """The way to a host over the system's ssh. ConfigError for any other."""
-    from tasuki.hpc.transports.openssh import OpenSSH
+    from tasuki.hpc.transports.openssh import OpenSSHTransport
 
     transport = opened(site)
-    if not isinstance(transport, OpenSSH):
+    if not isinstance(transport, OpenSSHTransport):
         raise ConfigError(f"{site.name} is reached by {site.transport}: nobody logs in there", hint="that is for openssh")
     return transport
 
 
-@app.command(cls=Examples, epilog="tasuki hpc add bebop --host bebop --scheduler pbs --max-queued 40 --max-running 30")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc add bebop --host bebop --scheduler pbs --max-queued 40 --max-running 30")
 def add(  # noqa: PLR0913 - options
     name: Annotated[str, typer.Argument(metavar="HOST", help="What it is to be called here.")],
     host: Annotated[str, typer.Option("--host", help="What ssh calls it: ssh_config counts.")],
@@ -49,58 +49,58 @@ def add(  # noqa: PLR0913 - options
     dir: Dir = None,
 ) -> None:  # fmt: skip
     """Tell tasuki of a host with a queue."""
-    from tasuki.hpc.host import Site, Sites
+    from tasuki.hpc.host import Host, HostsFile
     from tasuki.jobs import PROVIDERS
 
     if name in PROVIDERS:
         raise ConfigError(f"{name!r} is where jobs run already", hint="another name for the host")
-    site = Site(
+    site = Host(
         name=name, host=host, scheduler=scheduler, root=root, max_queued=max_queued, max_running=max_running, transport=transport,
         path=path, ssh_config=ssh_config, watchdog=watchdog,
     )  # fmt: skip
-    Sites(settings_for(dir).dir).add(site)
+    HostsFile(settings_for(dir).dir).add(site)
     say(f"{name} is {host}; next: tasuki hpc login {name}" if transport == "openssh" else f"{name} is {host}")
 
 
-@app.command("list", cls=Examples, epilog="tasuki hpc list\ntasuki hpc list --json")
+@app.command("list", cls=ExamplesCommand, epilog="tasuki hpc list\ntasuki hpc list --json")
 def list_sites(as_json: AsJson = False, dir: Dir = None) -> None:
     """List the hosts."""
-    from tasuki.hpc.host import Sites
+    from tasuki.hpc.host import HostsFile
 
     columns = ["name", "host", "scheduler", "root", "max_queued", "max_running"]
-    rows = [[getattr(site, column) for column in columns] for site in Sites(settings_for(dir).dir).all()]
+    rows = [[getattr(site, column) for column in columns] for site in HostsFile(settings_for(dir).dir).all()]
     data = {"hosts": [dict(zip(columns, row, strict=True)) for row in rows]}
     write("hpc-list/1", data, Table(columns, rows), as_json=as_json)
 
 
-@app.command(cls=Examples, epilog="tasuki hpc remove bebop")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc remove bebop")
 def remove(name: Name, dir: Dir = None) -> None:
     """Forget a host. What is there stays, and jobs go on; they are known again when the host is."""
-    from tasuki.hpc.host import Sites
+    from tasuki.hpc.host import HostsFile
     from tasuki.jobs import JobStatus
 
     settings = settings_for(dir)
     found = finished(counts(settings, site_named(name, settings)))
-    Sites(settings.dir).remove(name)
+    HostsFile(settings.dir).remove(name)
     if active := sum(number for status, number in found.items() if JobStatus(status).is_active):
         say(f"note: {active} jobs at {name} are not over; add it again to hear of them")
 
 
-@app.command(cls=Examples, epilog="tasuki hpc login bebop")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc login bebop")
 def login(name: Name, dir: Dir = None) -> None:
     """Log in, with whatever the host asks for; for 8 hours all other commands share that."""
     site = site_named(name, settings_for(dir))
     say(f"logged in at {site.host}" if openssh_of(site).login() else f"somebody is logged in at {site.host} already")
 
 
-@app.command(cls=Examples, epilog="tasuki hpc logout bebop")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc logout bebop")
 def logout(name: Name, dir: Dir = None) -> None:
     """End the login. Jobs go on."""
     site = site_named(name, settings_for(dir))
     say(f"logged out of {site.host}" if openssh_of(site).logout() else f"nobody was logged in at {site.host}")
 
 
-@app.command(cls=Examples, epilog="tasuki hpc sync bebop --dry-run\ntasuki hpc sync bebop --download")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc sync bebop --dry-run\ntasuki hpc sync bebop --download")
 def sync(
     name: Name,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and change nothing; needs no host.")] = False,
@@ -125,7 +125,7 @@ def print_line(data: dict[str, Any]) -> None:
     typer.echo(json.dumps(data))
 
 
-@app.command(cls=Examples, epilog="tasuki hpc status bebop")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc status bebop")
 def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     """Say who is logged in, and how many jobs stand where."""
     settings = settings_for(dir)
@@ -141,7 +141,7 @@ def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     write("hpc-status/1", data, Table(["what", "value"], rows), as_json=as_json)
 
 
-def is_live(transport: "Transport") -> bool:
+def is_live(transport: "HostTransport") -> bool:
     """Whether there is a login now."""
     from tasuki.errors import RemoteUnavailable
 
@@ -152,7 +152,7 @@ def is_live(transport: "Transport") -> bool:
     return True
 
 
-@app.command(cls=Examples, epilog="tasuki hpc doctor bebop")
+@app.command(cls=ExamplesCommand, epilog="tasuki hpc doctor bebop")
 def doctor(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
     """Look at a host: the login, the scheduler's commands, the agent, room on the disk. Exits 1 if something is wrong."""
     from tasuki.hpc.host_check import examine

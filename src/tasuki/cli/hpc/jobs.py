@@ -14,12 +14,12 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, NotFound, TasukiError
 
 if TYPE_CHECKING:
-    from tasuki.hpc.host import Site
-    from tasuki.hpc.job_package import Calculation, Wanted
-    from tasuki.hpc.results import Selection
-    from tasuki.hpc.transports.protocol import Told, Transport
-    from tasuki.jobs.queue.host_sync import Synced
-    from tasuki.jobs.queue.queue import Queues, Terms
+    from tasuki.hpc.host import Host
+    from tasuki.hpc.job_package import JobPackage, JobSpec
+    from tasuki.hpc.results import FileFilter
+    from tasuki.hpc.transports.protocol import HostTransport, Told
+    from tasuki.jobs.queue.host_sync import HostSyncResult
+    from tasuki.jobs.queue.queue import JobQueue, SubmitOptions
     from tasuki.settings import Settings
 
 __all__ = [
@@ -42,34 +42,34 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def site_named(name: str, settings: "Settings") -> "Site":
+def site_named(name: str, settings: "Settings") -> "Host":
     """A host. NotFound for one that is none."""
-    from tasuki.hpc.host import Sites
+    from tasuki.hpc.host import HostsFile
 
-    return Sites(settings.dir).get(name)
+    return HostsFile(settings.dir).get(name)
 
 
-def place_named(name: str, settings: "Settings") -> "Site":
+def place_named(name: str, settings: "Settings") -> "Host":
     """A host where a provider could be meant, too. NotFound for what is neither, with all there are."""
-    from tasuki.hpc.host import Sites
+    from tasuki.hpc.host import HostsFile
     from tasuki.jobs import PROVIDERS
 
     try:
         return site_named(name, settings)
     except NotFound as error:
-        places = [*(one for one in PROVIDERS if one != "hpc"), *(site.name for site in Sites(settings.dir).all())]
+        places = [*(one for one in PROVIDERS if one != "hpc"), *(site.name for site in HostsFile(settings.dir).all())]
         hint = f"one of {', '.join(places)}; or tasuki hpc add"
         raise NotFound(f"there is no provider and no host {name!r}", hint=hint) from error
 
 
-def opened(site: "Site") -> "Transport":
+def opened(site: "Host") -> "HostTransport":
     """The way to a host, on which somebody must have logged in."""
     from tasuki.hpc.open_transport import open_transport
 
     return open_transport(site)
 
 
-def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[Queues]":
+def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[JobQueue]":
     """The jobs of a data folder, for a block. What it takes is imported with the first."""
     from tasuki.jobs.queue import queue as queues
 
@@ -80,7 +80,7 @@ def queues_of(settings: "Settings") -> "AbstractAsyncContextManager[Queues]":
 
 
 async def submit_all(
-    settings: "Settings", site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms"
+    settings: "Settings", site: "Host", folders: Iterable[str], wanted: "JobSpec", terms: "SubmitOptions"
 ) -> list[dict[str, Any]]:
     """Put each folder on record; one that can't be is said, and the others go on."""
     jobs = []
@@ -93,7 +93,7 @@ async def submit_all(
     return jobs
 
 
-def submit_dry(site: "Site", folders: Iterable[str], wanted: "Wanted", terms: "Terms") -> list[dict[str, Any]]:
+def submit_dry(site: "Host", folders: Iterable[str], wanted: "JobSpec", terms: "SubmitOptions") -> list[dict[str, Any]]:
     """What would be submitted of each folder; nothing changes."""
     from tasuki.hpc.job_package import calculation
 
@@ -121,7 +121,7 @@ def say_all(warnings: Iterable[str]) -> None:
         say(f"note: {warning}")
 
 
-def plan_of(id: str, made: "Calculation", site: "Site") -> dict[str, Any]:
+def plan_of(id: str, made: "JobPackage", site: "Host") -> dict[str, Any]:
     """The exact scripts of a job, its inputs, and what submits them."""
     place = f"{site.root}/jobs/{id}"
     return {
@@ -144,15 +144,17 @@ def show_plan(plan: dict[str, Any]) -> None:
 # -- sync, status
 
 
-async def sync_once(settings: "Settings", site: "Site", transport: "Transport", told: "Told", *, download: bool) -> "Synced":
+async def sync_once(
+    settings: "Settings", site: "Host", transport: "HostTransport", told: "Told", *, download: bool
+) -> "HostSyncResult":
     """One sync."""
-    from tasuki.jobs.queue.host_sync import QueueSync
+    from tasuki.jobs.queue.host_sync import HostSync
 
     async with queues_of(settings) as queues:
-        return await QueueSync(queues, site, transport, told=told).once(download=download)
+        return await HostSync(queues, site, transport, told=told).once(download=download)
 
 
-async def would_send(settings: "Settings", site: "Site") -> dict[str, object]:
+async def would_send(settings: "Settings", site: "Host") -> dict[str, object]:
     """Show what a sync would send; what it would answer."""
     from tasuki.jobs.queue.queue import hpc_id, queues_read, timestamp
     from tasuki.records import JobStatus
@@ -168,7 +170,7 @@ async def would_send(settings: "Settings", site: "Site") -> dict[str, object]:
     return {"uploaded": len(plans), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
 
 
-async def counts(settings: "Settings", site: "Site") -> dict[str, int]:
+async def counts(settings: "Settings", site: "Host") -> dict[str, int]:
     """How many jobs stand where."""
     async with queues_of(settings) as queues:
         return dict(Counter(job.status.value for job in await queues.all(site.name)))
@@ -195,25 +197,25 @@ def bars() -> "Iterator[Told]":
 # -- fetch
 
 
-async def fetch_results(settings: "Settings", id: str, selection: "Selection | None", told: "Told") -> dict[str, Any]:
+async def fetch_results(settings: "Settings", id: str, selection: "FileFilter | None", told: "Told") -> dict[str, Any]:
     """Bring a job's results here; what came."""
-    from tasuki.jobs.queue.host_sync import QueueSync
+    from tasuki.jobs.queue.host_sync import HostSync
     from tasuki.jobs.queue.queue import results_folder, site_of
 
     async with queues_of(settings) as queues:
         job = await queues.job(id)
         site = site_named(site_of(job), settings)
-        done = await QueueSync(queues, site, opened(site), told=told).fetch(job, selection)
+        done = await HostSync(queues, site, opened(site), told=told).fetch(job, selection)
     return {"job_id": job.id, "folder": str(results_folder(job)), **done._asdict()}
 
 
-def selection_of(include: list[str] | None, exclude: list[str] | None, max_size: str | None) -> "Selection | None":
+def selection_of(include: list[str] | None, exclude: list[str] | None, max_size: str | None) -> "FileFilter | None":
     """Which files are meant; None where nothing is said. ConfigError for what is no size."""
-    from tasuki.hpc.results import Selection
+    from tasuki.hpc.results import FileFilter
 
     if not (include or exclude or max_size):
         return None
-    return Selection(tuple(include or ["*"]), tuple(exclude or []), size_of(max_size))
+    return FileFilter(tuple(include or ["*"]), tuple(exclude or []), size_of(max_size))
 
 
 def size_of(text: str | None) -> int | None:

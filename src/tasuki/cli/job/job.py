@@ -7,21 +7,21 @@ import typer
 
 from tasuki.cli.hpc.jobs import bars, fetch_results, finished, place_named, selection_of
 from tasuki.cli.job.options import complete_job, complete_place, complete_provider, complete_status
-from tasuki.cli.job.submit import EXAMPLES, Submit, submit
+from tasuki.cli.job.submit import EXAMPLES, SubmitCommand, submit
 from tasuki.cli.job.tables import job_data, job_table, jobs_table, place_of, plain_line
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, Remote, asking_jobs, confirm, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, asking_jobs, confirm, settings_for
 from tasuki.cli.shared.output import Table, on_terminal, write, write_json
 from tasuki.cli.shared.parsing import parse_duration
 from tasuki.errors import ConfigError, RemoteUnavailable
 
 if TYPE_CHECKING:
-    from tasuki.jobs import JobShown
+    from tasuki.jobs import JobView
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Start jobs, here or elsewhere, watch them and end them.")
-app.command(cls=Submit, epilog=EXAMPLES)(submit)
+app.command(cls=SubmitCommand, epilog=EXAMPLES)(submit)
 Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or unique beginnings of them.", autocompletion=complete_job)]
 NOT_TRUE = 7
@@ -35,7 +35,7 @@ LATEST = 50
 # -- asking
 
 
-@app.command("list", cls=Examples, epilog=LIST_EXAMPLES)
+@app.command("list", cls=ExamplesCommand, epilog=LIST_EXAMPLES)
 def list_command(  # noqa: PLR0913 - which of them
     active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
     look: Annotated[bool, typer.Option("--sync", help="Have their providers say first how active ones are.")] = False,
@@ -59,18 +59,18 @@ def list_command(  # noqa: PLR0913 - which of them
     A time, a cost or a progress that is not known is left out. `sync_state` says whether what is shown is fresh.
     """
     from tasuki.jobs import PROVIDERS, JobStatus
-    from tasuki.sdk.jobs import Listing
+    from tasuki.sdk.jobs import ListOptions
 
     most = None if active else limit
     wanted = statuses_from(status or [], [one.value for one in JobStatus if one.is_active] if active else [])
     with asking_jobs(dir, remote) as asked:
         if on is None or on in PROVIDERS:
-            found = asked.list(Listing(statuses=wanted, provider=on, limit=most, look=look))
+            found = asked.list(ListOptions(statuses=wanted, provider=on, limit=most, look=look))
             jobs, total = found.jobs, found.total
         else:
             if remote is None:
                 place_named(on, settings_for(dir))
-            found = asked.list(Listing(statuses=wanted, provider="hpc", limit=None, look=look))
+            found = asked.list(ListOptions(statuses=wanted, provider="hpc", limit=None, look=look))
             at_host = [job for job in found.jobs if job.metadata.get("site") == on]
             jobs, total = at_host[:most], len(at_host)
     jobs = jobs[::-1]
@@ -92,7 +92,7 @@ def statuses_from(named: list[str], active: list[str]) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-@app.command("show", cls=Examples, epilog="tasuki job show 3f9c\ntasuki job show 3f9c --json")
+@app.command("show", cls=ExamplesCommand, epilog="tasuki job show 3f9c\ntasuki job show 3f9c --json")
 def show_command(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """Show all that is known of a job."""
     with asking_jobs(dir, remote) as asked:
@@ -100,12 +100,12 @@ def show_command(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remot
     print_job("job-show/1", job, as_json=as_json)
 
 
-def print_job(schema: str, job: "JobShown", *, as_json: bool) -> None:
+def print_job(schema: str, job: "JobView", *, as_json: bool) -> None:
     """One job."""
     write(schema, {"job": job_data(job)}, job_table(job, only_known=on_terminal()), as_json=as_json)
 
 
-@app.command("logs", cls=Examples, epilog="tasuki job logs 3f9c | tail\ntasuki job logs 3f9c -f")
+@app.command("logs", cls=ExamplesCommand, epilog="tasuki job logs 3f9c | tail\ntasuki job logs 3f9c -f")
 def logs_command(
     id: Id,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
@@ -135,7 +135,7 @@ def logs_command(
             say_doubt(job)
 
 
-def say_doubt(job: "JobShown") -> None:
+def say_doubt(job: "JobView") -> None:
     """Say why there may be more than what is shown."""
     site = job.metadata.get("site") if job.provider == "hpc" else None
     if job.is_active and job.sync_state != "fresh":
@@ -145,7 +145,7 @@ def say_doubt(job: "JobShown") -> None:
         say(f"note: {job.job_id} waits for: tasuki hpc sync {site}")
 
 
-@app.command(cls=Examples, epilog="tasuki job wait 3f9c\ntasuki job wait 3f9c --timeout 2h && python evaluate.py")
+@app.command(cls=ExamplesCommand, epilog="tasuki job wait 3f9c\ntasuki job wait 3f9c --timeout 2h && python evaluate.py")
 def wait(
     id: Id,
     timeout: Annotated[
@@ -173,7 +173,7 @@ def wait(
         raise typer.Exit(1)
 
 
-@app.command(cls=Examples, epilog="tasuki job cost\ntasuki job cost --json")
+@app.command(cls=ExamplesCommand, epilog="tasuki job cost\ntasuki job cost --json")
 def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """What all jobs have cost, by provider, in USD.
 
@@ -194,7 +194,7 @@ def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> Non
 # -- doing
 
 
-@app.command("sync", cls=Examples, epilog="tasuki job sync\ntasuki job sync --provider replicate")
+@app.command("sync", cls=ExamplesCommand, epilog="tasuki job sync\ntasuki job sync --provider replicate")
 def sync_command(
     provider: Annotated[
         str | None, typer.Option("--provider", metavar="NAME", help="Only at this one.", autocompletion=complete_provider)
@@ -216,7 +216,7 @@ def sync_command(
         raise RemoteUnavailable("; ".join(found.errors))
 
 
-@app.command(cls=Examples, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
+@app.command(cls=ExamplesCommand, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
 def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """End jobs. One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
 
@@ -225,11 +225,11 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
     from datetime import timedelta
 
     from tasuki.jobs import JobType
-    from tasuki.sdk.jobs import Act, wait_for
+    from tasuki.sdk.jobs import JobAction, wait_for
 
     patience = timedelta(seconds=settings_for(dir).providers.local.kill_seconds + 5)
     with asking_jobs(dir, remote) as asked:
-        jobs = [asked.act(id, Act.CANCEL) for id in ids]
+        jobs = [asked.act(id, JobAction.CANCEL) for id in ids]
         jobs = [wait_for(asked, job.job_id, patience) if job.job_type is JobType.LOCAL else job for job in jobs]
     write("job-cancel/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
     for job in jobs:
@@ -238,7 +238,7 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
             say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told {again}")
 
 
-@app.command(cls=Examples, epilog="tasuki job retry 3f9c\ntasuki job retry 3f9c --from CONTCAR")
+@app.command(cls=ExamplesCommand, epilog="tasuki job retry 3f9c\ntasuki job retry 3f9c --from CONTCAR")
 def retry(
     id: Id,
     restart: Annotated[
@@ -257,7 +257,7 @@ def retry(
     write("job-retry/1", {"job": job_data(job)}, jobs_table([job]), as_json=as_json)
 
 
-@app.command(cls=Examples, epilog="tasuki job fetch 3f9c\ntasuki job fetch 3f9c --include 'OUT*' --max-size 100M")
+@app.command(cls=ExamplesCommand, epilog="tasuki job fetch 3f9c\ntasuki job fetch 3f9c --include 'OUT*' --max-size 100M")
 def fetch(
     id: Id,
     include: Annotated[list[str] | None, typer.Option("--include", metavar="GLOB", help="Files to fetch. May repeat.")] = None,
@@ -281,7 +281,7 @@ def fetch(
         say(f"note: what was here before is kept as {kept}")
 
 
-@app.command(cls=Examples, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
+@app.command(cls=ExamplesCommand, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
 def delete(
     ids: Ids,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -290,11 +290,11 @@ def delete(
     remote: Remote = None,
 ) -> None:
     """Forget jobs that are over. They are not found again by a sync. Exits with 4 for one that is not over."""
-    from tasuki.sdk.jobs import Act
+    from tasuki.sdk.jobs import JobAction
 
     with asking_jobs(dir, remote) as asked:
         jobs = [asked.get(id) for id in ids]
         if not yes:
             confirm("jobs", [job.config_name or job.job_id for job in jobs], "--yes deletes without asking")
-        jobs = [asked.act(job.job_id, Act.DELETE) for job in jobs]
+        jobs = [asked.act(job.job_id, JobAction.DELETE) for job in jobs]
     write("job-delete/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)

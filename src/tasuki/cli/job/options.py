@@ -78,14 +78,14 @@ def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
     from tasuki.errors import TasukiError
     from tasuki.sdk.jobs import FolderJobs
     from tasuki.settings import load
-    from tasuki.store import JobsWanted
+    from tasuki.store import JobFilter
 
     try:
         settings = load(dir=ctx.params.get("dir"))
         if not settings.dir.is_dir():
             return []
         with FolderJobs(settings) as folder:
-            found = folder.run(folder.jobs.listing(JobsWanted(), limit=MOST)).jobs  # as it is: a look starts what waits
+            found = folder.run(folder.jobs.listing(JobFilter(), limit=MOST)).jobs  # as it is: a look starts what waits
     except (TasukiError, OSError):
         return []
     return [(job.job_id, f"{name_of(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
@@ -101,11 +101,11 @@ def complete_provider(incomplete: str) -> list[str]:
 def complete_place(ctx: Any, incomplete: str) -> list[str]:
     """Providers and hosts that begin so; nothing where the hosts can't be read."""
     from tasuki.errors import TasukiError
-    from tasuki.hpc.host import Sites
+    from tasuki.hpc.host import HostsFile
     from tasuki.settings import load
 
     try:
-        hosts = [site.name for site in Sites(load(dir=ctx.params.get("dir")).dir).all()]
+        hosts = [site.name for site in HostsFile(load(dir=ctx.params.get("dir")).dir).all()]
     except (TasukiError, OSError):
         hosts = []
     return [*complete_provider(incomplete), *(name for name in hosts if name.startswith(incomplete))]

@@ -8,14 +8,14 @@ from tasuki.cli.hpc.jobs import finished, place_named, show_plan, submit_all, su
 from tasuki.cli.job.options import complete_place, environment_from, inputs_from, pairs_from
 from tasuki.cli.job.tables import job_data
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Examples, Remote, asking_jobs, settings_for
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, asking_jobs, settings_for
 from tasuki.cli.shared.output import write_json
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tasuki.hpc.host import Site
+    from tasuki.hpc.host import Host
 
-__all__ = ["EXAMPLES", "Submit", "submit"]
+__all__ = ["EXAMPLES", "SubmitCommand", "submit"]
 
 EXAMPLES = """\
 tasuki job submit --on local -- python train.py --lr 0.1
@@ -25,7 +25,7 @@ tasuki job submit calc/* --on bebop --profile vasp --walltime 2h --dry-run"""
 LATE = "tasuki.late_options"
 
 
-class Given(NamedTuple):
+class JobOptions(NamedTuple):
     """What is said of any job: where, what, under which name, with which variables, what is to be remembered."""
 
     on: str
@@ -35,7 +35,7 @@ class Given(NamedTuple):
     meta: dict[str, Any]
 
 
-class Submit(Examples):
+class SubmitCommand(ExamplesCommand):
     """Options may come behind folders. Behind the words of a command they would be the command's: it says `--` before them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -121,7 +121,7 @@ def submit(  # noqa: PLR0913 - what, where, under which name
         "--profile": profile, "--command": command, "--nodes": nodes, "--ntasks": ntasks, "--walltime": walltime, "--queue": queue,
         "--account": account, "--module": module, "--project": project, "--strict": strict, "--dry-run": dry_run,
     }  # fmt: skip
-    given = Given(on, words or [], name, environment_from(env or []), pairs_from(meta or [], "--meta"))
+    given = JobOptions(on, words or [], name, environment_from(env or []), pairs_from(meta or [], "--meta"))
     if on in PROVIDERS:
         refuse_others(asks, f"{on} is no host with a queue")
         if ctx.meta[LATE]:
@@ -146,12 +146,19 @@ def refuse_others(options: dict[str, Any], why: str) -> None:
 
 
 def submit_command(  # noqa: PLR0913 - options
-    given: Given, inputs: list[str], hardware: str | None, key: str | None, *, as_json: bool, dir: str | None, remote: str | None
+    given: JobOptions,
+    inputs: list[str],
+    hardware: str | None,
+    key: str | None,
+    *,
+    as_json: bool,
+    dir: str | None,
+    remote: str | None,
 ) -> None:
     """Start a command on this machine, or at a provider."""
     from pathlib import Path
 
-    from tasuki.jobs import Request as JobRequest
+    from tasuki.jobs import JobRequest as JobRequest
     from tasuki.jobs import Submission
 
     if given.on == "local" and not given.words:
@@ -177,22 +184,22 @@ def submit_command(  # noqa: PLR0913 - options
         raise typer.Exit(1)
 
 
-def submit_folders(site: "Site", given: Given, asks: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
+def submit_folders(site: "Host", given: JobOptions, asks: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
     """Put calculations on record for a host."""
-    from tasuki.hpc.job_package import Wanted
-    from tasuki.jobs.queue.queue import Terms
+    from tasuki.hpc.job_package import JobSpec
+    from tasuki.jobs.queue.queue import SubmitOptions
 
     settings = settings_for(dir)
     if not given.words:
         raise ConfigError("no folder is named", hint=f"tasuki job submit DIR --on {given.on}")
     if given.name and len(given.words) > 1:
         raise ConfigError("one name for several jobs", hint="without --name each is called like its folder")
-    wanted = Wanted(
+    wanted = JobSpec(
         profile=asks["--profile"], command=asks["--command"], nodes=asks["--nodes"], ntasks=asks["--ntasks"],
         walltime=asks["--walltime"], queue=asks["--queue"], account=asks["--account"], modules=asks["--module"],
         env=given.env or None,
     )  # fmt: skip
-    terms = Terms(given.name, given.meta, asks["--strict"], asks["--project"])
+    terms = SubmitOptions(given.name, given.meta, asks["--strict"], asks["--project"])
     if asks["--dry-run"]:
         jobs = submit_dry(site, given.words, wanted, terms)
     else:

@@ -9,7 +9,7 @@ from tasuki.cli.shared.formatting import printable
 from tasuki.cli.shared.output import Table
 
 if TYPE_CHECKING:
-    from tasuki.jobs import JobShown
+    from tasuki.jobs import JobView
 
 __all__ = ["job_data", "job_table", "jobs_table", "name_of", "place_of", "plain_line"]
 
@@ -18,12 +18,12 @@ ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\
 """CSI, OSC and other sequences: https://www.ecma-international.org/publications-and-standards/standards/ecma-48/"""
 
 
-def jobs_table(jobs: "Sequence[JobShown]") -> Table:
+def jobs_table(jobs: "Sequence[JobView]") -> Table:
     """A line a job."""
     return Table(COLUMNS, [cells(job) for job in jobs])
 
 
-def cells(job: "JobShown") -> list[Any]:
+def cells(job: "JobView") -> list[Any]:
     """A job as a line of the list."""
     from tasuki.jobs import JobStatus
 
@@ -33,25 +33,25 @@ def cells(job: "JobShown") -> list[Any]:
     ]  # fmt: skip
 
 
-def place_of(job: "JobShown") -> str:
+def place_of(job: "JobView") -> str:
     """Where it runs: the provider, and which host of it."""
     site = job.metadata.get("site")
     return f"{job.provider}/{site}" if site and job.provider == "hpc" else job.provider
 
 
-def name_of(job: "JobShown") -> str:
+def name_of(job: "JobView") -> str:
     """What it is called, else what it runs, else what its provider calls it."""
     command, model = job.metadata.get("command"), job.metadata.get("model")
     runs = " ".join(map(str, command)) if isinstance(command, list) else model
     return str(job.config_name or runs or job.external_id or job.job_id)
 
 
-def duration(job: "JobShown") -> timedelta | None:
+def duration(job: "JobView") -> timedelta | None:
     """How long it ran, or has run by now."""
     return None if job.duration_seconds is None else timedelta(seconds=job.duration_seconds)
 
 
-def job_table(job: "JobShown", *, only_known: bool) -> Table:
+def job_table(job: "JobView", *, only_known: bool) -> Table:
     """A fact a line; a person is not shown those that there are not."""
     from tasuki.jobs import JobStatus
 
@@ -61,7 +61,7 @@ def job_table(job: "JobShown", *, only_known: bool) -> Table:
     return Table(["fact", "value"], rows, ["value"])
 
 
-def job_data(job: "JobShown") -> dict[str, Any]:
+def job_data(job: "JobView") -> dict[str, Any]:
     """A job as JSON has it: the names that HTTP has."""
     import msgspec
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tasuki.cli.run.tables import facts_of, number
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Ref, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError
 
@@ -26,7 +26,7 @@ def diff(one: Ref, other: Ref, project: Project = None, as_json: AsJson = False,
         show_diff(asked, one, other, as_json=as_json)
 
 
-def show_diff(asked: Asked, one: str, other: str, *, as_json: bool) -> None:
+def show_diff(asked: QueryTarget, one: str, other: str, *, as_json: bool) -> None:
     """Print what is different."""
     from tasuki.sdk.query.comparison import compare, differing
 

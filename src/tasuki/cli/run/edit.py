@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.run.tables import run_data
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking, confirm
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Ref, Remote, asking, confirm
 from tasuki.cli.shared.output import Table, write
 
 if TYPE_CHECKING:
-    from tasuki.records import Change
+    from tasuki.records import RunEdit
 
 __all__ = ["DELETE_EXAMPLES", "EDIT_EXAMPLES", "TAG_EXAMPLES", "delete", "edit", "tag"]
 
@@ -38,10 +38,10 @@ def tag(  # noqa: PLR0913 - which tags, of which run
     remote: Remote = None,
 ) -> None:
     """Add tags to a run, and take tags away."""
-    from tasuki.records import Change
+    from tasuki.records import RunEdit
 
     with asking(dir, project, remote) as asked:
-        change(asked, run, Change(tags_added=tags or [], tags_removed=remove or []), as_json=as_json)
+        change(asked, run, RunEdit(tags_added=tags or [], tags_removed=remove or []), as_json=as_json)
 
 
 def edit(  # noqa: PLR0913 - one option per field
@@ -55,14 +55,14 @@ def edit(  # noqa: PLR0913 - one option per field
     remote: Remote = None,
 ) -> None:
     """Change a run's name, group or notes. Its id stays, and what it has logged."""
-    from tasuki.records import Change
+    from tasuki.records import RunEdit
 
     text = sys.stdin.read().rstrip("\n") if notes == "-" else notes
     with asking(dir, project, remote) as asked:
-        change(asked, run, Change(name=name, group=group, notes=text), as_json=as_json)
+        change(asked, run, RunEdit(name=name, group=group, notes=text), as_json=as_json)
 
 
-def change(asked: Asked, ref: str, wanted: "Change", *, as_json: bool) -> None:
+def change(asked: QueryTarget, ref: str, wanted: "RunEdit", *, as_json: bool) -> None:
     """Change a run, and print it as it is then."""
     run = asked.query.edit(asked.project, ref, wanted)
     columns = ["name", "id", "group", "tags", "notes"]

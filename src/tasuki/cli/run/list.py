@@ -11,7 +11,7 @@ from tasuki.cli.run.tables import (
     run_data,
 )
 from tasuki.cli.shared.completers import complete_run_status
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.errors import ConfigError
 
@@ -46,7 +46,7 @@ def list_command(
         list_runs(asked, status or [], as_json=as_json)
 
 
-def list_runs(asked: Asked, statuses: list[str], *, as_json: bool) -> None:
+def list_runs(asked: QueryTarget, statuses: list[str], *, as_json: bool) -> None:
     """Print a project's runs, or those in some states, the oldest first."""
     from tasuki.records import Status
 

@@ -15,7 +15,7 @@ from tasuki.cli.run.tables import (
 )
 from tasuki.cli.shared.completers import complete_metric
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Ref, Remote, asking
 from tasuki.cli.shared.output import Table, draw, on_terminal, write, write_json, write_text, write_tsv
 from tasuki.clock import datetime_from_us
 from tasuki.errors import NotFound
@@ -60,7 +60,7 @@ def show_command(run: Ref, project: Project = None, as_json: AsJson = False, dir
         show(asked, run, as_json=as_json)
 
 
-def show(asked: Asked, ref: str, *, as_json: bool) -> None:
+def show(asked: QueryTarget, ref: str, *, as_json: bool) -> None:
     """Print one run."""
     run = asked.query.run(asked.project, ref)
     summaries = asked.query.summaries(asked.project, runs=[run.id])
@@ -92,7 +92,7 @@ def history_command(
         history(asked, run, metric, as_json=as_json)
 
 
-def history(asked: Asked, ref: str, metric: str | None, *, as_json: bool) -> None:
+def history(asked: QueryTarget, ref: str, metric: str | None, *, as_json: bool) -> None:
     """Print what a run logged, by step and time."""
     run = asked.query.run(asked.project, ref)
     calls = asked.query.history(asked.project, run.id, metric)
@@ -126,7 +126,7 @@ def output_command(
         output(asked, run, name, as_json=as_json)
 
 
-def output(asked: Asked, ref: str, name: str | None, *, as_json: bool) -> None:
+def output(asked: QueryTarget, ref: str, name: str | None, *, as_json: bool) -> None:
     """Print the texts of a run. NotFound, saying which it has, where there is none of the name."""
     run = asked.query.run(asked.project, ref)
     texts = asked.query.texts(asked.project, run.id)
@@ -147,7 +147,7 @@ def files_command(ref: Ref, project: Project = None, as_json: AsJson = False, di
         list_files(asked, ref, as_json=as_json)
 
 
-def list_files(asked: Asked, ref: str, *, as_json: bool) -> None:
+def list_files(asked: QueryTarget, ref: str, *, as_json: bool) -> None:
     """Print a run's files, in the order in which they came."""
     run = asked.query.run(asked.project, ref)
     files = asked.query.files(asked.project, run.id)

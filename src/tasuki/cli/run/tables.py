@@ -9,7 +9,7 @@ from tasuki.cli.shared.output import Table
 from tasuki.clock import datetime_from_us
 
 if TYPE_CHECKING:
-    from tasuki.records import AlertRow, FileRow, HistoryRow, ProgressRow, RunRow, StopRow, Summary
+    from tasuki.records import AlertRow, FileRow, HistoryRow, MetricSummary, ProgressRow, RunRow, StopRow
 
 __all__ = [
     "alert_data",
@@ -42,7 +42,7 @@ def key_metrics(runs: "Iterable[Mapping[str, object]]", most: int = KEY_METRICS)
     return sorted(counts, key=lambda metric: (-counts[metric], metric))[:most]
 
 
-def show_tables(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[AlertRow]") -> list[Table]:
+def show_tables(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> list[Table]:
     """A run, for a person: a table of each thing that it has."""
     facts = facts_of(run)
     facts |= facts.pop("environment")
@@ -59,7 +59,7 @@ def show_tables(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence
     return [table for table in tables if table.rows]
 
 
-def flat_table(run: "RunRow", summaries: "Sequence[Summary]", alerts: "Sequence[AlertRow]") -> Table:
+def flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> Table:
     """A run, for a pipe: one field a line."""
     rows = list(facts_of(run).items())
     rows += [(f"config.{key}", value) for key, value in run.config.items()]
@@ -123,7 +123,7 @@ def progress_data(progress: "ProgressRow | None") -> dict[str, Any] | None:
     return facts | {"left": None if progress.left is None else timedelta(seconds=progress.left)}
 
 
-def summary_data(summary: "Summary") -> dict[str, Any]:
+def summary_data(summary: "MetricSummary") -> dict[str, Any]:
     """A metric's summary as JSON has it."""
     return {
         "n": summary.n,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Asked, Dir, Project, Ref, Remote, asking
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Ref, Remote, asking
 from tasuki.cli.shared.output import Table, write
 from tasuki.cli.shared.parsing import parse_duration
 
 if TYPE_CHECKING:
-    from tasuki.sdk.query.wait import Until, Waited
+    from tasuki.sdk.query.wait import Condition, WaitResult
 
 __all__ = ["EXAMPLES", "run_wait", "wait"]
 
@@ -53,9 +53,11 @@ def wait(  # noqa: PLR0913 - whom, which, until when
         raise typer.Exit(NOT_TRUE)
 
 
-def run_wait(asked: Asked, ref: str, until: "Until | None", limits: tuple[timedelta | None, timedelta], *, as_json: bool) -> bool:
+def run_wait(
+    asked: QueryTarget, ref: str, until: "Condition | None", limits: tuple[timedelta | None, timedelta], *, as_json: bool
+) -> bool:
     """Wait, and print what came of it."""
-    from tasuki.sdk.query.wait import Outcome
+    from tasuki.sdk.query.wait import WaitOutcome
     from tasuki.sdk.query.wait import wait as wait_for
 
     timeout, stalled = limits
@@ -74,12 +76,12 @@ def run_wait(asked: Asked, ref: str, until: "Until | None", limits: tuple[timede
     row: list[Any] = [data[key] for key in ("run", "name", "status", "until", "outcome", "value", "step")]
     table = Table(["run", "name", "status", "until", "outcome", "value", "step"], [row])
     write("run-wait/1", data, table, as_json=as_json)
-    if found.outcome is not Outcome.TRUE:
+    if found.outcome is not WaitOutcome.TRUE:
         say(reason(found, until, stalled))
-    return found.outcome is Outcome.TRUE
+    return found.outcome is WaitOutcome.TRUE
 
 
-def reason(found: "Waited", until: "Until | None", stalled: timedelta) -> str:
+def reason(found: "WaitResult", until: "Condition | None", stalled: timedelta) -> str:
     """Why the wait was in vain."""
     what = f"{found.run.name} ({found.run.id})"
     wanted = "it has not finished" if until is None else f"{until} was never true"

@@ -15,16 +15,16 @@ from tasuki.errors import ConfigError
 if TYPE_CHECKING:
     from tasuki.sdk.jobs import FolderJobs, RemoteJobs
     from tasuki.settings import Settings
-    from tasuki.store import Ledger, LocalStore
+    from tasuki.store import LocalStore, QueryAndEdit
 
 __all__ = [
     "AsJson",
-    "Asked",
     "Dir",
-    "Examples",
+    "ExamplesCommand",
     "Metrics",
     "OnlyProject",
     "Project",
+    "QueryTarget",
     "Ref",
     "Remote",
     "Runs",
@@ -67,7 +67,7 @@ Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
 
 
-class Examples(TyperCommand):
+class ExamplesCommand(TyperCommand):
     """A command whose epilog holds examples, one a line, which its help begins with."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -82,10 +82,10 @@ class Examples(TyperCommand):
         """It came first."""
 
 
-class Asked(NamedTuple):
+class QueryTarget(NamedTuple):
     """Whom a command asks, and about which project."""
 
-    query: "Ledger"
+    query: "QueryAndEdit"
     project: str
 
 
@@ -103,13 +103,13 @@ def settings_for(dir: str | None, remote: str | None = None) -> "Settings":
 
 
 @contextmanager
-def asking(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[Asked]:
+def asking(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
     """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
     from tasuki.sdk.query.api import Api
 
     with Api(remote, dir=dir) as api:
         try:
-            yield Asked(api.query, api.chosen(project))
+            yield QueryTarget(api.query, api.chosen(project))
         finally:  # what was not found may be missing
             say_missing(api.query.missing)
 

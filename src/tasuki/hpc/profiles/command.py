@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.profile import Inputs, Outcome, Profile, every_file
+from tasuki.hpc.profiles.profile import CalculationResult, InputSelection, Profile, every_file
 
 __all__ = ["COMMAND"]
 
 
-def choose(folder: Path) -> Inputs:
+def choose(folder: Path) -> InputSelection:
     """All of it."""
-    return Inputs(every_file(folder), [], [])
+    return InputSelection(every_file(folder), [], [])
 
 
-def read(texts: Mapping[str, str]) -> Outcome:  # noqa: ARG001 - nothing is known of its outputs
+def read(texts: Mapping[str, str]) -> CalculationResult:  # noqa: ARG001 - nothing is known of its outputs
     """Nothing more is known."""
-    return Outcome(None)
+    return CalculationResult(None)
 
 
 COMMAND = Profile("command", choose, None, None, ("*",), (), {}, (), read)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.profile import Inputs, Outcome, Point, Profile, every_file, number
+from tasuki.hpc.profiles.profile import CalculationResult, InputSelection, Profile, StepMetrics, every_file, number
 
 __all__ = ["ELK"]
 
@@ -20,23 +20,23 @@ GAVE_UP = "Reached self-consistent loops maximum"
 ERROR = re.compile(r"^Error\(.*?(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
-def choose(folder: Path) -> Inputs:
+def choose(folder: Path) -> InputSelection:
     """All of it: species files and restart files have names of their own."""
     files = every_file(folder)
-    return Inputs(files, [] if "elk.in" in files else ["elk.in"], [])
+    return InputSelection(files, [] if "elk.in" in files else ["elk.in"], [])
 
 
-def read(texts: Mapping[str, str]) -> Outcome:
+def read(texts: Mapping[str, str]) -> CalculationResult:
     """One total energy a loop, in Hartree."""
     energies = [number(word) for word in texts.get("TOTENERGY.OUT", "").split()]
-    points = [Point(step, {"energy": energy}) for step, energy in enumerate(energies, 1) if energy is not None]
+    points = [StepMetrics(step, {"energy": energy}) for step, energy in enumerate(energies, 1) if energy is not None]
     summary = dict(points[-1].values) | {"loops": float(len(energies))} if points else {}
     if error := ERROR.search(texts.get("stdout.txt", "")):
-        return Outcome(False, " ".join(error[0].split()), points, summary)
+        return CalculationResult(False, " ".join(error[0].split()), points, summary)
     info = texts.get("INFO.OUT", "")
     if GAVE_UP in info:
-        return Outcome(False, "the self-consistent loop did not converge", points, summary, {"STATE.OUT": "STATE.OUT"})
-    return Outcome(True if CONVERGED in info else None, None, points, summary)
+        return CalculationResult(False, "the self-consistent loop did not converge", points, summary, {"STATE.OUT": "STATE.OUT"})
+    return CalculationResult(True if CONVERGED in info else None, None, points, summary)
 
 
 ELK = Profile(

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from tasuki.errors import NotFound
 
-__all__ = ["Inputs", "Outcome", "Point", "Profile", "inputs_of", "number"]
+__all__ = ["CalculationResult", "InputSelection", "Profile", "StepMetrics", "inputs_of", "number"]
 
 
-class Inputs(NamedTuple):
+class InputSelection(NamedTuple):
     """The files of a folder that are sent. `missing`: they are skipped, and said so. `problems`: nothing good can come of it."""
 
     files: dict[str, Path]
@@ -17,19 +17,19 @@ class Inputs(NamedTuple):
     problems: list[str]
 
 
-class Point(NamedTuple):
+class StepMetrics(NamedTuple):
     """Metrics of a step."""
 
     step: int
     values: dict[str, float]
 
 
-class Outcome(NamedTuple):
+class CalculationResult(NamedTuple):
     """What outputs say. `converged` is None where they do not say. `restart`: output files that are inputs of a next attempt."""
 
     converged: bool | None
     reason: str | None = None
-    points: Sequence[Point] = ()
+    points: Sequence[StepMetrics] = ()
     summary: Mapping[str, float] = {}
     restart: Mapping[str, str] = {}
 
@@ -38,7 +38,7 @@ class Profile(NamedTuple):
     """Facts and pure functions."""
 
     name: str
-    choose: Callable[[Path], Inputs]
+    choose: Callable[[Path], InputSelection]
     """Which files of a folder are its inputs."""
     command: str | None
     """What runs, where the user does not say."""
@@ -52,7 +52,7 @@ class Profile(NamedTuple):
     """Outputs from which a next attempt may begin, and as which inputs."""
     grows: tuple[str, ...]
     """Outputs that grow while it runs, line by line, and of which `read` makes points."""
-    read: Callable[[Mapping[str, str]], Outcome]
+    read: Callable[[Mapping[str, str]], CalculationResult]
     """From the texts of outputs, as far as there are any."""
 
 
@@ -64,7 +64,7 @@ def number(word: str) -> float | None:
         return None
 
 
-def inputs_of(folder: Path, profile: Profile) -> Inputs:
+def inputs_of(folder: Path, profile: Profile) -> InputSelection:
     """What of a folder is sent. FileNotFoundError for one that is not there."""
     found = folder.expanduser()
     if not found.is_dir():

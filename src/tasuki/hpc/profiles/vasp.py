@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.profile import Inputs, Outcome, Point, Profile, number, only
+from tasuki.hpc.profiles.profile import CalculationResult, InputSelection, Profile, StepMetrics, number, only
 
 __all__ = ["VASP"]
 
@@ -33,11 +33,11 @@ RELAXES = frozenset({1, 2, 3})
 """IBRION of those that go on until forces are small."""
 
 
-def choose(folder: Path) -> Inputs:
+def choose(folder: Path) -> InputSelection:
     """Four files; what else lies there is not sent. NotFound if none of them is there."""
     files = only(folder, NAMES)
     missing = [name for name in NAMES if name not in files and not (name == "KPOINTS" and has_spacing(files))]
-    return Inputs(files, missing, species_problems(files))
+    return InputSelection(files, missing, species_problems(files))
 
 
 def has_spacing(files: Mapping[str, Path]) -> bool:
@@ -64,19 +64,19 @@ def poscar_species(text: str) -> list[str]:
     return words if words and all(SYMBOL.fullmatch(word) for word in words) else []
 
 
-def read(texts: Mapping[str, str]) -> Outcome:
+def read(texts: Mapping[str, str]) -> CalculationResult:
     """Energies by ionic step from OSZICAR, convergence from OUTCAR."""
     points = oszicar_points(texts.get("OSZICAR", ""))
     summary = dict(points[-1].values) | {"ionic_steps": float(len(points))} if points else {}
     outcar = texts.get("OUTCAR")
     if outcar is None:
-        return Outcome(None, None, points, summary)
+        return CalculationResult(None, None, points, summary)
     reason = outcar_reason(outcar)
     restart = {"CONTCAR": "POSCAR"} if reason and texts.get("CONTCAR", "").strip() else {}
-    return Outcome(reason is None, reason, points, summary, restart)
+    return CalculationResult(reason is None, reason, points, summary, restart)
 
 
-def oszicar_points(text: str) -> list[Point]:
+def oszicar_points(text: str) -> list[StepMetrics]:
     """One an ionic step, with how many electronic steps it took."""
     points, begin = [], 0
     for found in IONIC.finditer(text):
@@ -84,7 +84,7 @@ def oszicar_points(text: str) -> list[Point]:
         electronic = ELECTRONIC.findall(text, begin, found.start())
         words = {"energy": free, "energy_sigma0": without_entropy, "energy_change": change, "magnetization": magnetization or ""}
         values = {name: value for name, word in words.items() if (value := number(word)) is not None}
-        points.append(Point(int(step), values | {"electronic_steps": float(len(electronic))}))
+        points.append(StepMetrics(int(step), values | {"electronic_steps": float(len(electronic))}))
         begin = found.end()
     return points
 

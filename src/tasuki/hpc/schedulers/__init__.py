@@ -1,8 +1,8 @@
 """One file a scheduler: its states, what it is asked, and how its answers are read."""
 
 from tasuki.hpc.schedulers import pbs, slurm
-from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler
+from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler
 
-__all__ = ["SCHEDULERS", "InQueue", "Scheduler"]
+__all__ = ["SCHEDULERS", "QueuedJob", "Scheduler"]
 
 SCHEDULERS: dict[str, Scheduler] = {"pbs": pbs.PBS, "slurm": slurm.SLURM}

@@ -6,7 +6,7 @@ States: OpenPBS 20.0 reference guide, "Job states"; Torque 6.1 administrator gui
 import re
 
 from tasuki.hpc.schedulers.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler, number
+from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, number
 
 __all__ = ["PBS"]
 
@@ -43,7 +43,7 @@ def directives(resources: Resources) -> list[str]:
     return lines
 
 
-def parse_queue(output: str) -> list[InQueue]:
+def parse_queue(output: str) -> list[QueuedJob]:
     """Rows of `qstat -u USER`, the wide list: the short one has no state that all write alike.
 
     The state is the last but one, as the elapsed time comes last.
@@ -55,7 +55,7 @@ def parse_queue(output: str) -> list[InQueue]:
             continue
         word = words[-2]
         if (runs := STATES.get(word)) is not None:
-            found.append(InQueue(number(words[0]), words[3], word, runs))
+            found.append(QueuedJob(number(words[0]), words[3], word, runs))
     return found
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from tasuki.hpc.schedulers.resources import Resources
 
-__all__ = ["InQueue", "Scheduler", "number"]
+__all__ = ["QueuedJob", "Scheduler", "number"]
 
 
-class InQueue(NamedTuple):
+class QueuedJob(NamedTuple):
     """A job as a scheduler lists it. Its name may be cut short there."""
 
     id: str
@@ -24,7 +24,7 @@ class Scheduler(NamedTuple):
 
     directives: Callable[[Resources], list[str]]
     """Lines for the head of a script."""
-    parse_queue: Callable[[str], list[InQueue]]
+    parse_queue: Callable[[str], list[QueuedJob]]
     """One a job; a job that is absent is unknown, not failed."""
     parse_submission: Callable[[str], str | None]
     """The new job's id, among whatever else was said; None where there is none."""

@@ -3,7 +3,7 @@
 import re
 
 from tasuki.hpc.schedulers.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.scheduler import InQueue, Scheduler, number
+from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, number
 
 __all__ = ["SLURM"]
 
@@ -51,14 +51,14 @@ def directives(resources: Resources) -> list[str]:
     return lines
 
 
-def parse_queue(output: str) -> list[InQueue]:
+def parse_queue(output: str) -> list[QueuedJob]:
     """One line a job, in whole words."""
     found = []
     for line in output.splitlines():
         id, *words = line.strip().split("|")
         if len(words) >= 2 and (runs := STATES.get(words[0])) is not None:
             reason = words[2] if len(words) > 2 and words[2] != "None" else ""
-            found.append(InQueue(number(id), words[1], words[0], runs, reason))
+            found.append(QueuedJob(number(id), words[1], words[0], runs, reason))
     return found
 
 

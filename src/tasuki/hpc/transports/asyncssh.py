@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable, TasukiError
-from tasuki.hpc.transports.shell_transport import PIECE_BYTES, Process, Streams, last_line
+from tasuki.hpc.transports.shell_transport import PIECE_BYTES, RemoteProcess, ShellTransport, last_line
 
 __all__ = ["AsyncSSH", "Question"]
 
@@ -24,7 +24,7 @@ def library() -> Any:
     return asyncssh
 
 
-class AsyncSSH(Streams):
+class AsyncSSH(ShellTransport):
     """A host of ssh_config, reached by this process itself."""
 
     def __init__(self, host: str, *, name: str | None = None, config: Path | None = None) -> None:
@@ -62,12 +62,12 @@ class AsyncSSH(Streams):
         if self.connection is None or self.connection.is_closed():
             raise RemoteUnavailable(f"nobody is logged in at {self.host}", hint=self.hint)
 
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         """Start a command of the login shell."""
         await self.open()
         asyncssh = library()
         try:
-            return Channel(await self.connection.create_process(command, encoding=None))
+            return SSHChannel(await self.connection.create_process(command, encoding=None))
         except (OSError, asyncssh.Error) as error:
             raise RemoteUnavailable(f"{self.host} starts no command: {error}") from error
 
@@ -82,8 +82,8 @@ class AsyncSSH(Streams):
             await self.connection.wait_closed()
 
 
-class Channel:
-    """A `Process` at the end of a connection."""
+class SSHChannel:
+    """A `RemoteProcess` at the end of a connection."""
 
     def __init__(self, process: Any) -> None:
         self.process = process

@@ -1,13 +1,13 @@
 """No way at all: tasuki runs on the login node itself."""
 
 from tasuki.errors import RemoteUnavailable, TasukiError
-from tasuki.hpc.transports.local_process import Child
-from tasuki.hpc.transports.shell_transport import Process, Streams, last_line
+from tasuki.hpc.transports.local_process import LocalProcess
+from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, last_line
 
-__all__ = ["Local"]
+__all__ = ["LocalTransport"]
 
 
-class Local(Streams):
+class LocalTransport(ShellTransport):
     """Commands of this machine."""
 
     host = "this machine"
@@ -15,9 +15,9 @@ class Local(Streams):
     async def open(self) -> None:
         """It is always there."""
 
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         """Start a command."""
-        return await Child.start("sh", "-c", command)
+        return await LocalProcess.start("sh", "-c", command)
 
     def failure(self, code: int, errors: str) -> TasukiError:
         """A shell that does not run."""

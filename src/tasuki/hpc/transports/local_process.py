@@ -8,11 +8,11 @@ from typing import Self
 
 from tasuki.hpc.transports.shell_transport import PIECE_BYTES
 
-__all__ = ["Child"]
+__all__ = ["LocalProcess"]
 
 
-class Child:
-    """A `Process` on this machine: a shell, or an ssh that has one at its other end."""
+class LocalProcess:
+    """A `RemoteProcess` on this machine: a shell, or an ssh that has one at its other end."""
 
     def __init__(self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport) -> None:
         assert process.stdin is not None

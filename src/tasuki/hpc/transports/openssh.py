@@ -13,10 +13,10 @@ import subprocess
 from pathlib import Path
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable, TasukiError
-from tasuki.hpc.transports.local_process import Child
-from tasuki.hpc.transports.shell_transport import Process, Streams, last_line
+from tasuki.hpc.transports.local_process import LocalProcess
+from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, last_line
 
-__all__ = ["OpenSSH", "socket_folder"]
+__all__ = ["OpenSSHTransport", "socket_folder"]
 
 KEPT = "8h"
 """How long a login that nobody uses stays."""
@@ -37,7 +37,7 @@ def socket_folder() -> Path:
     return folder
 
 
-class OpenSSH(Streams):
+class OpenSSHTransport(ShellTransport):
     """A host as the person's ssh knows it: all of ssh_config counts, ProxyJump and Match among it."""
 
     def __init__(self, host: str, *, name: str | None = None, config: Path | None = None, sockets: Path | None = None) -> None:
@@ -99,11 +99,11 @@ class OpenSSH(Streams):
         if not self.socket.exists() or not await asyncio.to_thread(self.is_live):
             raise self.nobody()
 
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         """Start a command of the login shell, through the master."""
         if not self.socket.exists():
             raise self.nobody()
-        return await Child.start("ssh", *self.config, "-S", str(self.socket), *NO_WAY_PAST, "-T", "--", self.host, command)
+        return await LocalProcess.start("ssh", *self.config, "-S", str(self.socket), *NO_WAY_PAST, "-T", "--", self.host, command)
 
     def failure(self, code: int, errors: str) -> TasukiError:
         """A session that the host refuses, or a master that is gone."""

@@ -8,17 +8,17 @@ import secrets
 import shlex
 from typing import NamedTuple
 
-__all__ = ["Frame", "Framed"]
+__all__ = ["MarkedOutput", "OutputMarkers"]
 
 
-class Framed(NamedTuple):
+class MarkedOutput(NamedTuple):
     """What was between the marks."""
 
     code: int
     output: bytes
 
 
-class Frame:
+class OutputMarkers:
     """Marks that nothing else prints: made for one call."""
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Frame:
         script = f"printf '\\n%s begin\\n' {self.mark}; ( {body} ); printf '\\n%s end %s\\n' {self.mark} $?"
         return f"sh -c {shlex.quote(script)}"
 
-    def found(self, printed: bytes) -> Framed | None:
+    def found(self, printed: bytes) -> MarkedOutput | None:
         """The body's output, and its exit code; None where an end is missing."""
         _, begun, rest = printed.partition(self.begin)
         ends = list(self.end.finditer(rest)) if begun else []
-        return Framed(int(ends[-1][1]), rest[: ends[-1].start()]) if ends else None
+        return MarkedOutput(int(ends[-1][1]), rest[: ends[-1].start()]) if ends else None

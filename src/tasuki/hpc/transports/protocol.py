@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import BinaryIO, NamedTuple, Protocol
 
-from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.hpc.transports.tar_stream import TarFile
 
-__all__ = ["Done", "Receive", "Told", "Transport", "in_shell", "quiet"]
+__all__ = ["CommandResult", "HostTransport", "Receive", "Told", "in_shell", "quiet"]
 
 TIMEOUT_SECONDS = 60.0
 AT_HOME = re.compile(r"(\$HOME|\$\{HOME\}|~)(?=/|$)")
@@ -17,7 +17,7 @@ Told = Callable[[str, int, int], object]
 """What hears how far it is: with `upload` or `fetch`, of how many bytes."""
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     """How a script ended, without what the login itself printed."""
 
     code: int
@@ -30,7 +30,7 @@ class Done(NamedTuple):
         return self.output.decode(errors="replace")
 
 
-class Transport(Protocol):
+class HostTransport(Protocol):
     """Somebody's login at a host. None of these ever authenticates; without a live login all of them raise RemoteUnavailable.
 
     At most four of them are under way at once; more wait.
@@ -40,11 +40,11 @@ class Transport(Protocol):
         """Make sure that there is a live login."""
         ...
 
-    async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> Done:
+    async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> CommandResult:
         """Run a script of POSIX sh to its end. It finds nothing on its standard input. Its exit code is no error here."""
         ...
 
-    async def put_tar(self, files: Iterable[Outgoing], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    async def put_tar(self, files: Iterable[TarFile], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Write files below a folder, which is made, as one stream. When interrupted some are there, and one may be torn."""
         ...
 

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable, TasukiError
-from tasuki.hpc.transports.output_markers import Frame
-from tasuki.hpc.transports.protocol import TIMEOUT_SECONDS, Done, Receive, in_shell
-from tasuki.hpc.transports.tar_stream import Outgoing, tar_pieces
+from tasuki.hpc.transports.output_markers import OutputMarkers
+from tasuki.hpc.transports.protocol import TIMEOUT_SECONDS, CommandResult, Receive, in_shell
+from tasuki.hpc.transports.tar_stream import TarFile, tar_pieces
 
-__all__ = ["Process", "Streams"]
+__all__ = ["RemoteProcess", "ShellTransport"]
 
 AT_ONCE = 4
 """Sessions at once: sshd allows 10 a connection, and whoever opens more is connected anew, which means to log in."""
@@ -21,7 +21,7 @@ TAIL_BYTES = 1 << 14
 """An end mark, and what a shell may print when it leaves, are shorter."""
 
 
-class Process(Protocol):
+class RemoteProcess(Protocol):
     """A command that runs at the other end."""
 
     async def write(self, data: bytes) -> None:
@@ -45,7 +45,7 @@ class Process(Protocol):
         ...
 
 
-class Streams(ABC):
+class ShellTransport(ABC):
     """A transport for which it is enough to say how a command is started there, and why one failed."""
 
     host: str
@@ -60,7 +60,7 @@ class Streams(ABC):
         """Make sure that there is a live login."""
 
     @abstractmethod
-    async def start(self, command: str) -> Process:
+    async def start(self, command: str) -> RemoteProcess:
         """Start a command of the login shell."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Streams(ABC):
         """Nothing is held between commands."""
 
     @asynccontextmanager
-    async def running(self, command: str, timeout: float) -> AsyncIterator[Process]:
+    async def running(self, command: str, timeout: float) -> AsyncIterator[RemoteProcess]:
         """A command, for the block, in one of the slots; it does not outlive the block."""
         async with self.slots:
             try:
@@ -85,9 +85,9 @@ class Streams(ABC):
             except TimeoutError as error:
                 raise RemoteUnavailable(f"{self.host} did not answer within {timeout:g} s") from error
 
-    async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> Done:
+    async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> CommandResult:
         """Run a script of POSIX sh to its end. It finds nothing on its standard input. Its exit code is no error here."""
-        frame = Frame()
+        frame = OutputMarkers()
         async with self.running("sh -s", timeout) as process:
             await fed(process, [frame.script(script).encode()])
             printed = b"".join([piece async for piece in pieces(process)])
@@ -95,11 +95,11 @@ class Streams(ABC):
         found = frame.found(printed)
         if found is None:
             raise self.cut(frame, printed, code, errors)
-        return Done(found.code, found.output, errors)
+        return CommandResult(found.code, found.output, errors)
 
-    async def put_tar(self, files: Iterable[Outgoing], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    async def put_tar(self, files: Iterable[TarFile], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Write files below a folder, which is made, as one stream. When interrupted some are there, and one may be torn."""
-        frame = Frame()
+        frame = OutputMarkers()
         where = in_shell(folder)
         command = frame.command(f"umask 077 && mkdir -p {where} && cd {where} && tar -xof -")
         async with self.running(command, timeout) as process:
@@ -116,7 +116,7 @@ class Streams(ABC):
 
     async def get_tar(self, script: str, receive: Receive, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Run a script that writes a tar archive, and hand its bytes over as they come. A cut stream is just shorter there."""
-        frame = Frame()
+        frame = OutputMarkers()
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb") as stream:
             receiver = asyncio.create_task(asyncio.to_thread(received, stream, receive))
@@ -134,14 +134,14 @@ class Streams(ABC):
         if found.code:
             raise RemoteRejected(f"{self.host} can't send files: {last_line(errors)}")
 
-    def cut(self, frame: Frame, printed: bytes, code: int, errors: str) -> TasukiError:
+    def cut(self, frame: OutputMarkers, printed: bytes, code: int, errors: str) -> TasukiError:
         """Why there is no end mark: it never began, or the connection ended in between."""
         if frame.begin in printed:
             return RemoteUnavailable(f"the connection to {self.host} was cut: {last_line(errors)}")
         return self.failure(code, errors)
 
 
-async def fed(process: Process, data: Iterable[bytes]) -> None:
+async def fed(process: RemoteProcess, data: Iterable[bytes]) -> None:
     """Give a process its input. One that takes no more says why in its complaints."""
     with suppress(BrokenPipeError, ConnectionError):
         for piece in data:
@@ -149,13 +149,13 @@ async def fed(process: Process, data: Iterable[bytes]) -> None:
         await process.end_input()
 
 
-async def pieces(process: Process) -> AsyncIterator[bytes]:
+async def pieces(process: RemoteProcess) -> AsyncIterator[bytes]:
     """What a process prints."""
     while piece := await process.read():
         yield piece
 
 
-async def passed_on(frame: Frame, process: Process, target: int) -> bytes:
+async def passed_on(frame: OutputMarkers, process: RemoteProcess, target: int) -> bytes:
     """Copy what is between the marks; returns the rest: begin, and what may be the end."""
     kept, begun = b"", False
     async for piece in pieces(process):

@@ -9,13 +9,13 @@ from typing import IO, BinaryIO, NamedTuple
 
 from tasuki.errors import DataError
 
-__all__ = ["Content", "Outgoing", "members", "tar_pieces"]
+__all__ = ["TarContent", "TarFile", "members", "tar_pieces"]
 
 PIECE_BYTES = 1 << 18
 END = bytes(2 * tarfile.BLOCKSIZE)
 
 
-class Outgoing(NamedTuple):
+class TarFile(NamedTuple):
     """A file to send: its name over there (with slashes), and where its content comes from."""
 
     name: str
@@ -28,7 +28,7 @@ class Outgoing(NamedTuple):
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def tar_pieces(files: Iterable[Outgoing]) -> Iterator[bytes]:
+def tar_pieces(files: Iterable[TarFile]) -> Iterator[bytes]:
     """An archive of the files. DataError for one that becomes shorter meanwhile."""
     for file in files:
         size = file.size
@@ -40,7 +40,7 @@ def tar_pieces(files: Iterable[Outgoing]) -> Iterator[bytes]:
     yield END
 
 
-def content_pieces(file: Outgoing, size: int) -> Iterator[bytes]:
+def content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
     """Exactly so many bytes of a file."""
     if isinstance(file.content, bytes):
         yield file.content
@@ -54,7 +54,7 @@ def content_pieces(file: Outgoing, size: int) -> Iterator[bytes]:
             yield piece
 
 
-class Content:
+class TarContent:
     """What an archive has of a file: less than its size where the stream is cut."""
 
     def __init__(self, size: int, opened: IO[bytes]) -> None:
@@ -72,12 +72,12 @@ class Content:
         return b"".join(iter(self.read, b""))
 
 
-def members(stream: BinaryIO) -> Iterator[tuple[str, Content]]:
+def members(stream: BinaryIO) -> Iterator[tuple[str, TarContent]]:
     """The regular files of an archive, one after the other; those whose names lead elsewhere are refused."""
     with suppress(tarfile.ReadError), tarfile.open(fileobj=stream, mode="r|", errorlevel=0) as archive:
         for member in archive:
             if member.isfile() and (content := archive.extractfile(member)):
-                yield inside(member.name), Content(member.size, content)
+                yield inside(member.name), TarContent(member.size, content)
 
 
 def inside(name: str) -> str:

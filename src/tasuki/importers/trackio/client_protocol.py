@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-__all__ = ["AlertEntry", "Entry", "LogEntry", "StatusEntry", "SystemEntry", "UploadEntry", "Uploaded"]
+__all__ = ["AlertEntry", "Entry", "LogEntry", "StatusEntry", "SystemEntry", "UploadEntry", "UploadRef"]
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -55,7 +55,7 @@ class StatusEntry(Entry, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
+class UploadRef(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was uploaded before: under which word, and what the client calls it."""
 
     path: str
@@ -65,6 +65,6 @@ class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
 class UploadEntry(Entry, frozen=True, kw_only=True):
     """A file of a run at a step or, without a run, of a project in one of its folders."""
 
-    uploaded_file: Uploaded
+    uploaded_file: UploadRef
     step: Int64 | None = None
     relative_path: str | None = None

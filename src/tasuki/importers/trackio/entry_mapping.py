@@ -22,7 +22,7 @@ from tasuki.records import Alert, AlertLevel, File, RunStarted, Status
 __all__ = [
     "SYSTEM",
     "TRACKER",
-    "Logged",
+    "EntryValues",
     "alert_from",
     "base_name",
     "first_attempt",
@@ -52,7 +52,7 @@ STATUS = {
 }
 
 
-class Logged(NamedTuple):
+class EntryValues(NamedTuple):
     """What one entry logs: numbers by name, and values that are none."""
 
     numbers: dict[str, Any]
@@ -102,7 +102,7 @@ def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, no
     )
 
 
-def logged(metrics: Mapping[str, Any], step: int, time: int) -> Logged:
+def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
     """The numbers of an entry, and a record for each value that is none."""
     numbers: dict[str, Any] = {}
     files: list[File] = []
@@ -115,7 +115,7 @@ def logged(metrics: Mapping[str, Any], step: int, time: int) -> Logged:
                     files.append(msgspec.structs.replace(part, key=name, step=step, time=time))
                 else:
                     numbers[name] = part
-    return Logged(numbers, files)
+    return EntryValues(numbers, files)
 
 
 def parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -10,23 +10,23 @@ from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import Conflict, DataError
-from tasuki.importers.trackio.inbox import Fragment, fragments, lines_of
-from tasuki.importers.trackio.inbox_dedup import Delivered
-from tasuki.importers.trackio.project_source import Project
+from tasuki.importers.trackio.inbox import InboxFile, fragments, lines_of
+from tasuki.importers.trackio.inbox_dedup import SeenIds
+from tasuki.importers.trackio.project_source import ProjectSource
 from tasuki.importers.trackio.row_mapping import digest, project_of
 
-__all__ = ["Found", "TrackioFolder", "databases"]
+__all__ = ["PendingProject", "TrackioFolder", "databases"]
 
 DATABASE_SUFFIX = ".db"
 REGISTRY = "registry-"
 """What the databases begin with in which trackio keeps no runs."""
 
 
-class Found(NamedTuple):
+class PendingProject(NamedTuple):
     """A project with something that has not arrived yet; or why that can't be seen."""
 
     name: str
-    project: Project | None
+    project: ProjectSource | None
     error: Exception | None = None
 
 
@@ -47,8 +47,8 @@ class TrackioFolder:
         self.folder = folder
         self.work, self.held = work_folder(state)
         self.clock = clock
-        self.delivered = Delivered(state / f"inbox-{digest(to)[:12]}.db")
-        self.projects: dict[str, Project] = {}
+        self.delivered = SeenIds(state / f"inbox-{digest(to)[:12]}.db")
+        self.projects: dict[str, ProjectSource] = {}
         self.taken: dict[str, tuple[int, int]] = {}
         """By name of a fragment: how long it was, and how many of its lines were taken."""
 
@@ -66,23 +66,23 @@ class TrackioFolder:
         for project in self.projects.values():
             project.forget()
 
-    def project(self, name: str) -> Project:
+    def project(self, name: str) -> ProjectSource:
         """A project by its name."""
         if name not in self.projects:
-            self.projects[name] = Project(name, self.work, self.delivered, clock=self.clock)
+            self.projects[name] = ProjectSource(name, self.work, self.delivered, clock=self.clock)
         return self.projects[name]
 
-    def look(self) -> Iterator[Found]:
+    def look(self) -> Iterator[PendingProject]:
         """The projects of which something is new, by name."""
         for path in databases(self.folder):
             self.project(project_of(path.stem)).path = path
-        failed = [Found(name, None, error) for name, error in self.look_into_inbox()]
+        failed = [PendingProject(name, None, error) for name, error in self.look_into_inbox()]
         for name, project in sorted(self.projects.items()):
             try:
                 if project.owes or project.has_changed:
-                    yield Found(name, project)
+                    yield PendingProject(name, project)
             except (OSError, DataError) as error:
-                yield Found(name, None, error)
+                yield PendingProject(name, None, error)
         yield from failed
 
     def look_into_inbox(self) -> Iterator[tuple[str, Exception]]:
@@ -95,7 +95,7 @@ class TrackioFolder:
                 except OSError as error:
                     yield "inbox", error
 
-    def take(self, fragment: Fragment, taken: int) -> None:
+    def take(self, fragment: InboxFile, taken: int) -> None:
         """The lines of a file behind those that were taken."""
         lines = lines_of(fragment)
         for name in sorted({line.project for line in lines[taken:]}):

@@ -7,8 +7,8 @@ from typing import Self
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.importers.trackio.folder import TrackioFolder
-from tasuki.importers.trackio.sender import Bringer
-from tasuki.journal import Folder
+from tasuki.importers.trackio.sender import TrackioSender
+from tasuki.journal import JournalFolder
 from tasuki.relay.journal_receiver import JournalReceiver
 from tasuki.settings import Settings
 
@@ -20,8 +20,8 @@ class Importer:
 
     def __init__(self, settings: Settings, folder: Path, *, clock: Clock = SYSTEM) -> None:
         self.folder = TrackioFolder(folder, settings.dir / "imported" / "trackio", to="journal", clock=clock)
-        receiver = JournalReceiver(Folder(settings.journal_root, settings.lock_root), clock=clock)
-        self.bringer = Bringer(self.folder, receiver, clock=clock)
+        receiver = JournalReceiver(JournalFolder(settings.journal_root, settings.lock_root), clock=clock)
+        self.bringer = TrackioSender(self.folder, receiver, clock=clock)
         self.clock = clock
         self.told: dict[str, str] = {}
 

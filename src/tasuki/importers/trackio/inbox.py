@@ -8,14 +8,14 @@ import msgspec
 
 from tasuki.importers.trackio.row_mapping import project_of
 
-__all__ = ["INBOX", "Fragment", "Line", "fragments", "lines_of"]
+__all__ = ["INBOX", "InboxFile", "InboxLine", "fragments", "lines_of"]
 
 INBOX = "inbox"
 KINDS = {"metric": "metrics", "system_metric": "system_metrics", "alert": "alerts", "run_status": "run_status"}
 decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Fragment(NamedTuple):
+class InboxFile(NamedTuple):
     """A file of the inbox: its name in it, and how long it is."""
 
     path: Path
@@ -23,7 +23,7 @@ class Fragment(NamedTuple):
     size: int
 
 
-class Line(NamedTuple):
+class InboxLine(NamedTuple):
     """One row, under its database's table, with the id by which it is known again."""
 
     project: str
@@ -34,23 +34,23 @@ class Line(NamedTuple):
     columns: Mapping[str, Any]
 
 
-def fragments(folder: Path) -> Iterator[Fragment]:
+def fragments(folder: Path) -> Iterator[InboxFile]:
     """The files that there are, in the order of their names."""
     inbox = folder / INBOX
     for path in sorted(inbox.rglob("*.jsonl")):
         try:
-            yield Fragment(path, path.relative_to(inbox).as_posix(), path.stat().st_size)
+            yield InboxFile(path, path.relative_to(inbox).as_posix(), path.stat().st_size)
         except FileNotFoundError:  # trackio removes what it has moved into a database
             continue
 
 
-def lines_of(fragment: Fragment) -> list[Line]:
+def lines_of(fragment: InboxFile) -> list[InboxLine]:
     """The rows of a file; a last line without its end is one that is not all here. OSError if it can't be read."""
     whole, _, _ = fragment.path.read_bytes().rpartition(b"\n")
     return [line for text in whole.split(b"\n") if (line := line_from(text)) is not None]
 
 
-def line_from(text: bytes) -> Line | None:
+def line_from(text: bytes) -> InboxLine | None:
     """A row; None for what is none."""
     try:
         said = decode(text)
@@ -61,4 +61,4 @@ def line_from(text: bytes) -> Line | None:
     if table is None or not project or not name:
         return None
     id = said.get("alert_id") if table == "alerts" else said.get("log_id")
-    return Line(project_of(str(project)), table, str(said.get("run_id") or name), str(name), id and str(id), said)
+    return InboxLine(project_of(str(project)), table, str(said.get("run_id") or name), str(name), id and str(id), said)

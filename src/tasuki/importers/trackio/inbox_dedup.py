@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-__all__ = ["Delivered"]
+__all__ = ["SeenIds"]
 
 TABLE = "CREATE TABLE IF NOT EXISTS delivered (id BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID"
 
@@ -19,7 +19,7 @@ def short(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="replace")).digest()[:16]
 
 
-class Delivered:
+class SeenIds:
     """Ids, each with the file that it came in. Not to be shared by threads."""
 
     def __init__(self, path: Path) -> None:

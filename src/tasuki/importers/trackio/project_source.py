@@ -12,10 +12,10 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError
-from tasuki.importers.derived_stream import Spool, Track
+from tasuki.importers.derived_stream import DerivedStream, Spool
 from tasuki.importers.sqlite_copy import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
-from tasuki.importers.trackio.inbox import Fragment, Line
-from tasuki.importers.trackio.inbox_dedup import Delivered
+from tasuki.importers.trackio.inbox import InboxFile, InboxLine
+from tasuki.importers.trackio.inbox_dedup import SeenIds
 from tasuki.importers.trackio.row_mapping import (
     alert_frame,
     config_frame,
@@ -32,8 +32,8 @@ from tasuki.importers.trackio.tables import (
     LOGGED,
     STATUSES,
     SYSTEM_METRICS,
-    First,
-    Row,
+    FirstRow,
+    TrackioRow,
     first_of,
     firsts_of,
     has_id,
@@ -41,25 +41,25 @@ from tasuki.importers.trackio.tables import (
     is_migrated,
     rows_after,
 )
-from tasuki.journal import Stream, Verdict
+from tasuki.journal import Liveness, Stream
 from tasuki.records import Item
 
-__all__ = ["Known", "Project"]
+__all__ = ["Known", "ProjectSource"]
 
 Known = Callable[[Sequence[Item]], Collection[str]]
 """Asks the receiver which of some streams it has, by writer."""
 
 
-class Project:
+class ProjectSource:
     """Reads what has changed, makes streams of it, and lets go of what has arrived. `work`: a folder for private copies."""
 
-    def __init__(self, name: str, work: Path, delivered: Delivered, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, name: str, work: Path, delivered: SeenIds, *, clock: Clock = SYSTEM) -> None:
         self.name = name
         self.path: Path | None = None
         self.work = work
         self.delivered = delivered
         self.clock = clock
-        self.new_lines: list[tuple[Fragment, list[Line]]] = []
+        self.new_lines: list[tuple[InboxFile, list[InboxLine]]] = []
         self.claimed: list[str] = []
         self.spools: list[Spool] = []
         self.owes = False
@@ -70,10 +70,10 @@ class Project:
         """Make all streams anew the next time: the receiver may want them from their beginning."""
         self.state: Fingerprint | None = None
         self.high: dict[str, int] = {}
-        self.first: dict[str, First] = {}
-        self.firsts: dict[str, dict[str, First]] = {}
-        self.by_run: dict[tuple[str, str], Track] = {}
-        self.tracks: dict[str, Track] = {}
+        self.first: dict[str, FirstRow] = {}
+        self.firsts: dict[str, dict[str, FirstRow]] = {}
+        self.by_run: dict[tuple[str, str], DerivedStream] = {}
+        self.tracks: dict[str, DerivedStream] = {}
         self.there: Collection[str] = ()
         self.close()
 
@@ -157,34 +157,34 @@ class Project:
 
     # -- streams
 
-    def by_name(self, table: str, first: First) -> Item:
+    def by_name(self, table: str, first: FirstRow) -> Item:
         """A question for the stream of a run that was known by its name alone, before its database was migrated."""
         run = run_of(first.name)
         writer = writer_of(self.name, run, table, first.id, first.timestamp)
         return Item(project=self.name, run=run, writer=writer, offset=0, crc=0)
 
-    def track_of(self, db: apsw.Connection, table: str, row: Row, spool: Spool) -> Track:
+    def track_of(self, db: apsw.Connection, table: str, row: TrackioRow, spool: Spool) -> DerivedStream:
         """The stream of a row; it is known by its first row."""
         track = self.by_run.get((table, row.run))
         if track is None:
-            first = self.firsts.get(table, {}).get(row.run) or first_of(db, table, row.run) or First(row.id, "", row.name)
+            first = self.firsts.get(table, {}).get(row.run) or first_of(db, table, row.run) or FirstRow(row.id, "", row.name)
             item = self.by_name(table, first)
             run = item.run if item.writer in self.there or item.writer in self.tracks else run_of(row.run)
             track = self.by_run[table, row.run] = self.opened(run, table, first.id, first.timestamp, spool=spool)
             self.add_fact(run, config_frame(row.name, None, time_of(first.timestamp)), spool)
         return track
 
-    def opened(self, run: str, *words: object, spool: Spool) -> Track:
+    def opened(self, run: str, *words: object, spool: Spool) -> DerivedStream:
         """A stream of logged rows, which begins with the run's beginning."""
         writer = writer_of(self.name, run, *words)
         track = self.tracks.get(writer)
         if track is None:
-            track = self.tracks[writer] = Track(self.name, run, writer)
+            track = self.tracks[writer] = DerivedStream(self.name, run, writer)
             track.add(started_frame(run, time_of(words[-1])), spool)
             track.rows = 0
         return track
 
-    def run_known(self, row: Row) -> str:
+    def run_known(self, row: TrackioRow) -> str:
         """The run of a row that is about a run as a whole."""
         return next((track.run for table in LOGGED if (track := self.by_run.get((table, row.run)))), run_of(row.run))
 
@@ -192,7 +192,7 @@ class Project:
         """What is said of a run as a whole is a stream of its own, known by what it says."""
         writer = writer_of(self.name, run, "fact", frame.hex())
         if frame and writer not in self.tracks:
-            track = self.tracks[writer] = Track(self.name, run, writer, sealed=True)
+            track = self.tracks[writer] = DerivedStream(self.name, run, writer, sealed=True)
             track.add(frame, spool)
 
     # -- the inbox
@@ -204,7 +204,7 @@ class Project:
         for line, fragment in mine:
             self.add_line(line, fragment, spool)
 
-    def is_mine(self, line: Line, fragment: Fragment, db: apsw.Connection | None) -> bool:
+    def is_mine(self, line: InboxLine, fragment: InboxFile, db: apsw.Connection | None) -> bool:
         """Whether a line is to be delivered from this file."""
         came_before = self.delivered.by(line.id)
         if came_before is None and db is not None and line.id is not None and has_id(db, line.table, line.id):
@@ -215,7 +215,7 @@ class Project:
             self.claimed.append(line.id)
         return True
 
-    def add_line(self, line: Line, fragment: Fragment, spool: Spool) -> None:
+    def add_line(self, line: InboxLine, fragment: InboxFile, spool: Spool) -> None:
         """One row of a file: all of a file's rows of one kind and run are a stream."""
         run, columns = run_of(line.run), line.columns
         time = columns.get("timestamp")
@@ -242,9 +242,9 @@ class Project:
         """Whole frames from `offset`. Gone for what has arrived."""
         return self.tracks[writer].read(offset, limit_bytes)
 
-    def verdict(self, _: str) -> Verdict:
+    def verdict(self, _: str) -> Liveness:
         """Nothing is known of who writes."""
-        return Verdict.UNKNOWN
+        return Liveness.UNKNOWN
 
     def settle(self) -> None:
         """All has arrived: let go of it."""

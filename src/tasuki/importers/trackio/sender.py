@@ -6,20 +6,20 @@ from typing import NamedTuple
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import DataError, RemoteRejected, RemoteUnavailable
 from tasuki.failpoints import reach
-from tasuki.importers.derived_stream import Gone
-from tasuki.importers.trackio.folder import Found, TrackioFolder
-from tasuki.importers.trackio.project_source import Project
+from tasuki.importers.derived_stream import BytesReleased
+from tasuki.importers.trackio.folder import PendingProject, TrackioFolder
+from tasuki.importers.trackio.project_source import ProjectSource
 from tasuki.records import Item
-from tasuki.relay.sender import Sender, Transport
-from tasuki.relay.state.dead_letters import FileAside
-from tasuki.relay.stream_route import State
+from tasuki.relay.sender import ReceiverTransport, Sender
+from tasuki.relay.state.dead_letters import DeadLetterLog
+from tasuki.relay.stream_route import RouteState
 
-__all__ = ["Bringer", "Brought"]
+__all__ = ["ProjectResult", "TrackioSender"]
 
 ASK_AT_ONCE = 1000
 
 
-class Brought(NamedTuple):
+class ProjectResult(NamedTuple):
     """What became of a project in a round: records that are newly there, and what went wrong, if anything did."""
 
     project: str
@@ -27,11 +27,11 @@ class Brought(NamedTuple):
     error: Exception | None = None
 
 
-class Bringer:
+class TrackioSender:
     """One folder, one receiver. Not to be shared by threads."""
 
     def __init__(
-        self, folder: TrackioFolder, transport: Transport, aside: FileAside | None = None, *, clock: Clock = SYSTEM
+        self, folder: TrackioFolder, transport: ReceiverTransport, aside: DeadLetterLog | None = None, *, clock: Clock = SYSTEM
     ) -> None:
         self.folder = folder
         self.transport = transport
@@ -40,7 +40,7 @@ class Bringer:
         self.senders: dict[str, Sender] = {}
         self.boot_id: str | None = None
 
-    def round(self) -> Iterator[Brought]:
+    def round(self) -> Iterator[ProjectResult]:
         """Bring what is new, project by project; what fails is tried again in the next round. RemoteUnavailable ends it."""
         self.greet()
         for found in self.folder.look():
@@ -58,21 +58,21 @@ class Bringer:
         self.senders.clear()
         self.folder.forget()
 
-    def outcome(self, found: Found) -> Brought:
+    def outcome(self, found: PendingProject) -> ProjectResult:
         """One project's round."""
         if found.project is None:
-            return Brought(found.name, 0, found.error)
+            return ProjectResult(found.name, 0, found.error)
         try:
-            return Brought(found.name, self.bring(found.project))
+            return ProjectResult(found.name, self.bring(found.project))
         except RemoteUnavailable:
             raise
-        except Gone:
+        except BytesReleased:
             self.forget()
-            return Brought(found.name)  # all of it comes in the next round
+            return ProjectResult(found.name)  # all of it comes in the next round
         except (DataError, RemoteRejected, OSError) as error:
-            return Brought(found.name, 0, error)
+            return ProjectResult(found.name, 0, error)
 
-    def bring(self, project: Project) -> int:
+    def bring(self, project: ProjectSource) -> int:
         """Read what is new of a project, and send it; returns how many records are newly there."""
         if project.has_changed:
             project.refresh(self.known)
@@ -84,7 +84,7 @@ class Bringer:
         while (said := sender.once()).items:
             records += said.records
         project.settle()
-        refused = [route for route in sender.routes.values() if route.state is State.ASIDE]
+        refused = [route for route in sender.routes.values() if route.state is RouteState.ASIDE]
         if refused:
             raise RemoteRejected(f"{len(refused)} streams are not taken: {refused[0].reason}")
         return records

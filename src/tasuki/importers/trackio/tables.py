@@ -17,8 +17,8 @@ __all__ = [
     "METRICS",
     "STATUSES",
     "SYSTEM_METRICS",
-    "First",
-    "Row",
+    "FirstRow",
+    "TrackioRow",
     "first_of",
     "firsts_of",
     "has_id",
@@ -42,7 +42,7 @@ MIGRATES = 2
 """The `user_version` of a schema that may have been made of an older one."""
 
 
-class Row(NamedTuple):
+class TrackioRow(NamedTuple):
     """A row: its id, its run (the `run_id`, else the name) and that one's name, and the columns that there are, by name."""
 
     id: int
@@ -51,7 +51,7 @@ class Row(NamedTuple):
     columns: dict[str, Value]
 
 
-class First(NamedTuple):
+class FirstRow(NamedTuple):
     """The first row of a run in a table: its id, its time stamp, and the run's name."""
 
     id: int
@@ -80,7 +80,7 @@ def is_migrated(db: apsw.Connection) -> bool:
     return int(db.pragma("user_version")) >= MIGRATES
 
 
-def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[Row]:
+def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[TrackioRow]:
     """The rows of a table behind an id, in the order of their ids; none where there is no such table."""
     there = columns_of(db, table)
     wanted = [name for name in WANTED[table] if name in there]
@@ -88,10 +88,10 @@ def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[Row]:
         return
     selected = ", ".join(["id", key_of(there), "run_name", *wanted])
     for id, key, name, *values in db.execute(f"SELECT {selected} FROM {table} WHERE id > ? ORDER BY id", (after,)):
-        yield Row(id, str(key), str(name), dict(zip(wanted, values, strict=True)))
+        yield TrackioRow(id, str(key), str(name), dict(zip(wanted, values, strict=True)))
 
 
-def first_of(db: apsw.Connection, table: str, run: str | None = None) -> First | None:
+def first_of(db: apsw.Connection, table: str, run: str | None = None) -> FirstRow | None:
     """The first row of a table, or of one run in it; None if there is none."""
     there = columns_of(db, table)
     if not {"id", "run_name", "timestamp"} <= there:
@@ -99,17 +99,17 @@ def first_of(db: apsw.Connection, table: str, run: str | None = None) -> First |
     key = key_of(there)
     statement = f"SELECT id, timestamp, run_name FROM {table} WHERE ?1 IS NULL OR {key} = ?1 ORDER BY id LIMIT 1"
     found = list(db.execute(statement, (run,)))
-    return First(int(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
+    return FirstRow(int(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
 
 
-def firsts_of(db: apsw.Connection, table: str) -> dict[str, First]:
+def firsts_of(db: apsw.Connection, table: str) -> dict[str, FirstRow]:
     """The first row of each run in a table, by run."""
     there = columns_of(db, table)
     if not {"id", "run_name", "timestamp"} <= there:
         return {}
     key = key_of(there)
     found = db.execute(f"SELECT {key}, min(id), timestamp, run_name FROM {table} GROUP BY {key}")
-    return {str(run): First(int(id), str(timestamp), str(name)) for run, id, timestamp, name in found}
+    return {str(run): FirstRow(int(id), str(timestamp), str(name)) for run, id, timestamp, name in found}
 
 
 def key_of(columns: Collection[str]) -> str:

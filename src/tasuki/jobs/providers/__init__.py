@@ -7,10 +7,10 @@ import msgspec
 
 from tasuki.clock import Clock
 from tasuki.errors import NotFound
-from tasuki.jobs.providers.hpc import Hpc
-from tasuki.jobs.providers.local import Local
+from tasuki.jobs.providers.hpc import HpcProvider
+from tasuki.jobs.providers.local import LocalProvider
 from tasuki.jobs.providers.protocol import Provider
-from tasuki.jobs.providers.replicate import Replicate
+from tasuki.jobs.providers.replicate import ReplicateProvider
 from tasuki.settings import Settings
 
 __all__ = ["PROVIDERS", "open_provider"]
@@ -20,12 +20,12 @@ Open = Callable[[Settings, Mapping[str, Any], Clock], Provider]
 
 def open_replicate(settings: Settings, changes: Mapping[str, Any], clock: Clock) -> Provider:
     """Replicate, as the settings have it, and what was set over HTTP."""
-    return Replicate(msgspec.structs.replace(settings.providers.replicate, **changes), clock=clock)
+    return ReplicateProvider(msgspec.structs.replace(settings.providers.replicate, **changes), clock=clock)
 
 
 PROVIDERS: dict[str, Open] = {
-    "hpc": lambda settings, _, clock: Hpc(settings, clock=clock),
-    "local": lambda settings, _, clock: Local(settings.dir, settings.providers.local, clock=clock),
+    "hpc": lambda settings, _, clock: HpcProvider(settings, clock=clock),
+    "local": lambda settings, _, clock: LocalProvider(settings.dir, settings.providers.local, clock=clock),
     "replicate": open_replicate,
 }
 

@@ -11,14 +11,14 @@ import msgspec
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError
 
-__all__ = ["Configured"]
+__all__ = ["ProviderConfigFile"]
 
 FILE = "providers.json"
 SECRET = {"token"}
 SETTABLE = {"replicate": {"token": str, "webhook_url": str, "version": str, "hardware": str}, "local": {}}
 
 
-class Configured:
+class ProviderConfigFile:
     """One data folder's."""
 
     def __init__(self, folder: Path) -> None:

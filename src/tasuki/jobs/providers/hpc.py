@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
-from tasuki.hpc.agent_report import Cursor
-from tasuki.hpc.host import Site, Sites
+from tasuki.hpc.agent_report import LogCursor
+from tasuki.hpc.host import Host, HostsFile
 from tasuki.hpc.open_transport import open_transport
-from tasuki.hpc.remote_commands import Exchange
-from tasuki.jobs.providers.protocol import Page, Sight, Validated
+from tasuki.hpc.remote_commands import RemoteCommands
+from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage
 from tasuki.jobs.queue.observations import hpc_id, profile_of, site_of
-from tasuki.jobs.queue.outputs import Outputs
-from tasuki.jobs.queue.poll import HostLook
-from tasuki.jobs.storage.requests import Request
+from tasuki.jobs.queue.outputs import OutputRecorder
+from tasuki.jobs.queue.poll import HostPoller
+from tasuki.jobs.storage.requests import JobRequest
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import Settings
 
-__all__ = ["Hpc"]
+__all__ = ["HpcProvider"]
 
 FRESH_SECONDS = 2.0
 """What was said so recently is said again."""
@@ -30,23 +30,23 @@ LATE_SECONDS = 60.0
 """Jobs that were asked for within so long are looked at together."""
 
 
-class Said(NamedTuple):
+class HostAnswer(NamedTuple):
     """What a host said of a job, and when; None: it has none of it."""
 
     at: float
     seen: Observation | None
 
 
-class Host:
+class HostJobs:
     """One host: the jobs that were asked for of late, and what it has said of them."""
 
-    def __init__(self, site: Site, outputs: Outputs, clock: Clock) -> None:
-        self.exchange = Exchange(site, open_transport(site))
-        self.looking = HostLook(self.exchange, outputs, Cursor())
+    def __init__(self, site: Host, outputs: OutputRecorder, clock: Clock) -> None:
+        self.exchange = RemoteCommands(site, open_transport(site))
+        self.looking = HostPoller(self.exchange, outputs, LogCursor())
         self.clock = clock
         self.alone = asyncio.Lock()
         self.asked: dict[str, tuple[float, Job]] = {}
-        self.said: dict[str, Said] = {}
+        self.said: dict[str, HostAnswer] = {}
 
     async def look(self, jobs: Sequence[Job]) -> dict[str, Observation | None]:
         """What it says of these now, or said a moment ago."""
@@ -58,7 +58,7 @@ class Host:
                 self.ask(jobs)  # whoever was before us may have taken long
                 late = [job for _, job in self.asked.values()]
                 seen = await self.looking.look(late, wait_tenths=0)
-                self.said = {job.id: Said(self.clock.monotonic(), seen.get(job.id)) for job in late}
+                self.said = {job.id: HostAnswer(self.clock.monotonic(), seen.get(job.id)) for job in late}
             return {job.id: self.said[job.id].seen for job in jobs}
 
     def ask(self, jobs: Sequence[Job]) -> None:
@@ -66,7 +66,7 @@ class Host:
         self.asked |= {job.id: (self.clock.monotonic(), job) for job in jobs}
 
 
-class Hpc:
+class HpcProvider:
     """All hosts of one data folder."""
 
     name = "hpc"
@@ -77,10 +77,10 @@ class Hpc:
     by_turns = True
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
-        self.sites = Sites(settings.dir)
-        self.outputs = Outputs(settings)
+        self.sites = HostsFile(settings.dir)
+        self.outputs = OutputRecorder(settings)
         self.clock = clock
-        self.hosts: dict[Site, Host] = {}
+        self.hosts: dict[Host, HostJobs] = {}
 
     async def close(self) -> None:
         """Logins stay, but for those of this process."""
@@ -89,7 +89,7 @@ class Hpc:
         self.hosts.clear()
         await asyncio.to_thread(self.outputs.close)
 
-    async def validate(self) -> Validated:
+    async def validate(self) -> ProviderAccount:
         """At which hosts somebody is logged in."""
         live, errors = [], []
         for site in self.sites.all():
@@ -98,17 +98,17 @@ class Hpc:
                 live.append(site.name)
             except RemoteError as error:
                 errors.append(str(error))
-        return Validated(valid=not errors, user_info={"hosts": live}, error="; ".join(errors) or None)
+        return ProviderAccount(valid=not errors, user_info={"hosts": live}, error="; ".join(errors) or None)
 
     def has_heard_of(self, job: Job, /) -> bool:
         """From when an upload begins: what is handed over then may be there, although nobody could say so."""
         return job.status is not JobStatus.PENDING
 
-    def check(self, request: Request, /) -> None:  # noqa: ARG002 - the protocol's
+    def check(self, request: JobRequest, /) -> None:  # noqa: ARG002 - the protocol's
         """A folder on this machine is submitted, which no request can hold."""
         raise ConfigError("calculations are submitted with their folders", hint="tasuki job submit DIR --on HOST")
 
-    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
+    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         """From the inputs, or with an output of the last attempt in the place of one of them."""
         self.sites.get(site_of(job))
         restarts = profile_of(job).restarts
@@ -118,33 +118,33 @@ class Hpc:
             )
         return {"restart": {} if restart is None else {restart: restarts[restart]}}
 
-    async def prepare(self, job: Job, request: Request, /) -> Request:  # noqa: ARG002 - the protocol's
+    async def prepare(self, job: Job, request: JobRequest, /) -> JobRequest:  # noqa: ARG002 - the protocol's
         """Inputs are uploaded by a sync."""
         return request
 
-    async def submit(self, job: Job, request: Request) -> Sight:
+    async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
         """Nothing is submitted one by one."""
         self.check(request)
         raise AssertionError(f"job {job.id} is refused")
 
-    async def look(self, job: Job) -> Sight:
+    async def look(self, job: Job) -> ProviderJob:
         """What its host says of a job. NotFound where that has none of it."""
         seen = (await self.host(site_of(job)).look([job]))[job.id]
         if seen is None:
             raise NotFound(f"{site_of(job)} has no job {hpc_id(job)}")
-        return Sight(seen)
+        return ProviderJob(seen)
 
-    async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, Sight | None]:
+    async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, ProviderJob | None]:
         """Ask each host once, all at the same time. RemoteUnavailable where none answers."""
         by_site: dict[str, list[Job]] = {}
         for job in jobs:
             by_site.setdefault(site_of(job), []).append(job)
         answers = await asyncio.gather(*(self.at_host(name, here) for name, here in by_site.items()), return_exceptions=True)
-        found: dict[str, Sight | None] = {}
+        found: dict[str, ProviderJob | None] = {}
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         for answer in answers:
             if not isinstance(answer, BaseException):
-                found |= {id: None if seen is None else Sight(seen) for id, seen in answer.items()}
+                found |= {id: None if seen is None else ProviderJob(seen) for id, seen in answer.items()}
         for failure in failed:
             if len(failed) == len(answers) or not isinstance(failure, RemoteError):
                 raise failure
@@ -154,23 +154,23 @@ class Hpc:
         """One host's answer."""
         return await self.host(name).look(jobs)
 
-    async def page(self, cursor: str | None) -> Page:  # noqa: ARG002 - there are no more
+    async def page(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
         """What was not submitted from this folder is another folder's."""
-        return Page([], None)
+        return ProviderPage([], None)
 
-    async def cancel(self, job: Job) -> Sight:
+    async def cancel(self, job: Job) -> ProviderJob:
         """Ask the agent to end it; that it has ended is seen later."""
         host = self.host(site_of(job))
         await host.exchange.hand_over(cancelled=[hpc_id(job)])
         host.said.pop(job.id, None)
-        return Sight(Observation(time=0, attempt=job.attempt, external_id=job.external_id, cancel_requested=True))
+        return ProviderJob(Observation(time=0, attempt=job.attempt, external_id=job.external_id, cancel_requested=True))
 
-    def host(self, name: str) -> Host:
+    def host(self, name: str) -> HostJobs:
         """A host, as it is set up now. RemoteUnavailable for one that is not known here any more: its jobs may go on."""
         try:
             site = self.sites.get(name)
         except NotFound as error:
             raise RemoteUnavailable(f"the host {name} is not known here", hint=f"tasuki hpc add {name}") from error
         if site not in self.hosts:
-            self.hosts[site] = Host(site, self.outputs, self.clock)
+            self.hosts[site] = HostJobs(site, self.outputs, self.clock)
         return self.hosts[site]

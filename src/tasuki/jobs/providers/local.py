@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 
 from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, NotFound, RequestRefused
-from tasuki.jobs.providers.protocol import Page, Sight, Validated
+from tasuki.errors import ConfigError, NotFound, RequestRejected
+from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage
 from tasuki.jobs.storage.log_store import LOG, job_folder
-from tasuki.jobs.storage.requests import Request, anew
+from tasuki.jobs.storage.requests import JobRequest, anew
 from tasuki.journal import pid_start, this_process
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import LocalSettings, job_environment
 
-__all__ = ["Local"]
+__all__ = ["LocalProvider"]
 
 WRAPPER = """
 place=$1; shift
@@ -48,7 +48,7 @@ GIVEN_UP_US = 5_000_000
 """A wrapper that has not begun after so long, and whose starter is gone, does not begin any more."""
 
 
-class Process(NamedTuple):
+class WrapperProcess(NamedTuple):
     """The wrapper of an attempt, told apart from any other process."""
 
     pid: int
@@ -63,7 +63,7 @@ class Process(NamedTuple):
         return self.boot == this_process().boot and pid_start(self.pid) == self.start
 
 
-class Local:
+class LocalProvider:
     """Processes of this machine that belong to one data folder."""
 
     name = "local"
@@ -84,28 +84,28 @@ class Local:
         """Jobs go on; what has ended is not left as a zombie."""
         self.reap()
 
-    async def validate(self) -> Validated:
+    async def validate(self) -> ProviderAccount:
         """Whoever asks is here."""
-        return Validated(valid=True, user_info={"host": socket.gethostname()})
+        return ProviderAccount(valid=True, user_info={"host": socket.gethostname()})
 
     def has_heard_of(self, job: Job, /) -> bool:  # noqa: ARG002 - the protocol's
         """It is here."""
         return True
 
-    def check(self, request: Request, /) -> None:
+    def check(self, request: JobRequest, /) -> None:
         """There must be a command."""
         if not request.command:
             raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
 
-    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:
+    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
         """A command begins anew."""
         return anew(job, request, restart)
 
-    async def prepare(self, _: Job, request: Request, /) -> Request:
+    async def prepare(self, _: Job, request: JobRequest, /) -> JobRequest:
         """It is all here."""
         return request
 
-    async def submit(self, job: Job, request: Request) -> Sight:
+    async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
         """Start the process. Whoever makes the attempt's folder is the one who may."""
         place = self.place(job)
         place.mkdir(parents=True, exist_ok=True)
@@ -123,31 +123,31 @@ class Local:
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
-                raise RequestRefused(f"the process can't be started: {error}") from error
+                raise RequestRejected(f"the process can't be started: {error}") from error
         self.children.append(child)
-        return Sight(self.observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
+        return ProviderJob(self.observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
 
-    async def look(self, job: Job) -> Sight:
+    async def look(self, job: Job) -> ProviderJob:
         """What the attempt's files say. NotFound where there are none."""
         self.reap()
         place = self.place(job)
         if (place / "exit").exists():
-            return Sight(self.ended(job, place))
+            return ProviderJob(self.ended(job, place))
         process = read_process(place)
         if process is not None and not process.is_here and not (place / "exit").exists():
-            return Sight(self.gone(job, place))
+            return ProviderJob(self.gone(job, place))
         if process is not None:
             self.insist(place, process)
-            return Sight(self.observation(job, JobStatus.RUNNING, "running", started=modified(place / "process")))
+            return ProviderJob(self.observation(job, JobStatus.RUNNING, "running", started=modified(place / "process")))
         if not place.exists():
             raise NotFound(f"job {job.id} has no process here")
-        return Sight(self.not_begun(job, place))
+        return ProviderJob(self.not_begun(job, place))
 
-    async def page(self, cursor: str | None) -> Page:  # noqa: ARG002 - there are no more
+    async def page(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
         """Nothing is started here by anybody else."""
-        return Page([], None)
+        return ProviderPage([], None)
 
-    async def cancel(self, job: Job) -> Sight:
+    async def cancel(self, job: Job) -> ProviderJob:
         """TERM to the whole session; KILL to what is left of it after a while, whoever looks then."""
         place = self.place(job)
         place.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ class Local:
             return self.observation(job, JobStatus.FAILED, "never started", error_message=reason, ended=self.clock.now_us())
         return self.observation(job, JobStatus.QUEUED, "starting")
 
-    def insist(self, place: Path, process: Process) -> None:
+    def insist(self, place: Path, process: WrapperProcess) -> None:
         """KILL a session that was told to end long ago."""
         asked = modified(place / "cancel")
         if asked is not None and self.clock.now_us() - asked > self.settings.kill_seconds * 1_000_000:
@@ -216,15 +216,15 @@ def took(place: Path) -> bool:
     return False
 
 
-def read_process(place: Path) -> Process | None:
+def read_process(place: Path) -> WrapperProcess | None:
     """The wrapper, as it has written itself down; None while it has not."""
     try:
         pid, *lines = (place / "process").read_text().splitlines()
     except FileNotFoundError:
         return None
     if len(lines) < 2:
-        return Process(int(pid), 0, "")
-    return Process(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[START_FIELD]), lines[1])
+        return WrapperProcess(int(pid), 0, "")
+    return WrapperProcess(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[START_FIELD]), lines[1])
 
 
 def answers(pid: int) -> bool:
@@ -236,7 +236,7 @@ def answers(pid: int) -> bool:
     return True
 
 
-def stop(process: Process, number: signal.Signals) -> None:
+def stop(process: WrapperProcess, number: signal.Signals) -> None:
     """A signal to all processes of the wrapper's session that are still in its group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)

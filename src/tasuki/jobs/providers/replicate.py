@@ -15,14 +15,22 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import ConfigError, NotFound, RemoteClosed, RemoteUnavailable, RequestRefused, Throttled, Unreached
+from tasuki.errors import (
+    ConfigError,
+    ConnectionFailed,
+    NotFound,
+    RateLimited,
+    RemoteMisconfigured,
+    RemoteUnavailable,
+    RequestRejected,
+)
 from tasuki.jobs.providers.prices import REPLICATE_PRICES
-from tasuki.jobs.providers.protocol import Page, Sight, Validated, is_large
-from tasuki.jobs.storage.requests import Request, anew
+from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage, is_large
+from tasuki.jobs.storage.requests import JobRequest, anew
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import ReplicateSettings
 
-__all__ = ["Replicate", "parse_retry_after", "parse_sight"]
+__all__ = ["ReplicateProvider", "parse_retry_after", "parse_sight"]
 
 STATES = {  # https://replicate.com/docs/reference/http#predictions.get
     "starting": JobStatus.QUEUED,
@@ -43,7 +51,7 @@ LONGEST_SECONDS = 1e9
 EVENTS = ["start", "logs", "completed"]
 
 
-class Replicate:
+class ReplicateProvider:
     """One account. Without a key it says so, and asks nothing."""
 
     name = "replicate"
@@ -71,20 +79,20 @@ class Replicate:
         """Once it has given a name to it."""
         return job.external_id is not None
 
-    def check(self, request: Request, /) -> None:
+    def check(self, request: JobRequest, /) -> None:
         """It says itself what it does not take."""
 
-    def again(self, job: Job, request: Request | None, restart: str | None, /) -> dict[str, Any]:
+    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
         """A prediction begins anew."""
         return anew(job, request, restart)
 
-    async def validate(self) -> Validated:
+    async def validate(self) -> ProviderAccount:
         """`GET /v1/account`."""
         found = await self.call("GET", "/v1/account")
         self.account = str(found.get("username") or "")
-        return Validated(valid=True, user_info={key: found[key] for key in ("username", "name", "type") if key in found})
+        return ProviderAccount(valid=True, user_info={key: found[key] for key in ("username", "name", "type") if key in found})
 
-    async def prepare(self, _: Job, request: Request) -> Request:
+    async def prepare(self, _: Job, request: JobRequest) -> JobRequest:
         """Large data URIs go up as files, and are replaced by their addresses."""
         if request.env:
             raise ConfigError("Replicate takes inputs, and no environment", hint='{"inputs": {...}}')
@@ -100,7 +108,7 @@ class Replicate:
         answer = await self.call("POST", "/v1/files", files={"content": (name, content, kind)})
         return str(answer["urls"]["get"])
 
-    async def submit(self, job: Job, request: Request) -> Sight:
+    async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
         """A prediction; a training, where the job's metadata names a `destination` for what is trained."""
         version = str(job.metadata.get("version") or self.settings.version or "")
         if not version:
@@ -117,11 +125,11 @@ class Replicate:
             path = "/v1/predictions"
         return answered(await self.call("POST", path, json=body, budget=CREATES))
 
-    async def look(self, job: Job) -> Sight:
+    async def look(self, job: Job) -> ProviderJob:
         """`GET /v1/predictions/{id}`, or a training."""
         return answered(await self.call("GET", path_of(job)))
 
-    async def page(self, cursor: str | None) -> Page:
+    async def page(self, cursor: str | None) -> ProviderPage:
         """Predictions, then trainings."""
         kind, _, address = (cursor or KINDS[0]).partition(" ")
         found = await self.call("GET", address or f"/v1/{kind}")
@@ -129,10 +137,10 @@ class Replicate:
         following = found.get("next")
         sights = [answered(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
         if isinstance(following, str) and following:
-            return Page(sights, f"{kind} {following}")
-        return Page(sights, KINDS[1] if kind == KINDS[0] else None)
+            return ProviderPage(sights, f"{kind} {following}")
+        return ProviderPage(sights, KINDS[1] if kind == KINDS[0] else None)
 
-    async def cancel(self, job: Job) -> Sight:
+    async def cancel(self, job: Job) -> ProviderJob:
         """`POST …/cancel`."""
         return answered(await self.call("POST", f"{path_of(job)}/cancel"))
 
@@ -142,7 +150,7 @@ class Replicate:
         self.keys = [key, *(one for one in self.keys if one != key)][:2]
         return self.keys
 
-    def sight(self, body: dict[str, Any]) -> Sight:
+    def sight(self, body: dict[str, Any]) -> ProviderJob:
         """What a message says: it is the prediction or the training itself."""
         return parse_sight(body)
 
@@ -151,16 +159,16 @@ class Replicate:
     ) -> dict[str, Any]:
         """One request; its JSON. A key is sent to the provider's own address alone."""
         if not self.settings.token:
-            raise RemoteClosed("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
+            raise RemoteMisconfigured("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
         if not self.budget.hit(budget, self.name):
-            raise Throttled("we have asked as often as Replicate allows within a minute", after_seconds=5)
+            raise RateLimited("we have asked as often as Replicate allows within a minute", after_seconds=5)
         url = path if "://" in path else f"{self.base}{path}"
         if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
             raise RemoteUnavailable(f"Replicate names a page at another address: {url[:200]}")
         try:
             answer = await self.client.request(method, url, json=json, files=files)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreached(f"Replicate can't be reached: {error}") from error
+            raise ConnectionFailed(f"Replicate can't be reached: {error}") from error
         except httpx.HTTPError as error:
             raise RemoteUnavailable(f"Replicate does not answer: {type(error).__name__} {error}".rstrip()) from error
         return content_of(answer)
@@ -171,22 +179,22 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
     status = answer.status_code
     detail = detail_of(answer)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise Throttled(f"Replicate has had enough: {detail}", after_seconds=parse_retry_after(answer.headers, answer.text))
+        raise RateLimited(f"Replicate has had enough: {detail}", after_seconds=parse_retry_after(answer.headers, answer.text))
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise RemoteClosed(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
+        raise RemoteMisconfigured(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
     if status == httpx.codes.NOT_FOUND:
         raise NotFound(f"Replicate has no such thing: {detail}")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status < httpx.codes.OK:
         raise RemoteUnavailable(f"Replicate is in trouble: {status} {detail}")
     if not answer.is_success:
-        raise RequestRefused(f"Replicate refuses that: {status} {detail}")
+        raise RequestRejected(f"Replicate refuses that: {status} {detail}")
     try:
         return msgspec.json.decode(answer.content, type=dict[str, Any]) if answer.content else {}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RemoteUnavailable(f"Replicate's answer is no JSON: {error}") from error
 
 
-def answered(body: Mapping[str, Any]) -> Sight:
+def answered(body: Mapping[str, Any]) -> ProviderJob:
     """What an answer says. RemoteUnavailable for one that is none."""
     try:
         return parse_sight(body)
@@ -218,7 +226,7 @@ def path_of(job: Job) -> str:
     return f"/v1/{kind}/{quote(job.external_id or '', safe='')}"
 
 
-def parse_sight(body: Mapping[str, Any]) -> Sight:
+def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
     """An object of the API. ValueError where it has no id. What a word means that is not known is not guessed."""
     external_id, word = body.get("id"), body.get("status")
     if not isinstance(external_id, str) or not external_id or not isinstance(word, str):
@@ -239,7 +247,7 @@ def parse_sight(body: Mapping[str, Any]) -> Sight:
         metadata=facts_of(body),
     )
     logs = body.get("logs")
-    return Sight(
+    return ProviderJob(
         observation,
         logs=logs if isinstance(logs, str) else None,
         created=parse_time(body.get("created_at")),

@@ -13,9 +13,9 @@ import apsw
 import msgspec
 
 from tasuki.errors import ConfigError
-from tasuki.hpc.host import Site
-from tasuki.hpc.job_package import Wanted
-from tasuki.records import JobCreated, JobFact, JobStatus, Observation
+from tasuki.hpc.host import Host
+from tasuki.hpc.job_package import JobSpec
+from tasuki.records import JobCreated, JobRecord, JobStatus, Observation
 
 __all__ = ["chasqui_facts"]
 
@@ -31,10 +31,10 @@ STATES = {
     "KILLED": JobStatus.FAILED,
     "LOST": JobStatus.FAILED,
 }
-ASKED = frozenset(Wanted.__struct_fields__) - {"profile"}
+ASKED = frozenset(JobSpec.__struct_fields__) - {"profile"}
 
 
-def chasqui_facts(path: Path, site: Site, now: int) -> list[list[JobFact]]:
+def chasqui_facts(path: Path, site: Host, now: int) -> list[list[JobRecord]]:
     """What is to be recorded of each job; the same ids whenever it is read. ConfigError for a database of another kind."""
     database = apsw.Connection(f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
@@ -68,7 +68,7 @@ def columns_of(database: apsw.Connection, table: str) -> list[str]:
     return [name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
-def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Site, now: int) -> list[JobFact]:
+def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Host, now: int) -> list[JobRecord]:
     """One job: its beginning, and where it stood."""
     old_id, word = str(row["job_id"]), str(row[state_column])
     status = STATES.get(word)

@@ -8,24 +8,24 @@ import msgspec
 
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, Conflict, NotFound, TasukiError
-from tasuki.hpc.agent import Ticket
-from tasuki.hpc.agent_report import Cursor
-from tasuki.hpc.host import Site
-from tasuki.hpc.remote_commands import Exchange
-from tasuki.hpc.results import Fetched, Selection, fetch
-from tasuki.hpc.transports.protocol import Told, Transport, quiet
-from tasuki.hpc.transports.tar_stream import Outgoing
+from tasuki.hpc.agent import JobTicket
+from tasuki.hpc.agent_report import LogCursor
+from tasuki.hpc.host import Host
+from tasuki.hpc.remote_commands import RemoteCommands
+from tasuki.hpc.results import FetchResult, FileFilter, fetch
+from tasuki.hpc.transports.protocol import HostTransport, Told, quiet
+from tasuki.hpc.transports.tar_stream import TarFile
 from tasuki.jobs.queue.observations import external_id, hpc_id, profile_of
-from tasuki.jobs.queue.outputs import Outputs
-from tasuki.jobs.queue.poll import HostLook
-from tasuki.jobs.queue.queue import HPC, Queues, restarted, results_folder, timestamp, without_restarted
+from tasuki.jobs.queue.outputs import OutputRecorder
+from tasuki.jobs.queue.poll import HostPoller
+from tasuki.jobs.queue.queue import HPC, JobQueue, restarted, results_folder, timestamp, without_restarted
 from tasuki.jobs.storage.file_lease import held
 from tasuki.records import Job, JobStatus, Observation, apply_observation
 
-__all__ = ["QueueSync", "Synced"]
+__all__ = ["HostSync", "HostSyncResult"]
 
 
-class Synced(NamedTuple):
+class HostSyncResult(NamedTuple):
     """What a sync came to."""
 
     uploaded: int
@@ -36,7 +36,7 @@ class Synced(NamedTuple):
     errors: list[str]
 
 
-class Memory(msgspec.Struct):
+class HostSyncState(msgspec.Struct):
     """What is kept of a host between syncs."""
 
     first: int = 0
@@ -44,23 +44,23 @@ class Memory(msgspec.Struct):
     number: int = 0
 
 
-class QueueSync:
+class HostSync:
     """A sync with one host. `told` hears how far it is: with what, of how many bytes."""
 
-    def __init__(self, queues: Queues, site: Site, transport: Transport, *, told: Told = quiet) -> None:
+    def __init__(self, queues: JobQueue, site: Host, transport: HostTransport, *, told: Told = quiet) -> None:
         self.queues = queues
         self.desk = queues.desk
         self.site = site
         self.transport = transport
-        self.exchange = Exchange(site, transport)
+        self.exchange = RemoteCommands(site, transport)
         self.told = told
-        self.outputs = Outputs(queues.desk.settings)
+        self.outputs = OutputRecorder(queues.desk.settings)
         self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
         self.errors: list[str] = []
         self.unsent = 0
         """Jobs that have failed before they could be sent."""
 
-    async def once(self, *, download: bool = False) -> Synced:
+    async def once(self, *, download: bool = False) -> HostSyncResult:
         """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
         with held(self.memory_path.with_suffix(".lock")) as is_ours:
             if not is_ours:
@@ -82,7 +82,7 @@ class QueueSync:
             submitted, over = await self.look(memory)
             for job in over if download else ():
                 await self.bring_home(job)
-            return Synced(
+            return HostSyncResult(
                 uploaded=len(sent),
                 submitted=submitted,
                 completed=sum(job.status is JobStatus.COMPLETED for job in over),
@@ -91,10 +91,10 @@ class QueueSync:
                 errors=self.errors,
             )
 
-    async def look(self, memory: Memory) -> tuple[int, list[Job]]:
+    async def look(self, memory: HostSyncState) -> tuple[int, list[Job]]:
         """Record what the host says of each job; how many were submitted since, and which are over since."""
         active = await self.queues.active(self.site.name)
-        looking = HostLook(self.exchange, self.outputs, Cursor(memory.first, memory.offset))
+        looking = HostPoller(self.exchange, self.outputs, LogCursor(memory.first, memory.offset))
         try:
             seen = await looking.look(active)
         finally:
@@ -107,10 +107,10 @@ class QueueSync:
         now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
         return len(looking.submitted), [job for job in now.values() if job.status.is_final]
 
-    async def upload(self, jobs: Sequence[Job], memory: Memory) -> list[tuple[Job, Ticket]]:
+    async def upload(self, jobs: Sequence[Job], memory: HostSyncState) -> list[tuple[Job, JobTicket]]:
         """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
-        sent: list[tuple[Job, Ticket]] = []
-        files: list[Outgoing] = []
+        sent: list[tuple[Job, JobTicket]] = []
+        files: list[TarFile] = []
         seen: list[Observation] = []
         for job in jobs:
             try:
@@ -140,13 +140,13 @@ class QueueSync:
                 await self.exchange.place_restart(ticket.id, files_of, job.attempt)
         return sent
 
-    def ticket(self, job: Job, memory: Memory) -> Ticket:
+    def ticket(self, job: Job, memory: HostSyncState) -> JobTicket:
         """An attempt's ticket: the same one again, if it was made before."""
         attempt, number = job.metadata.get("ticket") or (0, 0)
         if attempt != job.attempt:
             memory.number += 1
             number = memory.number
-        return Ticket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
+        return JobTicket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
 
     def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
         """What is seen here of a job."""
@@ -167,7 +167,7 @@ class QueueSync:
         except (TasukiError, OSError) as error:
             self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
 
-    async def fetch(self, job: Job, selection: Selection | None = None) -> Fetched:
+    async def fetch(self, job: Job, selection: FileFilter | None = None) -> FetchResult:
         """Bring results here, beside the inputs, and record what they say that was not heard while the job ran.
 
         Conflict for a job that has not begun.
@@ -175,7 +175,7 @@ class QueueSync:
         if not job.status.is_final and job.status is not JobStatus.RUNNING:
             raise Conflict(f"job {job.id} is {job.status}: it has no results yet")
         target = results_folder(job)
-        wanted = selection or Selection(profile_of(job).outputs)
+        wanted = selection or FileFilter(profile_of(job).outputs)
         fetched = await fetch(self.transport, self.site, hpc_id(job), target, wanted, self.told)
         try:
             await asyncio.to_thread(self.outputs.fetched, job, target)
@@ -185,13 +185,13 @@ class QueueSync:
 
     # -- what is kept
 
-    def memory(self) -> Memory:
+    def memory(self) -> HostSyncState:
         """What was kept of the host."""
         try:
-            return msgspec.json.decode(self.memory_path.read_bytes(), type=Memory)
+            return msgspec.json.decode(self.memory_path.read_bytes(), type=HostSyncState)
         except (FileNotFoundError, msgspec.DecodeError):
-            return Memory()  # the log is read from its beginning: that changes nothing
+            return HostSyncState()  # the log is read from its beginning: that changes nothing
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: HostSyncState) -> None:
         """Keep it."""
         replace_file(self.memory_path, msgspec.json.encode(memory), durable=True)

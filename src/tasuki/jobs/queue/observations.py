@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasuki.hpc.agent_report import Event, Flag, Report, State
+from tasuki.hpc.agent_report import AgentEvent, AgentReport, ExitFlag, TicketState
 from tasuki.hpc.profiles import PROFILES, Profile
 from tasuki.records import Job, JobStatus, Observation
 
@@ -10,12 +10,12 @@ __all__ = ["external_id", "hpc_id", "observed", "profile_of", "site_of"]
 
 SECOND_US = 1_000_000
 STATUSES = {
-    State.WAITING: (JobStatus.QUEUED, "UPLOADED"),
-    State.CLAIMED: (JobStatus.QUEUED, "UPLOADED"),
-    State.SUBMITTED: (JobStatus.QUEUED, "SUBMITTED"),
-    State.DONE: (JobStatus.COMPLETED, "COMPLETED"),
-    State.FAILED: (JobStatus.FAILED, "FAILED"),
-    State.CANCELLED: (JobStatus.CANCELLED, "KILLED"),
+    TicketState.WAITING: (JobStatus.QUEUED, "UPLOADED"),
+    TicketState.CLAIMED: (JobStatus.QUEUED, "UPLOADED"),
+    TicketState.SUBMITTED: (JobStatus.QUEUED, "SUBMITTED"),
+    TicketState.DONE: (JobStatus.COMPLETED, "COMPLETED"),
+    TicketState.FAILED: (JobStatus.FAILED, "FAILED"),
+    TicketState.CANCELLED: (JobStatus.CANCELLED, "KILLED"),
 }
 OLD_STATUSES = {"DONE": (JobStatus.COMPLETED, "COMPLETED"), "FAIL": (JobStatus.FAILED, "FAILED")}
 
@@ -40,16 +40,16 @@ def external_id(site: str, id: str, attempt: int) -> str:
     return f"{site}/{id}.{attempt}"
 
 
-def observed(job: Job, site: str, id: str, report: Report, events: Sequence[Event]) -> list[Observation]:
+def observed(job: Job, site: str, id: str, report: AgentReport, events: Sequence[AgentEvent]) -> list[Observation]:
     """What is to be recorded of a job. `events`: its own among the report's. Nothing, where the report lacks it."""
     place = report.places.get(id)
     if place is None:
         return old_flag(job, report.old_flags.get(id))
     flag = report.flags.get((id, place.attempt))
     status, word = STATUSES[place.state]
-    if place.state is State.SUBMITTED and (id, place.attempt) in report.started:
+    if place.state is TicketState.SUBMITTED and (id, place.attempt) in report.started:
         status, word = JobStatus.RUNNING, "RUNNING"
-    if place.state is State.FAILED:
+    if place.state is TicketState.FAILED:
         word = failed_word(flag, events)
     facts = {"scheduler_id": place.scheduler_id} if place.scheduler_id else {}
     return [
@@ -68,7 +68,7 @@ def observed(job: Job, site: str, id: str, report: Report, events: Sequence[Even
     ]
 
 
-def old_flag(job: Job, flag: Flag | None) -> list[Observation]:
+def old_flag(job: Job, flag: ExitFlag | None) -> list[Observation]:
     """What an older agent's flag says of a job that it ran."""
     if flag is None or flag.word not in OLD_STATUSES:
         return []
@@ -82,14 +82,14 @@ def old_flag(job: Job, flag: Flag | None) -> list[Observation]:
     ]  # fmt: skip
 
 
-def failed_word(flag: Flag | None, events: Sequence[Event]) -> str:
+def failed_word(flag: ExitFlag | None, events: Sequence[AgentEvent]) -> str:
     """The queue's own word for a failure."""
     if flag is not None:
         return "KILLED" if flag.word == "KILLED" else "FAILED"
     return "LOST" if last_reason(events) == "lost" else "FAILED"
 
 
-def reason(flag: Flag | None, events: Sequence[Event]) -> str:
+def reason(flag: ExitFlag | None, events: Sequence[AgentEvent]) -> str:
     """Why a job failed, for people."""
     if flag is None:
         return last_reason(events) or "the scheduler did not take it"
@@ -98,12 +98,12 @@ def reason(flag: Flag | None, events: Sequence[Event]) -> str:
     return flag.fields.get("REASON") or f"exit code {flag.fields.get('CODE', 'unknown')}"
 
 
-def last_reason(events: Sequence[Event]) -> str | None:
+def last_reason(events: Sequence[AgentEvent]) -> str | None:
     """What the agent said when it gave a job up."""
     return next((event.fields.get("reason") for event in reversed(events) if event.kind == "FAILED"), None)
 
 
-def ended(flag: Flag | None) -> int | None:
+def ended(flag: ExitFlag | None) -> int | None:
     """When the job ended, by its own clock."""
     end = flag.fields.get("END", "") if flag else ""
     return int(end) * SECOND_US if end.isdecimal() else None

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import NotFound, TasukiError
-from tasuki.hpc.live_outputs import STDOUT, Piece, Watched
-from tasuki.hpc.profiles import Point
+from tasuki.hpc.live_outputs import STDOUT, OutputPiece, WatchedAttempt
+from tasuki.hpc.profiles import StepMetrics
 from tasuki.jobs.queue.observations import hpc_id, profile_of, site_of
 from tasuki.jobs.storage.file_lease import held
-from tasuki.jobs.storage.log_store import LogBook, job_folder
-from tasuki.journal import Appender, Folder
+from tasuki.jobs.storage.log_store import LogStore, job_folder
+from tasuki.journal import Appender, JournalFolder
 from tasuki.records import Job, JobStatus, Metrics, RunStarted, RunStatus, Status, encode
 from tasuki.settings import Settings
 from tasuki.store import LocalStore
 
-__all__ = ["PROJECT", "Outputs"]
+__all__ = ["PROJECT", "OutputRecorder"]
 
 PROJECT = "hpc"
 """Where runs of jobs are recorded of which nothing else was said when they were submitted."""
@@ -35,12 +35,12 @@ ENDS = {JobStatus.COMPLETED: Status.FINISHED, JobStatus.FAILED: Status.FAILED, J
 log = logging.getLogger("tasuki.jobs")
 
 
-class Outputs:
+class OutputRecorder:
     """Of the jobs of one data folder. Its calls block; they may come from any thread."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.logs = LogBook(settings.dir)
+        self.logs = LogStore(settings.dir)
         self.appenders: dict[str, Appender] = {}
         """Of runs that grow: a file for each is enough."""
 
@@ -51,23 +51,23 @@ class Outputs:
 
     # -- while jobs run
 
-    def watched(self, jobs: Iterable[Job]) -> list[Watched]:
+    def watched(self, jobs: Iterable[Job]) -> list[WatchedAttempt]:
         """What is here of what jobs write: the rest can be asked for. In any order: there may not be room for all."""
         found = [self.watched_of(job) for job in jobs]
         random.shuffle(found)
         return found
 
-    def watched_of(self, job: Job) -> Watched:
+    def watched_of(self, job: Job) -> WatchedAttempt:
         """The same of one."""
         offsets = {name: size_of(self.path(job, name)) for name in profile_of(job).grows}
-        return Watched(hpc_id(job), job.attempt, {STDOUT: self.logs.size(job)} | offsets)
+        return WatchedAttempt(hpc_id(job), job.attempt, {STDOUT: self.logs.size(job)} | offsets)
 
-    def take(self, jobs: Sequence[Job], pieces: Iterable[Piece]) -> set[str]:
+    def take(self, jobs: Sequence[Job], pieces: Iterable[OutputPiece]) -> set[str]:
         """Keep what came, and record what it says of jobs as they are now. The ids of those of which there is more to be had.
 
         What can't be kept of a job can be had again: it holds up nothing else.
         """
-        by_job: dict[tuple[str, int], list[Piece]] = defaultdict(list)
+        by_job: dict[tuple[str, int], list[OutputPiece]] = defaultdict(list)
         for piece in pieces:
             by_job[piece.job, piece.attempt].append(piece)
         more: set[str] = set()
@@ -81,7 +81,7 @@ class Outputs:
                 log.warning("what job %s has written can't be kept now: %s", job.id, error)
         return more
 
-    def take_one(self, job: Job, pieces: Iterable[Piece]) -> bool:
+    def take_one(self, job: Job, pieces: Iterable[OutputPiece]) -> bool:
         """Keep what came of a job, and record what is new in it. Whether there is more."""
         more = False
         for piece in pieces:
@@ -95,7 +95,7 @@ class Outputs:
             note.write_text(seen)
         return more
 
-    def keep(self, job: Job, piece: Piece) -> None:
+    def keep(self, job: Job, piece: OutputPiece) -> None:
         """Put a piece behind what is here."""
         if piece.name == STDOUT:
             self.logs.extend(job.id, job.attempt, piece.offset, piece.data)
@@ -147,7 +147,7 @@ class Outputs:
         if new or row is None or (job.status.is_final and is_open):
             self.append(job, project, run, new)
 
-    def append(self, job: Job, project: str, run: str, points: Iterable[Point]) -> None:
+    def append(self, job: Job, project: str, run: str, points: Iterable[StepMetrics]) -> None:
         """Append to a run, and its end, if its job is over."""
         appender = self.appender(job, project, run)
         for point in points:
@@ -169,7 +169,7 @@ class Outputs:
                 environment={"job": job.id, "job_attempt": job.attempt, "scheduler_id": job.metadata.get("scheduler_id")},
             )
             runs = RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=Status.RUNNING)
-            folder = Folder(self.settings.journal_root, self.settings.lock_root)
+            folder = JournalFolder(self.settings.journal_root, self.settings.lock_root)
             self.appenders[run] = Appender(
                 project=project, run=run, folder=folder.project_folder(project), lock_folder=folder.lock_folder(project),
                 opening=lambda: [encode(started), encode(runs)],

@@ -3,21 +3,21 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from tasuki.hpc.agent_report import WAIT_TENTHS, Cursor, Event
-from tasuki.hpc.remote_commands import Exchange
+from tasuki.hpc.agent_report import WAIT_TENTHS, AgentEvent, LogCursor
+from tasuki.hpc.remote_commands import RemoteCommands
 from tasuki.jobs.queue.observations import hpc_id, observed
-from tasuki.jobs.queue.outputs import Outputs
+from tasuki.jobs.queue.outputs import OutputRecorder
 from tasuki.records import Job, Observation, apply_observation
 
-__all__ = ["HostLook"]
+__all__ = ["HostPoller"]
 
 MOST_REPORTS = 64
 
 
-class HostLook:
+class HostPoller:
     """One host. `cursor`: up to where its log was read. Not to be used by two at a time."""
 
-    def __init__(self, exchange: Exchange, outputs: Outputs, cursor: Cursor) -> None:
+    def __init__(self, exchange: RemoteCommands, outputs: OutputRecorder, cursor: LogCursor) -> None:
         self.exchange = exchange
         self.outputs = outputs
         self.cursor = cursor
@@ -25,7 +25,7 @@ class HostLook:
         """Jobs that were submitted since, by their ids over there."""
         self.silence: str | None = None
         """What the scheduler said where it did not answer the agent."""
-        self.failures: dict[str, list[Event]] = {}
+        self.failures: dict[str, list[AgentEvent]] = {}
         """What was said when jobs were given up, by their ids over there."""
 
     async def look(self, jobs: Sequence[Job], *, wait_tenths: int = WAIT_TENTHS) -> dict[str, Observation]:
@@ -51,7 +51,7 @@ class HostLook:
                 self.failures.pop(hpc_id(job), None)
         return seen
 
-    def hear(self, events: Iterable[Event]) -> None:
+    def hear(self, events: Iterable[AgentEvent]) -> None:
         """What is not in the state of a job."""
         for event in events:
             if event.kind == "QUEUE_UNKNOWN":

@@ -15,22 +15,22 @@ import msgspec
 
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError, NotFound
-from tasuki.hpc.host import Site
-from tasuki.hpc.job_package import Calculation, Wanted, calculation
-from tasuki.jobs.context import Desk
+from tasuki.hpc.host import Host
+from tasuki.hpc.job_package import JobPackage, JobSpec, calculation
+from tasuki.jobs.context import JobContext
 from tasuki.jobs.queue.observations import hpc_id, site_of
 from tasuki.jobs.queue.outputs import PROJECT
-from tasuki.jobs.storage.requests import Request
-from tasuki.jobs.submit import Submitting
+from tasuki.jobs.storage.requests import JobRequest
+from tasuki.jobs.submit import Submitter
 from tasuki.journal import project_name
 from tasuki.records import Job, JobCreated
 from tasuki.settings import Settings
-from tasuki.store import JobsWanted
+from tasuki.store import JobFilter
 
 __all__ = [
     "HPC",
-    "Queues",
-    "Terms",
+    "JobQueue",
+    "SubmitOptions",
     "hpc_id",
     "queues_of",
     "queues_read",
@@ -48,7 +48,7 @@ RESERVED = frozenset({
 })  # fmt: skip
 
 
-class Terms(msgspec.Struct, frozen=True):
+class SubmitOptions(msgspec.Struct, frozen=True):
     """How a calculation is submitted beside what it asks of the queue: under which name, what is to be remembered, whether every
     input must be there, and in which project its run is recorded.
     """
@@ -59,21 +59,21 @@ class Terms(msgspec.Struct, frozen=True):
     project: str | None = None
 
 
-class Queues:
+class JobQueue:
     """All jobs in queues of one data folder."""
 
-    def __init__(self, desk: Desk, files: Path | None = None) -> None:
+    def __init__(self, desk: JobContext, files: Path | None = None) -> None:
         self.desk = desk
-        self.submitting = Submitting(desk, files)
+        self.submitting = Submitter(desk, files)
 
-    async def submit(self, site: Site, folder: Path, wanted: Wanted, terms: Terms) -> tuple[Job, list[str]]:
+    async def submit(self, site: Host, folder: Path, wanted: JobSpec, terms: SubmitOptions) -> tuple[Job, list[str]]:
         """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
         made = calculation(folder, wanted, strict=terms.strict)
         if reserved := RESERVED & terms.metadata.keys():
             raise ConfigError(f"{min(reserved)} is remembered of each job in a queue by itself", hint="--meta with another name")
         id = secrets.token_hex(6)
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None and name != "env"}
-        self.submitting.keep(id, Request(env=wanted.env or {}))  # which may be secret
+        self.submitting.keep(id, JobRequest(env=wanted.env or {}))  # which may be secret
         facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
         project = project_name(terms.project or self.desk.settings.project or PROJECT)
         await self.desk.record(JobCreated(
@@ -91,7 +91,7 @@ class Queues:
 
     async def all(self, site: str | None = None) -> list[Job]:
         """Every job, the oldest first."""
-        wanted = JobsWanted(provider=HPC)
+        wanted = JobFilter(provider=HPC)
         rows = await self.desk.ask(lambda questions: questions.page(wanted))
         return [row.job for row in rows if site in (None, site_of(row.job))]
 
@@ -100,26 +100,26 @@ class Queues:
         found = await self.desk.ask(lambda questions: questions.active(HPC))
         return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
 
-    def plan(self, job: Job) -> Calculation:
+    def plan(self, job: Job) -> JobPackage:
         """A job's calculation, as its folder is now."""
-        wanted = msgspec.convert(job.metadata.get("wanted") or {}, Wanted)
+        wanted = msgspec.convert(job.metadata.get("wanted") or {}, JobSpec)
         if (request := self.submitting.request(job)) and request.env:
             wanted = msgspec.structs.replace(wanted, env=request.env)
         return calculation(Path(str(job.metadata["folder"])), wanted)
 
 
 @asynccontextmanager
-async def queues_of(settings: Settings, files: Path | None = None) -> AsyncIterator[Queues]:
+async def queues_of(settings: Settings, files: Path | None = None) -> AsyncIterator[JobQueue]:
     """The jobs of a data folder, for the block; `files`: another one, in which what they are to run is kept."""
-    desk = Desk(settings)
+    desk = JobContext(settings)
     try:
-        yield Queues(desk, files)
+        yield JobQueue(desk, files)
     finally:
         await desk.close()
 
 
 @asynccontextmanager
-async def queues_read(settings: Settings) -> AsyncIterator[Queues]:
+async def queues_read(settings: Settings) -> AsyncIterator[JobQueue]:
     """The same, to be read only: nothing in the data folder changes, not even what is made of the journals."""
     with TemporaryDirectory(prefix="tasuki-") as folder:
         elsewhere = msgspec.structs.replace(settings, dir=Path(folder), journal=settings.journal_root)
@@ -132,7 +132,7 @@ def restarted(job: Job) -> dict[str, str]:
     return dict(job.metadata.get("restart") or {}) if job.attempt > 1 else {}
 
 
-def without_restarted(made: Calculation, job: Job) -> Calculation:
+def without_restarted(made: JobPackage, job: Job) -> JobPackage:
     """What is sent of a calculation: not what the attempt before has left in its place."""
     replaced = restarted(job).values()
     return made._replace(inputs={name: path for name, path in made.inputs.items() if name not in replaced})

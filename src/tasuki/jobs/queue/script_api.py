@@ -8,12 +8,12 @@ import msgspec
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import NotFound
-from tasuki.hpc.host import Site, Sites
-from tasuki.hpc.job_package import Wanted
+from tasuki.hpc.host import Host, HostsFile
+from tasuki.hpc.job_package import JobSpec
 from tasuki.hpc.open_transport import open_transport
 from tasuki.jobs.queue.chasqui_import import chasqui_facts
-from tasuki.jobs.queue.host_sync import QueueSync
-from tasuki.jobs.queue.queue import Queues, Terms, queues_of, queues_read, timestamp
+from tasuki.jobs.queue.host_sync import HostSync
+from tasuki.jobs.queue.queue import JobQueue, SubmitOptions, queues_of, queues_read, timestamp
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 
@@ -51,20 +51,20 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
     """Put a VASP calculation on record for the next sync; its job's id. FileNotFoundError for a folder that is not there."""
     settings = load()
     site = site_of(settings, on, None)
-    known = {name: value for name, value in (vasp_config or {}).items() if name in Wanted.__struct_fields__}
-    wanted = msgspec.convert({"profile": "vasp"} | known, Wanted)
+    known = {name: value for name, value in (vasp_config or {}).items() if name in JobSpec.__struct_fields__}
+    wanted = msgspec.convert({"profile": "vasp"} | known, JobSpec)
 
     async def put() -> str:
         async with queues_of(settings) as queues:
-            job, _ = await queues.submit(site, Path(path), wanted, Terms())
+            job, _ = await queues.submit(site, Path(path), wanted, SubmitOptions())
             return job.id
 
     return asyncio.run(put())
 
 
-def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> Site:
+def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> Host:
     """The host that is meant: what is known of it, and what the config says of it."""
-    sites = Sites(settings.dir)
+    sites = HostsFile(settings.dir)
     wanted = name or (config.remote_host if config else None)
     known = sites.all()
     if wanted is None:
@@ -72,7 +72,7 @@ def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> 
     try:
         site = sites.get(wanted)
     except NotFound:
-        site = Site(name=wanted, host=wanted, root=SyncConfig().chasqui_remote_dir)
+        site = Host(name=wanted, host=wanted, root=SyncConfig().chasqui_remote_dir)
     if config is None:
         return site
     return msgspec.structs.replace(
@@ -84,17 +84,17 @@ def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> 
     )
 
 
-async def once(settings: Settings, site: Site, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
+async def once(settings: Settings, site: Host, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
     """One sync, or what it would be."""
     if dry_run:
         return await would_be(settings, site, database)
     async with queues_of(settings) as queues:
         await take_over(queues, site, database)
-        done = await QueueSync(queues, site, open_transport(site)).once(download=download)
+        done = await HostSync(queues, site, open_transport(site)).once(download=download)
     return {name: value for name, value in done._asdict().items() if name != "errors"}
 
 
-async def would_be(settings: Settings, site: Site, database: Path) -> dict[str, Any]:
+async def would_be(settings: Settings, site: Host, database: Path) -> dict[str, Any]:
     """What would be uploaded. Nothing is written: a folder that tasuki has never used stays as it is."""
     waiting = 0
     if database.is_file():
@@ -107,7 +107,7 @@ async def would_be(settings: Settings, site: Site, database: Path) -> dict[str, 
     return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
 
 
-async def take_over(queues: Queues, site: Site, database: Path) -> int:
+async def take_over(queues: JobQueue, site: Host, database: Path) -> int:
     """Import a chasqui database, but for the jobs of it that are here; how many came."""
     if not database.is_file():
         return 0

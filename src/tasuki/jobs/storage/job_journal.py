@@ -8,18 +8,18 @@ import apsw
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import JournalError
-from tasuki.jobs.storage.state_db import Register
-from tasuki.journal import Appender, Folder, FolderSource, Source, Stream
-from tasuki.records import JOBS, JobFact, encode
+from tasuki.jobs.storage.state_db import JobStateDb
+from tasuki.journal import Appender, JournalFolder, JournalSource, Source, Stream
+from tasuki.records import JOBS, JobRecord, encode
 from tasuki.settings import Settings
-from tasuki.store import RAW_FILE, JobQuestions, LocalStore, RawStore, UnionSource, catch_up, database_folder
+from tasuki.store import RAW_FILE, JobQueries, LocalStore, RawStore, UnionSource, catch_up, database_folder
 
-__all__ = ["Ledger"]
+__all__ = ["JobJournal"]
 
 T = TypeVar("T")
 
 
-class JournalsOfJobs(FolderSource):
+class JobJournalSource(JournalSource):
     """The journals of jobs in a data folder."""
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
@@ -28,7 +28,7 @@ class JournalsOfJobs(FolderSource):
             yield self.stream(journal)
 
 
-class ReceivedOfJobs(RawStore):
+class ReceivedJobSource(RawStore):
     """The streams of jobs that a server has received."""
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
@@ -36,21 +36,21 @@ class ReceivedOfJobs(RawStore):
         return (stream for stream in self.received(JOBS) if stream.writer not in known)
 
 
-class Sized(NamedTuple):
+class StreamSize(NamedTuple):
     """A stream, and how much of it there is."""
 
     name: str
     size: int
 
 
-class Ledger:
+class JobJournal:
     """Of one data folder. Not to be shared by threads. What it has recorded, the next question sees."""
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
         self.clock = clock
-        self.folder = Folder(settings.journal_root, settings.lock_root)
+        self.folder = JournalFolder(settings.journal_root, settings.lock_root)
         self.raw = database_folder(settings.dir) / RAW_FILE
-        self.register = Register(database_folder(settings.dir))
+        self.register = JobStateDb(database_folder(settings.dir))
         self.store = LocalStore(settings, clock=clock, arrive=self.arrive)
         self.source: Source | None = None
         self.appender = Appender(
@@ -60,7 +60,7 @@ class Ledger:
             lock_folder=self.folder.lock_folder(JOBS),
             clock=clock,
         )
-        self.seen: tuple[object, frozenset[Sized]] = (None, frozenset())
+        self.seen: tuple[object, frozenset[StreamSize]] = (None, frozenset())
 
     def close(self) -> None:
         """End our own journal, and close everything."""
@@ -70,7 +70,7 @@ class Ledger:
         self.store.close()
         self.register.close()
 
-    def record(self, facts: Iterable[JobFact]) -> None:
+    def record(self, facts: Iterable[JobRecord]) -> None:
         """Append facts; they are on the disk when it returns. JournalError if they can't be."""
         for fact in facts:
             self.appender.append(encode(fact))
@@ -80,9 +80,9 @@ class Ledger:
             )
         self.appender.sync()
 
-    def ask(self, question: Callable[[JobQuestions], T]) -> T:
+    def ask(self, question: Callable[[JobQueries], T]) -> T:
         """Answer with everything that is in the journals of jobs now."""
-        return self.store.ask(lambda questions: question(JobQuestions(questions.db)))
+        return self.store.ask(lambda questions: question(JobQueries(questions.db)))
 
     def tend(self) -> None:
         """Sync and seal: now and then."""
@@ -97,16 +97,16 @@ class Ledger:
         self.seen = sizes if not caught.missing else (None, frozenset())
         return caught.missing
 
-    def sizes(self) -> Iterator[Sized]:
+    def sizes(self) -> Iterator[StreamSize]:
         """How much there is of each stream."""
         for path in self.folder.files(project=JOBS):
             try:
-                yield Sized(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
+                yield StreamSize(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
             except FileNotFoundError:
                 continue
         if isinstance(self.streams(), UnionSource):
             for stream in self.received():
-                yield Sized(stream.writer, stream.size)
+                yield StreamSize(stream.writer, stream.size)
 
     def received(self) -> Iterable[Stream]:
         """What a server has received."""
@@ -115,7 +115,7 @@ class Ledger:
 
     def streams(self) -> Source:
         """The journals of jobs, and what a server has received of such, where there is one."""
-        if self.source is None or (isinstance(self.source, JournalsOfJobs) and self.raw.exists()):
-            journals = JournalsOfJobs(self.folder)
-            self.source = UnionSource([journals, ReceivedOfJobs(self.raw)]) if self.raw.exists() else journals
+        if self.source is None or (isinstance(self.source, JobJournalSource) and self.raw.exists()):
+            journals = JobJournalSource(self.folder)
+            self.source = UnionSource([journals, ReceivedJobSource(self.raw)]) if self.raw.exists() else journals
         return self.source

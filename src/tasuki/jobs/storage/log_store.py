@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tasuki.errors import NotFound
 from tasuki.records import Job
 
-__all__ = ["LogBook", "Piece", "job_folder"]
+__all__ = ["LogPiece", "LogStore", "job_folder"]
 
 LOG = "log"
 TAIL_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ def job_folder(root: Path, job: str) -> Path:
     return root / "jobs" / job
 
 
-class Piece(NamedTuple):
+class LogPiece(NamedTuple):
     """Whole lines, and where the next ones begin: in which attempt, and at which byte."""
 
     lines: list[str]
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     offset: int
 
 
-class LogBook:
+class LogStore:
     """The logs of all jobs of a data folder."""
 
     def __init__(self, root: Path) -> None:
@@ -95,7 +95,7 @@ class LogBook:
         except FileNotFoundError:
             return 0
 
-    def lines(self, job: Job, attempt: int, offset: int, *, is_over: bool) -> Piece:
+    def lines(self, job: Job, attempt: int, offset: int, *, is_over: bool) -> LogPiece:
         """Whole lines from a byte of an attempt on; of one that is over, what comes behind the last line end as well."""
         try:
             with self.path(job.id, attempt).open("rb") as file:
@@ -107,8 +107,8 @@ class LogBook:
         end = len(data) if is_last or (len(data) == PIECE_BYTES and b"\n" not in data) else data.rfind(b"\n") + 1
         lines = list(split_lines(data[:end].decode(errors="replace")))
         if is_last and attempt < job.attempt:
-            return Piece(lines, attempt + 1, 0)
-        return Piece(lines, attempt, offset + end)
+            return LogPiece(lines, attempt + 1, 0)
+        return LogPiece(lines, attempt, offset + end)
 
 
 def split_lines(text: str) -> Iterator[str]:

@@ -7,10 +7,10 @@ import msgspec
 from tasuki.errors import ConfigError, Conflict
 from tasuki.records import Job
 
-__all__ = ["Request", "anew"]
+__all__ = ["JobRequest", "anew"]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be run: a command on a machine, or inputs for a model. Kept beside the job: it may hold secrets."""
 
     command: list[str] = []
@@ -20,7 +20,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None = None
 
 
-def anew(job: Job, request: Request | None, restart: str | None) -> dict[str, Any]:
+def anew(job: Job, request: JobRequest | None, restart: str | None) -> dict[str, Any]:
     """`Provider.again` where a job can only begin from its inputs."""
     if request is None:
         raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")

@@ -7,7 +7,7 @@ import apsw
 
 from tasuki.store import immediate, one, rows
 
-__all__ = ["Claim", "Parked", "Register"]
+__all__ = ["IdempotencyClaim", "JobStateDb", "ParkedWebhook"]
 
 SERVER_FILE = "server.db"
 TABLES = """
@@ -32,14 +32,14 @@ PARKED_US = 7 * 86_400_000_000
 MOST_PARKED = 10_000
 
 
-class Claim(NamedTuple):
+class IdempotencyClaim(NamedTuple):
     """The job that a key stands for: whoever was first with it. `digest` is of what was submitted with it."""
 
     job: str
     digest: str
 
 
-class Parked(NamedTuple):
+class ParkedWebhook(NamedTuple):
     """A webhook of a job that is not known yet."""
 
     id: str
@@ -47,7 +47,7 @@ class Parked(NamedTuple):
     body: bytes
 
 
-class Register:
+class JobStateDb:
     """Not to be shared by threads."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,12 +64,12 @@ class Register:
         """Close the file."""
         self.db.close()
 
-    def claim(self, user: str, key: str, wanted: Claim, now: int) -> Claim:
+    def claim(self, user: str, key: str, wanted: IdempotencyClaim, now: int) -> IdempotencyClaim:
         """Make a key stand for a job, unless it stands for one; atomic, whoever else claims it."""
         with immediate(self.db):
             row = one(self.db, "SELECT job, digest FROM submit_key WHERE user = ? AND key = ?", (user, key))
             if row is not None:
-                return Claim(*row)
+                return IdempotencyClaim(*row)
             self.db.execute("INSERT INTO submit_key VALUES (?, ?, ?, ?, ?)", (user, key, *wanted, now))
             return wanted
 
@@ -84,7 +84,7 @@ class Register:
             self.db.execute("INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (provider, webhook, now))
             return self.db.changes() == 1
 
-    def park(self, provider: str, external_id: str, parked: Parked) -> None:
+    def park(self, provider: str, external_id: str, parked: ParkedWebhook) -> None:
         """Keep a webhook until its job is known; the oldest go when there are too many."""
         with immediate(self.db):
             values = (provider, external_id, *parked)
@@ -95,12 +95,12 @@ class Register:
                 (MOST_PARKED,),
             )
 
-    def parked(self, provider: str) -> dict[str, list[Parked]]:
+    def parked(self, provider: str) -> dict[str, list[ParkedWebhook]]:
         """All that is parked of a provider, by the job's name there, in the order in which it came."""
-        found: dict[str, list[Parked]] = {}
+        found: dict[str, list[ParkedWebhook]] = {}
         statement = "SELECT external_id, id, received, body FROM parked WHERE provider = ? ORDER BY received, id"
         for external_id, *row in rows(self.db, statement, (provider,)):
-            found.setdefault(external_id, []).append(Parked(*row))
+            found.setdefault(external_id, []).append(ParkedWebhook(*row))
         return found
 
     def unpark(self, provider: str, external_id: str) -> None:

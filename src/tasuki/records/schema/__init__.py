@@ -6,17 +6,17 @@ run of its writer, named in the journal's header.
 """
 
 from tasuki.records.schema.files import File
-from tasuki.records.schema.jobs import JOBS, JobCreated, JobDeleted, JobFact, JobStatus, Observation, ProviderHealth
+from tasuki.records.schema.jobs import JOBS, JobCreated, JobDeleted, JobRecord, JobStatus, Observation, ProviderHealth
 from tasuki.records.schema.notes import Correction, Event, Lesson, Manifest, MetaRule, Note, NoteKind, Severity
-from tasuki.records.schema.record import Record, Unknown
+from tasuki.records.schema.record import Record, UnknownRecord
 from tasuki.records.schema.runs import (
     MACHINE,
     Alert,
     AlertLevel,
     AlertReason,
-    Delivered,
+    DeliveryIds,
     Heartbeat,
-    Lost,
+    LostCalls,
     Metrics,
     RunDeleted,
     RunProgress,
@@ -24,7 +24,7 @@ from tasuki.records.schema.runs import (
     RunStatus,
     RunText,
     RunUpdated,
-    Salvaged,
+    SalvagedStream,
     Status,
     StopRequested,
 )
@@ -36,16 +36,16 @@ __all__ = [
     "AlertLevel",
     "AlertReason",
     "Correction",
-    "Delivered",
+    "DeliveryIds",
     "Event",
     "File",
     "Heartbeat",
     "JobCreated",
     "JobDeleted",
-    "JobFact",
+    "JobRecord",
     "JobStatus",
     "Lesson",
-    "Lost",
+    "LostCalls",
     "Manifest",
     "MetaRule",
     "Metrics",
@@ -60,9 +60,9 @@ __all__ = [
     "RunStatus",
     "RunText",
     "RunUpdated",
-    "Salvaged",
+    "SalvagedStream",
     "Severity",
     "Status",
     "StopRequested",
-    "Unknown",
+    "UnknownRecord",
 ]

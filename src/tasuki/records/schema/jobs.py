@@ -5,7 +5,7 @@ from typing import Any
 
 from tasuki.records.schema.record import Attempt, Int64, Record
 
-__all__ = ["JOBS", "JobCreated", "JobDeleted", "JobFact", "JobStatus", "Observation", "ProviderHealth"]
+__all__ = ["JOBS", "JobCreated", "JobDeleted", "JobRecord", "JobStatus", "Observation", "ProviderHealth"]
 
 JOBS = ".jobs"
 """The project of all journals that tell of jobs."""
@@ -46,11 +46,11 @@ FINAL_RANK = 4
 RANKS = {status: min(rank, FINAL_RANK) for rank, status in enumerate(JobStatus)}
 
 
-class JobFact(Record, frozen=True, kw_only=True):
+class JobRecord(Record, frozen=True, kw_only=True):
     """What all records of jobs have in common."""
 
 
-class JobCreated(JobFact, frozen=True, kw_only=True, tag="job.created"):
+class JobCreated(JobRecord, frozen=True, kw_only=True, tag="job.created"):
     """A job is known from now on: submitted here, or, with an `external_id`, found at its provider.
 
     `account`: whose job it is at the provider; for a process of this machine, which machine and folder. `user_id`: the name of the
@@ -69,7 +69,7 @@ class JobCreated(JobFact, frozen=True, kw_only=True, tag="job.created"):
     metadata: dict[str, Any] = {}
 
 
-class Observation(JobFact, frozen=True, kw_only=True, tag="job.observed"):
+class Observation(JobRecord, frozen=True, kw_only=True, tag="job.observed"):
     """What was seen of an attempt at a job. None says nothing: what is known stays. Times are microseconds UTC.
 
     `source`: who looked (submit, sync, sync_active, poller, webhook, cancel, queue). `status` is None where the provider's own
@@ -94,13 +94,13 @@ class Observation(JobFact, frozen=True, kw_only=True, tag="job.observed"):
     metadata: dict[str, Any] = {}
 
 
-class JobDeleted(JobFact, frozen=True, kw_only=True, tag="job.deleted"):
+class JobDeleted(JobRecord, frozen=True, kw_only=True, tag="job.deleted"):
     """The job is to be forgotten; a tombstone stays, so that it is not found again."""
 
     job: str
 
 
-class ProviderHealth(JobFact, frozen=True, kw_only=True, tag="job.provider"):
+class ProviderHealth(JobRecord, frozen=True, kw_only=True, tag="job.provider"):
     """A provider has stopped to answer, or answers again."""
 
     provider: str

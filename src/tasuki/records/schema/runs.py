@@ -11,9 +11,9 @@ __all__ = [
     "Alert",
     "AlertLevel",
     "AlertReason",
-    "Delivered",
+    "DeliveryIds",
     "Heartbeat",
-    "Lost",
+    "LostCalls",
     "Metrics",
     "RunDeleted",
     "RunProgress",
@@ -21,7 +21,7 @@ __all__ = [
     "RunStatus",
     "RunText",
     "RunUpdated",
-    "Salvaged",
+    "SalvagedStream",
     "Status",
     "StopRequested",
 ]
@@ -153,7 +153,7 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     data: Mapping[str, Any] | None = None
 
 
-class Delivered(Record, frozen=True, kw_only=True, tag="delivered"):
+class DeliveryIds(Record, frozen=True, kw_only=True, tag="delivered"):
     """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
 
     `system`: how many rows of system metrics the stream has with them.
@@ -167,7 +167,7 @@ class Heartbeat(Record, frozen=True, kw_only=True, tag="heartbeat"):
     """The process lives."""
 
 
-class Lost(Record, frozen=True, kw_only=True, tag="lost"):
+class LostCalls(Record, frozen=True, kw_only=True, tag="lost"):
     """Calls that could not be written (a full disk): how many, and the times of the first and the last."""
 
     n: int
@@ -175,7 +175,7 @@ class Lost(Record, frozen=True, kw_only=True, tag="lost"):
     until: int
 
 
-class Salvaged(Record, frozen=True, kw_only=True, tag="salvaged"):
+class SalvagedStream(Record, frozen=True, kw_only=True, tag="salvaged"):
     """The first record of a stream that was saved from behind damage: whose it was, and where in it the frames lay."""
 
     writer: str

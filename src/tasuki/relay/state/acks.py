@@ -19,7 +19,7 @@ from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM
 from tasuki.records import Position
 
-__all__ = ["Ack", "FileAcks", "acks_path", "remote_file"]
+__all__ = ["Ack", "AckLog", "acks_path", "remote_file"]
 
 log = logging.getLogger("tasuki.relay")
 
@@ -33,7 +33,7 @@ class Ack(NamedTuple):
     start: int
 
 
-class FileAcks:
+class AckLog:
     """One remote's file."""
 
     def __init__(self, path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a remote does not take: `aside/<remote>.log`, append-only lines of JSON that any number of processes add to.
 
-A line is an `Aside`; of several with the same writer and start the last one holds. The bytes themselves stay in the journal.
+A line is an `DeadLetter`; of several with the same writer and start the last one holds. The bytes themselves stay in the journal.
 """
 
 import os
@@ -13,12 +13,12 @@ from tasuki.journal import Source, derived_writer
 from tasuki.records import START, Item, pack_item
 from tasuki.relay.state.acks import remote_file
 
-__all__ = ["Aside", "FileAside", "aside_path", "lone_item", "lone_writer"]
+__all__ = ["DeadLetter", "DeadLetterLog", "aside_path", "lone_item", "lone_writer"]
 
 encode = msgspec.json.Encoder().encode
 
 
-class Aside(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that is set aside, or, without an `end`, all of a stream from `start` on.
 
     Offsets are those of our stream, `time` is microseconds UTC. `over`: a frame was delivered after all, as a stream of its own; a
@@ -35,16 +35,16 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     over: bool = False
 
 
-decode = msgspec.json.Decoder(Aside).decode
+decode = msgspec.json.Decoder(DeadLetter).decode
 
 
-class FileAside:
+class DeadLetterLog:
     """One remote's file; without a path nothing is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.frames: dict[str, dict[int, Aside]] = {}
-        self.streams: dict[str, Aside] = {}
+        self.frames: dict[str, dict[int, DeadLetter]] = {}
+        self.streams: dict[str, DeadLetter] = {}
         if path is not None and path.exists():
             for line in path.read_bytes().splitlines():
                 self.read(line)
@@ -56,7 +56,7 @@ class FileAside:
         except msgspec.DecodeError:
             return
 
-    def keep(self, aside: Aside) -> None:
+    def keep(self, aside: DeadLetter) -> None:
         """What holds from now on."""
         if aside.end is not None:
             self.frames.setdefault(aside.writer, {})[aside.start] = aside
@@ -65,7 +65,7 @@ class FileAside:
         else:
             self.streams[aside.writer] = aside
 
-    def note(self, aside: Aside) -> None:
+    def note(self, aside: DeadLetter) -> None:
         """Keep it, in one write."""
         self.keep(aside)
         if self.path is not None:
@@ -76,12 +76,12 @@ class FileAside:
             finally:
                 os.close(descriptor)
 
-    def waiting(self) -> list[Aside]:
+    def waiting(self) -> list[DeadLetter]:
         """All that is set aside now."""
         frames = [aside for of_writer in self.frames.values() for aside in of_writer.values() if not aside.over]
         return sorted([*frames, *self.streams.values()], key=lambda aside: (aside.time, aside.writer, aside.start))
 
-    def frame_at(self, writer: str, offset: int) -> Aside | None:
+    def frame_at(self, writer: str, offset: int) -> DeadLetter | None:
         """The frame of a stream that is passed over there, whatever became of it."""
         return self.frames.get(writer, {}).get(offset)
 
@@ -89,7 +89,7 @@ class FileAside:
         """Where the next frame lies that is passed over."""
         return min((start for start in self.frames.get(writer, ()) if start >= offset), default=None)
 
-    def frames_of(self, writer: str) -> Iterator[Aside]:
+    def frames_of(self, writer: str) -> Iterator[DeadLetter]:
         """The frames of a stream that are passed over, in their order."""
         return (aside for _, aside in sorted(self.frames.get(writer, {}).items()))
 
@@ -99,12 +99,12 @@ def aside_path(folder: Path, remote: str) -> Path:
     return remote_file(folder / "aside", remote, ".log")
 
 
-def lone_writer(aside: Aside) -> str:
+def lone_writer(aside: DeadLetter) -> str:
     """The stream that a frame becomes when it is delivered after all. What follows a frame never goes by this name."""
     return derived_writer(derived_writer(aside.writer, aside.end or 0), aside.start)
 
 
-def lone_item(source: Source, aside: Aside) -> Item | None:
+def lone_item(source: Source, aside: DeadLetter) -> Item | None:
     """A frame as a stream of its own; None if it is no longer here."""
     size = (aside.end or aside.start) - aside.start
     data = source.read(aside.writer, aside.start, size)[:size]

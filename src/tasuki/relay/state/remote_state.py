@@ -4,22 +4,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.relay.state.acks import FileAcks, acks_path
-from tasuki.relay.state.dead_letters import FileAside, aside_path
-from tasuki.relay.state.remote_status import StandingFile
+from tasuki.relay.state.acks import AckLog, acks_path
+from tasuki.relay.state.dead_letters import DeadLetterLog, aside_path
+from tasuki.relay.state.remote_status import RemoteStatusFile
 
-__all__ = ["Kept", "open_kept"]
+__all__ = ["RemoteState", "open_kept"]
 
 
-class Kept(NamedTuple):
+class RemoteState(NamedTuple):
     """One remote's files."""
 
-    acks: FileAcks
-    aside: FileAside
-    standing: StandingFile
+    acks: AckLog
+    aside: DeadLetterLog
+    standing: RemoteStatusFile
 
 
-def open_kept(folder: Path, remote: str, *, clock: Clock = SYSTEM) -> Kept:
+def open_kept(folder: Path, remote: str, *, clock: Clock = SYSTEM) -> RemoteState:
     """The files of a remote, read."""
-    acks, aside = FileAcks(acks_path(folder, remote)), FileAside(aside_path(folder, remote))
-    return Kept(acks, aside, StandingFile(folder, remote, clock=clock))
+    acks, aside = AckLog(acks_path(folder, remote)), DeadLetterLog(aside_path(folder, remote))
+    return RemoteState(acks, aside, RemoteStatusFile(folder, remote, clock=clock))

@@ -12,7 +12,7 @@ from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM, Clock, datetime_from_us
 from tasuki.relay.state.acks import remote_file
 
-__all__ = ["ALERTS_FILE", "ERRORS_FILE", "Health", "Standing", "StandingFile", "standing_path", "standings"]
+__all__ = ["ALERTS_FILE", "ERRORS_FILE", "RemoteHealth", "RemoteStatus", "RemoteStatusFile", "standing_path", "standings"]
 
 ERRORS_FILE = "sync-errors.log"
 ALERTS_FILE = "alerts.log"
@@ -22,7 +22,7 @@ EVERY_US = 10_000_000
 log = logging.getLogger("tasuki.relay")
 
 
-class Health(StrEnum):
+class RemoteHealth(StrEnum):
     """How it stands with a remote."""
 
     OK = "ok"
@@ -30,13 +30,13 @@ class Health(StrEnum):
     PAUSED = "paused"
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class RemoteStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the process that wrote last knows of a remote. Times are microseconds UTC."""
 
     remote: str
     pid: int = 0
     seen: int = 0
-    health: Health = Health.OK
+    health: RemoteHealth = RemoteHealth.OK
     last_success: int | None = None
     last_error: str | None = None
     last_error_at: int | None = None
@@ -48,34 +48,34 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How many were, when last counted."""
 
 
-decode = msgspec.json.Decoder(Standing).decode
+decode = msgspec.json.Decoder(RemoteStatus).decode
 
 
-class StandingFile:
+class RemoteStatusFile:
     """One remote's file, written when something has changed, and every five seconds else."""
 
     def __init__(self, folder: Path, remote: str, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
         self.path = standing_path(folder, remote)
         self.clock = clock
-        self.standing = read_standing(self.path) or Standing(remote=remote)
+        self.standing = read_standing(self.path) or RemoteStatus(remote=remote)
         self.last_success = self.standing.last_success
 
-    def succeeded(self, health: Health, answered: bool, *, restarts: int = 0) -> None:
+    def succeeded(self, health: RemoteHealth, answered: bool, *, restarts: int = 0) -> None:
         """The remote has answered as it should, or nothing was to be said to it."""
         now = self.clock.now_us()
         if answered:
             self.last_success = now
         if self.standing.health is not health or not 0 <= now - self.standing.seen < EVERY_US:
-            attempts = 0 if health is Health.OK else self.standing.attempts
+            attempts = 0 if health is RemoteHealth.OK else self.standing.attempts
             self.change(health=health, last_success=self.last_success, attempts=attempts, restarts=restarts)
 
-    def failed(self, health: Health, error: str, attempts: int, *, secret: str | None = None) -> None:
+    def failed(self, health: RemoteHealth, error: str, attempts: int, *, secret: str | None = None) -> None:
         """It has not. What pauses it is said loudly, once for each reason."""
         error = error.replace(secret, "***") if secret else error
         before = self.standing
         self.change(health=health, last_error=error, last_error_at=self.clock.now_us(), attempts=attempts)
-        if health is Health.PAUSED and (before.health, before.last_error) != (health, error):
+        if health is RemoteHealth.PAUSED and (before.health, before.last_error) != (health, error):
             log.error("nothing is sent to %s until this is put right: %s", self.standing.remote, error)
             self.tell(ERRORS_FILE, error)
 
@@ -118,7 +118,7 @@ def standing_path(folder: Path, remote: str) -> Path:
     return remote_file(folder / "relay", remote, ".json")
 
 
-def read_standing(path: Path) -> Standing | None:
+def read_standing(path: Path) -> RemoteStatus | None:
     """What a file says; nothing if there is none, or one of another version."""
     try:
         return decode(path.read_bytes())
@@ -126,7 +126,7 @@ def read_standing(path: Path) -> Standing | None:
         return None
 
 
-def standings(folder: Path) -> list[Standing]:
+def standings(folder: Path) -> list[RemoteStatus]:
     """All remotes that a folder was ever sent to, by address."""
     found = (read_standing(path) for path in sorted((folder / "relay").glob("*.json")))
     return sorted((standing for standing in found if standing), key=lambda standing: standing.remote)

@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class Counts(NamedTuple):
+class MachineCounters(NamedTuple):
     """What only grows: seconds by the clock and of this process's work, the machine's ticks, bytes over the network."""
 
     at: float
@@ -53,7 +53,7 @@ class Machine:
             found["system/disk/free_gib"] = disk.f_bavail * disk.f_frsize / MIB / 1024
         return found | (self.gpus.sample() if self.gpus else {})
 
-    def counts(self) -> Counts:
+    def counts(self) -> MachineCounters:
         """As they are now."""
         times = os.times()
         busy = ticks = received = sent = None
@@ -64,7 +64,7 @@ class Machine:
             lines = [line.split(":", 1) for line in self.read("net/dev").splitlines()[2:]]
             rows = [numbers.split() for name, numbers in lines if name.strip() != "lo"]
             received, sent = sum(int(row[0]) for row in rows), sum(int(row[8]) for row in rows)
-        return Counts(self.clock.monotonic(), times.user + times.system, busy, ticks, received, sent)
+        return MachineCounters(self.clock.monotonic(), times.user + times.system, busy, ticks, received, sent)
 
     def memory(self) -> dict[str, float]:
         """Of the machine, and of this process."""

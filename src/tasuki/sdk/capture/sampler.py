@@ -5,10 +5,10 @@ from pathlib import Path
 from tasuki.clock import SYSTEM, Clock
 from tasuki.sdk.capture.machine import Machine
 
-__all__ = ["Sampler"]
+__all__ = ["SystemSampler"]
 
 
-class Sampler:
+class SystemSampler:
     """Samples of the machine at an interval, for whoever asks once a second."""
 
     def __init__(self, folder: Path, seconds: float, *, clock: Clock = SYSTEM) -> None:

@@ -1,18 +1,18 @@
 """Jobs without an event loop: those of a data folder, or of a server. Which, is decided once, by `open_jobs`."""
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.remotes import Remotes
+from tasuki.remotes import RemotesFile
 from tasuki.sdk.jobs.folder import FolderJobs
-from tasuki.sdk.jobs.protocol import Act, JobsAsked, Listing, wait_for
+from tasuki.sdk.jobs.protocol import JobAction, JobsApi, ListOptions, wait_for
 from tasuki.sdk.jobs.remote import RemoteJobs
 from tasuki.settings import Settings
 
-__all__ = ["Act", "FolderJobs", "JobsAsked", "Listing", "RemoteJobs", "open_jobs", "wait_for"]
+__all__ = ["FolderJobs", "JobAction", "JobsApi", "ListOptions", "RemoteJobs", "open_jobs", "wait_for"]
 
 
 def open_jobs(target: str | None, settings: Settings) -> FolderJobs | RemoteJobs:
     """The jobs of the settings' folder, or of the server of a name or an address; to be closed by a `with` block."""
     if target is None:
         return FolderJobs(settings)
-    url = Remotes(settings.dir).url(target)
+    url = RemotesFile(settings.dir).url(target)
     return RemoteJobs(HttpQuery(url, settings.key(url)))

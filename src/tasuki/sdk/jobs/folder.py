@@ -6,10 +6,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tasuki.jobs import JobList, JobMetrics, Jobs, JobShown, LogEvent, Submission, SyncReport
-from tasuki.sdk.jobs.protocol import Act, Listing
+from tasuki.jobs import JobList, JobMetrics, Jobs, JobView, LogEvent, Submission, SyncReport
+from tasuki.sdk.jobs.protocol import JobAction, ListOptions
 from tasuki.settings import Settings
-from tasuki.store import JobsWanted
+from tasuki.store import JobFilter
 
 __all__ = ["FolderJobs"]
 
@@ -56,22 +56,22 @@ class FolderJobs:
         if self.settings.background.queue_processing.enabled:
             await self.jobs.start_waiting()
 
-    def list(self, wanted: Listing) -> JobList:
-        """See JobsAsked."""
+    def list(self, wanted: ListOptions) -> JobList:
+        """See JobsApi."""
         return self.run(self.listed(wanted))
 
-    async def listed(self, wanted: Listing) -> JobList:
+    async def listed(self, wanted: ListOptions) -> JobList:
         """The list, when what runs here has been looked at."""
         await self.tend_once()
-        chosen = JobsWanted(statuses=wanted.statuses or None, provider=wanted.provider)
+        chosen = JobFilter(statuses=wanted.statuses or None, provider=wanted.provider)
         return await self.jobs.listing(
             chosen, limit=-1 if wanted.limit is None else wanted.limit, newest_first=True, sync_active=wanted.look
         )
 
-    def get(self, id: str, *, look: bool = False) -> JobShown:
-        """See JobsAsked."""
+    def get(self, id: str, *, look: bool = False) -> JobView:
+        """See JobsApi."""
 
-        async def found() -> JobShown:
+        async def found() -> JobView:
             await self.tend_once()
             job = await self.jobs.get(id)
             if look and job.is_active:
@@ -81,34 +81,34 @@ class FolderJobs:
 
         return self.run(found())
 
-    def submit(self, wanted: Submission) -> JobShown:
-        """See JobsAsked."""
+    def submit(self, wanted: Submission) -> JobView:
+        """See JobsApi."""
 
-        async def submitted() -> JobShown:
+        async def submitted() -> JobView:
             job = await self.jobs.submit(wanted)
             await self.tend_once()
             return await self.jobs.get(job.job_id)
 
         return self.run(submitted())
 
-    def act(self, id: str, what: Act) -> JobShown:
-        """See JobsAsked."""
+    def act(self, id: str, what: JobAction) -> JobView:
+        """See JobsApi."""
 
-        async def done() -> JobShown:
+        async def done() -> JobView:
             job = await self.jobs.get(id)
             match what:
-                case Act.CANCEL:
+                case JobAction.CANCEL:
                     return await self.jobs.cancel(job.job_id)
-                case Act.DELETE:
+                case JobAction.DELETE:
                     await self.jobs.delete(job.job_id)
             return job
 
         return self.run(done())
 
-    def retry(self, id: str, restart: str | None = None) -> JobShown:
-        """See JobsAsked."""
+    def retry(self, id: str, restart: str | None = None) -> JobView:
+        """See JobsApi."""
 
-        async def again() -> JobShown:
+        async def again() -> JobView:
             job = await self.jobs.retry(id, restart=restart)
             await self.tend_once()
             return await self.jobs.get(job.job_id)
@@ -116,7 +116,7 @@ class FolderJobs:
         return self.run(again())
 
     def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
-        """See JobsAsked."""
+        """See JobsApi."""
         if not follow:
             yield from self.run(self.jobs.logs(id)).logs.splitlines()
             return
@@ -125,11 +125,11 @@ class FolderJobs:
             yield event.line
 
     def metrics(self) -> JobMetrics:
-        """See JobsAsked."""
+        """See JobsApi."""
         return self.run(self.jobs.metrics())
 
     def sync(self, provider: str | None = None) -> SyncReport:
-        """See JobsAsked."""
+        """See JobsApi."""
         return self.run(self.jobs.sync(provider))
 
 

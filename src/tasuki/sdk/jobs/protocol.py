@@ -7,23 +7,23 @@ from typing import NamedTuple, Protocol
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteUnavailable
-from tasuki.jobs import JobList, JobMetrics, JobShown, JobType, Submission, SyncReport
+from tasuki.jobs import JobList, JobMetrics, JobType, JobView, Submission, SyncReport
 
-__all__ = ["Act", "JobsAsked", "Listing", "wait_for"]
+__all__ = ["JobAction", "JobsApi", "ListOptions", "wait_for"]
 
 PAUSE_SECONDS = 0.5
 LOOK_SECONDS = 10.0
 AWAY_SECONDS = 60.0
 
 
-class Act(StrEnum):
+class JobAction(StrEnum):
     """What can be done with a job that is there."""
 
     CANCEL = "cancel"
     DELETE = "delete"
 
 
-class Listing(NamedTuple):
+class ListOptions(NamedTuple):
     """Which jobs are listed: in which states, of which provider; the newest `limit` of them, or all. `look`: at them first."""
 
     statuses: tuple[str, ...] = ()
@@ -32,26 +32,26 @@ class Listing(NamedTuple):
     look: bool = False
 
 
-class JobsAsked(Protocol):
+class JobsApi(Protocol):
     """Jobs of one place. NotFound for a job that is not there, Conflict for what can't be done with one in its state."""
 
-    def list(self, wanted: Listing) -> JobList:
+    def list(self, wanted: ListOptions) -> JobList:
         """Some jobs, the newest first, and how many there are that match."""
         ...
 
-    def get(self, id: str, *, look: bool = False) -> JobShown:
+    def get(self, id: str, *, look: bool = False) -> JobView:
         """One job, by its id or a unique beginning of it; with `look` its provider is asked first."""
         ...
 
-    def submit(self, wanted: Submission) -> JobShown:
+    def submit(self, wanted: Submission) -> JobView:
         """Start a job. With a key, the second submission is answered with the job of the first."""
         ...
 
-    def act(self, id: str, what: Act) -> JobShown:
+    def act(self, id: str, what: JobAction) -> JobView:
         """Do something with a job; it as it is then."""
         ...
 
-    def retry(self, id: str, restart: str | None = None) -> JobShown:
+    def retry(self, id: str, restart: str | None = None) -> JobView:
         """Try a job again that is over: from its inputs, or, in a queue, from an output of the last attempt."""
         ...
 
@@ -68,7 +68,7 @@ class JobsAsked(Protocol):
         ...
 
 
-def wait_for(asked: JobsAsked, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobShown:
+def wait_for(asked: JobsApi, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobView:
     """Wait until a job is over, no longer than a while; the job as it is then.
 
     Its provider is asked every 10 s. A server that has answered once may be away for a minute.

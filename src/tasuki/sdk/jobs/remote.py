@@ -10,9 +10,9 @@ import msgspec
 from tasuki.client.http_query import HttpQuery, segment, unreachable
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
-from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, JobShown, Submission, SyncReport
+from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, JobView, Submission, SyncReport
 from tasuki.relay.http_transport import authorization
-from tasuki.sdk.jobs.protocol import Act, Listing
+from tasuki.sdk.jobs.protocol import JobAction, ListOptions
 
 __all__ = ["RemoteJobs"]
 
@@ -34,8 +34,8 @@ class RemoteJobs:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.query.close()
 
-    def list(self, wanted: Listing) -> JobList:
-        """See JobsAsked."""
+    def list(self, wanted: ListOptions) -> JobList:
+        """See JobsApi."""
         filters = {"status": ",".join(wanted.statuses), "provider": wanted.provider, "sync_active": "true" if wanted.look else None}
         asked: dict[str, Any] = {name: value for name, value in filters.items() if value}
         found: JobList = JobList(jobs=[], total=0)
@@ -47,14 +47,14 @@ class RemoteJobs:
                 return found
             asked.pop("sync_active", None)
 
-    def get(self, id: str, *, look: bool = False) -> JobShown:
-        """See JobsAsked."""
+    def get(self, id: str, *, look: bool = False) -> JobView:
+        """See JobsApi."""
         if look:
-            self.list(Listing(limit=1, look=True))
+            self.list(ListOptions(limit=1, look=True))
         return self.job("GET", f"jobs/{segment(id)}")
 
-    def submit(self, wanted: Submission) -> JobShown:
-        """See JobsAsked. What is run is run where the server is: this folder and this environment mean nothing there."""
+    def submit(self, wanted: Submission) -> JobView:
+        """See JobsApi. What is run is run where the server is: this folder and this environment mean nothing there."""
         request = wanted.request
         body: dict[str, Any] = {
             "config_name": wanted.config_name,
@@ -68,18 +68,18 @@ class RemoteJobs:
         given = {name: value for name, value in body.items() if value}
         return self.job("POST", "jobs/submit", params={"provider": wanted.provider}, content=msgspec.json.encode(given))
 
-    def act(self, id: str, what: Act) -> JobShown:
-        """See JobsAsked."""
-        if what is Act.DELETE:
+    def act(self, id: str, what: JobAction) -> JobView:
+        """See JobsApi."""
+        if what is JobAction.DELETE:
             return self.job("DELETE", f"jobs/{segment(id)}")
         return self.job("POST", f"jobs/{segment(id)}/{what}")
 
-    def retry(self, id: str, restart: str | None = None) -> JobShown:
-        """See JobsAsked."""
+    def retry(self, id: str, restart: str | None = None) -> JobView:
+        """See JobsApi."""
         return self.job("POST", f"jobs/{segment(id)}/retry", params={} if restart is None else {"restart": restart})
 
     def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
-        """See JobsAsked. A stream that breaks off is taken up again where it was."""
+        """See JobsApi. A stream that breaks off is taken up again where it was."""
         if not follow:
             logs: JobLogs = self.ask("GET", f"jobs/{segment(id)}/logs", JobLogs)
             yield from logs.logs.splitlines()
@@ -118,12 +118,12 @@ class RemoteJobs:
             raise unreachable(self.query.url, error) from error
 
     def metrics(self) -> JobMetrics:
-        """See JobsAsked."""
+        """See JobsApi."""
         found: JobMetrics = self.ask("GET", "metrics", JobMetrics)
         return found
 
     def sync(self, provider: str | None = None) -> SyncReport:
-        """See JobsAsked."""
+        """See JobsApi."""
         found: SyncReport = self.ask(
             "POST", "jobs/sync", SyncReport, content=b"" if provider is None else msgspec.json.encode({"provider": provider})
         )
@@ -131,7 +131,7 @@ class RemoteJobs:
 
     # -- how
 
-    def job(self, method: str, path: str, **how: Any) -> JobShown:
+    def job(self, method: str, path: str, **how: Any) -> JobView:
         """The job that a request is answered with."""
         found: JobAnswer = self.ask(method, path, JobAnswer, **how)
         return found.job

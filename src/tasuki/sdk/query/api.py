@@ -10,12 +10,12 @@ from tasuki.client.open_query import open_query
 from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
-from tasuki.records import AlertRow, Change, FileRow, Overview, RunRow, Status
-from tasuki.sdk.query.comparison import Comparison, Ranked, best, compare, top_of
-from tasuki.sdk.query.wait import STALLED_AFTER, Waited, parse_until, wait
+from tasuki.records import AlertRow, FileRow, ProjectOverview, RunEdit, RunRow, Status
+from tasuki.sdk.query.comparison import Comparison, RankedRun, best, compare, top_of
+from tasuki.sdk.query.wait import STALLED_AFTER, WaitResult, parse_until, wait
 from tasuki.sdk.value_conversion import alert_level
 from tasuki.settings import load, this_user
-from tasuki.store import Ledger, Query, Series, Stoppable
+from tasuki.store import Query, QueryAndEdit, Series, StopRequester
 
 __all__ = ["Api", "ApiRun", "chosen_project"]
 
@@ -36,7 +36,7 @@ class Api:
     `dir`: the data folder (else TASUKI_DIR). `query`: something else to ask, already open.
     """
 
-    def __init__(self, target: str | None = None, *, dir: str | None = None, query: Ledger | None = None) -> None:
+    def __init__(self, target: str | None = None, *, dir: str | None = None, query: QueryAndEdit | None = None) -> None:
         settings = load(dir=dir)
         self.default_project = settings.project
         self.query = query or open_query(target, settings)
@@ -77,7 +77,9 @@ class Api:
         behind = us_from_datetime(since) if isinstance(since, datetime) else since
         return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=loudness)
 
-    def best(self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last") -> list[Ranked]:
+    def best(
+        self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last"
+    ) -> list[RankedRun]:
         """The best runs by a metric, the best first: each with `rank`, `run`, `value`, `step` and `summary`. NotFound.
 
         `mode`: "min" if less is better, "max" if more is; `by`: the last value of each run, its least ("min") or greatest ("max").
@@ -88,7 +90,7 @@ class Api:
         """Runs side by side: `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. NotFound."""
         return compare(self.query, self.chosen(project), runs, metrics)
 
-    def summary(self, project: str | None = None) -> Overview:
+    def summary(self, project: str | None = None) -> ProjectOverview:
         """A project at a glance: runs by status, the range of each metric, alerts by level. NotFound."""
         return self.query.overview(self.chosen(project))
 
@@ -100,7 +102,7 @@ class Api:
         until: str | None = None,
         timeout: timedelta | None = None,
         stalled_after: timedelta = STALLED_AFTER,
-    ) -> Waited:
+    ) -> WaitResult:
         """Wait until any value that a run has logged satisfies a condition like "val/acc>0.97"; without one, until it has finished.
 
         `outcome` of what it returns is "true"; or "ended" (otherwise), "stalled" (nothing was logged for so long), "timeout".
@@ -127,7 +129,7 @@ class Api:
 class ApiRun:
     """A run as it was when it was listed. `status`, metrics and alerts are asked for anew each time."""
 
-    def __init__(self, query: Ledger, row: RunRow) -> None:
+    def __init__(self, query: QueryAndEdit, row: RunRow) -> None:
         self.query = query
         self.seen(row)
 
@@ -179,15 +181,15 @@ class ApiRun:
 
     def edit(self, *, name: str | None = None, group: str | None = None, notes: str | None = None) -> None:
         """Change the run's name, group or notes, for everybody; what is None stays. It is on record when this returns."""
-        self.seen(self.query.edit(self.project, self.id, Change(name=name, group=group, notes=notes)))
+        self.seen(self.query.edit(self.project, self.id, RunEdit(name=name, group=group, notes=notes)))
 
     def tag(self, *tags: str) -> None:
         """Add tags."""
-        self.seen(self.query.edit(self.project, self.id, Change(tags_added=list(tags))))
+        self.seen(self.query.edit(self.project, self.id, RunEdit(tags_added=list(tags))))
 
     def untag(self, *tags: str) -> None:
         """Take tags away."""
-        self.seen(self.query.edit(self.project, self.id, Change(tags_removed=list(tags))))
+        self.seen(self.query.edit(self.project, self.id, RunEdit(tags_removed=list(tags))))
 
     def delete(self) -> None:
         """Forget the run, for everybody: it is in no answer any more, and does not come back."""
@@ -198,7 +200,7 @@ class ApiRun:
 
         Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
         """
-        if not isinstance(self.query, Stoppable):
+        if not isinstance(self.query, StopRequester):
             raise ConfigError("this can only be asked, not told")
         return self.query.stop(self.project, self.id, reason, this_user())
 

@@ -6,23 +6,23 @@ from typing import Any
 import msgspec
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.records import MACHINE, RunRow, Summary
-from tasuki.store import Query, Top, there_are
+from tasuki.records import MACHINE, MetricSummary, RunRow
+from tasuki.store import BestRuns, Query, there_are
 
-__all__ = ["Comparison", "Ranked", "best", "compare", "differing", "top_of"]
+__all__ = ["Comparison", "RankedRun", "best", "compare", "differing", "top_of"]
 
 MODES = ("min", "max")
 SIDES = ("last", "min", "max")
 
 
-class Ranked(msgspec.Struct, frozen=True, kw_only=True):
+class RankedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One of the best runs: its place, from 1, and the value that it has it for."""
 
     rank: int
     run: RunRow
     value: float
     step: int
-    summary: Summary
+    summary: MetricSummary
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,10 +30,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     runs: list[RunRow]
     metrics: list[str]
-    summaries: dict[str, dict[str, Summary]]
+    summaries: dict[str, dict[str, MetricSummary]]
 
 
-def top_of(n: int, mode: str, by: str) -> Top:
+def top_of(n: int, mode: str, by: str) -> BestRuns:
     """How many of the best, and what is best. ConfigError for what is neither."""
     if mode not in MODES:
         raise ConfigError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}")
@@ -41,10 +41,10 @@ def top_of(n: int, mode: str, by: str) -> Top:
         raise ConfigError(f"runs can't be ranked by {by!r}", hint=f"one of {', '.join(SIDES)}")
     if n < 1:
         raise ConfigError(f"the best {n} are none", hint="1 or more")
-    return Top(n, "min" if mode == "min" else "max", "last" if by == "last" else "min" if by == "min" else "max")
+    return BestRuns(n, "min" if mode == "min" else "max", "last" if by == "last" else "min" if by == "min" else "max")
 
 
-def best(query: Query, project: str, metric: str, top: Top) -> list[Ranked]:
+def best(query: Query, project: str, metric: str, top: BestRuns) -> list[RankedRun]:
     """The best runs by a metric, the best first; those where it is NaN are none. NotFound if no run has it."""
     summaries = query.summaries(project, metrics=[metric], top=top)
     if not summaries:
@@ -52,7 +52,7 @@ def best(query: Query, project: str, metric: str, top: Top) -> list[Ranked]:
         return []
     runs = query.named(project, [summary.run for summary in summaries])
     return [
-        Ranked(rank=rank, run=run, value=getattr(summary, top.by), step=getattr(summary, f"{top.by}_step"), summary=summary)
+        RankedRun(rank=rank, run=run, value=getattr(summary, top.by), step=getattr(summary, f"{top.by}_step"), summary=summary)
         for rank, (run, summary) in enumerate(zip(runs, summaries, strict=True), 1)
     ]
 
@@ -72,7 +72,7 @@ def compare(query: Query, project: str, refs: Sequence[str], metrics: Sequence[s
     Without `metrics` all that any of them has are compared, but for those of the machine.
     """
     runs = list({run.id: run for run in query.named(project, refs)}.values())
-    found: dict[str, dict[str, Summary]] = {run.id: {} for run in runs}
+    found: dict[str, dict[str, MetricSummary]] = {run.id: {} for run in runs}
     for summary in query.summaries(project, [run.id for run in runs], metrics):
         found[summary.run][summary.metric] = summary
     logged = {metric for of_run in found.values() for metric in of_run}

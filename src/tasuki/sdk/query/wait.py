@@ -9,10 +9,10 @@ import msgspec
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
-from tasuki.records import MACHINE, RunRow, Status, Summary
+from tasuki.records import MACHINE, MetricSummary, RunRow, Status
 from tasuki.store import Query, there_are
 
-__all__ = ["STALLED_AFTER", "Outcome", "Until", "Waited", "parse_until", "wait"]
+__all__ = ["STALLED_AFTER", "Condition", "WaitOutcome", "WaitResult", "parse_until", "wait"]
 
 STALLED_AFTER = timedelta(minutes=10)
 FIRST_PAUSE_SECONDS = 0.2
@@ -22,7 +22,7 @@ OUTAGE_SECONDS = 60.0
 COMPARISON = re.compile(r"\s*(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*")
 
 
-class Until(NamedTuple):
+class Condition(NamedTuple):
     """A condition: true as soon as any value that was logged satisfies it."""
 
     metric: str
@@ -32,7 +32,7 @@ class Until(NamedTuple):
     def __str__(self) -> str:
         return f"{self.metric}{self.sign}{self.limit:g}"
 
-    def reached(self, summary: Summary) -> tuple[float, int] | None:
+    def reached(self, summary: MetricSummary) -> tuple[float, int] | None:
         """The extreme value that satisfies it, and its step; None if none does."""
         value, step = (summary.min, summary.min_step) if self.sign[0] == "<" else (summary.max, summary.max_step)
         if value is None or step is None:
@@ -41,7 +41,7 @@ class Until(NamedTuple):
         return (value, step) if passes[self.sign] else None
 
 
-class Outcome(StrEnum):
+class WaitOutcome(StrEnum):
     """How a wait ended."""
 
     TRUE = "true"
@@ -50,17 +50,17 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Waited(msgspec.Struct, frozen=True, kw_only=True):
+class WaitResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of waiting: the run as it was last seen, and the value that made the condition true."""
 
-    outcome: Outcome
+    outcome: WaitOutcome
     run: RunRow
     value: float | None = None
     step: int | None = None
     seconds: float
 
 
-def parse_until(text: str) -> Until:
+def parse_until(text: str) -> Condition:
     """A condition as it is typed: a metric, one of < <= > >=, a number. ConfigError for anything else."""
     hint = "a metric, one of < <= > >=, a number: 'val/acc>0.97'"
     match = COMPARISON.fullmatch(text)
@@ -72,7 +72,7 @@ def parse_until(text: str) -> Until:
         raise ConfigError(f"{match['limit']!r} is no number", hint=hint) from None
     if limit != limit:
         raise ConfigError("nothing is less or more than NaN", hint=hint)
-    return Until(match["metric"], match["sign"], limit)
+    return Condition(match["metric"], match["sign"], limit)
 
 
 def wait(  # noqa: PLR0913 - whom, which, until when
@@ -80,11 +80,11 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     project: str,
     ref: str,
     *,
-    until: Until | None = None,
+    until: Condition | None = None,
     timeout: timedelta | None = None,
     stalled_after: timedelta = STALLED_AFTER,
     clock: Clock = SYSTEM,
-) -> Waited:
+) -> WaitResult:
     """Wait until the condition is true, or, without one, until the run has ended well.
 
     It ends otherwise when the run has ended, when it has logged nothing for as long as `stalled_after` while this watched, and when
@@ -101,16 +101,16 @@ def wait(  # noqa: PLR0913 - whom, which, until when
         outcome = outcome_of(seen, until, stalled=now - quiet_since >= stalled_after.total_seconds())
         left = None if timeout is None else timeout.total_seconds() - (now - began)
         if outcome is None and left is not None and left <= 0:
-            outcome = Outcome.TIMEOUT
+            outcome = WaitOutcome.TIMEOUT
         if outcome is not None:
             value, step = seen.reached or (None, None)
-            return Waited(outcome=outcome, run=seen.run, value=value, step=step, seconds=now - began)
+            return WaitResult(outcome=outcome, run=seen.run, value=value, step=step, seconds=now - began)
         clock.sleep(pause if left is None else min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
         seen = look_again(query, seen.run, until, clock)
 
 
-class Seen(NamedTuple):
+class RunSnapshot(NamedTuple):
     """A run, and the value that satisfies the condition, if one does."""
 
     run: RunRow
@@ -128,20 +128,20 @@ def how_far(query: Query, run: RunRow) -> tuple[int, int]:
     return values, run.progress.done if run.progress else 0
 
 
-def look(query: Query, project: str, ref: str, until: Until | None) -> Seen:
+def look(query: Query, project: str, ref: str, until: Condition | None) -> RunSnapshot:
     """The run as it is now. NotFound for one that has ended without ever logging the metric."""
     run = query.run(project, ref)
     if until is None:
-        return Seen(run, None)
+        return RunSnapshot(run, None)
     found = query.summaries(project, [run.id], [until.metric])
     if not found and run.status.is_final:
         names = [summary.metric for summary in query.summaries(project, [run.id])]
         hint = there_are(until.metric, names) if names else "it has logged nothing"
         raise NotFound(f"run {run.id!r} ({run.name}) has no metric {until.metric!r}", hint=hint)
-    return Seen(run, until.reached(found[0]) if found else None)
+    return RunSnapshot(run, until.reached(found[0]) if found else None)
 
 
-def look_again(query: Query, run: RunRow, until: Until | None, clock: Clock) -> Seen:
+def look_again(query: Query, run: RunRow, until: Condition | None, clock: Clock) -> RunSnapshot:
     """The same, of a server that may be away for a while."""
     deadline = clock.monotonic() + OUTAGE_SECONDS
     while True:
@@ -153,10 +153,10 @@ def look_again(query: Query, run: RunRow, until: Until | None, clock: Clock) -> 
             clock.sleep(LONGEST_PAUSE_SECONDS)
 
 
-def outcome_of(seen: Seen, until: Until | None, *, stalled: bool) -> Outcome | None:
+def outcome_of(seen: RunSnapshot, until: Condition | None, *, stalled: bool) -> WaitOutcome | None:
     """How a wait ends now; None if it goes on."""
     if seen.reached is not None or (until is None and seen.run.status is Status.FINISHED):
-        return Outcome.TRUE
+        return WaitOutcome.TRUE
     if seen.run.status.is_final:
-        return Outcome.ENDED
-    return Outcome.STALLED if stalled else None
+        return WaitOutcome.ENDED
+    return WaitOutcome.STALLED if stalled else None

@@ -14,9 +14,9 @@ from litestar.types import HTTPScope
 
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.tokens import Tokens
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["ANY_TOKEN", "NOTHING", "Gate", "authorized", "bearer", "forbidden", "header", "needs"]
+__all__ = ["ANY_TOKEN", "NOTHING", "TokenAuthenticator", "authorized", "bearer", "forbidden", "header", "needs"]
 
 EVERYBODY = Principal("", "", Scope.ADMIN, None)
 """Whoever can reach a server without tokens."""
@@ -33,7 +33,7 @@ def needs(what: Scope | str) -> dict[str, Any]:
     return {NEEDS: what}
 
 
-class Gate:
+class TokenAuthenticator:
     """Knows tokens. To be used from the event loop."""
 
     def __init__(self, tokens: Tokens, cookie: str, *, loopback: bool) -> None:
@@ -54,7 +54,7 @@ class Gate:
             token = bearer(scope) or header(scope, WRITE_TOKEN).strip() or self.cookie_token(scope)
             return self.tokens.principal(token) if token else None
         except apsw.Error as error:
-            raise Refusal(503, "the server's tokens can't be read", hint="its log has more") from error
+            raise HttpProblem(503, "the server's tokens can't be read", hint="its log has more") from error
 
     def is_good(self, principal: Principal) -> bool:
         """Whether somebody who was let in would be once more."""
@@ -88,7 +88,7 @@ def authorized(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRout
         return
     if principal is None:
         given = "authorization" in connection.headers
-        raise Refusal(
+        raise HttpProblem(
             401,
             "the token is mistyped, revoked or has expired" if given else "this server needs a token",
             hint="on the server: tasuki token create; here: TASUKI_TOKEN, or tasuki remote add NAME URL --token -",
@@ -104,10 +104,10 @@ def named(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str | None]:
     return [name for key in ("project", "brain") for name in connection.query_params.getall(key, [])] or [None]
 
 
-def forbidden(principal: Principal, scope: Scope, project: str | None) -> Refusal:
+def forbidden(principal: Principal, scope: Scope, project: str | None) -> HttpProblem:
     """A token that is not for this. What there is of other projects, or is not, is not said."""
     its = "all projects" if principal.project is None else f"project {principal.project!r}"
     wanted = "" if project is None else f" on {project!r}"
     what = {Scope.READ: "--read", Scope.LOG: "--log", Scope.WRITE: "--write", Scope.ADMIN: "--admin"}[scope]
     hint = f"on the server: tasuki token create {what}{'' if project is None else f' {project}'}"
-    return Refusal(403, f"this token is for {principal.scope!s} on {its}; that needs {scope!s}{wanted}", hint=hint)
+    return HttpProblem(403, f"this token is for {principal.scope!s} on {its}; that needs {scope!s}{wanted}", hint=hint)

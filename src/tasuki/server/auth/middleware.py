@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from tasuki.server.auth.guards import Gate, header
-from tasuki.server.http.problems import Refusal, send_problem
+from tasuki.server.auth.guards import TokenAuthenticator, header
+from tasuki.server.http.problems import HttpProblem, send_problem
 
-__all__ = ["LOOPBACK", "PROTOCOL", "SPOKEN", "Door"]
+__all__ = ["LOOPBACK", "PROTOCOL", "SPOKEN", "RequestMiddleware"]
 
 PROTOCOL = 1
 SPOKEN = (PROTOCOL,)
@@ -31,13 +31,13 @@ SIGNED = "/api/webhooks/"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-class Door:
+class RequestMiddleware:
     """Stands before the application. Foreign origins are a trick, as are names other than the server's own (DNS rebinding).
 
     A server that needs tokens may have any name: a browser sends a token only where it was entered.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, names: Collection[str] = LOOPBACK) -> None:
+    def __init__(self, app: ASGIApp, gate: TokenAuthenticator, names: Collection[str] = LOOPBACK) -> None:
         self.app = app
         self.gate = gate
         self.names = names
@@ -56,7 +56,7 @@ class Door:
         try:
             self.check(scope)
             scope["auth"] = self.gate.principal(scope)
-        except Refusal as refusal:
+        except HttpProblem as refusal:
             await send_problem(send_with_headers, refusal)
             return
         await self.app(scope, receive, send_with_headers)
@@ -65,15 +65,15 @@ class Door:
         """Refusal for a request that was not meant for this server, or that it does not understand."""
         host, origin = header(scope, b"host"), header(scope, b"origin")
         if name_in(host) not in self.names and self.gate.is_open and not scope["path"].startswith(SIGNED):
-            raise Refusal(421, f"this server is not {host!r}", hint="open it as http://127.0.0.1 or http://localhost")
+            raise HttpProblem(421, f"this server is not {host!r}", hint="open it as http://127.0.0.1 or http://localhost")
         if scope["method"] not in SAFE:
             if origin and origin_host(origin) != host:
-                raise Refusal(403, f"{origin!r} may not send to this server", error="bad-origin")
+                raise HttpProblem(403, f"{origin!r} may not send to this server", error="bad-origin")
             if not origin and header(scope, b"cookie") and not header(scope, b"authorization") and not self.gate.is_open:
-                raise Refusal(403, "a cookie alone may not change anything: a page says its origin too", error="bad-origin")
+                raise HttpProblem(403, "a cookie alone may not change anything: a page says its origin too", error="bad-origin")
         spoken = header(scope, b"tasuki-protocol")
         if spoken and spoken not in map(str, SPOKEN):
-            raise Refusal(
+            raise HttpProblem(
                 426,
                 f"this server speaks protocol {', '.join(map(str, SPOKEN))}, not {spoken[:20]!r}",
                 hint="pip install -U tasuki, " + ("here" if is_older(spoken) else "on the server"),

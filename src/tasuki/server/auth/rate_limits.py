@@ -7,9 +7,9 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["PACE_MS", "Pace", "Window"]
+__all__ = ["PACE_MS", "BandwidthLimit", "RequestWindow"]
 
 PACE_MS = 1000
 BYTES_A_SECOND = 16 * 1024 * 1024
@@ -17,7 +17,7 @@ BURST_BYTES = 64 * 1024 * 1024
 MOST_PACED = 10_000
 
 
-class Pace:
+class BandwidthLimit:
     """Bytes a second for everyone who sends. What is sent is a debt that time pays off; who waits as told is never refused."""
 
     def __init__(self, bytes_a_second: int = BYTES_A_SECOND, burst_bytes: int = BURST_BYTES, *, clock: Clock = SYSTEM) -> None:
@@ -32,7 +32,7 @@ class Pace:
         seconds = self.owed_seconds(name)
         if seconds * self.bytes_a_second > self.burst_bytes:
             detail = f"more than {self.bytes_a_second:,} bytes a second were sent under this token's name"
-            raise Refusal(429, detail, error="too-fast", hint="wait as long as next_after_ms says", wait=math.ceil(seconds))
+            raise HttpProblem(429, detail, error="too-fast", hint="wait as long as next_after_ms says", wait=math.ceil(seconds))
 
     def spend(self, name: str, size: int) -> int:
         """Note what was sent; returns for how many milliseconds the sender is asked to stay away."""
@@ -48,7 +48,7 @@ class Pace:
         return max(0.0, self.free_at.get(name, 0.0) - self.clock.monotonic())
 
 
-class Window:
+class RequestWindow:
     """So many requests in any so many seconds, for each key."""
 
     def __init__(self, requests: int, seconds: int) -> None:
@@ -60,6 +60,6 @@ class Window:
         if not self.windows.hit(self.limit, key):
             reset, _ = self.windows.get_window_stats(self.limit, key)
             wait = max(1, math.ceil(reset - SYSTEM.now_us() / 1_000_000))
-            raise Refusal(
+            raise HttpProblem(
                 429, f"more than {self.limit.amount} requests in {self.limit.get_expiry()} s", error="too-fast", wait=wait
             )

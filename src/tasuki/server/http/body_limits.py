@@ -7,9 +7,9 @@ from typing import Any
 
 from litestar import Request
 
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["MAX_BODY_BYTES", "MAX_JSON_BYTES", "Bodies"]
+__all__ = ["MAX_BODY_BYTES", "MAX_JSON_BYTES", "BodyReader"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -18,7 +18,7 @@ BODY_SECONDS = 60.0
 """The slowest sender that is waited for: 32 MiB at 4 Mbit/s."""
 
 
-class Bodies:
+class BodyReader:
     """The bodies that are held in memory at one time, from the first byte to the answer."""
 
     def __init__(self, limit_bytes: int = 4 * MAX_BODY_BYTES, *, seconds: float = BODY_SECONDS) -> None:
@@ -37,7 +37,9 @@ class Bodies:
                 async with asyncio.timeout(self.seconds):
                     await self.collect(request, parts, limit_bytes)
             except TimeoutError as error:
-                raise Refusal(408, f"the body did not come within {self.seconds:g} s", hint="send fewer items at once") from error
+                raise HttpProblem(
+                    408, f"the body did not come within {self.seconds:g} s", hint="send fewer items at once"
+                ) from error
             yield b"".join(parts)
         finally:
             self.held_bytes -= sum(map(len, parts))
@@ -58,9 +60,9 @@ class Bodies:
         if held_bytes > self.limit_bytes:
             raise self.busy()
 
-    def busy(self) -> Refusal:
+    def busy(self) -> HttpProblem:
         """Too much at once."""
-        return Refusal(429, "the server holds as many requests as it can", hint="send it again", wait=BUSY_SECONDS)
+        return HttpProblem(429, "the server holds as many requests as it can", hint="send it again", wait=BUSY_SECONDS)
 
 
 def stated_length(request: Request[Any, Any, Any]) -> list[int]:
@@ -69,6 +71,6 @@ def stated_length(request: Request[Any, Any, Any]) -> list[int]:
     return [int(text)] if text.isascii() and text.isdigit() else []
 
 
-def too_large(limit_bytes: int) -> Refusal:
+def too_large(limit_bytes: int) -> HttpProblem:
     """More than one request may have."""
-    return Refusal(413, f"the body has more than {limit_bytes} bytes", hint="send fewer items at once")
+    return HttpProblem(413, f"the body has more than {limit_bytes} bytes", hint="send fewer items at once")

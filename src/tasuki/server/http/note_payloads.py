@@ -6,9 +6,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 
 from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Manifest, MetaRule, Note, Severity, digest_of, id_from_content
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["BRAIN", "Bare", "Given", "Ingest", "Sync", "one_given", "those_given"]
+__all__ = ["BRAIN", "CorrectionPayload", "IngestRequest", "PositionedNote", "SyncRequest", "one_given", "those_given"]
 
 BRAIN = "default"
 """The brain of those who name none."""
@@ -21,7 +21,7 @@ Moment = str | int | float | None
 T = TypeVar("T")
 
 
-class Bare(msgspec.Struct, frozen=True, kw_only=True):
+class CorrectionPayload(msgspec.Struct, frozen=True, kw_only=True):
     """A correction."""
 
     session: Int64
@@ -41,7 +41,7 @@ class Bare(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-class GivenLesson(msgspec.Struct, frozen=True, kw_only=True):
+class LessonPayload(msgspec.Struct, frozen=True, kw_only=True):
     """A lesson: its text, or what other clients call its description."""
 
     text: Text = ""
@@ -64,7 +64,7 @@ class GivenLesson(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-class GivenEvent(msgspec.Struct, frozen=True, kw_only=True):
+class EventPayload(msgspec.Struct, frozen=True, kw_only=True):
     """An event: its name, or what other clients call its type."""
 
     name: Text = ""
@@ -84,7 +84,7 @@ class GivenEvent(msgspec.Struct, frozen=True, kw_only=True):
         return Event(time=time, event_id=self.event_id or "", session=self.session, name=name, data=self.data, more=more)
 
 
-class GivenRule(msgspec.Struct, frozen=True, kw_only=True):
+class RulePayload(msgspec.Struct, frozen=True, kw_only=True):
     """A rule about lessons; all of it is kept as it is."""
 
     event_id: Id | None = None
@@ -95,7 +95,7 @@ class GivenRule(msgspec.Struct, frozen=True, kw_only=True):
         return MetaRule(time=time, event_id=self.event_id or "", more=more)
 
 
-class GivenManifest(GivenRule, frozen=True, kw_only=True):
+class ManifestPayload(RulePayload, frozen=True, kw_only=True):
     """What a client says of itself; all of it is kept as it is."""
 
     def record(self, time: int, more: dict[str, Any]) -> Note:
@@ -103,7 +103,7 @@ class GivenManifest(GivenRule, frozen=True, kw_only=True):
         return Manifest(time=time, event_id=self.event_id or "", more=more)
 
 
-class Ingest(msgspec.Struct, frozen=True, kw_only=True):
+class IngestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One correction, of a brain."""
 
     correction: dict[str, Any]
@@ -111,7 +111,7 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     event_id: Id | None = None
 
 
-class Sync(msgspec.Struct, frozen=True, kw_only=True):
+class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a brain has gathered. `cursor`: the watermark that the client has."""
 
     brain_name: Name
@@ -123,15 +123,15 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-KINDS: dict[str, type[Bare | GivenLesson | GivenEvent | GivenRule]] = {
-    "corrections": Bare,
-    "lessons": GivenLesson,
-    "events": GivenEvent,
-    "meta_rules": GivenRule,
+KINDS: dict[str, type[CorrectionPayload | LessonPayload | EventPayload | RulePayload]] = {
+    "corrections": CorrectionPayload,
+    "lessons": LessonPayload,
+    "events": EventPayload,
+    "meta_rules": RulePayload,
 }
 
 
-class Given(NamedTuple):
+class PositionedNote(NamedTuple):
     """A note of a request, and where in it it stood."""
 
     list: str
@@ -139,18 +139,18 @@ class Given(NamedTuple):
     note: Note
 
 
-def one_given(brain: str, name: str, index: int, fields: dict[str, Any], time: int) -> Given:
+def one_given(brain: str, name: str, index: int, fields: dict[str, Any], time: int) -> PositionedNote:
     """A note from its JSON; without an id it gets one that is made from what it says. ValueError for what is none."""
-    kind = GivenManifest if name == "manifest" else KINDS[name]
+    kind = ManifestPayload if name == "manifest" else KINDS[name]
     given = msgspec.convert(fields, kind)
     known = set(kind.__struct_fields__) - {"created_at"}
     note = given.record(time, {key: value for key, value in fields.items() if key not in known and value is not None})
-    return Given(
+    return PositionedNote(
         name, index, note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", digest_of(note)))
     )
 
 
-def those_given(brain: str, sync: Sync, time: int) -> list[Given]:
+def those_given(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote]:
     """All notes of a request. Refusal (422), which names each that is none and what is wrong with it."""
     found, wrong = [], []
     for name, index, fields in listed(sync):
@@ -159,11 +159,11 @@ def those_given(brain: str, sync: Sync, time: int) -> list[Given]:
         except ValueError as error:  # msgspec's own is one
             wrong.append(f"{name}[{index}]: {error}")
     if wrong:
-        raise Refusal(422, "; ".join(wrong), hint="nothing of this request is stored; send it without these")
+        raise HttpProblem(422, "; ".join(wrong), hint="nothing of this request is stored; send it without these")
     return found
 
 
-def listed(sync: Sync) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def listed(sync: SyncRequest) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Each note of a request, with its list and its place in that."""
     for name in KINDS:
         for index, fields in enumerate(getattr(sync, name)):

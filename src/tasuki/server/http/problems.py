@@ -7,9 +7,9 @@ import msgspec
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
 
-from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreDamaged, TasukiError
+from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreCorrupt, TasukiError
 
-__all__ = ["MEDIA_TYPE", "Problem", "Refusal", "problem_from", "send_problem"]
+__all__ = ["MEDIA_TYPE", "HttpProblem", "Problem", "problem_from", "send_problem"]
 
 MEDIA_TYPE = "application/problem+json"
 WORDS = {
@@ -28,7 +28,7 @@ WORDS = {
     503: "unavailable",
 }
 """The stable word for a status, where nothing more is known."""
-STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreDamaged: 503, RemoteUnavailable: 503}
+STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreCorrupt: 503, RemoteUnavailable: 503}
 log = logging.getLogger("tasuki.server")
 
 
@@ -49,7 +49,7 @@ class StateProblem(Problem, frozen=True, kw_only=True):
     state: str
 
 
-class Refusal(Exception):
+class HttpProblem(Exception):
     """A request that the server will not serve. `state`: that of what it is about, where that is why."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Refusal(Exception):
 def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
     """The document for an error, and the headers that go with it."""
     match error:
-        case Refusal():
+        case HttpProblem():
             problem = make(error.status, error.detail, error.error, error.hint)
             if error.state is not None:
                 problem = StateProblem(**msgspec.structs.asdict(problem), state=error.state)

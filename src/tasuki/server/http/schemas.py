@@ -4,7 +4,18 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tasuki.records import AlertRow, FileRow, HistoryRow, NoteRow, Overview, ProjectRow, RunRow, Summary, TextRow, json_safe
+from tasuki.records import (
+    AlertRow,
+    FileRow,
+    HistoryRow,
+    MetricSummary,
+    NoteRow,
+    ProjectOverview,
+    ProjectRow,
+    RunRow,
+    TextRow,
+    json_safe,
+)
 
 __all__ = [
     "AlertList",
@@ -12,24 +23,24 @@ __all__ = [
     "ChartRun",
     "FileList",
     "HistoryList",
-    "Ingested",
     "Meta",
     "MetricList",
+    "NoteAccepted",
     "NoteList",
     "NoteResult",
-    "Only",
-    "OverviewAnswer",
-    "PointsAnswer",
+    "NotesSynced",
+    "PointsResponse",
     "ProjectList",
-    "Purged",
-    "RunAnswer",
+    "ProjectOverviewResponse",
+    "PurgeResponse",
     "RunList",
-    "SeriesAnswer",
+    "RunResponse",
+    "SeriesResponse",
     "StreamList",
     "StreamRow",
-    "Submit",
+    "SubmitRequest",
     "SummaryList",
-    "SyncedNotes",
+    "SyncJobsRequest",
     "TextList",
     "encoded",
 ]
@@ -44,7 +55,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
+class ListResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What all lists have: where the next page begins, how many rows there are in all, how many records are not in them yet."""
 
     next: str | None = None
@@ -52,73 +63,73 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
 
 
-class ProjectList(Listing, frozen=True, kw_only=True):
+class ProjectList(ListResponse, frozen=True, kw_only=True):
     """All projects."""
 
     projects: list[ProjectRow]
 
 
-class RunList(Listing, frozen=True, kw_only=True):
+class RunList(ListResponse, frozen=True, kw_only=True):
     """Runs of a project."""
 
     runs: list[RunRow]
 
 
-class RunAnswer(RunRow, frozen=True, kw_only=True):
+class RunResponse(RunRow, frozen=True, kw_only=True):
     """One run."""
 
     missing: int
 
 
-class OverviewAnswer(Overview, frozen=True, kw_only=True):
+class ProjectOverviewResponse(ProjectOverview, frozen=True, kw_only=True):
     """A project at a glance."""
 
     missing: int
 
 
-class MetricList(Listing, frozen=True, kw_only=True):
+class MetricList(ListResponse, frozen=True, kw_only=True):
     """The metrics of a run."""
 
-    metrics: list[Summary]
+    metrics: list[MetricSummary]
 
 
-class SummaryList(Listing, frozen=True, kw_only=True):
+class SummaryList(ListResponse, frozen=True, kw_only=True):
     """Summaries of metrics of runs."""
 
-    summaries: list[Summary]
+    summaries: list[MetricSummary]
 
 
-class HistoryList(Listing, frozen=True, kw_only=True):
+class HistoryList(ListResponse, frozen=True, kw_only=True):
     """What a run logged."""
 
     history: list[HistoryRow]
 
 
-class AlertList(Listing, frozen=True, kw_only=True):
+class AlertList(ListResponse, frozen=True, kw_only=True):
     """Alerts."""
 
     alerts: list[AlertRow]
 
 
-class TextList(Listing, frozen=True, kw_only=True):
+class TextList(ListResponse, frozen=True, kw_only=True):
     """What a run has kept as text."""
 
     texts: list[TextRow]
 
 
-class FileList(Listing, frozen=True, kw_only=True):
+class FileList(ListResponse, frozen=True, kw_only=True):
     """Files."""
 
     files: list[FileRow]
 
 
-class NoteList(Listing, frozen=True, kw_only=True):
+class NoteList(ListResponse, frozen=True, kw_only=True):
     """Notes of a brain."""
 
     notes: list[NoteRow]
 
 
-class Ingested(msgspec.Struct, frozen=True, kw_only=True):
+class NoteAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """A correction is on the server's disk; `deduplicated`: it had been before."""
 
     status: str = "ok"
@@ -135,7 +146,7 @@ class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
     deduplicated: bool
 
 
-class SyncedNotes(msgspec.Struct, frozen=True, kw_only=True):
+class NotesSynced(msgspec.Struct, frozen=True, kw_only=True):
     """Notes are on the server's disk: how many of each kind, how many were new; `new_watermark` works as `after=` of a question."""
 
     status: str = "ok"
@@ -148,7 +159,7 @@ class SyncedNotes(msgspec.Struct, frozen=True, kw_only=True):
     results: list[NoteResult]
 
 
-class PointsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class PointsResponse(msgspec.Struct, frozen=True, kw_only=True):
     """All points of one metric of one run."""
 
     metric: str
@@ -181,7 +192,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[ChartRun]
 
 
-class SeriesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A chart per metric."""
 
     series: list[Chart]
@@ -200,13 +211,13 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     damaged: bool | None = None
 
 
-class StreamList(Listing, frozen=True, kw_only=True):
+class StreamList(ListResponse, frozen=True, kw_only=True):
     """Streams of a project."""
 
     streams: list[StreamRow]
 
 
-class Purged(msgspec.Struct, frozen=True, kw_only=True):
+class PurgeResponse(msgspec.Struct, frozen=True, kw_only=True):
     """How many streams were dropped."""
 
     streams: int
@@ -220,7 +231,7 @@ def encoded(answer: msgspec.Struct) -> bytes:
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
-class Submit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be run. A command that is one text is run by a shell."""
 
     config_name: Text | None = None
@@ -233,7 +244,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
 
 
-class Only(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SyncJobsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which provider is looked at; all of them where none is named."""
 
     provider: Text | None = None
@@ -243,7 +254,7 @@ Words = Annotated[str, msgspec.Meta(max_length=10_000)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class StopRequestBody(msgspec.Struct, frozen=True, kw_only=True):
     """Why, and who asks: a token's name counts for more."""
 
     reason: Words | None = None

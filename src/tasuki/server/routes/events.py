@@ -11,8 +11,8 @@ from litestar.types import Scope as Connection
 
 from tasuki.server.auth.guards import header, needs
 from tasuki.server.auth.principal import Scope
-from tasuki.server.http.problems import Refusal, send_problem
-from tasuki.server.workers.event_hub import Hub, Place, Reader, asked_for, named
+from tasuki.server.http.problems import HttpProblem, send_problem
+from tasuki.server.workers.event_hub import EventHub, EventId, Subscriber, asked_for, named
 
 __all__ = ["event_stream"]
 
@@ -24,13 +24,13 @@ HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-cont
 class EventStream:
     """One response: from the first message to the reader's end, or ours."""
 
-    def __init__(self, hub: Hub, reader: Reader, send: Send) -> None:
+    def __init__(self, hub: EventHub, reader: Subscriber, send: Send) -> None:
         self.hub = hub
         self.reader = reader
         self.transmit = send
         self.here = hub.place
 
-    async def run(self, since: Place | None) -> None:
+    async def run(self, since: EventId | None) -> None:
         """Say hello, replay what was missed, then go on with what comes."""
         await self.transmit({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await self.send(named("connection", since or self.here, boot_id=self.hub.boot_id))
@@ -69,14 +69,14 @@ class EventStream:
 @asgi("/api/events", copy_scope=False, opt=needs(Scope.READ))
 async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
     """A stream for whoever asks, while there is room for their address."""
-    hub: Hub = scope["litestar_app"].state.hub
+    hub: EventHub = scope["litestar_app"].state.hub
     address = client_address(scope, hub.trusted)
     if hub.addresses[address] >= hub.per_address:
         detail = f"{address} has {hub.per_address} event streams open"
-        await send_problem(send, Refusal(429, detail, error="too-many-connections", wait=RETRY_SECONDS))
+        await send_problem(send, HttpProblem(429, detail, error="too-many-connections", wait=RETRY_SECONDS))
         return
     projects, since = asked_for(scope)
-    reader = Reader(scope["auth"], projects)
+    reader = Subscriber(scope["auth"], projects)
     stream = EventStream(hub, reader, send)
     hub.addresses[address] += 1
     hub.listening.add(reader)

@@ -18,9 +18,9 @@ from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import Problem
 from tasuki.server.http.schemas import FileList
-from tasuki.server.routes.query_request import Asking, Cursor, Limit, Project, answers, page_of
-from tasuki.server.workers.reader_pool import Reached, Readers
-from tasuki.store import FileContent, Questions
+from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, answers, page_of
+from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
+from tasuki.store import FileContent, Queries
 
 __all__ = ["FILE_ROUTES"]
 
@@ -35,7 +35,7 @@ PROBLEM = "application/problem+json"
 
 @get("/api/v1/files", summary="The files of a project", opt=needs(Scope.READ), responses=answers(FileList))
 async def files(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: Asking,
+    asking: QueryRequest,
     project: Project,
     run: FromQuery[str | None] = None,
     search: FromQuery[str | None] = None,
@@ -48,7 +48,7 @@ async def files(  # noqa: PLR0913 - each is a parameter of the URL
     `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
     """
 
-    def question(questions: Questions, reached: Reached) -> FileList:
+    def question(questions: Queries, reached: ProjectionState) -> FileList:
         found = questions.files(project, questions.id(project, run) if run else run)
         return listed([row for row in found if search is None or is_like(row, search)], reached, order, limit, cursor)
 
@@ -60,7 +60,7 @@ def is_like(row: FileRow, search: str) -> bool:
     return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
 
 
-def listed(found: list[FileRow], reached: Reached, order: str, limit: int, cursor: str | None) -> FileList:
+def listed(found: list[FileRow], reached: ProjectionState, order: str, limit: int, cursor: str | None) -> FileList:
     """A page of files."""
     page = page_of(found[::-1] if order == "-created" else found, lambda row: row.id, limit, cursor)
     return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
@@ -68,11 +68,11 @@ def listed(found: list[FileRow], reached: Reached, order: str, limit: int, curso
 
 @get("/api/v1/runs/{id:str}/files", summary="The files of a run", opt=needs(Scope.READ), responses=answers(FileList))
 async def run_files(
-    asking: Asking, id: FromPath[str], project: Project, order: Order = "created", limit: Limit = 100, cursor: Cursor = None
+    asking: QueryRequest, id: FromPath[str], project: Project, order: Order = "created", limit: Limit = 100, cursor: Cursor = None
 ) -> Response[bytes]:
     """The files of a run, and the values that are no numbers."""
 
-    def question(questions: Questions, reached: Reached) -> FileList:
+    def question(questions: Queries, reached: ProjectionState) -> FileList:
         return listed(questions.files(project, questions.id(project, id)), reached, order, limit, cursor)
 
     return await asking.answer(question)
@@ -83,11 +83,11 @@ async def run_files(
     400: ResponseSpec(Problem, description="That is no sha256", media_type=PROBLEM),
     404: ResponseSpec(Problem, description="The run has no such file, or its content is not on this server", media_type=PROBLEM),
 })  # fmt: skip
-async def content(readers: Readers, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
+async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
     """What a run (without `run`: the project itself) has under a sha256, to be saved; pictures, sounds and films may be shown."""
     path = blob_path(readers.settings.dir, sha256)
 
-    def question(questions: Questions, _: Reached) -> FileContent:
+    def question(questions: Queries, _: ProjectionState) -> FileContent:
         return questions.file_content(project, run, sha256)
 
     found = (await readers.ask(question)).value

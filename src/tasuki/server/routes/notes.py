@@ -13,20 +13,20 @@ from tasuki.journal import project_name
 from tasuki.records import NoteKind, digest_of
 from tasuki.server.auth.guards import forbidden, needs
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.auth.rate_limits import Window
+from tasuki.server.auth.rate_limits import RequestWindow
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
-from tasuki.server.http.note_payloads import BRAIN, Given, Ingest, Sync, one_given, those_given
-from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.note_payloads import BRAIN, IngestRequest, PositionedNote, SyncRequest, one_given, those_given
+from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.http.schemas import (
-    Ingested,
+    NoteAccepted,
     NoteList,
     NoteResult,
-    SyncedNotes,
+    NotesSynced,
 )
-from tasuki.server.routes.query_request import INT64, Asking, Cursor, Limit, Project, answers, cursor_from, parse_cursor
-from tasuki.server.workers.reader_pool import Reached
-from tasuki.server.workers.server_journal import OwnJournal
-from tasuki.store import NotesBehind, Questions, Wanted
+from tasuki.server.routes.query_request import INT64, Cursor, Limit, Project, QueryRequest, answers, cursor_from, parse_cursor
+from tasuki.server.workers.reader_pool import ProjectionState
+from tasuki.server.workers.server_journal import ServerJournal
+from tasuki.store import NoteFilter, NotesBehind, Queries
 
 __all__ = ["NOTE_ROUTES", "notes", "storable"]
 
@@ -43,38 +43,38 @@ PROBLEMS = {
 
 
 @post("/api/v1/ingest", status_code=200, summary="Note one correction", opt=needs(Scope.LOG), responses={
-    200: ResponseSpec(Ingested, description="It is on the disk"), **PROBLEMS,
+    200: ResponseSpec(NoteAccepted, description="It is on the disk"), **PROBLEMS,
 })  # fmt: skip
 async def ingest(
     request: Request[Any, Principal, Any],
-    own_journal: OwnJournal,
-    brain_requests: Window,
+    own_journal: ServerJournal,
+    brain_requests: RequestWindow,
     brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = BRAIN,
 ) -> Response[bytes]:
     """`{"brain_id", "event_id", "correction": {...}}`, or the correction alone. Sent again, it is stored once."""
     async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
         fields = parsed(body)
-        asked = converted({"brain_id": brain, **(fields if "correction" in fields else {"correction": fields})}, Ingest)
+        asked = converted({"brain_id": brain, **(fields if "correction" in fields else {"correction": fields})}, IngestRequest)
         name = admitted(request, asked.brain_id, brain_requests)
         correction = asked.correction | ({"event_id": asked.event_id} if asked.event_id else {})
         try:
             given = one_given(name, "corrections", 0, correction, SYSTEM.now_us())
         except ValueError as error:  # msgspec's own is one
-            raise Refusal(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
+            raise HttpProblem(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
         (result,), _ = await stored(own_journal, name, [given])
-    return answered(Ingested(event_id=result.event_id, deduplicated=result.deduplicated))
+    return answered(NoteAccepted(event_id=result.event_id, deduplicated=result.deduplicated))
 
 
 @post("/api/v1/sync", status_code=200, summary="Note what a brain has gathered", opt=needs(Scope.LOG), responses={
-    200: ResponseSpec(SyncedNotes, description="All of it is on the disk"), **PROBLEMS,
+    200: ResponseSpec(NotesSynced, description="All of it is on the disk"), **PROBLEMS,
 })  # fmt: skip
-async def sync(request: Request[Any, Principal, Any], own_journal: OwnJournal, brain_requests: Window) -> Response[bytes]:
+async def sync(request: Request[Any, Principal, Any], own_journal: ServerJournal, brain_requests: RequestWindow) -> Response[bytes]:
     """Corrections, lessons, events, rules and a manifest, all in one transaction. Sent again, each is stored once."""
     async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
-        asked = converted(parsed(body), Sync)
+        asked = converted(parsed(body), SyncRequest)
         name = admitted(request, asked.brain_name, brain_requests)
         results, watermark = await stored(own_journal, name, those_given(name, asked, SYSTEM.now_us()))
-    return answered(SyncedNotes(
+    return answered(NotesSynced(
         corrections_synced=len(asked.corrections),
         lessons_synced=len(asked.lessons),
         events_synced=len(asked.events),
@@ -85,7 +85,7 @@ async def sync(request: Request[Any, Principal, Any], own_journal: OwnJournal, b
     ))  # fmt: skip
 
 
-async def stored(own_journal: OwnJournal, name: str, given: list[Given]) -> tuple[list[NoteResult], str]:
+async def stored(own_journal: ServerJournal, name: str, given: list[PositionedNote]) -> tuple[list[NoteResult], str]:
     """Append what is new, in one transaction. Refusal (409), with nothing stored, if an id is another note's."""
     brain = own_journal.brain(name)
     async with brain.lock:
@@ -101,7 +101,7 @@ async def stored(own_journal: OwnJournal, name: str, given: list[Given]) -> tupl
                 conflicts.append(f"{one.list}[{one.place}]: {one.note.event_id}")
             results.append(NoteResult(list=one.list, index=one.place, event_id=one.note.event_id, deduplicated=stands is not None))
         if conflicts:
-            raise Refusal(
+            raise HttpProblem(
                 409, f"ids of notes that say something else: {', '.join(conflicts)}", hint="nothing is stored of this request"
             )
         return results, await own_journal.append(brain, new)
@@ -112,7 +112,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     try:
         return {name: storable(value) for name, value in decode_object(body).items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, f"not a JSON object: {error}", hint="docs/api.md, Notes of light clients") from error
+        raise HttpProblem(400, f"not a JSON object: {error}", hint="docs/api.md, Notes of light clients") from error
 
 
 def storable(value: Any) -> Any:
@@ -132,10 +132,10 @@ def converted(fields: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise Refusal(422, str(error), hint="docs/api.md, Notes of light clients") from error
+        raise HttpProblem(422, str(error), hint="docs/api.md, Notes of light clients") from error
 
 
-def admitted(request: Request[Any, Principal, Any], brain: str, requests: Window) -> str:
+def admitted(request: Request[Any, Principal, Any], brain: str, requests: RequestWindow) -> str:
     """The project of a brain. Refusal (403) if the token is not for it, (429) for one request too many within any minute."""
     name = named(brain)
     if not request.auth.may(Scope.LOG, name):
@@ -149,7 +149,7 @@ def named(brain: str) -> str:
     try:
         return project_name(brain)
     except ConfigError as error:
-        raise Refusal(422, error.message, hint=error.hint) from error
+        raise HttpProblem(422, error.message, hint=error.hint) from error
 
 
 def answered(answer: msgspec.Struct) -> Response[bytes]:
@@ -159,7 +159,7 @@ def answered(answer: msgspec.Struct) -> Response[bytes]:
 
 @get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
 async def notes(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: Asking,
+    asking: QueryRequest,
     brain: Project,
     kind: FromQuery[NoteKind | None] = None,
     since: Annotated[int | None, QueryParameter(**INT64, description="Later than this (microseconds UTC)")] = None,
@@ -171,8 +171,8 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     """The notes of a brain (a project), by time or newest first: of a kind, later than `since`, with `search` in their texts."""
     behind = None if cursor is None else parse_cursor(cursor, NotesBehind)
 
-    def question(questions: Questions, reached: Reached) -> NoteList:
-        wanted = Wanted(kind, since, search)
+    def question(questions: Queries, reached: ProjectionState) -> NoteList:
+        wanted = NoteFilter(kind, since, search)
         page = questions.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
         following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
         return NoteList(notes=page.rows, next=following, total=page.total, missing=reached.missing)

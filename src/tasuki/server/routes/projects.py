@@ -8,50 +8,50 @@ from litestar.params import FromQuery, QueryParameter
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.schemas import (
-    OverviewAnswer,
     ProjectList,
+    ProjectOverviewResponse,
     SummaryList,
 )
 from tasuki.server.routes.query_request import (
-    Asking,
     Cursor,
     LargeLimit,
     Project,
+    QueryRequest,
     answers,
     page_of,
 )
-from tasuki.server.workers.reader_pool import Reached
-from tasuki.store import Questions, Top
+from tasuki.server.workers.reader_pool import ProjectionState
+from tasuki.store import BestRuns, Queries
 
 __all__ = ["PROJECT_ROUTES"]
 
 
 @get("/api/v1/projects", summary="All projects", opt=needs(Scope.READ), responses=answers(ProjectList))
-async def projects(asking: Asking, request: Request[Any, Any, Any]) -> Response[bytes]:
+async def projects(asking: QueryRequest, request: Request[Any, Any, Any]) -> Response[bytes]:
     """All projects that may be read, by name."""
     principal: Principal = request.auth
 
-    def question(questions: Questions, reached: Reached) -> ProjectList:
+    def question(questions: Queries, reached: ProjectionState) -> ProjectList:
         found = [row for row in questions.projects() if principal.may(Scope.READ, row.name)]
         return ProjectList(projects=found, total=len(found), missing=reached.missing)
 
     return await asking.answer(question)
 
 
-@get("/api/v1/overview", summary="A project at a glance", opt=needs(Scope.READ), responses=answers(OverviewAnswer))
-async def overview(asking: Asking, project: Project) -> Response[bytes]:
+@get("/api/v1/overview", summary="A project at a glance", opt=needs(Scope.READ), responses=answers(ProjectOverviewResponse))
+async def overview(asking: QueryRequest, project: Project) -> Response[bytes]:
     """How many runs of each status, the range of each metric over all runs, how many alerts of each level."""
 
-    def question(questions: Questions, reached: Reached) -> OverviewAnswer:
+    def question(questions: Queries, reached: ProjectionState) -> ProjectOverviewResponse:
         found = questions.overview(project)
-        return OverviewAnswer(**{name: getattr(found, name) for name in found.__struct_fields__}, missing=reached.missing)
+        return ProjectOverviewResponse(**{name: getattr(found, name) for name in found.__struct_fields__}, missing=reached.missing)
 
     return await asking.answer(question)
 
 
 @get("/api/v1/summaries", summary="Summaries of metrics", opt=needs(Scope.READ), responses=answers(SummaryList))
 async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: Asking,
+    asking: QueryRequest,
     project: Project,
     run: FromQuery[list[str] | None] = None,
     metric: FromQuery[list[str] | None] = None,
@@ -65,9 +65,9 @@ async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
 
     With `top` only the best of them, the best first: the least (`mode=min`) or the greatest (`mode=max`) by their last, min or max.
     """
-    best = None if top is None else Top(top, mode, by)
+    best = None if top is None else BestRuns(top, mode, by)
 
-    def question(questions: Questions, reached: Reached) -> SummaryList:
+    def question(questions: Queries, reached: ProjectionState) -> SummaryList:
         questions.check_project(project)
         found = questions.summaries(project, run, metric, top=best)
         page = page_of(found, lambda row: [row.run, row.metric], limit, cursor)

@@ -11,21 +11,21 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
 from tasuki.client.binary_body import FRAME
-from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.http.schemas import (
     encoded,
 )
-from tasuki.server.workers.reader_pool import Reached, Readers
-from tasuki.store import Questions
+from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
+from tasuki.store import Queries
 
 __all__ = [
     "INT64",
-    "Asking",
     "Cursor",
     "LargeLimit",
     "Limit",
     "Page",
     "Project",
+    "QueryRequest",
     "answers",
     "cursor_from",
     "page_of",
@@ -39,43 +39,43 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 
-class Sheet(NamedTuple):
+class TaggedBody(NamedTuple):
     """A body, and the tag by which it is known; no body where the reader has it."""
 
     tag: str
     body: bytes | None
 
 
-class Asking:
+class QueryRequest:
     """One request that asks something."""
 
-    def __init__(self, request: Request[Any, Any, Any], readers: Readers, after: tuple[str, int] | None) -> None:
+    def __init__(self, request: Request[Any, Any, Any], readers: ReaderPool, after: tuple[str, int] | None) -> None:
         self.readers = readers
         self.after = after
         self.frame = FRAME in request.headers.get("accept", "")
         known = request.headers.get("if-none-match", "")
         self.known = {tag.strip().removeprefix("W/").strip('"') for tag in known.split(",")}
 
-    async def answer(self, question: Callable[[Questions, Reached], msgspec.Struct]) -> Response[bytes]:
+    async def answer(self, question: Callable[[Queries, ProjectionState], msgspec.Struct]) -> Response[bytes]:
         """The answer as JSON, tagged by its content: for small ones, which may change without an event."""
 
-        def sheet(questions: Questions, reached: Reached) -> Sheet:
+        def sheet(questions: Queries, reached: ProjectionState) -> TaggedBody:
             body = encoded(question(questions, reached))
             tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-            return Sheet(tag, None if tag in self.known else body)
+            return TaggedBody(tag, None if tag in self.known else body)
 
         return self.response((await self.readers.ask(sheet, self.after)).value, JSON)
 
-    async def answer_large(self, question: Callable[[Questions, Reached], bytes]) -> Response[bytes]:
+    async def answer_large(self, question: Callable[[Queries, ProjectionState], bytes]) -> Response[bytes]:
         """The answer as bytes, tagged by how far the projection is: nothing is computed where the reader has it."""
 
-        def sheet(questions: Questions, reached: Reached) -> Sheet:
+        def sheet(questions: Queries, reached: ProjectionState) -> TaggedBody:
             tag = f"{reached.tag}-f" if self.frame else reached.tag
-            return Sheet(tag, None if tag in self.known else question(questions, reached))
+            return TaggedBody(tag, None if tag in self.known else question(questions, reached))
 
         return self.response((await self.readers.ask(sheet, self.after)).value, FRAME if self.frame else JSON)
 
-    def response(self, sheet: Sheet, media_type: str) -> Response[bytes]:
+    def response(self, sheet: TaggedBody, media_type: str) -> Response[bytes]:
         """The HTTP answer."""
         headers = {"ETag": f'"{sheet.tag}"', "Cache-Control": "no-cache", "Vary": "Accept"}
         if sheet.body is None:
@@ -83,16 +83,16 @@ class Asking:
         return Response(sheet.body, headers=headers, media_type=media_type)
 
 
-async def provide_asking(request: Request[Any, Any, Any], readers: Readers, after: FromQuery[str | None] = None) -> Asking:
+async def provide_asking(request: Request[Any, Any, Any], readers: ReaderPool, after: FromQuery[str | None] = None) -> QueryRequest:
     """What every question has in common. `after=writer:offset` waits until that much of a stream is in the answer."""
-    return Asking(request, readers, None if after is None else parse_after(after))
+    return QueryRequest(request, readers, None if after is None else parse_after(after))
 
 
 def parse_after(text: str) -> tuple[str, int]:
     """A writer and an offset. Refusal (400) for what is none."""
     writer, _, offset = text.partition(":")
     if not writer or not (offset.isascii() and offset.isdigit() and len(offset) < 19):
-        raise Refusal(400, f"after={text!r} is not writer:offset")
+        raise HttpProblem(400, f"after={text!r} is not writer:offset")
     return writer, int(offset)
 
 
@@ -110,7 +110,7 @@ def page_of(found: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor:
         behind = parse_cursor(cursor, Any)
         start = next((place for place, row in enumerate(found, 1) if key(row) == behind), 0)
         if not start:
-            raise Refusal(400, "the cursor's row is not in the list any more", hint="begin anew, without cursor=")
+            raise HttpProblem(400, "the cursor's row is not in the list any more", hint="begin anew, without cursor=")
     rows = list(found[start : start + limit])
     return Page(rows, cursor_from(key(rows[-1])) if start + limit < len(found) else None)
 
@@ -125,7 +125,7 @@ def parse_cursor(text: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (ValueError, msgspec.DecodeError) as error:
-        raise Refusal(400, f"cursor={text!r} can't be read", hint="it is `next` of the page before") from error
+        raise HttpProblem(400, f"cursor={text!r} can't be read", hint="it is `next` of the page before") from error
 
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The most rows of a page")]

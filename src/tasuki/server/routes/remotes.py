@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 from litestar import get
 
-from tasuki.relay import Health, standings
+from tasuki.relay import RemoteHealth, standings
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Scope
 
-__all__ = ["REMOTE_ROUTES", "Outgoing"]
+__all__ = ["REMOTE_ROUTES", "RelayFolder"]
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):
     """The data folder whose records may go on to other servers."""
 
     folder: Path
@@ -23,7 +23,7 @@ class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
     """A server that records are sent to. `backlog`: more than 1000 were waiting, and have not been fewer than 800 since."""
 
     remote: str
-    health: Health
+    health: RemoteHealth
     backlog: bool
     pending: int
     last_success: int | None
@@ -38,7 +38,7 @@ class RemoteRows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/api/v1/remotes", summary="Where this folder's records go", opt=needs(Scope.ADMIN))
-async def remotes(outgoing: Outgoing) -> RemoteRows:
+async def remotes(outgoing: RelayFolder) -> RemoteRows:
     """What the processes that send have last said of each remote; `pending` is as of its last failure or backlog."""
     found = await asyncio.to_thread(standings, outgoing.folder)
     return RemoteRows(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])

@@ -7,13 +7,13 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from tasuki.records import Replicate, Replicated
+from tasuki.records import ReplicateRequest, ReplicateResponse
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.rate_limits import PACE_MS
 from tasuki.server.http.body_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
-from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.workers.receiver import SMALL_BYTES, Receiver
+from tasuki.server.http.problems import HttpProblem, Problem
+from tasuki.server.workers.receiver import SMALL_BYTES, StreamReceiver
 
 __all__ = ["replicate"]
 
@@ -22,12 +22,12 @@ JSON = "application/json"
 
 
 @post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=needs(Scope.LOG), responses={
-    200: ResponseSpec(Replicated, description="A reply per item"),
+    200: ResponseSpec(ReplicateResponse, description="A reply per item"),
     400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
     413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
     429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
 })  # fmt: skip
-async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Response[bytes]:
+async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -> Response[bytes]:
     """Compare and append: an item is stored only where the server's position equals its own; what is `stored` is on the disk."""
     kind, _ = request.content_type
     binary = kind in (MSGPACK, "application/x-msgpack")
@@ -44,15 +44,15 @@ async def replicate(request: Request[Any, Any, Any], receiver: Receiver) -> Resp
     return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
-async def parsed(body: bytes, *, binary: bool) -> Replicate:
+async def parsed(body: bytes, *, binary: bool) -> ReplicateRequest:
     """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
     decode = decode_msgpack if binary else decode_json
     try:
         return decode(body) if len(body) < SMALL_BYTES else await asyncio.to_thread(decode, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         status = 413 if "length <=" in str(error) else 400
-        raise Refusal(status, f"not a replicate request: {error}", hint="docs/api.md, Sending") from error
+        raise HttpProblem(status, f"not a replicate request: {error}", hint="docs/api.md, Sending") from error
 
 
-decode_msgpack = msgspec.msgpack.Decoder(Replicate).decode
-decode_json = msgspec.json.Decoder(Replicate).decode
+decode_msgpack = msgspec.msgpack.Decoder(ReplicateRequest).decode
+decode_json = msgspec.json.Decoder(ReplicateRequest).decode

@@ -9,18 +9,18 @@ from litestar.params import FromPath
 
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
-from tasuki.records import Change, StopRequested, encode
+from tasuki.records import RunEdit, StopRequested, encode
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
-from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.http.schemas import Asked, RunAnswer, encoded
+from tasuki.server.http.problems import HttpProblem, Problem
+from tasuki.server.http.schemas import RunResponse, StopRequestBody, encoded
 from tasuki.server.routes.query_request import Project
 from tasuki.server.routes.runs import run_answer
 from tasuki.server.workers.edit_writer import append_edit
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.server.workers.receiver import Receiver
-from tasuki.store import Edit, StopWord, changed, deleted, later
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver
+from tasuki.store import Edit, StopRequestRow, changed, deleted, later
 
 __all__ = ["RUN_EDIT_ROUTES"]
 
@@ -32,15 +32,15 @@ PROBLEMS = {
     422: ResponseSpec(Problem, description="Not a change", media_type=PROBLEM),
     503: ResponseSpec(Problem, description="The disk is full, or the server is stopping", media_type=PROBLEM),
 }
-decode = msgspec.json.Decoder(Change).decode
-decode_stop_request = msgspec.json.Decoder(Asked).decode
+decode = msgspec.json.Decoder(RunEdit).decode
+decode_stop_request = msgspec.json.Decoder(StopRequestBody).decode
 
 
 @patch("/api/v1/runs/{id:str}", status_code=200, summary="Change a run", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(RunAnswer, description="The run as it is then"), **PROBLEMS,
+    200: ResponseSpec(RunResponse, description="The run as it is then"), **PROBLEMS,
 })  # fmt: skip
 async def change(
-    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+    request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
     """Change a run's name, group, notes or tags: `{"name", "group", "notes", "tags_added": [], "tags_removed": []}`.
 
@@ -54,9 +54,9 @@ async def change(
 
 
 @delete("/api/v1/runs/{id:str}", status_code=200, summary="Delete a run", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(RunAnswer, description="The run as it was"), **PROBLEMS,
+    200: ResponseSpec(RunResponse, description="The run as it was"), **PROBLEMS,
 })  # fmt: skip
-async def remove(receiver: Receiver, readers: Readers, id: FromPath[str], project: Project) -> Response[bytes]:
+async def remove(receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project) -> Response[bytes]:
     """Forget a run: only a tombstone stays, and what is still recorded of it is not shown."""
     before = await run_now(readers, project, id)
     await append_edit(receiver.committer, project, before.id, encode(deleted()(later(before, SYSTEM))))
@@ -69,31 +69,31 @@ def parsed(body: bytes) -> Edit:
     try:
         return changed(decode(body))
     except msgspec.ValidationError as error:
-        raise Refusal(422, str(error), hint="docs/api.md, Changing runs") from error
+        raise HttpProblem(422, str(error), hint="docs/api.md, Changing runs") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, f"not a JSON object: {error}", hint="docs/api.md, Changing runs") from error
+        raise HttpProblem(400, f"not a JSON object: {error}", hint="docs/api.md, Changing runs") from error
     except ConfigError as error:
-        raise Refusal(422, error.message, hint=error.hint) from error
+        raise HttpProblem(422, error.message, hint=error.hint) from error
 
 
-async def run_now(readers: Readers, project: str, ref: str) -> RunAnswer:
+async def run_now(readers: ReaderPool, project: str, ref: str) -> RunResponse:
     """The run, with all that is stored of it."""
     return (await readers.ask(lambda questions, reached: run_answer(questions.run(project, ref), reached))).value
 
 
-def answered(run: RunAnswer) -> Response[bytes]:
+def answered(run: RunResponse) -> Response[bytes]:
     """A run as an answer."""
     return Response(encoded(run), media_type="application/json")
 
 
 @post("/api/v1/runs/{id:str}/stop", status_code=200, summary="Ask a run to stop", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(RunAnswer, description="It was asked, now or before: `stop` says when, why and by whom"),
+    200: ResponseSpec(RunResponse, description="It was asked, now or before: `stop` says when, why and by whom"),
     400: ResponseSpec(Problem, description="Not a request", media_type=PROBLEM),
     404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM),
     409: ResponseSpec(Problem, description="The run is over", media_type=PROBLEM),
 })  # fmt: skip
 async def stop(
-    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
+    request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
     """Ask the latest attempt at a run to stop, with `{"reason", "by"}` or nothing. What is answered is on the disk.
 
@@ -106,17 +106,17 @@ async def stop(
         by = request.auth.name or asked.by
         record = StopRequested(time=later(row, SYSTEM), attempt=row.attempt_id, reason=asked.reason or None, by=by)
         await append_edit(receiver.committer, project, row.id, encode(record))
-        receiver.mailbox.put([StopWord(project, row.id, record.attempt, record.reason, record.by)])
+        receiver.mailbox.put([StopRequestRow(project, row.id, record.attempt, record.reason, record.by)])
     answer = await readers.ask(lambda questions, reached: run_answer(questions.run(project, row.id), reached))
     return Response(encoded(answer.value), media_type="application/json")
 
 
-def parse_stop_request(body: bytes) -> Asked:
+def parse_stop_request(body: bytes) -> StopRequestBody:
     """The request in a body. Refusal (400) for what is none."""
     try:
-        return decode_stop_request(body) if body.strip() else Asked()
+        return decode_stop_request(body) if body.strip() else StopRequestBody()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, f"not a request to stop: {error}", hint='{"reason": "diverges"}, or no body') from error
+        raise HttpProblem(400, f"not a request to stop: {error}", hint='{"reason": "diverges"}, or no body') from error
 
 
 RUN_EDIT_ROUTES = [change, remove, stop]

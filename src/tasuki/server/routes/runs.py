@@ -6,39 +6,39 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from tasuki.errors import NotFound
-from tasuki.records import AlertLevel, Known, RunRow
+from tasuki.records import AlertLevel, ResumableRun, RunRow
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.schemas import (
     AlertList,
     HistoryList,
     MetricList,
-    RunAnswer,
     RunList,
+    RunResponse,
     TextList,
     encoded,
 )
 from tasuki.server.routes.query_request import (
-    Asking,
     Cursor,
     LargeLimit,
     Limit,
     Project,
+    QueryRequest,
     answers,
     cursor_from,
     page_of,
     parse_cursor,
 )
-from tasuki.server.workers.reader_pool import Reached, Readers
-from tasuki.server.workers.receiver import Receiver, of_run
-from tasuki.store import Behind, Questions
+from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver, of_run
+from tasuki.store import Behind, Queries
 
 __all__ = ["RUN_ROUTES", "alerts", "history", "metrics", "resume", "run", "run_answer", "runs", "texts"]
 
 
 @get("/api/v1/runs", summary="The runs of a project", opt=needs(Scope.READ), responses=answers(RunList))
 async def runs(
-    asking: Asking,
+    asking: QueryRequest,
     project: Project,
     ref: FromQuery[list[str] | None] = None,
     order: FromQuery[Literal["created", "-created"]] = "created",
@@ -51,7 +51,7 @@ async def runs(
     """
     behind = None if cursor is None else parse_cursor(cursor, Behind)
 
-    def question(questions: Questions, reached: Reached) -> RunList:
+    def question(questions: Queries, reached: ProjectionState) -> RunList:
         if ref is not None:
             named = questions.named(project, ref)
             return RunList(runs=named, total=len(named), missing=reached.missing)
@@ -62,26 +62,26 @@ async def runs(
     return await asking.answer(question)
 
 
-@get("/api/v1/runs/{id:str}", summary="One run", opt=needs(Scope.READ), responses=answers(RunAnswer))
-async def run(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+@get("/api/v1/runs/{id:str}", summary="One run", opt=needs(Scope.READ), responses=answers(RunResponse))
+async def run(asking: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
     """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
 
-    def question(questions: Questions, reached: Reached) -> RunAnswer:
+    def question(questions: Queries, reached: ProjectionState) -> RunResponse:
         return run_answer(questions.run(project, id), reached)
 
     return await asking.answer(question)
 
 
-def run_answer(row: RunRow, reached: Reached) -> RunAnswer:
+def run_answer(row: RunRow, reached: ProjectionState) -> RunResponse:
     """One run as it is answered."""
-    return RunAnswer(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
+    return RunResponse(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
 
 
 @get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", opt=needs(Scope.READ), responses=answers(MetricList))
-async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Response[bytes]:
+async def metrics(asking: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
     """The summary of each metric of a run."""
 
-    def question(questions: Questions, reached: Reached) -> MetricList:
+    def question(questions: Queries, reached: ProjectionState) -> MetricList:
         found = questions.summaries(project, [questions.id(project, id)])
         return MetricList(metrics=found, total=len(found), missing=reached.missing)
 
@@ -90,7 +90,7 @@ async def metrics(asking: Asking, id: FromPath[str], project: Project) -> Respon
 
 @get("/api/v1/runs/{id:str}/history", summary="What a run logged", opt=needs(Scope.READ), responses=answers(HistoryList))
 async def history(
-    asking: Asking,
+    asking: QueryRequest,
     id: FromPath[str],
     project: Project,
     metric: FromQuery[str | None] = None,
@@ -100,7 +100,7 @@ async def history(
     """A row per `log()` call, by step and time; with `metric` only the calls that logged it, and only its value."""
     behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
 
-    def question(questions: Questions, reached: Reached) -> bytes:
+    def question(questions: Queries, reached: ProjectionState) -> bytes:
         page = questions.history_page(project, id, metric, limit=limit, behind=behind)
         following = cursor_from(page.end) if page.end and page.more else None
         return encoded(HistoryList(history=page.rows, next=following, total=page.total, missing=reached.missing))
@@ -110,7 +110,7 @@ async def history(
 
 @get("/api/v1/alerts", summary="Alerts", opt=needs(Scope.READ), responses=answers(AlertList))
 async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: Asking,
+    asking: QueryRequest,
     project: Project,
     run: FromQuery[str | None] = None,
     since: Annotated[str | None, QueryParameter(description="A time (microseconds UTC), or the id of an alert")] = None,
@@ -122,7 +122,7 @@ async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
     """The alerts of a project or of one run, in the order in which they arrived here; those of one moment by time."""
     behind = parse_since(since)
 
-    def question(questions: Questions, reached: Reached) -> AlertList:
+    def question(questions: Queries, reached: ProjectionState) -> AlertList:
         questions.check_project(project)
         of_run = None if run is None else questions.id(project, run)
         found = questions.alerts(project, of_run, since=behind, reason=reason, level=level)
@@ -141,7 +141,7 @@ def parse_since(text: str | None) -> int | str | None:
 
 @get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=needs(Scope.READ), responses=answers(TextList))
 async def texts(
-    asking: Asking,
+    asking: QueryRequest,
     id: FromPath[str],
     project: Project,
     name: FromQuery[str | None] = None,
@@ -150,7 +150,7 @@ async def texts(
 ) -> Response[bytes]:
     """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
 
-    def question(questions: Questions, reached: Reached) -> TextList:
+    def question(questions: Queries, reached: ProjectionState) -> TextList:
         found = questions.texts(project, id, name)
         page = page_of(list(enumerate(found)), lambda row: row[0], limit, cursor)
         return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=reached.missing)
@@ -158,18 +158,18 @@ async def texts(
     return await asking.answer(question)
 
 
-@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(Known))
+@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(ResumableRun))
 async def resume(
-    request: Request[Any, Principal, Any], receiver: Receiver, readers: Readers, id: FromPath[str], project: Project
-) -> Known:
+    request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
+) -> ResumableRun:
     """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
 
-    def question(questions: Questions, _: Reached) -> Known:
+    def question(questions: Queries, _: ProjectionState) -> ResumableRun:
         row = questions.run(project, id)
         if not row.id.startswith(id):  # it was found by its name
             raise NotFound(f"project {project!r} has no run {id!r}")
         steps = [summary.last_step for summary in questions.summaries(project, [row.id])]
-        return Known(id=row.id, next_step=max(steps, default=-1) + 1)
+        return ResumableRun(id=row.id, next_step=max(steps, default=-1) + 1)
 
     found = (await readers.ask(question)).value
     (permitted,) = await receiver.authority.permitted(request.auth, [of_run(project, found.id)])

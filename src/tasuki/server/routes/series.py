@@ -11,11 +11,11 @@ from tasuki.client.binary_body import Array, frame_from
 from tasuki.records import json_number
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Scope
-from tasuki.server.http.problems import Refusal
-from tasuki.server.http.schemas import Chart, ChartRun, PointsAnswer, SeriesAnswer, encoded
-from tasuki.server.routes.query_request import Asking, Project, answers
-from tasuki.server.workers.reader_pool import Reached
-from tasuki.store import Columns, Grid, Questions, grid
+from tasuki.server.http.problems import HttpProblem
+from tasuki.server.http.schemas import Chart, ChartRun, PointsResponse, SeriesResponse, encoded
+from tasuki.server.routes.query_request import Project, QueryRequest, answers
+from tasuki.server.workers.reader_pool import ProjectionState
+from tasuki.store import ChartColumns, Grid, Queries, grid
 
 __all__ = ["SERIES_ROUTES"]
 
@@ -24,7 +24,7 @@ MOST_LINES = 2000
 INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
-class Wanted(NamedTuple):
+class SeriesRequest(NamedTuple):
     """What part of series is wanted, in how many columns."""
 
     columns: int
@@ -32,10 +32,10 @@ class Wanted(NamedTuple):
     to_step: int | None
 
 
-class Lines:
+class ChartLines:
     """One metric of some runs, on one grid."""
 
-    def __init__(self, metric: str, on: Grid, runs: dict[str, Columns]) -> None:
+    def __init__(self, metric: str, on: Grid, runs: dict[str, ChartColumns]) -> None:
         self.metric = metric
         self.grid = on
         self.runs = runs
@@ -76,9 +76,9 @@ def numbers(values: Array) -> list[float | str | None]:
     return [None if value != value else json_number(value) for value in values.tolist()]
 
 
-@get("/api/v1/series", summary="Series for charts", opt=needs(Scope.READ), responses=answers(SeriesAnswer))
+@get("/api/v1/series", summary="Series for charts", opt=needs(Scope.READ), responses=answers(SeriesResponse))
 async def series(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: Asking,
+    asking: QueryRequest,
     project: Project,
     run: FromQuery[list[str]],
     metric: FromQuery[list[str]],
@@ -91,43 +91,43 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
     A chart per metric; all its runs share one grid over the steps. Runs that have not logged the metric there are left out.
     """
     if len(run) * len(metric) > MOST_LINES:
-        raise Refusal(
+        raise HttpProblem(
             400, f"{len(run)} runs × {len(metric)} metrics are more than {MOST_LINES} lines", hint="ask for fewer at once"
         )
-    wanted = Wanted(columns, from_step, to_step)
+    wanted = SeriesRequest(columns, from_step, to_step)
 
-    def question(questions: Questions, reached: Reached) -> bytes:
+    def question(questions: Queries, reached: ProjectionState) -> bytes:
         ids = [questions.id(project, ref) for ref in dict.fromkeys(run)]
         charts = [lines(questions, project, ids, name, wanted) for name in dict.fromkeys(metric)]
         if asking.frame:
             header = {"series": [chart.header() for chart in charts], "missing": reached.missing}
             return frame_from(header, [array for chart in charts for array in chart.arrays()])
-        return encoded(SeriesAnswer(series=[chart.chart() for chart in charts], missing=reached.missing))
+        return encoded(SeriesResponse(series=[chart.chart() for chart in charts], missing=reached.missing))
 
     return await asking.answer_large(question)
 
 
-def lines(questions: Questions, project: str, runs: Sequence[str], metric: str, wanted: Wanted) -> Lines:
+def lines(questions: Queries, project: str, runs: Sequence[str], metric: str, wanted: SeriesRequest) -> ChartLines:
     """One metric of some runs."""
     part = (wanted.from_step, wanted.to_step)
     found = {run: sketch for run in runs if (sketch := questions.sketch(project, run, metric, *part)) is not None}
     on = grid([sketch.outline for sketch in found.values()], wanted.columns, *part)
     placed = {run: sketch.on(on) for run, sketch in found.items()}
-    return Lines(metric, on, {run: line for run, line in placed.items() if line.n})
+    return ChartLines(metric, on, {run: line for run, line in placed.items() if line.n})
 
 
-@get("/api/v1/runs/{id:str}/points", summary="All points of a metric", opt=needs(Scope.READ), responses=answers(PointsAnswer))
-async def points(asking: Asking, id: FromPath[str], project: Project, metric: FromQuery[str]) -> Response[bytes]:
+@get("/api/v1/runs/{id:str}/points", summary="All points of a metric", opt=needs(Scope.READ), responses=answers(PointsResponse))
+async def points(asking: QueryRequest, id: FromPath[str], project: Project, metric: FromQuery[str]) -> Response[bytes]:
     """Every point of one metric of one run, by step and time, as it was logged."""
 
-    def question(questions: Questions, reached: Reached) -> bytes:
+    def question(questions: Queries, reached: ProjectionState) -> bytes:
         found = questions.series(project, id, metric)
         n = len(found.steps)
         if asking.frame:
             return frame_from({"metric": metric, "n": n, "missing": reached.missing}, [found.steps, found.times, found.values])
         values = [json_number(value) for value in found.values.tolist()]
         steps, times = found.steps.tolist(), found.times.tolist()
-        return encoded(PointsAnswer(metric=metric, n=n, missing=reached.missing, steps=steps, times=times, values=values))
+        return encoded(PointsResponse(metric=metric, n=n, missing=reached.missing, steps=steps, times=times, values=values))
 
     return await asking.answer_large(question)
 

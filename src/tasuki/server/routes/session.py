@@ -7,7 +7,7 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.openapi.datastructures import ResponseSpec
 
-from tasuki.server.auth.guards import ANY_TOKEN, Gate, bearer, needs
+from tasuki.server.auth.guards import ANY_TOKEN, TokenAuthenticator, bearer, needs
 from tasuki.server.auth.principal import Principal, Scope
 
 __all__ = ["SESSION_ROUTES"]
@@ -41,7 +41,7 @@ async def session(request: Request[Any, Any, Any]) -> Session:
     opt=needs(ANY_TOKEN),
     responses={200: ResponseSpec(Session, description="Logged in")},
 )
-async def log_in(request: Request[Any, Any, Any], gate: Gate) -> Response[Session]:
+async def log_in(request: Request[Any, Any, Any], gate: TokenAuthenticator) -> Response[Session]:
     """Keep the token of the header `Authorization` in a cookie that no script can read and no other site can send."""
     token = bearer(request.scope)
     secure = request.headers.get("origin", "").startswith("https://")
@@ -50,7 +50,7 @@ async def log_in(request: Request[Any, Any, Any], gate: Gate) -> Response[Sessio
 
 
 @delete(PATH, status_code=200, summary="Log the page out", opt=needs(ANY_TOKEN))
-async def log_out(request: Request[Any, Any, Any], gate: Gate) -> Response[Session]:
+async def log_out(request: Request[Any, Any, Any], gate: TokenAuthenticator) -> Response[Session]:
     """Forget the cookie."""
     return Response(session_of(request.auth), cookies=[Cookie(gate.cookie, value="", max_age=0, httponly=True, samesite="strict")])
 

@@ -13,7 +13,7 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from tasuki.server.auth.guards import NOTHING, needs
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
 __all__ = ["STATIC_ROUTES"]
 
@@ -31,7 +31,7 @@ TYPES = {
 WORTH_PACKING_BYTES = 1024
 
 
-class File(NamedTuple):
+class StaticFile(NamedTuple):
     """A file's content, and the same compressed where that is worth it."""
 
     tag: str
@@ -39,7 +39,7 @@ class File(NamedTuple):
     packed: bytes | None
 
 
-CACHE: dict[str, File] = {}
+CACHE: dict[str, StaticFile] = {}
 
 
 def names(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
@@ -51,17 +51,17 @@ def names(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversa
             yield f"{prefix}{entry.name}", entry
 
 
-def find(path: str) -> File:
+def find(path: str) -> StaticFile:
     """A file of the page. Refusal (404) for what is none: a path is looked up among those there are, and never followed."""
     entry = dict(names(files(PACKAGE) / "static")).get(path)
     if entry is None:
-        raise Refusal(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")
+        raise HttpProblem(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")
     body = entry.read_bytes()
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
     known = CACHE.get(path)
     if known is None or known.tag != tag:
         packed = gzip.compress(body, 6, mtime=0) if len(body) >= WORTH_PACKING_BYTES else None
-        known = CACHE[path] = File(tag, body, packed)
+        known = CACHE[path] = StaticFile(tag, body, packed)
     return known
 
 

@@ -10,20 +10,20 @@ from litestar.params import FromQuery
 from tasuki.journal import Stream
 from tasuki.server.auth.guards import needs
 from tasuki.server.auth.principal import Scope
-from tasuki.server.http.schemas import Purged, StreamList, StreamRow
-from tasuki.server.routes.query_request import Asking, Cursor, Limit, Project, answers, page_of
-from tasuki.server.workers.reader_pool import Reached, Readers
-from tasuki.server.workers.receiver import Receiver
-from tasuki.server.workers.server_journal import OwnJournal
-from tasuki.store import Questions, RawStore
+from tasuki.server.http.schemas import PurgeResponse, StreamList, StreamRow
+from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, answers, page_of
+from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver
+from tasuki.server.workers.server_journal import ServerJournal
+from tasuki.store import Queries, RawStore
 
 __all__ = ["STREAM_ROUTES"]
 
 
 @get("/api/v1/streams", summary="The streams received", opt=needs(Scope.READ), responses=answers(StreamList))
 async def streams(
-    asking: Asking,
-    receiver: Receiver,
+    asking: QueryRequest,
+    receiver: StreamReceiver,
     project: Project,
     digest: FromQuery[bool] = False,
     limit: Limit = 100,
@@ -31,7 +31,7 @@ async def streams(
 ) -> Response[bytes]:
     """Each stream of a project: how far it was received. With `digest=1` what is stored is read and hashed."""
 
-    def question(_: Questions, reached: Reached) -> StreamList:
+    def question(_: Queries, reached: ProjectionState) -> StreamList:
         with closing(RawStore(receiver.raw_path)) as store:
             found = store.received(project)
             page = page_of(found, lambda stream: stream.writer, limit, cursor)
@@ -56,15 +56,17 @@ def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
     status_code=200,
     summary="Drop a run's streams",
     opt=needs(Scope.WRITE),
-    responses={200: ResponseSpec(Purged, description="Dropped")},
+    responses={200: ResponseSpec(PurgeResponse, description="Dropped")},
 )
-async def purge(receiver: Receiver, readers: Readers, own_journal: OwnJournal, project: Project, run: FromQuery[str]) -> Purged:
+async def purge(
+    receiver: StreamReceiver, readers: ReaderPool, own_journal: ServerJournal, project: Project, run: FromQuery[str]
+) -> PurgeResponse:
     """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
     streams = await receiver.committer.purge(project, run)
     if not run:
         own_journal.forget(project)
     await readers.in_thread(readers.forget, project, run)
-    return Purged(streams=streams)
+    return PurgeResponse(streams=streams)
 
 
 STREAM_ROUTES = [streams, purge]

@@ -3,12 +3,12 @@
 import secrets
 
 from tasuki.records import START, Item, frame, pack_item
-from tasuki.server.workers.group_commit import Committer
+from tasuki.server.workers.group_commit import GroupCommitter
 
 __all__ = ["append_edit"]
 
 
-async def append_edit(committer: Committer, project: str, run: str, payload: bytes) -> None:
+async def append_edit(committer: GroupCommitter, project: str, run: str, payload: bytes) -> None:
     """Put a record about a run on the disk, in a stream of its own that ends with it."""
     writer = secrets.token_hex(16)
     data = pack_item(frame(payload))

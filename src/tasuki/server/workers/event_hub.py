@@ -10,14 +10,14 @@ import msgspec
 from litestar.types import Scope as Connection
 
 from tasuki.records import JOBS
-from tasuki.server.auth.guards import Gate
+from tasuki.server.auth.guards import TokenAuthenticator
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.server.workers.stop_requests import Mailbox
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.settings import Settings
-from tasuki.store import EVERYBODYS, Event, EventSpan, Questions, event_span, events_after
+from tasuki.store import EVERYBODYS, ChangeEvent, EventSpan, Queries, event_span, events_after
 
-__all__ = ["Hub", "Place", "Reader", "asked_for", "named"]
+__all__ = ["EventHub", "EventId", "Subscriber", "asked_for", "named"]
 
 QUEUE_EVENTS = 1000
 PAGE_EVENTS = 1000
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.5
 PER_ADDRESS = 5
 
 
-class Place(NamedTuple):
+class EventId(NamedTuple):
     """The id of an event: in which generation, and its number there."""
 
     generation: int
@@ -35,15 +35,15 @@ class Place(NamedTuple):
         return f"{self.generation}-{self.sequence}"
 
 
-def parse_place(text: str) -> Place | None:
+def parse_place(text: str) -> EventId | None:
     """The place in an id; None for what is none."""
     generation, _, sequence = text.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (generation, sequence)):
         return None
-    return Place(int(generation), int(sequence))
+    return EventId(int(generation), int(sequence))
 
 
-class Reader:
+class Subscriber:
     """One who listens, to some projects or to all that they may read: what is still to be sent to them."""
 
     def __init__(self, principal: Principal, projects: frozenset[str]) -> None:
@@ -54,7 +54,7 @@ class Reader:
         self.lost = False
         self.news = asyncio.Event()
 
-    def wants(self, event: Event) -> bool:
+    def wants(self, event: ChangeEvent) -> bool:
         """Whether an event is for them: of a job, which is of no project, its user and admins are told."""
         if event.project == JOBS:
             is_theirs = event.user in (EVERYBODYS, self.principal.name) or self.principal.may(Scope.ADMIN)
@@ -62,7 +62,7 @@ class Reader:
         asked_for = not self.projects or event.project in self.projects
         return asked_for and self.principal.may(Scope.READ, event.project)
 
-    def put(self, event: Event, message: bytes) -> None:
+    def put(self, event: ChangeEvent, message: bytes) -> None:
         """One more; when there are too many, all are dropped, and what follows too, until the reader has been told."""
         if self.lost or not self.wants(event):
             return
@@ -85,18 +85,20 @@ class Reader:
         self.news.set()
 
 
-class Hub:
+class EventHub:
     """Reads the table of events once for all readers, and for the mailbox."""
 
-    def __init__(self, readers: Readers, gate: Gate, mailbox: Mailbox, boot_id: str, settings: Settings) -> None:
+    def __init__(
+        self, readers: ReaderPool, gate: TokenAuthenticator, mailbox: StopRequests, boot_id: str, settings: Settings
+    ) -> None:
         self.per_address = settings.events_per_address
         self.trusted = settings.trusted_proxies
         self.readers = readers
         self.gate = gate
         self.mailbox = mailbox
         self.boot_id = boot_id
-        self.place = Place(0, 0)
-        self.listening: set[Reader] = set()
+        self.place = EventId(0, 0)
+        self.listening: set[Subscriber] = set()
         self.addresses: Counter[str] = Counter()
         self.moved = asyncio.Event()
         self.closing = asyncio.Event()
@@ -139,26 +141,26 @@ class Hub:
                 return
             for event in events:
                 self.mailbox.hear(event)
-                message = encoded(Place(place.generation, event.sequence), event.data)
+                message = encoded(EventId(place.generation, event.sequence), event.data)
                 for reader in self.listening:
                     reader.put(event, message)
-                self.place = Place(place.generation, event.sequence)
+                self.place = EventId(place.generation, event.sequence)
             if len(events) < PAGE_EVENTS:
                 return
 
-    def news(self, questions: Questions, generation: int) -> tuple[Place, list[Event]]:
+    def news(self, questions: Queries, generation: int) -> tuple[EventId, list[ChangeEvent]]:
         """The events behind the hub's place; where it has none yet, only where the last one is."""
         last = event_span(questions.db).last
         if generation != self.place.generation:
-            return Place(generation, last), []
-        return Place(generation, last), events_after(questions.db, self.place.sequence, PAGE_EVENTS)
+            return EventId(generation, last), []
+        return EventId(generation, last), events_after(questions.db, self.place.sequence, PAGE_EVENTS)
 
-    async def missed(self, since: Place, until: Place, reader: Reader) -> list[bytes] | None:
+    async def missed(self, since: EventId, until: EventId, reader: Subscriber) -> list[bytes] | None:
         """The messages behind one place and up to another; None where they are not to be had any more."""
         if since.generation != until.generation or since.sequence > until.sequence:
             return None
 
-        def find(questions: Questions, generation: int) -> list[Event] | None:
+        def find(questions: Queries, generation: int) -> list[ChangeEvent] | None:
             span: EventSpan = event_span(questions.db)
             if generation != until.generation or since.sequence + 1 < span.first:
                 return None
@@ -168,25 +170,25 @@ class Hub:
         if found is None:
             return None
         return [
-            encoded(Place(until.generation, event.sequence), event.data)
+            encoded(EventId(until.generation, event.sequence), event.data)
             for event in found
             if event.sequence <= until.sequence and reader.wants(event)
         ]
 
 
-def encoded(place: Place | None, data: str, name: str | None = None) -> bytes:
+def encoded(place: EventId | None, data: str, name: str | None = None) -> bytes:
     """One message of the stream."""
     lines = [] if name is None else [f"event: {name}"]
     lines += [] if place is None else [f"id: {place}"]
     return "\n".join([*lines, f"data: {data}", "", ""]).encode()
 
 
-def named(name: str, place: Place | None, **content: str) -> bytes:
+def named(name: str, place: EventId | None, **content: str) -> bytes:
     """A message about the stream itself."""
     return encoded(place, msgspec.json.encode({"type": name} | content).decode(), name)
 
 
-def asked_for(scope: Connection) -> tuple[frozenset[str], Place | None]:
+def asked_for(scope: Connection) -> tuple[frozenset[str], EventId | None]:
     """Which projects, and since which event: `Last-Event-ID` is a header, or a parameter for those who can't set one."""
     query = parse_qs(scope["query_string"].decode("latin-1"))
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

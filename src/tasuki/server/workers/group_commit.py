@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, Protocol
 import apsw
 
 from tasuki.failpoints import reach
-from tasuki.records import Item, Reply
-from tasuki.server.http.problems import Refusal
-from tasuki.store import Store
+from tasuki.records import Item, ItemReply
+from tasuki.server.http.problems import HttpProblem
+from tasuki.store import StreamStore
 
-__all__ = ["Committer"]
+__all__ = ["GroupCommitter"]
 
 QUEUE_BYTES = 64 * 1024 * 1024
 ITEM_BYTES = 500
@@ -23,7 +23,7 @@ BUSY_SECONDS = 1
 log = logging.getLogger("tasuki.server")
 
 
-class Receiving(Store, Protocol):
+class PackableStore(StreamStore, Protocol):
     """A store that can be packed and closed."""
 
     def pack(self) -> bool:
@@ -35,7 +35,7 @@ class Receiving(Store, Protocol):
         ...
 
 
-class Work(NamedTuple):
+class CommitRequest(NamedTuple):
     """Items to append, or a run whose streams are to be dropped; and who waits for it."""
 
     future: asyncio.Future[Any]
@@ -44,16 +44,16 @@ class Work(NamedTuple):
     size: int = 0
 
 
-class Committer:
+class GroupCommitter:
     """`append` and `purge` may be called from the event loop alone; what they have answered is on the disk."""
 
     def __init__(
-        self, open_store: Callable[[], Receiving], committed: Callable[[], object], *, limit_bytes: int = QUEUE_BYTES
+        self, open_store: Callable[[], PackableStore], committed: Callable[[], object], *, limit_bytes: int = QUEUE_BYTES
     ) -> None:
         self.open_store = open_store
         self.committed = committed
         self.limit_bytes = limit_bytes
-        self.queue: SimpleQueue[Work | None] = SimpleQueue()
+        self.queue: SimpleQueue[CommitRequest | None] = SimpleQueue()
         self.queued_bytes = 0
         self.thread: threading.Thread | None = None
 
@@ -71,19 +71,19 @@ class Committer:
             await asyncio.to_thread(self.thread.join)
             self.thread = None
 
-    async def append(self, items: Sequence[Item]) -> list[Reply]:
+    async def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """A reply per item, in their order. Refusal (429) when too much is waiting, (503) when the store can't be written."""
         size = sum(ITEM_BYTES + len(item.data or b"") for item in items)
         if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
-            raise Refusal(429, "the disk can't keep up", hint="send it again", wait=BUSY_SECONDS)
-        replies: list[Reply] = await self.done(Work(self.loop.create_future(), items=items, size=size))
+            raise HttpProblem(429, "the disk can't keep up", hint="send it again", wait=BUSY_SECONDS)
+        replies: list[ItemReply] = await self.done(CommitRequest(self.loop.create_future(), items=items, size=size))
         return replies
 
     async def purge(self, project: str, run: str) -> int:
         """Drop a run's streams; returns how many."""
-        return int(await self.done(Work(self.loop.create_future(), purge=(project, run))))
+        return int(await self.done(CommitRequest(self.loop.create_future(), purge=(project, run))))
 
-    async def done(self, work: Work) -> Any:
+    async def done(self, work: CommitRequest) -> Any:
         """Queue it and wait for it. Who stops waiting does not undo it."""
         self.queued_bytes += work.size
         self.queue.put(work)
@@ -91,7 +91,7 @@ class Committer:
 
     # -- in the thread
 
-    def run(self, store: Receiving) -> None:
+    def run(self, store: PackableStore) -> None:
         """Commit in groups until there is nothing more to come."""
         with closing(store):
             while (first := self.next_work(store)) is not None:
@@ -100,11 +100,11 @@ class Committer:
                     results = commit(store, group)
                 except Exception as error:  # the top of the thread: those who wait are told, and it goes on
                     log.error("a commit to the raw store failed", exc_info=True)
-                    refusal = Refusal(503, f"the raw store can't be written: {error}", hint="is there room on the disk?")
+                    refusal = HttpProblem(503, f"the raw store can't be written: {error}", hint="is there room on the disk?")
                     results = [refusal] * len(group)
                 self.loop.call_soon_threadsafe(self.answer, group, results)
 
-    def next_work(self, store: Receiving) -> Work | None:
+    def next_work(self, store: PackableStore) -> CommitRequest | None:
         """What is to be done next; while there is nothing, the store is packed."""
         try:
             while self.queue.empty() and store.pack():
@@ -113,9 +113,9 @@ class Committer:
             log.error("the raw store can't be packed, which is tried again later", exc_info=True)
         return self.queue.get()
 
-    def waiting(self) -> list[Work]:
+    def waiting(self) -> list[CommitRequest]:
         """All that is queued now."""
-        group: list[Work] = []
+        group: list[CommitRequest] = []
         while True:
             try:
                 work = self.queue.get_nowait()
@@ -128,7 +128,7 @@ class Committer:
 
     # -- in the event loop
 
-    def answer(self, group: Sequence[Work], results: Sequence[Any]) -> None:
+    def answer(self, group: Sequence[CommitRequest], results: Sequence[Any]) -> None:
         """Give everyone what they wait for."""
         for work, result in zip(group, results, strict=True):
             self.queued_bytes -= work.size
@@ -141,7 +141,7 @@ class Committer:
         self.committed()
 
 
-def commit(store: Receiving, group: Sequence[Work]) -> list[Any]:
+def commit(store: PackableStore, group: Sequence[CommitRequest]) -> list[Any]:
     """One commit for all items, then the purges; a result for each, in their order."""
     replies = iter(store.append([item for work in group for item in work.items]))
     reach("server.after_commit")

@@ -25,7 +25,7 @@ TEND_SECONDS = 2.0
 READ_BYTES = 65_536
 
 
-class Gone(Exception):
+class SupervisorGone(Exception):
     """Nobody is at the other end."""
 
 
@@ -47,7 +47,7 @@ class Projector:
                 self.round()
                 self.say(f"{heard} {generation_number(self.store.path)}\n")
                 self.listen(QUIET_SECONDS if self.heard == heard else 0)
-        except (Gone, BrokenPipeError, ConnectionResetError):
+        except (SupervisorGone, BrokenPipeError, ConnectionResetError):
             return
 
     def round(self) -> None:
@@ -70,7 +70,7 @@ class Projector:
         if self.heard_all(seconds):
             data = self.link.recv(READ_BYTES)
             if not data:
-                raise Gone
+                raise SupervisorGone
             self.heard += len(data)
 
     def heard_all(self, seconds: float) -> bool:

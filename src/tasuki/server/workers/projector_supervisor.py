@@ -11,7 +11,7 @@ from contextlib import suppress
 from tasuki.clock import SYSTEM, Clock
 from tasuki.settings import Settings
 
-__all__ = ["Keeper"]
+__all__ = ["ProjectorSupervisor"]
 
 LONGEST_PAUSE_SECONDS = 10.0
 HEALTHY_SECONDS = 5.0
@@ -21,7 +21,7 @@ UNANSWERED = 1000
 log = logging.getLogger("tasuki.server")
 
 
-class Keeper:
+class ProjectorSupervisor:
     """To be used from the event loop. `moved` is called whenever there may be something new in the projection.
 
     A request is numbered; it is answered when a round has ended that began after it. Requests are bytes: the projector counts them.

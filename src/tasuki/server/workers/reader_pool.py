@@ -11,11 +11,11 @@ import apsw
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound
 from tasuki.journal import Source
-from tasuki.server.workers.projector_supervisor import Keeper
+from tasuki.server.workers.projector_supervisor import ProjectorSupervisor
 from tasuki.settings import Settings
-from tasuki.store import LocalStore, Questions, count_missing, event_span, generation_number
+from tasuki.store import LocalStore, Queries, count_missing, event_span, generation_number
 
-__all__ = ["Answer", "Reached", "Readers"]
+__all__ = ["ProjectionState", "QueryAnswer", "ReaderPool"]
 
 T = TypeVar("T")
 THREADS = 4
@@ -24,7 +24,7 @@ WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 
 
-class Reached(NamedTuple):
+class ProjectionState(NamedTuple):
     """How far the projection has come: which generation, its last event, and what is missing."""
 
     generation: int
@@ -37,14 +37,14 @@ class Reached(NamedTuple):
         return f"{self.generation}-{self.sequence}-{self.missing}"
 
 
-class Answer(NamedTuple, Generic[T]):
+class QueryAnswer(NamedTuple, Generic[T]):
     """What a question was answered with, and as of when."""
 
     value: T
-    reached: Reached
+    reached: ProjectionState
 
 
-class Own(threading.local):
+class ThreadState(threading.local):
     """What a thread has for itself."""
 
     store: LocalStore | None = None
@@ -52,18 +52,18 @@ class Own(threading.local):
     """The generation of which the projector said that nothing is missing; None where nobody asks."""
 
 
-class Readers:
+class ReaderPool:
     """`ask` may be called from the event loop alone."""
 
-    def __init__(self, settings: Settings, keeper: Keeper, *, threads: int = THREADS, clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: Settings, keeper: ProjectorSupervisor, *, threads: int = THREADS, clock: Clock = SYSTEM) -> None:
         self.settings = settings
         self.keeper = keeper
         self.clock = clock
-        self.own = Own()
+        self.own = ThreadState()
         self.stores: list[LocalStore] = []
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="tasuki-reader")
 
-    async def ask(self, question: Callable[[Questions, Reached], T], after: tuple[str, int] | None = None) -> Answer[T]:
+    async def ask(self, question: Callable[[Queries, ProjectionState], T], after: tuple[str, int] | None = None) -> QueryAnswer[T]:
         """Wait until all that has been recorded is projected, at most 2 seconds; then answer within one read transaction."""
         deadline = self.clock.monotonic() + WAIT_SECONDS
         reached = await self.keeper.reached(self.keeper.ask(), deadline)
@@ -89,13 +89,13 @@ class Readers:
 
     # -- in a thread
 
-    def answer(self, question: Callable[[Questions, Reached], T], complete: int, late: int) -> Answer[T]:
+    def answer(self, question: Callable[[Queries, ProjectionState], T], complete: int, late: int) -> QueryAnswer[T]:
         """Answer now. What is missing is counted only where the projector did not say that nothing is."""
 
-        def answered(questions: Questions, generation: int) -> Answer[T]:
-            reached = Reached(generation, event_span(questions.db).last, max(self.store().missing, late))
+        def answered(questions: Queries, generation: int) -> QueryAnswer[T]:
+            reached = ProjectionState(generation, event_span(questions.db).last, max(self.store().missing, late))
             try:
-                return Answer(question(questions, reached), reached)
+                return QueryAnswer(question(questions, reached), reached)
             except NotFound as error:
                 if not reached.missing:
                     raise
@@ -103,7 +103,7 @@ class Readers:
 
         return self.peek(answered, complete)
 
-    def peek(self, question: Callable[[Questions, int], T], complete: int | None = None) -> T:
+    def peek(self, question: Callable[[Queries, int], T], complete: int | None = None) -> T:
         """Answer from what is projected, and from which generation that is."""
         self.own.complete = complete
         store = self.store()

@@ -5,46 +5,48 @@ from pathlib import Path
 
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name, run_id
-from tasuki.records import MAX_ITEM_BYTES, START, Control, Item, Replicate, Replicated, Reply, ReplyStatus
+from tasuki.records import MAX_ITEM_BYTES, START, Item, ItemReply, ReplicateRequest, ReplicateResponse, ReplyStatus, StopCommand
 from tasuki.server.auth.principal import Principal
-from tasuki.server.auth.rate_limits import Pace
-from tasuki.server.http.body_limits import Bodies
-from tasuki.server.workers.group_commit import Committer
-from tasuki.server.workers.run_ownership import Authority
-from tasuki.server.workers.stop_requests import Mailbox
+from tasuki.server.auth.rate_limits import BandwidthLimit
+from tasuki.server.http.body_limits import BodyReader
+from tasuki.server.workers.group_commit import GroupCommitter
+from tasuki.server.workers.run_ownership import RunOwnership
+from tasuki.server.workers.stop_requests import StopRequests
 
-__all__ = ["SMALL_BYTES", "Receiver", "of_run"]
+__all__ = ["SMALL_BYTES", "StreamReceiver", "of_run"]
 
 WRITER = re.compile(r"[0-9a-f]{32}")
 LARGEST_OFFSET = 2**62
 SMALL_BYTES = 256 * 1024
 
 
-class Receiver:
+class StreamReceiver:
     """What `replicate` needs of the server."""
 
-    def __init__(self, committer: Committer, authority: Authority, raw_path: Path, boot_id: str, mailbox: Mailbox) -> None:
+    def __init__(
+        self, committer: GroupCommitter, authority: RunOwnership, raw_path: Path, boot_id: str, mailbox: StopRequests
+    ) -> None:
         self.committer = committer
         self.authority = authority
         self.raw_path = raw_path
         self.boot_id = boot_id
-        self.bodies = Bodies()
-        self.pace = Pace()
+        self.bodies = BodyReader()
+        self.pace = BandwidthLimit()
         self.mailbox = mailbox
 
-    async def answer(self, request: Replicate, principal: Principal) -> Replicated:
+    async def answer(self, request: ReplicateRequest, principal: Principal) -> ReplicateResponse:
         """Store the items; without any, wait for a word about what is listened for."""
         if not request.items:
-            return Replicated(items=[], boot_id=self.boot_id, control=await self.words(request, principal))
+            return ReplicateResponse(items=[], boot_id=self.boot_id, control=await self.words(request, principal))
         objections = await self.authority.objections(principal, request.items)
         refusals = [refusal(item, objection) for item, objection in zip(request.items, objections, strict=True)]
         sound = [item for item, refused in zip(request.items, refusals, strict=True) if refused is None]
         replies = iter(await self.committer.append(sound) if sound else [])
         answers = [refused or next(replies) for refused in refusals]
         words = self.mailbox.about({(item.project, item.run) for item in sound})
-        return Replicated(items=answers, boot_id=self.boot_id, control=words)
+        return ReplicateResponse(items=answers, boot_id=self.boot_id, control=words)
 
-    async def words(self, request: Replicate, principal: Principal) -> list[Control]:
+    async def words(self, request: ReplicateRequest, principal: Principal) -> list[StopCommand]:
         """What is wanted of the attempts that are listened for: said to those alone who may send to the run."""
         attempts = {(one.project, one.run, one.attempt) for one in request.listening}
         found = await self.mailbox.wait(attempts, request.wait_s)
@@ -75,12 +77,12 @@ def flaw(item: Item) -> str | None:
     return None
 
 
-def refusal(item: Item, objection: str | None) -> Reply | None:
+def refusal(item: Item, objection: str | None) -> ItemReply | None:
     """The answer to an item that is not stored: never, or not with this token; None for one that may be."""
     wrong = flaw(item)
     if wrong is None and objection is None:
         return None
-    return Reply(
+    return ItemReply(
         writer=item.writer,
         status=ReplyStatus.REJECTED,
         offset=START.offset,

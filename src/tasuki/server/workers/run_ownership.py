@@ -9,13 +9,13 @@ from tasuki.records import JOBS, START, Item
 from tasuki.server.auth.guards import forbidden
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.tokens import Tokens
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.store import Questions, RawStore
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.store import Queries, RawStore
 
-__all__ = ["Authority"]
+__all__ = ["RunOwnership"]
 
 
-class Owned(NamedTuple):
+class OwnedResource(NamedTuple):
     """What has one owner: a run, or, of what is in no run, one stream."""
 
     project: str
@@ -23,10 +23,10 @@ class Owned(NamedTuple):
     writer: str
 
 
-class Authority:
+class RunOwnership:
     """To be used from the event loop. Without a token (`principal.token` is empty) nobody becomes an owner."""
 
-    def __init__(self, tokens: Tokens, readers: Readers, raw_path: Path) -> None:
+    def __init__(self, tokens: Tokens, readers: ReaderPool, raw_path: Path) -> None:
         self.tokens = tokens
         self.readers = readers
         self.raw_path = raw_path
@@ -51,7 +51,7 @@ class Authority:
         owners = await self.owners(principal, [item for item in items if principal.may(Scope.LOG, item.project)])
         return [self.objection(principal, item, owners) is None for item in items]
 
-    def objection(self, principal: Principal, item: Item, owners: dict[Owned, str]) -> str | None:
+    def objection(self, principal: Principal, item: Item, owners: dict[OwnedResource, str]) -> str | None:
         """Why one item is not the principal's to send."""
         if not principal.may(Scope.LOG, item.project):
             return "the token is not for this project"
@@ -61,7 +61,7 @@ class Authority:
             return "the run is another's: a `log` token touches only runs that its principal has created"
         return None
 
-    async def owners(self, principal: Principal, items: Sequence[Item]) -> dict[Owned, str]:
+    async def owners(self, principal: Principal, items: Sequence[Item]) -> dict[OwnedResource, str]:
         """Whose each thing is; what nobody has sent to before becomes the principal's, unless they only ask for it."""
         wanted = {owned(item) for item in items}
         owners = {key: name for key in wanted if (name := self.tokens.owner(*key)) is not None}
@@ -74,22 +74,22 @@ class Authority:
         told = {owned(item) for item in items if item.data is not None or item.sealed}
         return owners | self.tokens.own((told - owners.keys()), principal.name)
 
-    def existing(self, questions: Questions, wanted: set[Owned]) -> set[Owned]:
+    def existing(self, questions: Queries, wanted: set[OwnedResource]) -> set[OwnedResource]:
         """What is there although nobody owns it: it came before there were tokens, or was recorded in the server's own folder."""
         with closing(RawStore(self.raw_path)) as raw:
             return {key for key in wanted if is_projected(questions, key) or is_received(raw, key)}
 
 
-def owned(item: Item) -> Owned:
+def owned(item: Item) -> OwnedResource:
     """What an item is of."""
-    return Owned(item.project, item.run, "" if item.run else item.writer)
+    return OwnedResource(item.project, item.run, "" if item.run else item.writer)
 
 
-def is_projected(questions: Questions, key: Owned) -> bool:
+def is_projected(questions: Queries, key: OwnedResource) -> bool:
     """Whether the projection knows it."""
     return questions.knows(key.project, key.run) if key.run else questions.projected(key.writer) > 0
 
 
-def is_received(raw: RawStore, key: Owned) -> bool:
+def is_received(raw: RawStore, key: OwnedResource) -> bool:
     """Whether the raw store has anything of it, a tombstone included."""
     return raw.has_run(key.project, key.run) if key.run else raw.positions([key.writer])[key.writer] != START

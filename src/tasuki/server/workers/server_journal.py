@@ -8,20 +8,20 @@ from contextlib import closing
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.records import START, Item, Note, Position, ReplyStatus, encode, frame, pack_item
-from tasuki.server.http.problems import Refusal
-from tasuki.server.workers.group_commit import Committer
-from tasuki.server.workers.reader_pool import Reached, Readers
-from tasuki.server.workers.receiver import Receiver
-from tasuki.store import Questions, RawStore
+from tasuki.server.http.problems import HttpProblem
+from tasuki.server.workers.group_commit import GroupCommitter
+from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver
+from tasuki.store import Queries, RawStore
 
-__all__ = ["Brain", "OwnJournal"]
+__all__ = ["BrainStream", "ServerJournal"]
 
 TRIES = 3
 MOST_BRAINS = 1000
 """So many are remembered; of more, only those that are being written to."""
 
 
-class Brain:
+class BrainStream:
     """One brain's stream: who it is, and where it ends."""
 
     def __init__(self, name: str) -> None:
@@ -31,35 +31,35 @@ class Brain:
         self.end = START
 
 
-class OwnJournal:
+class ServerJournal:
     """The streams of one server. A stream goes on where it ended, also after the server has started anew."""
 
-    def __init__(self, receiver: Receiver, readers: Readers, server_id: str) -> None:
+    def __init__(self, receiver: StreamReceiver, readers: ReaderPool, server_id: str) -> None:
         self.receiver = receiver
         self.readers = readers
         self.server_id = server_id
-        self.brains: dict[str, Brain] = {}
+        self.brains: dict[str, BrainStream] = {}
 
     @property
-    def committer(self) -> Committer:
+    def committer(self) -> GroupCommitter:
         """Who writes to the disk."""
         return self.receiver.committer
 
-    def brain(self, name: str) -> Brain:
+    def brain(self, name: str) -> BrainStream:
         """The brain of a name."""
         if len(self.brains) > MOST_BRAINS:
             self.brains = {known: brain for known, brain in self.brains.items() if brain.lock.locked()}
-        return self.brains.setdefault(name, Brain(name))
+        return self.brains.setdefault(name, BrainStream(name))
 
-    async def standing(self, brain: Brain, event_ids: Sequence[str]) -> dict[str, str]:
+    async def standing(self, brain: BrainStream, event_ids: Sequence[str]) -> dict[str, str]:
         """The digests of the notes that stand under these ids, all that was stored before being known."""
 
-        def question(questions: Questions, _: Reached) -> dict[str, str]:
+        def question(questions: Queries, _: ProjectionState) -> dict[str, str]:
             return questions.standing(brain.name, event_ids)
 
         return (await self.readers.ask(question)).value
 
-    async def append(self, brain: Brain, notes: Sequence[Note]) -> str:
+    async def append(self, brain: BrainStream, notes: Sequence[Note]) -> str:
         """Put notes on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
         data = b"".join(frame(encode(note)) for note in notes)
         for _ in range(TRIES):
@@ -73,10 +73,12 @@ class OwnJournal:
                 break
             brain.writer = None  # somebody else has written there: see where it ends
         else:
-            raise Refusal(503, f"the journal of {brain.name!r} can't be appended to", hint="does another server use this folder?")
+            raise HttpProblem(
+                503, f"the journal of {brain.name!r} can't be appended to", hint="does another server use this folder?"
+            )
         return f"{brain.writer}:{brain.end.offset}"
 
-    async def open(self, brain: Brain) -> str:
+    async def open(self, brain: BrainStream) -> str:
         """Find where the brain's stream ends; one that was purged is never written to again."""
         writer, brain.end = await asyncio.to_thread(self.find, brain.name)
         brain.writer = writer
@@ -91,7 +93,7 @@ class OwnJournal:
                 end = store.positions([writer])[writer]
                 if end == START or writer in there:
                     return writer, end
-        raise Refusal(503, f"{name!r} was purged a million times")
+        raise HttpProblem(503, f"{name!r} was purged a million times")
 
     def forget(self, name: str) -> None:
         """The brain's stream was purged: the next note begins another one."""

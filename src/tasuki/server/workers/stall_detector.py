@@ -9,13 +9,13 @@ import apsw
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, TasukiError
 from tasuki.records import Alert, AlertReason, Status, encode
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 from tasuki.server.workers.edit_writer import append_edit
-from tasuki.server.workers.group_commit import Committer
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.store import Logged, Questions, logged_since
+from tasuki.server.workers.group_commit import GroupCommitter
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.store import Queries, RunActivity, logged_since
 
-__all__ = ["Stalls"]
+__all__ = ["StallDetector"]
 
 LONGEST_PAUSE_SECONDS = 15.0
 LOOKS = 4
@@ -25,31 +25,31 @@ RECENT_US = 3_600_000_000
 log = logging.getLogger("tasuki.server")
 
 
-class Seen(NamedTuple):
+class StallState(NamedTuple):
     """How far a run had come, since when that has been so, and whether no more is to be said of it."""
 
-    logged: Logged
+    logged: RunActivity
     since: float
     told: bool = False
 
 
-class Stalled(NamedTuple):
+class StalledRun(NamedTuple):
     """A run that does not go on."""
 
-    run: Logged
+    run: RunActivity
     attempt: int
     step: int | None
 
 
-class Stalls:
+class StallDetector:
     """Looks from the event loop. Time is the server's own: since when it has seen no more of a run, whatever its host says."""
 
-    def __init__(self, readers: Readers, committer: Committer, *, minutes: float, clock: Clock = SYSTEM) -> None:
+    def __init__(self, readers: ReaderPool, committer: GroupCommitter, *, minutes: float, clock: Clock = SYSTEM) -> None:
         self.readers = readers
         self.committer = committer
         self.minutes = minutes
         self.clock = clock
-        self.seen: dict[tuple[str, str], Seen] = {}
+        self.seen: dict[tuple[str, str], StallState] = {}
 
     async def run(self) -> None:
         """Look again and again; never, if nothing counts as a stall."""
@@ -57,7 +57,7 @@ class Stalls:
             await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 60 * self.minutes / LOOKS))
             try:
                 await self.look()
-            except (TasukiError, Refusal, apsw.Error):
+            except (TasukiError, HttpProblem, apsw.Error):
                 log.warning("looking for stalled runs failed", exc_info=True)
 
     async def look(self) -> None:
@@ -65,7 +65,7 @@ class Stalls:
         for stalled in await self.readers.in_thread(self.readers.peek, self.stalled):
             await append_edit(self.committer, stalled.run.project, stalled.run.run, encode(self.alert(stalled)))
 
-    def alert(self, stalled: Stalled) -> Alert:
+    def alert(self, stalled: StalledRun) -> Alert:
         """What is said of it."""
         return Alert(
             time=self.clock.now_us(),
@@ -77,7 +77,7 @@ class Stalls:
 
     # -- in a thread
 
-    def stalled(self, questions: Questions, _: int) -> list[Stalled]:
+    def stalled(self, questions: Queries, _: int) -> list[StalledRun]:
         """The runs that have stalled and of which that has not been said."""
         now = self.clock.monotonic()
         recent = {
@@ -93,17 +93,17 @@ class Stalls:
         return found
 
 
-def seen_now(before: Seen | None, logged: Logged, now: float) -> Seen:
+def seen_now(before: StallState | None, logged: RunActivity, now: float) -> StallState:
     """What is seen of a run now: the same, unless it has come further."""
-    return before if before is not None and before.logged == logged else Seen(logged, now)
+    return before if before is not None and before.logged == logged else StallState(logged, now)
 
 
-def mark(logged: Logged, attempt: int) -> dict[str, Any]:
+def mark(logged: RunActivity, attempt: int) -> dict[str, Any]:
     """Where a run has stalled: there it is said once."""
     return {"attempt": attempt, "points": logged.points, "done": logged.done}
 
 
-def look_at(questions: Questions, logged: Logged) -> list[Stalled]:
+def look_at(questions: Queries, logged: RunActivity) -> list[StalledRun]:
     """A run that has logged nothing for long: stalled, if it runs, and if that was not said before the server's last start."""
     try:
         run = questions.run(logged.project, logged.run)
@@ -115,4 +115,4 @@ def look_at(questions: Questions, logged: Logged) -> list[Stalled]:
     if any(mark(logged, run.attempt).items() <= (alert.data or {}).items() for alert in said):
         return []
     steps = [summary.last_step for summary in questions.summaries(logged.project, [logged.run])]
-    return [Stalled(logged, run.attempt, max(steps, default=None))]
+    return [StalledRun(logged, run.attempt, max(steps, default=None))]

@@ -4,18 +4,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasuki.errors import BadRecord
-from tasuki.records import RawMetrics, Record, Unknown, decode, decode_quickly, split
-from tasuki.store.apply.metric_matrix import Matrix, matrices
+from tasuki.errors import InvalidRecord
+from tasuki.records import RawMetrics, Record, UnknownRecord, decode, decode_quickly, split
+from tasuki.store.apply.metric_matrix import MetricMatrix, matrices
 from tasuki.store.series.points import Column, Ints, Points
 
-__all__ = ["LARGEST_INT", "Batch", "Placed", "flat_numbers", "read_batch"]
+__all__ = ["LARGEST_INT", "PositionedRecord", "RecordBatch", "flat_numbers", "read_batch"]
 
 LARGEST_INT = 2**63 - 1
-Judged = Record | Unknown | BadRecord
+Judged = Record | UnknownRecord | InvalidRecord
 
 
-class Placed(NamedTuple):
+class PositionedRecord(NamedTuple):
     """A record, where in the piece it lies, and its clock."""
 
     offset: int
@@ -23,20 +23,20 @@ class Placed(NamedTuple):
     record: Judged
 
 
-class Batch(NamedTuple):
+class RecordBatch(NamedTuple):
     """What a piece of a stream says. `others` are all records but those of which there are points, in order."""
 
     records: int
     clock: int
     points: list[Points]
-    others: list[Placed]
+    others: list[PositionedRecord]
 
 
-def read_batch(writer: str, data: bytes, clock: int) -> Batch:
+def read_batch(writer: str, data: bytes, clock: int) -> RecordBatch:
     """The records of whole frames; `clock` is that of the record before them."""
     offsets, payloads = split(data)
     if not payloads:
-        return Batch(0, clock, [], [])
+        return RecordBatch(0, clock, [], [])
     records: list[Judged] = [judged(payload) for payload in payloads]
     raw = [place for place, record in enumerate(records) if record.__class__ is RawMetrics]
     found = list(matrices([records[place].values for place in raw]))  # type: ignore[union-attr]
@@ -53,15 +53,15 @@ def read_batch(writer: str, data: bytes, clock: int) -> Batch:
         places = np.array(raw)[matrix.records]
         steps = np.array([records[place].step for place in places.tolist()], np.int64)
         points.append(points_of(writer, matrix, steps, clocks[places], times[places]))
-    others = [Placed(offsets[place], int(clocks[place]), records[place]) for place in np.flatnonzero(alone).tolist()]
-    return Batch(len(records), int(clocks[-1]), points, others)
+    others = [PositionedRecord(offsets[place], int(clocks[place]), records[place]) for place in np.flatnonzero(alone).tolist()]
+    return RecordBatch(len(records), int(clocks[-1]), points, others)
 
 
 def judged(payload: bytes) -> Judged:
     """The record, its metrics' values not yet read, or what is wrong with it."""
     try:
         return decode_quickly(payload)
-    except BadRecord as error:
+    except InvalidRecord as error:
         return error
 
 
@@ -69,13 +69,13 @@ def decoded(payload: bytes) -> Judged:
     """The record, all of it, or what is wrong with it."""
     try:
         return decode(payload)
-    except BadRecord as error:
+    except InvalidRecord as error:
         return error
 
 
 def time_of(record: Judged) -> int:
     """When a record was made; never, for one that is none."""
-    return 0 if isinstance(record, BadRecord) else min(record.time, LARGEST_INT)
+    return 0 if isinstance(record, InvalidRecord) else min(record.time, LARGEST_INT)
 
 
 def clocks_of(times: Ints, clock: int) -> Ints:
@@ -84,7 +84,7 @@ def clocks_of(times: Ints, clock: int) -> Ints:
     return np.maximum.accumulate(np.maximum(np.maximum(times, 0) - places, clock + 1)) + places
 
 
-def points_of(writer: str, matrix: Matrix, steps: Ints, clocks: Ints, times: Ints) -> Points:
+def points_of(writer: str, matrix: MetricMatrix, steps: Ints, clocks: Ints, times: Ints) -> Points:
     """The points of records that log the same metrics."""
     rows = np.arange(len(steps))
     columns = {name: Column(rows, np.ascontiguousarray(matrix.table[:, place])) for place, name in enumerate(matrix.metrics)}

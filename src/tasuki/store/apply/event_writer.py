@@ -13,7 +13,7 @@ from tasuki.records import (
     JOBS,
     Alert,
     File,
-    Lost,
+    LostCalls,
     Note,
     RunDeleted,
     RunProgress,
@@ -25,16 +25,16 @@ from tasuki.records import (
 )
 from tasuki.store.series.points import Points
 
-__all__ = ["EVERYBODYS", "KEPT_EVENTS", "Events"]
+__all__ = ["EVERYBODYS", "KEPT_EVENTS", "EventWriter"]
 
 KEPT_EVENTS = 20_000
 EVERYBODYS = "*"
 """The user of an event that is about no job of anybody's."""
 DELTA_VALUES = 200
-OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, Lost)
+OF_RUN = (RunStarted, RunUpdated, RunStatus, RunDeleted, RunProgress, LostCalls)
 
 
-class Events:
+class EventWriter:
     """The events of one transaction."""
 
     def __init__(self) -> None:

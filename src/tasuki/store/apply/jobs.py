@@ -15,7 +15,7 @@ from tasuki.records import (
     Job,
     JobCreated,
     JobDeleted,
-    JobFact,
+    JobRecord,
     Observation,
     ProviderHealth,
     apply_observation,
@@ -24,9 +24,9 @@ from tasuki.records import (
     job_from_created,
 )
 from tasuki.store.apply.event_writer import EVERYBODYS
-from tasuki.store.apply.runs import Place, to_json
+from tasuki.store.apply.runs import RecordPosition, to_json
 
-__all__ = ["JobRows", "decode_state"]
+__all__ = ["JobProjection", "decode_state"]
 
 COLUMNS = (
     "id", "provider", "account", "status", "raw_status", "attempt", "external_id", "user_id", "config_name", "hardware_type",
@@ -48,7 +48,7 @@ class JobEvent(NamedTuple):
     source: str
 
 
-class JobRows:
+class JobProjection:
     """The jobs of one transaction: their records go into the table at once, their rows are made at its end."""
 
     def __init__(self, db: apsw.Connection, tell: Tell) -> None:
@@ -56,7 +56,7 @@ class JobRows:
         self.tell = tell
         self.changed: set[str] = set()
 
-    def add(self, place: Place, record: JobFact) -> None:
+    def add(self, place: RecordPosition, record: JobRecord) -> None:
         """One more record."""
         if isinstance(record, ProviderHealth):
             self.set_health(place, record)
@@ -69,7 +69,7 @@ class JobRows:
         )
         self.changed.add(record.job)
 
-    def set_health(self, place: Place, record: ProviderHealth) -> None:
+    def set_health(self, place: RecordPosition, record: ProviderHealth) -> None:
         """What was said last of a provider stands."""
         self.db.execute(
             "INSERT INTO job_provider VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, account) DO UPDATE SET"
@@ -130,7 +130,7 @@ class JobRows:
         })  # fmt: skip
 
 
-class Folded(NamedTuple):
+class FoldedJob(NamedTuple):
     """What the records of a job amount to."""
 
     job: Job
@@ -139,7 +139,7 @@ class Folded(NamedTuple):
     events: list[JobEvent]
 
 
-def fold(told: Sequence[tuple[int, object]]) -> Folded | None:
+def fold(told: Sequence[tuple[int, object]]) -> FoldedJob | None:
     """Records in order, put through the one rule; None while nothing says what the job is."""
     created = next(((record, clock) for clock, record in told if isinstance(record, JobCreated)), None)
     if created is None:
@@ -157,4 +157,4 @@ def fold(told: Sequence[tuple[int, object]]) -> Folded | None:
                 externals.setdefault(record.external_id, record.attempt)
             if any(change.status_changed for change in changes):
                 events.append(JobEvent(job.attempt, job.status, job.raw_status, record.time, record.source))
-    return Folded(job, deleted, externals, events)
+    return FoldedJob(job, deleted, externals, events)

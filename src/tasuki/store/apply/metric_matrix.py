@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from tasuki.store.series.points import Floats
 
-__all__ = ["Matrix", "matrices"]
+__all__ = ["MetricMatrix", "matrices"]
 
 FEWEST_RECORDS = 16
 """Fewer records than this are read one by one in less time."""
@@ -27,7 +27,7 @@ LONG_TEXTS = {0xD9: 1, 0xDA: 2}
 """MessagePack's longer texts: how many bytes their length takes."""
 
 
-class Matrix(NamedTuple):
+class MetricMatrix(NamedTuple):
     """Values of some records: which records, the names of the metrics, a row per record."""
 
     records: npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class Matrix(NamedTuple):
     table: Floats
 
 
-class Layout(NamedTuple):
+class PayloadLayout(NamedTuple):
     """Where the numbers of a map lie, and a mask of the bytes that are none of theirs."""
 
     metrics: tuple[str, ...]
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
     fixed: npt.NDArray[np.uint8]
 
 
-def matrices(maps: Sequence[Raw]) -> Iterator[Matrix]:
+def matrices(maps: Sequence[Raw]) -> Iterator[MetricMatrix]:
     """The values of the maps that can be read this way; of the others nothing is said. No map is in two matrices."""
     if len(maps) < FEWEST_RECORDS:
         return
@@ -56,7 +56,7 @@ def matrices(maps: Sequence[Raw]) -> Iterator[Matrix]:
             yield from alike(records, table)
 
 
-def alike(records: npt.NDArray[np.int64], table: npt.NDArray[np.uint8]) -> Iterator[Matrix]:
+def alike(records: npt.NDArray[np.int64], table: npt.NDArray[np.uint8]) -> Iterator[MetricMatrix]:
     """The matrices of maps of equal length."""
     while len(records) >= FEWEST_RECORDS:
         layout = layout_of(table[0].tobytes())
@@ -65,7 +65,7 @@ def alike(records: npt.NDArray[np.int64], table: npt.NDArray[np.uint8]) -> Itera
         same = ~((table ^ table[0]) & layout.fixed).any(axis=1)
         columns = [number_column(table, *number, same) for number in layout.numbers]
         if same.sum() >= FEWEST_RECORDS:
-            yield Matrix(records[same], layout.metrics, np.stack(columns, axis=1)[same])
+            yield MetricMatrix(records[same], layout.metrics, np.stack(columns, axis=1)[same])
         same[0] = True
         records, table = records[~same], table[~same]
 
@@ -79,7 +79,7 @@ def number_column(table: npt.NDArray[np.uint8], place: int, form: str, same: npt
     return values.astype(np.float64)
 
 
-def layout_of(data: bytes) -> Layout | None:
+def layout_of(data: bytes) -> PayloadLayout | None:
     """How a map lies; None for one that holds anything but numbers by different texts."""
     fixed = np.full(len(data), 0xFF, np.uint8)
     metrics: list[str] = []
@@ -95,7 +95,7 @@ def layout_of(data: bytes) -> Layout | None:
             numbers.append(number)
     except (IndexError, LookupError, UnicodeDecodeError):
         return None
-    return Layout(tuple(metrics), numbers, fixed) if len(set(metrics)) == len(metrics) > 0 else None
+    return PayloadLayout(tuple(metrics), numbers, fixed) if len(set(metrics)) == len(metrics) > 0 else None
 
 
 def map_head(data: bytes) -> tuple[int, int]:

@@ -9,10 +9,10 @@ import apsw
 from tasuki.database.sqlite import rows
 from tasuki.records import RunProgress, RunStarted, RunStatus, RunText, RunUpdated, StopRequested
 
-__all__ = ["Place", "run_progress", "run_started", "run_status", "run_stop", "run_text", "run_updated", "to_json"]
+__all__ = ["RecordPosition", "run_progress", "run_started", "run_status", "run_stop", "run_text", "run_updated", "to_json"]
 
 
-class Place(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where in which stream a record lies, and its clock."""
 
     writer: str
@@ -20,7 +20,7 @@ class Place(NamedTuple):
     clock: int
 
 
-def run_started(db: apsw.Connection, run: int, place: Place, record: RunStarted) -> None:
+def run_started(db: apsw.Connection, run: int, place: RecordPosition, record: RunStarted) -> None:
     """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is its beginning."""
     db.execute(
         "INSERT INTO run_attempt (run, attempt, clock, writer, environment) VALUES (?, ?, ?, ?, ?)"
@@ -42,13 +42,15 @@ def run_started(db: apsw.Connection, run: int, place: Place, record: RunStarted)
     set_tags(db, run, place, added=record.tags, removed=())
 
 
-def run_updated(db: apsw.Connection, run: int, place: Place, record: RunUpdated) -> None:
+def run_updated(db: apsw.Connection, run: int, place: RecordPosition, record: RunUpdated) -> None:
     """Fields, config keys and tags change."""
     set_fields(db, run, place, record, record.config)
     set_tags(db, run, place, added=record.tags_added, removed=record.tags_removed)
 
 
-def set_fields(db: apsw.Connection, run: int, place: Place, record: RunStarted | RunUpdated, config: dict[str, Any]) -> None:
+def set_fields(
+    db: apsw.Connection, run: int, place: RecordPosition, record: RunStarted | RunUpdated, config: dict[str, Any]
+) -> None:
     """The latest value of each field and of each top-level config key wins."""
     fields = {"name": record.name, "group_name": record.group, "notes": record.notes}
     changed = {field: value for field, value in fields.items() if value is not None}
@@ -74,7 +76,7 @@ def show_fields(db: apsw.Connection, run: int) -> None:
     )
 
 
-def set_tags(db: apsw.Connection, run: int, place: Place, *, added: Iterable[str], removed: Iterable[str]) -> None:
+def set_tags(db: apsw.Connection, run: int, place: RecordPosition, *, added: Iterable[str], removed: Iterable[str]) -> None:
     """Tags are a set; of adding and removing one, the later counts."""
     changed = dict.fromkeys(added, 1) | dict.fromkeys(removed, 0)
     db.executemany(
@@ -88,7 +90,7 @@ def set_tags(db: apsw.Connection, run: int, place: Place, *, added: Iterable[str
         db.execute("UPDATE run SET tags = ? WHERE key = ?", (to_json(tags), run))
 
 
-def run_status(db: apsw.Connection, run: int, place: Place, record: RunStatus) -> None:
+def run_status(db: apsw.Connection, run: int, place: RecordPosition, record: RunStatus) -> None:
     """The first final status of an attempt stands; until there is one, it runs if somebody says so."""
     if not record.status.is_final:
         db.execute(
@@ -106,7 +108,7 @@ def run_status(db: apsw.Connection, run: int, place: Place, record: RunStatus) -
         )
 
 
-def run_stop(db: apsw.Connection, run: int, place: Place, record: StopRequested) -> None:
+def run_stop(db: apsw.Connection, run: int, place: RecordPosition, record: StopRequested) -> None:
     """The first request for an attempt stands."""
     db.execute(
         "INSERT INTO run_stop VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
@@ -116,7 +118,7 @@ def run_stop(db: apsw.Connection, run: int, place: Place, record: StopRequested)
     )
 
 
-def run_progress(db: apsw.Connection, run: int, place: Place, record: RunProgress) -> None:
+def run_progress(db: apsw.Connection, run: int, place: RecordPosition, record: RunProgress) -> None:
     """The latest counts."""
     db.execute(
         "INSERT INTO run_progress VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
@@ -126,7 +128,7 @@ def run_progress(db: apsw.Connection, run: int, place: Place, record: RunProgres
     )
 
 
-def run_text(db: apsw.Connection, run: int, place: Place, record: RunText) -> None:
+def run_text(db: apsw.Connection, run: int, place: RecordPosition, record: RunText) -> None:
     """One more piece."""
     row = (run, record.attempt, record.name, place.clock, place.writer, place.offset, record.text)
     db.execute("INSERT INTO run_text VALUES (?, ?, ?, ?, ?, ?, ?)", row)

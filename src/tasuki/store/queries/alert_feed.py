@@ -8,7 +8,7 @@ from tasuki.database.sqlite import one, rows
 from tasuki.records import AlertRow
 from tasuki.store.queries.runs import alert_row
 
-__all__ = ["Told", "alerts_told"]
+__all__ = ["AlertBatch", "alerts_told"]
 
 TOLD = """
 SELECT run.project, alert.writer, alert."offset", run.id, coalesce(run.name, run.id), alert.time, alert.level, alert.title,
@@ -17,14 +17,14 @@ FROM alert CROSS JOIN run ON run.key = alert.run WHERE arrival > ? ORDER BY arri
 """
 
 
-class Told(NamedTuple):
+class AlertBatch(NamedTuple):
     """Alerts, and the number of the last of all that there are."""
 
     rows: list[AlertRow]
     last: int
 
 
-def alerts_told(db: apsw.Connection, after: int) -> Told:
+def alerts_told(db: apsw.Connection, after: int) -> AlertBatch:
     """The alerts behind a number; numbers are of one generation of the store."""
     (last,) = one(db, "SELECT coalesce(max(arrival), 0) FROM alert")
-    return Told([alert_row(*row) for row in rows(db, TOLD, (after,))], max(last, after))
+    return AlertBatch([alert_row(*row) for row in rows(db, TOLD, (after,))], max(last, after))

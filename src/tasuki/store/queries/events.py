@@ -6,10 +6,10 @@ import apsw
 
 from tasuki.database.sqlite import one, rows
 
-__all__ = ["Event", "EventSpan", "event_span", "events_after"]
+__all__ = ["ChangeEvent", "EventSpan", "event_span", "events_after"]
 
 
-class Event(NamedTuple):
+class ChangeEvent(NamedTuple):
     """One event: `data` is the JSON object that is sent. One of a job (its project is `JOBS`) is for its user alone."""
 
     sequence: int
@@ -36,7 +36,7 @@ def event_span(db: apsw.Connection) -> EventSpan:
     return EventSpan(first or 1, last or 0)
 
 
-def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[Event]:
+def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[ChangeEvent]:
     """The events behind `sequence`, in order."""
     statement = "SELECT sequence, project, run, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
-    return [Event(*row) for row in rows(db, statement, (sequence, limit))]
+    return [ChangeEvent(*row) for row in rows(db, statement, (sequence, limit))]

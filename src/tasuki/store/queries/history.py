@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasuki.records import HistoryRow
-from tasuki.store.series.points import Column, Order, Points
+from tasuki.store.series.points import Column, PointOrder, Points
 
 __all__ = ["HistoryPage", "history_rows"]
 
@@ -16,7 +16,7 @@ class HistoryPage(NamedTuple):
     """Some rows of a history, what the next page comes behind, and how many rows there are in all."""
 
     rows: list[HistoryRow]
-    end: Order | None
+    end: PointOrder | None
     total: int
     more: bool = False
 

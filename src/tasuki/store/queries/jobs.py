@@ -11,7 +11,7 @@ from tasuki.errors import NotFound
 from tasuki.records import Job
 from tasuki.store.apply.jobs import decode_state
 
-__all__ = ["Degraded", "JobQuestions", "JobRow", "JobRun", "JobTotals", "JobsWanted", "KnownAs"]
+__all__ = ["DegradedProvider", "JobFilter", "JobQueries", "JobRow", "JobRun", "JobTotals", "ProviderJobRef"]
 
 LOCAL = "local"
 SHADOWED = """(discovered AND EXISTS (SELECT 1 FROM job_external e JOIN job b ON b.id = e.job WHERE NOT b.discovered
@@ -31,7 +31,7 @@ ORDER BY run_job.clock, run_job.writer
 """
 
 
-class JobsWanted(NamedTuple):
+class JobFilter(NamedTuple):
     """Which jobs: local ones or all others, in one of some states, of one provider, of one user. None: any."""
 
     is_local: bool | None = None
@@ -62,7 +62,7 @@ class JobRow(NamedTuple):
     run: JobRun | None = None
 
 
-class KnownAs(NamedTuple):
+class ProviderJobRef(NamedTuple):
     """Which job, and which attempt at it, a provider's name means; `deleted`: it is to stay forgotten."""
 
     job: str
@@ -70,7 +70,7 @@ class KnownAs(NamedTuple):
     deleted: bool
 
 
-class Degraded(NamedTuple):
+class DegradedProvider(NamedTuple):
     """A provider that does not answer, what it did last, and since when."""
 
     provider: str
@@ -87,19 +87,19 @@ class JobTotals(NamedTuple):
     odd_words: dict[str, int]
 
 
-class JobQuestions:
+class JobQueries:
     """Answers from one connection, within the read transaction that it is in."""
 
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
 
-    def page(self, wanted: JobsWanted, *, limit: int = -1, offset: int = 0, newest_first: bool = False) -> list[JobRow]:
+    def page(self, wanted: JobFilter, *, limit: int = -1, offset: int = 0, newest_first: bool = False) -> list[JobRow]:
         """Some of the jobs that match, by the time they were created, then by id; a negative limit is none."""
         direction = "DESC" if newest_first else "ASC"
         statement = f"SELECT state {MATCHING} ORDER BY created {direction}, id {direction} LIMIT ?5 OFFSET ?6"
         return self.with_runs([decode_state(state) for (state,) in rows(self.db, statement, (*wanted.values, limit, offset))])
 
-    def count(self, wanted: JobsWanted) -> int:
+    def count(self, wanted: JobFilter) -> int:
         """How many jobs match."""
         return int(one(self.db, f"SELECT count(*) {MATCHING}", wanted.values)[0])
 
@@ -122,7 +122,7 @@ class JobQuestions:
         statement = "SELECT id, state FROM job WHERE id IN (SELECT value FROM json_each(?))"
         return {id: decode_state(state) for id, state in rows(self.db, statement, (json.dumps(sorted(ids)),))}
 
-    def known(self, provider: str, account: str, external_ids: Collection[str]) -> dict[str, KnownAs]:
+    def known(self, provider: str, account: str, external_ids: Collection[str]) -> dict[str, ProviderJobRef]:
         """What a provider's names mean, by name; one that was submitted from here goes before one that was found."""
         statement = """
             SELECT e.external_id, e.job, e.attempt, job.id IS NULL FROM job_external e LEFT JOIN job ON job.id = e.job
@@ -130,11 +130,11 @@ class JobQuestions:
             ORDER BY coalesce(job.discovered, 1) DESC
         """
         found = rows(self.db, statement, (provider, account, json.dumps(sorted(external_ids))))
-        return {name: KnownAs(job, attempt, bool(deleted)) for name, job, attempt, deleted in found}
+        return {name: ProviderJobRef(job, attempt, bool(deleted)) for name, job, attempt, deleted in found}
 
     def totals(self, user: str | None = None) -> JobTotals:
         """Counts and costs of all jobs, or of one user's."""
-        wanted = JobsWanted(user=user).values
+        wanted = JobFilter(user=user).values
         words = rows(self.db, f"SELECT state {MATCHING} AND raw_status IS NOT NULL", wanted)
         odd: dict[str, int] = {}
         for (state,) in words:
@@ -150,10 +150,10 @@ class JobQuestions:
             odd,
         )
 
-    def degraded(self) -> list[Degraded]:
+    def degraded(self) -> list[DegradedProvider]:
         """The providers that do not answer."""
         return [
-            Degraded(*row)
+            DegradedProvider(*row)
             for row in rows(self.db, "SELECT provider, account, detail, since FROM job_provider WHERE degraded ORDER BY 1, 2")
         ]
 

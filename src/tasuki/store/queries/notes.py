@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from tasuki.records import NoteKind, NoteRow
 
-__all__ = ["NEWEST_NOTES", "NOTES", "OLDEST_NOTES", "STANDING", "NotesBehind", "NotesPage", "Wanted", "note_row"]
+__all__ = ["NEWEST_NOTES", "NOTES", "OLDEST_NOTES", "STANDING", "NoteFilter", "NotesBehind", "NotesPage", "note_row"]
 
 EARLIER = """EXISTS (SELECT 1 FROM note b WHERE b.project = n.project AND b.event_id = n.event_id
     AND (b.clock, b.writer, b."offset") < (n.clock, n.writer, n."offset") {same})"""
@@ -29,7 +29,7 @@ NotesBehind = tuple[int, str, int]
 """Where in the order of notes a page ends."""
 
 
-class Wanted(NamedTuple):
+class NoteFilter(NamedTuple):
     """Which notes: of a kind, later than a time, with a text in them."""
 
     kind: NoteKind | None = None

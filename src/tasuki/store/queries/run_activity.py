@@ -6,7 +6,7 @@ import apsw
 
 from tasuki.database.sqlite import rows
 
-__all__ = ["Logged", "logged_since"]
+__all__ = ["RunActivity", "logged_since"]
 
 RECENT = """
 SELECT project, id,
@@ -18,7 +18,7 @@ FROM run WHERE updated > ?
 """The machine's load is logged whether the run goes on or not."""
 
 
-class Logged(NamedTuple):
+class RunActivity(NamedTuple):
     """How many values a run has logged, and how many rounds of its loops it has said that it has done."""
 
     project: str
@@ -27,6 +27,6 @@ class Logged(NamedTuple):
     done: int
 
 
-def logged_since(db: apsw.Connection, time: int) -> list[Logged]:
+def logged_since(db: apsw.Connection, time: int) -> list[RunActivity]:
     """The runs of which anything was recorded since then (microseconds UTC), if only that their process lives."""
-    return [Logged(*row) for row in rows(db, RECENT, (time,))]
+    return [RunActivity(*row) for row in rows(db, RECENT, (time,))]

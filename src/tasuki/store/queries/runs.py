@@ -19,20 +19,20 @@ from tasuki.records import (
     HistoryRow,
     JobStatus,
     MetricRange,
+    MetricSummary,
     NoteKind,
     NoteRow,
-    Overview,
     ProgressRow,
+    ProjectOverview,
     ProjectRow,
     RunRow,
     Status,
     StopRow,
-    Summary,
     TextRow,
 )
 from tasuki.store.queries.files import CONTENT, FILES, FileContent, file_rows
 from tasuki.store.queries.history import HistoryPage, history_rows
-from tasuki.store.queries.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NotesBehind, NotesPage, Wanted, note_row
+from tasuki.store.queries.notes import NEWEST_NOTES, NOTES, OLDEST_NOTES, STANDING, NoteFilter, NotesBehind, NotesPage, note_row
 from tasuki.store.queries.statements import (
     ALERT_LEVELS,
     ALERTS,
@@ -58,16 +58,16 @@ from tasuki.store.queries.statements import (
     SUMMARIES_OF,
     SUMMARIES_OF_RUN,
     TEXTS,
-    Top,
+    BestRuns,
 )
 from tasuki.store.queries.suggestions import there_are
-from tasuki.store.series.chart_reader import Sketch, read_sketch
-from tasuki.store.series.points import Order, Points, Series
+from tasuki.store.series.chart_reader import ChartReader, read_sketch
+from tasuki.store.series.points import PointOrder, Points, Series
 from tasuki.store.series.read import count_records, read_page, read_points, read_series
 from tasuki.store.series.summary import LAST
-from tasuki.store.series.summary_cache import Settled
+from tasuki.store.series.summary_cache import SummaryCache
 
-__all__ = ["Began", "Behind", "Fate", "Questions", "RunsPage", "StopWord", "best_of"]
+__all__ = ["AttemptOutcome", "AttemptStart", "Behind", "Queries", "RunsPage", "StopRequestRow", "best_of"]
 
 QUIET_US = 600_000_000
 """A process of ours says every half minute that it lives; another tracker's says nothing between two logs, nor at its end."""
@@ -77,7 +77,7 @@ Behind = tuple[int, str]
 """Where in the order of runs a page ends."""
 
 
-class StopWord(NamedTuple):
+class StopRequestRow(NamedTuple):
     """A request to stop, and the attempt that it is for."""
 
     project: str
@@ -94,7 +94,7 @@ class RunsPage(NamedTuple):
     end: Behind | None
 
 
-class Began(NamedTuple):
+class AttemptStart(NamedTuple):
     """A stream in which an attempt says that it began: whether it is complete, and the clock of its latest record."""
 
     writer: str
@@ -102,7 +102,7 @@ class Began(NamedTuple):
     clock: int
 
 
-class Fate(IntEnum):
+class AttemptOutcome(IntEnum):
     """What became of an attempt that has no end on record: it goes on, or is silent (it may be heard again), or is over."""
 
     GOING_ON = 0
@@ -110,10 +110,10 @@ class Fate(IntEnum):
     OVER = 2
 
 
-class Questions:
+class Queries:
     """Answers from one connection. `fate(streams, silent_us)`: what became of an attempt of which no end is on record."""
 
-    def __init__(self, db: apsw.Connection, fate: Callable[[list[Began], int], Fate]) -> None:
+    def __init__(self, db: apsw.Connection, fate: Callable[[list[AttemptStart], int], AttemptOutcome]) -> None:
         self.db = db
         self.fate = fate
 
@@ -144,13 +144,13 @@ class Questions:
             hint = there_are(project, names) if names else "nothing is recorded yet"
             raise NotFound(f"there is no project {project!r}", hint=hint)
 
-    def overview(self, project: str) -> Overview:
+    def overview(self, project: str) -> ProjectOverview:
         """A project at a glance."""
         self.check_project(project)
         found = rows(self.db, STATUSES, (project,))
         statuses = Counter(self.status(*row[:4]) for row in found)
         levels = dict(rows(self.db, ALERT_LEVELS, (project,)))
-        return Overview(
+        return ProjectOverview(
             project=project,
             runs=len(found),
             statuses={status: statuses[status] for status in Status},
@@ -227,7 +227,7 @@ class Questions:
         if recorded is not None and tracker is None:
             return self.status_of_job(run, attempt)
         silent_us = SILENT_US if tracker is None else QUIET_US
-        if not attempt or self.fate(self.writers(run, attempt), silent_us) is Fate.GOING_ON:
+        if not attempt or self.fate(self.writers(run, attempt), silent_us) is AttemptOutcome.GOING_ON:
             return Status.RUNNING
         return Status.CRASHED if tracker is None else Status.FINISHED
 
@@ -238,7 +238,7 @@ class Questions:
             return Status.RUNNING
         return Status.FINISHED if row[0] == JobStatus.COMPLETED and row[2] else Status.FAILED
 
-    def writers(self, run: int, attempt: str) -> list[Began]:
+    def writers(self, run: int, attempt: str) -> list[AttemptStart]:
         """The streams in which an attempt says that it began."""
         found = rows(
             self.db,
@@ -246,7 +246,7 @@ class Questions:
             " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",
             (run, attempt),
         )
-        return [Began(*row) for row in found]
+        return [AttemptStart(*row) for row in found]
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
@@ -282,15 +282,15 @@ class Questions:
         row = self.run(project, ref)
         if row.attempt_id and row.status is Status.CRASHED:
             streams = self.writers(self.key(project, row.id), row.attempt_id)
-            if self.fate(streams, SILENT_US) is Fate.SILENT:
+            if self.fate(streams, SILENT_US) is AttemptOutcome.SILENT:
                 return row
         if row.status.is_final or row.attempt_id is None:
             raise Conflict(f"run {row.id!r} ({row.name}) is {row.status}: there is nothing to stop")
         return row
 
-    def stops(self) -> list[StopWord]:
+    def stops(self) -> list[StopRequestRow]:
         """The requests to stop that may not have been heard yet: those for attempts without an end on record."""
-        return [StopWord(*row) for row in self.db.execute(STOPS)]
+        return [StopRequestRow(*row) for row in self.db.execute(STOPS)]
 
     def projected(self, writer: str) -> int:
         """How many bytes of a stream are projected."""
@@ -315,8 +315,8 @@ class Questions:
         runs: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
         *,
-        top: Top | None = None,
-    ) -> list[Summary]:
+        top: BestRuns | None = None,
+    ) -> list[MetricSummary]:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         if top is not None and runs is None and metrics is not None and len(metrics) == 1:
             return self.best(project, next(iter(metrics)), top)
@@ -324,22 +324,24 @@ class Questions:
             found = self.all_summaries(project, runs)
         else:
             chosen = [None if names is None else json.dumps(list(names)) for names in (runs, metrics)]
-            found = [Summary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))]
+            found = [
+                MetricSummary(*row) for row in self.db.execute(SUMMARIES if runs is None else SUMMARIES_OF, (project, *chosen))
+            ]
         return found if top is None else best_of(found, top)
 
-    def all_summaries(self, project: str, runs: Collection[str] | None) -> list[Summary]:
+    def all_summaries(self, project: str, runs: Collection[str] | None) -> list[MetricSummary]:
         """The summaries of all metrics: of settled runs in one piece, of others row by row."""
-        settled = Settled(self.db)
+        settled = SummaryCache(self.db)
         asked = (project, None if runs is None else json.dumps(list(runs)))
-        found: list[Summary] = []
+        found: list[MetricSummary] = []
         for id, key, data in rows(self.db, SETTLED if runs is None else SETTLED_OF, asked):
             if data is None:
-                found += (Summary(*row) for row in self.db.execute(SUMMARIES_OF_RUN, (key,)))
+                found += (MetricSummary(*row) for row in self.db.execute(SUMMARIES_OF_RUN, (key,)))
             else:
                 found += settled.summaries(id, data)
         return found
 
-    def best(self, project: str, metric: str, top: Top) -> list[Summary]:
+    def best(self, project: str, metric: str, top: BestRuns) -> list[MetricSummary]:
         """The best runs by one metric: of those that are settled the first in order, and of those that are not, all."""
         id = one(self.db, "SELECT id FROM metric WHERE name = ?", (metric,))
         if id is None:
@@ -351,14 +353,16 @@ class Questions:
         found += rows(self.db, statements.equal, (project, *id, bound, top.n))
         found += rows(self.db, statements.live, (project, *id))
         found.sort(key=lambda row: row[:2])
-        return best_of([Summary(*row[1:]) for row in found], top)
+        return best_of([MetricSummary(*row[1:]) for row in found], top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
         points = self.points(project, run, metric)
         return [] if points is None else history_rows(points)
 
-    def history_page(self, project: str, run: str, metric: str | None, *, limit: int, behind: Order | None = None) -> HistoryPage:
+    def history_page(
+        self, project: str, run: str, metric: str | None, *, limit: int, behind: PointOrder | None = None
+    ) -> HistoryPage:
         """At most `limit` rows behind those of an earlier page."""
         key = self.key(project, run)
         total = count_records(self.db, key, metric)
@@ -377,7 +381,7 @@ class Questions:
             raise self.no_metric(project, run, metric)
         return found
 
-    def sketch(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> Sketch | None:
+    def sketch(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> ChartReader | None:
         """One metric for a chart of at least the steps from `first` to `last`; None if the run has not logged it."""
         return read_sketch(self.db, self.key(project, run), metric, first, last)
 
@@ -397,10 +401,10 @@ class Questions:
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
         """A project's notes, by time, once each; those that conflict with one that came first are marked."""
-        return self.notes_page(project, Wanted(kind, since, search), limit=-1).rows
+        return self.notes_page(project, NoteFilter(kind, since, search), limit=-1).rows
 
     def notes_page(
-        self, project: str, wanted: Wanted, *, limit: int, behind: NotesBehind | None = None, newest_first: bool = False
+        self, project: str, wanted: NoteFilter, *, limit: int, behind: NotesBehind | None = None, newest_first: bool = False
     ) -> NotesPage:
         """At most `limit` notes behind those of an earlier page; a negative limit is none."""
         self.check_project(project)
@@ -477,7 +481,7 @@ def from_json(text: str) -> Any:
         return json.loads(text)
 
 
-def best_of(found: list[Summary], top: Top) -> list[Summary]:
+def best_of(found: list[MetricSummary], top: BestRuns) -> list[MetricSummary]:
     """The best of some summaries that are in the order in which their runs were created."""
     there = [summary for summary in found if getattr(summary, top.by) is not None]
     return sorted(there, key=attrgetter(top.by), reverse=top.mode == "max")[: top.n]

@@ -31,7 +31,7 @@ __all__ = [
     "SUMMARIES_OF",
     "SUMMARIES_OF_RUN",
     "TEXTS",
-    "Top",
+    "BestRuns",
 ]
 
 RUNS = """
@@ -189,7 +189,7 @@ SILENT_US = 60_000_000
 """A heartbeat comes every 30 seconds; one that is 30 seconds late means that something is wrong."""
 
 
-class Top(NamedTuple):
+class BestRuns(NamedTuple):
     """The `n` best runs by a metric: least or greatest first, by its last value, its minimum or its maximum.
 
     Of equals the run that was created first is first. Runs where that is NaN are none of the best.

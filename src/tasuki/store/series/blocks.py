@@ -7,7 +7,7 @@ import apsw
 
 from tasuki.database.sqlite import one, rows
 from tasuki.store.series.chunk_codec import axis_points, column_from_bytes, column_to_bytes, pack_axis
-from tasuki.store.series.points import Column, Line, Order, Points, pieces
+from tasuki.store.series.points import ChartLine, Column, PointOrder, Points, pieces
 from tasuki.store.series.rollups import pack_outline
 
 __all__ = ["BLOCK_RECORDS", "block_parts", "blocks_behind", "overlapped", "read_block", "remove_blocks", "store_blocks"]
@@ -15,7 +15,7 @@ __all__ = ["BLOCK_RECORDS", "block_parts", "blocks_behind", "overlapped", "read_
 BLOCK_RECORDS = 4096
 
 
-def overlapped(db: apsw.Connection, run: int, first: Order) -> list[int]:
+def overlapped(db: apsw.Connection, run: int, first: PointOrder) -> list[int]:
     """The blocks with records at or behind `first`, and a last one that is not full."""
     blocks = db.execute("SELECT id FROM block WHERE run = ? AND (last_step, last_clock, last_writer) >= (?, ?, ?)", (run, *first))
     ids = [block for (block,) in blocks]
@@ -53,7 +53,7 @@ def store_block(db: apsw.Connection, run: int, points: Points, ids: dict[str, in
 def outline(points: Points, column: Column) -> bytes | None:
     """The outline of one of the columns."""
     whole = len(column.rows) == len(points)
-    return pack_outline(Line(points.steps if whole else points.steps[column.rows], column.values))
+    return pack_outline(ChartLine(points.steps if whole else points.steps[column.rows], column.values))
 
 
 def read_block(db: apsw.Connection, block: int, metric: str | None = None) -> Points:
@@ -74,7 +74,7 @@ def remove_blocks(db: apsw.Connection, blocks: Sequence[int]) -> None:
         db.executemany(f"DELETE FROM {table} WHERE {key} = ?", ((block,) for block in blocks))
 
 
-def blocks_behind(db: apsw.Connection, run: int, place: Order | None, metric: str | None) -> Iterator[Points]:
+def blocks_behind(db: apsw.Connection, run: int, place: PointOrder | None, metric: str | None) -> Iterator[Points]:
     """The blocks of a run that have records behind a place, in order, with all columns or with one; each read when asked for."""
     found = rows(
         db,

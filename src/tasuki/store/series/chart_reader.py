@@ -9,13 +9,13 @@ import numpy as np
 
 from tasuki.database.sqlite import one
 from tasuki.store.series.chunk_codec import axis_steps, column_from_bytes
-from tasuki.store.series.downsample import Columns, Grid, columns_of, cut
-from tasuki.store.series.points import Line, Points
+from tasuki.store.series.downsample import ChartColumns, Grid, columns_of, cut
+from tasuki.store.series.points import ChartLine, Points
 from tasuki.store.series.read import read_points
-from tasuki.store.series.rollups import GROUP, Outline, outline_of, unpack_outlines
+from tasuki.store.series.rollups import GROUP, Rollup, outline_of, unpack_outlines
 from tasuki.store.series.tail import tail_points
 
-__all__ = ["Sketch", "read_sketch"]
+__all__ = ["ChartReader", "read_sketch"]
 
 CHUNKS = """
 SELECT block.id, points, outline FROM block JOIN chunk ON chunk.block = block.id
@@ -28,10 +28,10 @@ DATA = """
 SELECT axis, data FROM json_each(?1) asked CROSS JOIN block ON block.id = asked.value
 CROSS JOIN chunk ON chunk.block = block.id AND chunk.metric = ?2 ORDER BY asked.key
 """
-EMPTY = outline_of(Line(np.empty(0, np.int64), np.empty(0)))
+EMPTY = outline_of(ChartLine(np.empty(0, np.int64), np.empty(0)))
 
 
-class Chunk(NamedTuple):
+class ChunkHead(NamedTuple):
     """A chunk as a chart first sees it."""
 
     block: int
@@ -39,31 +39,31 @@ class Chunk(NamedTuple):
     outline: bytes | None
 
 
-class Sketch:
+class ChartReader:
     """One metric of one run for a chart, within the read transaction that began it."""
 
-    def __init__(self, db: apsw.Connection, metric: int, chunks: Sequence[Chunk], behind: Outline) -> None:
+    def __init__(self, db: apsw.Connection, metric: int, chunks: Sequence[ChunkHead], behind: Rollup) -> None:
         self.db = db
         self.metric = metric
         self.blocks = [chunk.block for chunk in chunks]
         parts = [self.first_look(list(alike), seen) for seen, alike in groupby(chunks, key=lambda chunk: chunk.outline is not None)]
-        self.outline = Outline.join([*(outline for outline, _ in parts), behind])
+        self.outline = Rollup.join([*(outline for outline, _ in parts), behind])
         self.places = np.cumsum([0, *(size for _, sizes in parts for size in sizes)])
         """Where in the outline each chunk begins; behind the last lie the tail's points."""
 
-    def first_look(self, chunks: list[Chunk], outlined: bool) -> tuple[Outline, list[int]]:
+    def first_look(self, chunks: list[ChunkHead], outlined: bool) -> tuple[Rollup, list[int]]:
         """The outline of chunks all of which have one, or none, and how many groups each has there."""
         if not outlined:
             return self.points([chunk.block for chunk in chunks]), [chunk.points for chunk in chunks]
         packed = [(chunk.points, chunk.outline) for chunk in chunks if chunk.outline is not None]
         return unpack_outlines(packed), [-(-points // GROUP) for points, _ in packed]
 
-    def points(self, blocks: list[int]) -> Outline:
+    def points(self, blocks: list[int]) -> Rollup:
         """All points of some chunks."""
         found = [chunk_line(axis, data) for axis, data in self.db.execute(DATA, (str(blocks), self.metric))]
-        return outline_of(Line(*map(np.concatenate, zip(*found, strict=True))))
+        return outline_of(ChartLine(*map(np.concatenate, zip(*found, strict=True))))
 
-    def on(self, grid: Grid) -> Columns:
+    def on(self, grid: Grid) -> ChartColumns:
         """The series on a grid: exactly what all its points give there."""
         torn = np.zeros(len(self.blocks) + 1, np.bool_)
         torn[np.searchsorted(self.places, cut(self.outline, grid), side="right") - 1] = True
@@ -77,10 +77,12 @@ class Sketch:
             else:
                 end = len(self.outline.firsts) if chunks[-1] == len(self.blocks) else int(self.places[chunks[-1] + 1])
                 parts.append(self.outline.part(int(self.places[chunks[0]]), end))
-        return columns_of(Outline.join(parts), grid)
+        return columns_of(Rollup.join(parts), grid)
 
 
-def read_sketch(db: apsw.Connection, run: int, metric: str, first: int | None = None, last: int | None = None) -> Sketch | None:
+def read_sketch(
+    db: apsw.Connection, run: int, metric: str, first: int | None = None, last: int | None = None
+) -> ChartReader | None:
     """One metric for a chart of at least the steps from `first` to `last`; None if it was never logged.
 
     Blocks do not overlap, so clocks and writers need not be read, unless the tail reaches back into them.
@@ -89,26 +91,26 @@ def read_sketch(db: apsw.Connection, run: int, metric: str, first: int | None = 
     if logged is None:
         return None
     (number,) = logged
-    chunks = [Chunk(*row) for row in db.execute(CHUNKS, (run, number, first, last))]
+    chunks = [ChunkHead(*row) for row in db.execute(CHUNKS, (run, number, first, last))]
     tail = [points for points in tail_points(db, run) if metric in points.columns]
     if not tail:
-        return Sketch(db, number, chunks, EMPTY)
+        return ChartReader(db, number, chunks, EMPTY)
     latest = line_of(Points.merge(tail), metric)
-    sketch = Sketch(db, number, chunks, outline_of(latest))
+    sketch = ChartReader(db, number, chunks, outline_of(latest))
     lasts = sketch.outline.lasts[: sketch.places[-1]]
     if len(lasts) and latest.steps[0] <= lasts[-1]:
         points = read_points(db, run, metric)
-        return None if points is None else Sketch(db, number, [], outline_of(line_of(points, metric)))
+        return None if points is None else ChartReader(db, number, [], outline_of(line_of(points, metric)))
     return sketch
 
 
-def chunk_line(axis: bytes, data: bytes) -> Line:
+def chunk_line(axis: bytes, data: bytes) -> ChartLine:
     """One metric of one block."""
     steps, column = axis_steps(axis), column_from_bytes(data)
-    return Line(steps if len(column.rows) == len(steps) else steps[column.rows], column.values)
+    return ChartLine(steps if len(column.rows) == len(steps) else steps[column.rows], column.values)
 
 
-def line_of(points: Points, metric: str) -> Line:
+def line_of(points: Points, metric: str) -> ChartLine:
     """One metric of some points."""
     column = points.columns[metric]
-    return Line(points.steps[column.rows], column.values)
+    return ChartLine(points.steps[column.rows], column.values)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import zstandard
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.errors import StoreDamaged
+from tasuki.errors import StoreCorrupt
 from tasuki.store.series.points import Column, Floats, Ints, Points
 
 __all__ = [
@@ -32,7 +32,7 @@ FEW = 32
 PLAIN = "plain"
 
 
-class Packed(msgspec.Struct, array_like=True):
+class EncodedNumbers(msgspec.Struct, array_like=True):
     """A column of numbers: how they are written (`plain`, `arithmetic`, a numpy type), how many, from where on, and the bytes."""
 
     form: str
@@ -46,28 +46,28 @@ class Packed(msgspec.Struct, array_like=True):
 class Axis(msgspec.Struct, array_like=True):
     """What all columns of a block share."""
 
-    steps: Packed
-    clocks: Packed
-    lags: Packed
-    writers: Packed
+    steps: EncodedNumbers
+    clocks: EncodedNumbers
+    lags: EncodedNumbers
+    writers: EncodedNumbers
     names: list[str]
 
 
-class PackedColumn(msgspec.Struct, array_like=True):
+class MetricChunk(msgspec.Struct, array_like=True):
     """One metric's values; `rows` is None where every record has one."""
 
-    values: Packed
-    rows: Packed | None = None
+    values: EncodedNumbers
+    rows: EncodedNumbers | None = None
 
 
-class Whole(msgspec.Struct, array_like=True):
+class TailPoints(msgspec.Struct, array_like=True):
     """Points in one piece, as the tail keeps them."""
 
     axis: Axis
-    columns: dict[int, PackedColumn]
+    columns: dict[int, MetricChunk]
 
 
-class Tools(threading.local):
+class ZstdCodecs(threading.local):
     """zstd's objects are not thread-safe: one of each per thread."""
 
     def __init__(self) -> None:
@@ -75,11 +75,11 @@ class Tools(threading.local):
         self.decompressor = zstandard.ZstdDecompressor()
 
 
-tools = Tools()
+tools = ZstdCodecs()
 encode = msgspec.msgpack.encode
 decode_axis = msgspec.msgpack.Decoder(Axis).decode
-decode_column = msgspec.msgpack.Decoder(PackedColumn).decode
-decode_whole = msgspec.msgpack.Decoder(Whole).decode
+decode_column = msgspec.msgpack.Decoder(MetricChunk).decode
+decode_whole = msgspec.msgpack.Decoder(TailPoints).decode
 
 
 def shuffled(values: npt.NDArray[np.generic]) -> bytes:
@@ -94,41 +94,41 @@ def unshuffled(data: bytes, dtype: np.dtype[np.generic]) -> npt.NDArray[np.gener
     return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(size, -1).T).view(dtype).reshape(-1)
 
 
-def packed(values: npt.NDArray[np.generic], start: int = 0, step: int = 0) -> Packed:
+def packed(values: npt.NDArray[np.generic], start: int = 0, step: int = 0) -> EncodedNumbers:
     """Numbers of one numpy type; a few are written as they are."""
     form = values.dtype.str.lstrip("<|")
     if values.nbytes < WORTH_PACKING_BYTES:
-        return Packed(form, len(values), start, step, values.tobytes())
-    return Packed(form, len(values), start, step, tools.compressor.compress(shuffled(values)), True)
+        return EncodedNumbers(form, len(values), start, step, values.tobytes())
+    return EncodedNumbers(form, len(values), start, step, tools.compressor.compress(shuffled(values)), True)
 
 
-def numbers(column: Packed) -> npt.NDArray[np.generic]:
+def numbers(column: EncodedNumbers) -> npt.NDArray[np.generic]:
     """The numbers that were packed."""
     kind = np.dtype("<" + column.form)
     data = tools.decompressor.decompress(column.data) if column.zipped else column.data
     values = unshuffled(data, kind) if column.zipped else np.frombuffer(data, kind)
     if len(values) != column.n:
-        raise StoreDamaged(f"a column has {len(values)} values, {column.n} were stored")
+        raise StoreCorrupt(f"a column has {len(values)} values, {column.n} were stored")
     return values
 
 
-def pack_ints(values: Ints) -> Packed:
+def pack_ints(values: Ints) -> EncodedNumbers:
     """Integers: arithmetic if they are, else what their differences exceed the smallest difference by."""
     n = len(values)
     if n < FEW:
-        return Packed(PLAIN, n, 0, 0, values.tobytes())
+        return EncodedNumbers(PLAIN, n, 0, 0, values.tobytes())
     start = int(values[0])
     with np.errstate(over="ignore"):
         steps = np.diff(values)
     step = int(steps.min())
     if step == int(steps.max()):
-        return Packed("arithmetic", n, start, step)
+        return EncodedNumbers("arithmetic", n, start, step)
     with np.errstate(over="ignore"):
         excess = (steps - np.int64(step)).view(np.uint64)
     return packed(excess.astype(np.min_scalar_type(int(excess.max()))), start, step)
 
 
-def unpack_ints(column: Packed) -> Ints:
+def unpack_ints(column: EncodedNumbers) -> Ints:
     """The integers again; sums wrap as the differences did."""
     with np.errstate(over="ignore"):
         if column.form == "arithmetic":
@@ -145,7 +145,7 @@ def unpack_ints(column: Packed) -> Ints:
         return found.cumsum(out=found)
 
 
-def pack_floats(values: Floats) -> Packed:
+def pack_floats(values: Floats) -> EncodedNumbers:
     """Floats, as float32 where that loses nothing; a few as they are."""
     if len(values) < FEW:
         return packed(values)
@@ -168,28 +168,28 @@ def axis(points: Points) -> Axis:
 
 
 def axis_points(data: bytes) -> Points:
-    """A block without its columns. StoreDamaged if the bytes are not what was stored."""
+    """A block without its columns. StoreCorrupt if the bytes are not what was stored."""
     try:
         return points_of(decode_axis(data))
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
-        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+        raise StoreCorrupt(f"a block's axis can't be read: {error}") from error
 
 
 def axis_steps(data: bytes) -> Ints:
-    """The steps of a block alone. StoreDamaged if the bytes are not what was stored."""
+    """The steps of a block alone. StoreCorrupt if the bytes are not what was stored."""
     try:
         return unpack_ints(decode_axis(data).steps)
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
-        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+        raise StoreCorrupt(f"a block's axis can't be read: {error}") from error
 
 
 def axis_times(data: bytes) -> tuple[Ints, Ints]:
-    """The steps of a block and the times of its calls. StoreDamaged if the bytes are not what was stored."""
+    """The steps of a block and the times of its calls. StoreCorrupt if the bytes are not what was stored."""
     try:
         axis = decode_axis(data)
         return unpack_ints(axis.steps), unpack_ints(axis.clocks) - unpack_ints(axis.lags)
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
-        raise StoreDamaged(f"a block's axis can't be read: {error}") from error
+        raise StoreCorrupt(f"a block's axis can't be read: {error}") from error
 
 
 def points_of(packed_axis: Axis) -> Points:
@@ -199,12 +199,12 @@ def points_of(packed_axis: Axis) -> Points:
     return Points(steps, clocks, lags, writers, packed_axis.names, {})
 
 
-def pack_column(column: Column, records: int) -> PackedColumn:
+def pack_column(column: Column, records: int) -> MetricChunk:
     """One metric's column."""
-    return PackedColumn(pack_floats(column.values), None if len(column.rows) == records else pack_ints(column.rows))
+    return MetricChunk(pack_floats(column.values), None if len(column.rows) == records else pack_ints(column.rows))
 
 
-def unpack_column(column: PackedColumn) -> Column:
+def unpack_column(column: MetricChunk) -> Column:
     """One metric's column again."""
     values = numbers(column.values).astype(np.float64)
     return Column(np.arange(len(values)) if column.rows is None else unpack_ints(column.rows), values)
@@ -216,24 +216,24 @@ def column_to_bytes(column: Column, records: int) -> bytes:
 
 
 def column_from_bytes(data: bytes) -> Column:
-    """One metric's column of a block. StoreDamaged if the bytes are not what was stored."""
+    """One metric's column of a block. StoreCorrupt if the bytes are not what was stored."""
     try:
         return unpack_column(decode_column(data))
     except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
-        raise StoreDamaged(f"a column can't be read: {error}") from error
+        raise StoreCorrupt(f"a column can't be read: {error}") from error
 
 
 def pack_points(points: Points, ids: dict[str, int]) -> bytes:
     """Points in one piece, metrics by their ids, with a crc."""
     columns = {ids[metric]: pack_column(column, len(points)) for metric, column in points.columns.items()}
-    data = encode(Whole(axis(points), columns))
+    data = encode(TailPoints(axis(points), columns))
     return crc32(data).to_bytes(4, "little") + data
 
 
 def unpack_points(data: bytes, names: dict[int, str]) -> Points:
-    """Points from one piece. StoreDamaged if the bytes are not what was stored."""
+    """Points from one piece. StoreCorrupt if the bytes are not what was stored."""
     if len(data) <= 4 or crc32(data[4:]) != int.from_bytes(data[:4], "little"):
-        raise StoreDamaged("a batch of points fails its crc")
+        raise StoreCorrupt("a batch of points fails its crc")
     whole = decode_whole(data[4:])
     points = points_of(whole.axis)
     points.columns = {names[metric]: unpack_column(column) for metric, column in whole.columns.items()}

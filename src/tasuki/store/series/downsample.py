@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tasuki.store.series.points import Floats, Ints
-from tasuki.store.series.rollups import GROUP, Bools, Outline
+from tasuki.store.series.rollups import GROUP, Bools, Rollup
 
-__all__ = ["Columns", "Grid", "columns_of", "cut", "grid"]
+__all__ = ["ChartColumns", "Grid", "columns_of", "cut", "grid"]
 
 WORTH_ALIGNING = 2 * GROUP
 """Where columns have fewer points than this, they would become too unequal."""
@@ -43,7 +43,7 @@ class Grid(NamedTuple):
         width = last - first + 1
         return cls(first, last, tuple(first - (-column * width // n) for column in range(n)))
 
-    def aligned(self, outline: Outline) -> "Grid":
+    def aligned(self, outline: Rollup) -> "Grid":
         """The same steps in as many columns or fewer: each begins where a group of the outline does, so that none is cut."""
         apart = outline.firsts[1:] > outline.lasts[:-1]
         clean = outline.firsts[1:][apart]
@@ -52,7 +52,7 @@ class Grid(NamedTuple):
         return self._replace(starts=(self.first, *clean[places[places < len(clean)]].tolist()))
 
 
-class Columns(NamedTuple):
+class ChartColumns(NamedTuple):
     """One run's values on a grid. NaN where a column has none; `nan` says where there was NaN among them."""
 
     n: int
@@ -62,7 +62,7 @@ class Columns(NamedTuple):
     nan: Bools
 
 
-def grid(outlines: Sequence[Outline], n: int, first: int | None = None, last: int | None = None) -> Grid:
+def grid(outlines: Sequence[Rollup], n: int, first: int | None = None, last: int | None = None) -> Grid:
     """One grid for all runs of a chart: over the given steps, else over those that there are; never more columns than steps.
 
     Of long series the columns are aligned to the groups of the one with the most.
@@ -79,13 +79,13 @@ def grid(outlines: Sequence[Outline], n: int, first: int | None = None, last: in
     return even.aligned(longest)
 
 
-def points_between(outline: Outline, first: int, last: int) -> int:
+def points_between(outline: Rollup, first: int, last: int) -> int:
     """How many points there are, about."""
     start, stop = np.searchsorted(outline.firsts, first), np.searchsorted(outline.firsts, last, side="right")
     return int(outline.counts[start:stop].sum())
 
 
-def cut(outline: Outline, on: Grid) -> Ints:
+def cut(outline: Rollup, on: Grid) -> Ints:
     """The groups through which a border of the grid goes."""
     borders = on.borders
     before = np.searchsorted(outline.firsts, borders) - 1
@@ -94,7 +94,7 @@ def cut(outline: Outline, on: Grid) -> Ints:
     return np.unique(before[outline.lasts[before] >= borders])
 
 
-def columns_of(outline: Outline, on: Grid) -> Columns:
+def columns_of(outline: Rollup, on: Grid) -> ChartColumns:
     """An outline of which no group is cut, on the grid. `n` counts its points there."""
     least, greatest, last = (np.full(on.n, np.nan) for _ in range(3))
     marks = np.zeros(on.n, np.bool_)
@@ -102,10 +102,10 @@ def columns_of(outline: Outline, on: Grid) -> Columns:
     end = int(np.searchsorted(outline.firsts, on.last, side="right")) if on.n else 0
     filled = np.flatnonzero(np.diff(places, append=end))
     if not len(filled):
-        return Columns(0, least, greatest, last, marks)
+        return ChartColumns(0, least, greatest, last, marks)
     starts = places[filled]
     least[filled] = np.fmin.reduceat(outline.least[:end], starts)
     greatest[filled] = np.fmax.reduceat(outline.greatest[:end], starts)
     last[filled] = outline.final[np.append(starts[1:], end) - 1]
     marks[filled] = np.logical_or.reduceat(outline.nan[:end], starts)
-    return Columns(int(outline.counts[places[0] : end].sum()), least, greatest, last, marks)
+    return ChartColumns(int(outline.counts[places[0] : end].sum()), least, greatest, last, marks)

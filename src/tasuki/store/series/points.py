@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tasuki.records import FlatMetrics
 
-__all__ = ["Column", "Floats", "Ints", "Line", "Order", "Points", "Series", "collect"]
+__all__ = ["ChartLine", "Column", "Floats", "Ints", "PointOrder", "Points", "Series", "collect"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -24,14 +24,14 @@ class Column(NamedTuple):
     values: Floats
 
 
-class Line(NamedTuple):
+class ChartLine(NamedTuple):
     """What a chart draws of one metric of one run: steps in order, and values."""
 
     steps: Ints
     values: Floats
 
 
-class Order(NamedTuple):
+class PointOrder(NamedTuple):
     """What points are ordered by, everywhere."""
 
     step: int
@@ -56,9 +56,9 @@ class Points:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def order(self, row: int) -> Order:
+    def order(self, row: int) -> PointOrder:
         """What a record is ordered by."""
-        return Order(int(self.steps[row]), int(self.clocks[row]), self.names[self.writers[row]])
+        return PointOrder(int(self.steps[row]), int(self.clocks[row]), self.names[self.writers[row]])
 
     @property
     def values(self) -> int:
@@ -75,7 +75,7 @@ class Points:
         cut = slice(start, stop)
         return Points(self.steps[cut], self.clocks[cut], self.lags[cut], self.writers[cut], self.names, columns)
 
-    def behind(self, place: Order) -> "Points":
+    def behind(self, place: PointOrder) -> "Points":
         """The records behind a place."""
         return self.part(bisect_right(range(len(self)), place, key=self.order), len(self))
 

@@ -9,7 +9,7 @@ import numpy as np
 from tasuki.database.sqlite import one, rows
 from tasuki.store.series.blocks import block_parts, blocks_behind
 from tasuki.store.series.chunk_codec import axis_times, column_from_bytes
-from tasuki.store.series.points import Order, Points, Series
+from tasuki.store.series.points import PointOrder, Points, Series
 from tasuki.store.series.tail import tail_points
 
 __all__ = ["count_records", "read_page", "read_points", "read_series"]
@@ -43,7 +43,7 @@ def read_points(db: apsw.Connection, run: int, metric: str | None = None) -> Poi
     return Points.merge(parts) if parts else None
 
 
-def read_page(db: apsw.Connection, run: int, metric: str | None, limit: int, behind: Order | None) -> Points | None:
+def read_page(db: apsw.Connection, run: int, metric: str | None, limit: int, behind: PointOrder | None) -> Points | None:
     """The first records behind a place, `limit` of them and, if there are more, at least one; None if there is none.
 
     Only the blocks that they are in are read. With `metric` only the records that have it, and only that column.
@@ -58,7 +58,7 @@ def read_page(db: apsw.Connection, run: int, metric: str | None, limit: int, beh
     return Points.merge(parts) if parts else None
 
 
-def cut_off(parts: Iterable[Points], metric: str | None, behind: Order | None) -> Iterator[Points]:
+def cut_off(parts: Iterable[Points], metric: str | None, behind: PointOrder | None) -> Iterator[Points]:
     """What is asked for of some points."""
     for points in parts:
         if metric is None or metric in points.columns:

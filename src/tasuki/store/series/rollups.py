@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.errors import StoreDamaged
-from tasuki.store.series.points import Floats, Ints, Line
+from tasuki.errors import StoreCorrupt
+from tasuki.store.series.points import ChartLine, Floats, Ints
 
-__all__ = ["FEWEST_POINTS", "GROUP", "Bools", "Outline", "outline_of", "pack_outline", "unpack_outlines"]
+__all__ = ["FEWEST_POINTS", "GROUP", "Bools", "Rollup", "outline_of", "pack_outline", "unpack_outlines"]
 
 Bools = npt.NDArray[np.bool_]
 GROUP = 64
@@ -36,7 +36,7 @@ HEAD = np.dtype([("crc", "<u4"), ("flags", "u1"), ("start", "<i8"), ("stride", "
 CRC = HEAD["crc"].itemsize
 
 
-class Outline(NamedTuple):
+class Rollup(NamedTuple):
     """Groups of points, in order: each one's first and last step, how many points, its least, greatest and last value."""
 
     firsts: Ints
@@ -47,26 +47,26 @@ class Outline(NamedTuple):
     final: Floats
     nan: Bools
 
-    def part(self, start: int, stop: int) -> "Outline":
+    def part(self, start: int, stop: int) -> "Rollup":
         """The groups from `start` up to `stop`."""
         here = slice(start, stop)
         ends, values = (self.firsts[here], self.lasts[here]), (self.least[here], self.greatest[here], self.final[here])
-        return Outline(*ends, self.counts[here], *values, self.nan[here])
+        return Rollup(*ends, self.counts[here], *values, self.nan[here])
 
     @classmethod
-    def join(cls, parts: Sequence["Outline"]) -> "Outline":
+    def join(cls, parts: Sequence["Rollup"]) -> "Rollup":
         """All groups of all parts, one part behind the other."""
         filled = [part for part in parts if len(part.firsts)] or parts[:1]
         return filled[0] if len(filled) == 1 else cls(*map(np.concatenate, zip(*filled, strict=True)))
 
 
-def outline_of(line: Line) -> Outline:
+def outline_of(line: ChartLine) -> Rollup:
     """Points as they are, each a group of its own."""
     steps, values = line
-    return Outline(steps, steps, np.broadcast_to(np.int64(1), len(steps)), values, values, values, np.isnan(values))
+    return Rollup(steps, steps, np.broadcast_to(np.int64(1), len(steps)), values, values, values, np.isnan(values))
 
 
-def pack_outline(line: Line) -> bytes | None:
+def pack_outline(line: ChartLine) -> bytes | None:
     """The outline of a chunk, with a crc; None where points as they are do as well."""
     steps, values = line
     if len(steps) < FEWEST_POINTS or int(steps[-1]) - int(steps[0]) >= WIDEST:
@@ -94,22 +94,22 @@ def is_single(values: Floats) -> bool:
         return bool(((values.astype("<f4").astype(np.float64) == values) | np.isnan(values)).all())
 
 
-def unpack_outlines(packed: Sequence[tuple[int, bytes]]) -> Outline:
-    """The outlines of chunks that follow each other, given with how many points they have. StoreDamaged if one fails its crc."""
+def unpack_outlines(packed: Sequence[tuple[int, bytes]]) -> Rollup:
+    """The outlines of chunks that follow each other, given with how many points they have. StoreCorrupt if one fails its crc."""
     if any(crc32(data[CRC:]) != int.from_bytes(data[:CRC], "little") for _, data in packed):
-        raise StoreDamaged("an outline fails its crc")
+        raise StoreCorrupt("an outline fails its crc")
     alike = groupby(packed, key=lambda chunk: chunk[1][CRC])
-    return Outline.join([unpack_alike(flags, list(chunks)) for flags, chunks in alike])
+    return Rollup.join([unpack_alike(flags, list(chunks)) for flags, chunks in alike])
 
 
-def unpack_alike(flags: int, packed: Sequence[tuple[int, bytes]]) -> Outline:
+def unpack_alike(flags: int, packed: Sequence[tuple[int, bytes]]) -> Rollup:
     """The outlines of chunks of one form."""
     heads = np.frombuffer(b"".join(data[: HEAD.itemsize] for _, data in packed), HEAD)
     table = np.frombuffer(b"".join(data[HEAD.itemsize :] for _, data in packed), FORMS[flags])
     points = np.array([points for points, _ in packed], np.int64)
     sizes = -(-points // GROUP)
     if sizes.sum() != len(table):
-        raise StoreDamaged(f"outlines have {len(table)} groups, {sizes.sum()} were stored")
+        raise StoreCorrupt(f"outlines have {len(table)} groups, {sizes.sum()} were stored")
     counts = np.full(len(table), GROUP)
     counts[np.cumsum(sizes) - 1] -= sizes * GROUP - points
     firsts = np.repeat(heads["start"], sizes)
@@ -121,4 +121,4 @@ def unpack_alike(flags: int, packed: Sequence[tuple[int, bytes]]) -> Outline:
         firsts, lasts = firsts + table["first"], firsts + table["last"]
     least, greatest, final = (table[name].astype(np.float64) for name in ("least", "greatest", "final"))
     nan = table["nan"] if flags & WITH_NAN else np.zeros(len(table), np.bool_)
-    return Outline(firsts, lasts, counts, least, greatest, final, nan)
+    return Rollup(firsts, lasts, counts, least, greatest, final, nan)

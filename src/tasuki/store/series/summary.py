@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from tasuki.store.series.points import Floats, Ints, Order, Points
+from tasuki.store.series.points import Floats, Ints, PointOrder, Points
 
 __all__ = ["LAST", "MERGE_SUMMARY", "summaries"]
 
@@ -42,7 +42,9 @@ def summaries(run: int, points: Points, ids: dict[str, int]) -> Iterator[tuple[o
         yield (*row, *extreme(values, places, order, np.ndarray.argmin), *extreme(values, places, order, np.ndarray.argmax))
 
 
-def extreme(values: Floats, places: Ints, order: Callable[[int], Order], find: Callable[[Floats], np.intp]) -> tuple[object, ...]:
+def extreme(
+    values: Floats, places: Ints, order: Callable[[int], PointOrder], find: Callable[[Floats], np.intp]
+) -> tuple[object, ...]:
     """The least or the greatest number and where it is; NULLs if there is none."""
     at = find(values)
     value = values.item(at)

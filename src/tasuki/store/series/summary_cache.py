@@ -12,10 +12,10 @@ import msgspec
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.database.sqlite import rows
-from tasuki.errors import StoreDamaged
-from tasuki.records import Summary
+from tasuki.errors import StoreCorrupt
+from tasuki.records import MetricSummary
 
-__all__ = ["Settled", "settle_summaries"]
+__all__ = ["SummaryCache", "settle_summaries"]
 
 ROWS = """
 SELECT metric.id, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step
@@ -35,19 +35,19 @@ def settle_summaries(db: apsw.Connection, run: int) -> None:
     db.execute("INSERT OR REPLACE INTO settled VALUES (?, ?)", (run, crc32(data).to_bytes(4, "little") + data))
 
 
-class Settled:
+class SummaryCache:
     """Reads the pieces of many runs: the names of metrics, which are mostly the same, are looked up once."""
 
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
         self.names: dict[bytes, list[str]] = {}
 
-    def summaries(self, run: str, data: bytes) -> Iterator[Summary]:
-        """A run's summaries, by metric. StoreDamaged if the bytes are not what was stored."""
+    def summaries(self, run: str, data: bytes) -> Iterator[MetricSummary]:
+        """A run's summaries, by metric. StoreCorrupt if the bytes are not what was stored."""
         if crc32(data[4:]) != int.from_bytes(data[:4], "little"):
-            raise StoreDamaged("a run's summaries fail their crc")
+            raise StoreCorrupt("a run's summaries fail their crc")
         metrics, *columns = decode(data[4:])
         if metrics not in self.names:
             ids = array("q", metrics).tolist()
             self.names[metrics] = [name for (name,) in self.db.execute(NAMES, (str(ids),))]
-        return map(Summary, repeat(run), self.names[metrics], *columns)
+        return map(MetricSummary, repeat(run), self.names[metrics], *columns)

@@ -8,7 +8,7 @@ from tasuki.records import (
     Job,
     JobCreated,
     JobDeleted,
-    JobFact,
+    JobRecord,
     Observation,
     ProviderHealth,
     apply_observation,
@@ -25,7 +25,7 @@ class JobFacts:
 
     def __init__(self, records: list[Placed]) -> None:
         ordered = sorted(records, key=lambda placed: (placed[2], placed[0], placed[1]))
-        self.records = [placed for placed in ordered if isinstance(placed[3], JobFact)]
+        self.records = [placed for placed in ordered if isinstance(placed[3], JobRecord)]
 
     def dump(self) -> dict[str, Any]:
         """Their part of a dump."""

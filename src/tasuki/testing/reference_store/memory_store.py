@@ -1,6 +1,6 @@
 """A store in memory that does everything the plain way: the reference that the real ones are held against.
 
-It receives streams (`Store`), can be projected from (`Source`) and answers (`Query`), by going through all records each time.
+It receives streams (`StreamStore`), can be projected from (`Source`) and answers (`Query`), by going through all records each time.
 """
 
 import json
@@ -14,36 +14,36 @@ import numpy as np
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import BadRecord, DataError, NotFound
-from tasuki.journal import Stream, Verdict
+from tasuki.errors import DataError, InvalidRecord, NotFound
+from tasuki.journal import Liveness, Stream
 from tasuki.records import (
     JOBS,
     START,
     Alert,
     AlertLevel,
     AlertRow,
-    Change,
     FileRow,
     HistoryRow,
     Item,
+    ItemReply,
     MetricRange,
+    MetricSummary,
     NoteKind,
     NoteRow,
-    Overview,
     Position,
     ProgressRow,
+    ProjectOverview,
     ProjectRow,
     Record,
-    Reply,
     ReplyStatus,
     RunDeleted,
+    RunEdit,
     RunRow,
-    Salvaged,
+    SalvagedStream,
     Status,
     StopRow,
-    Summary,
     TextRow,
-    Unknown,
+    UnknownRecord,
     decode,
     encode,
     frame,
@@ -51,16 +51,16 @@ from tasuki.records import (
     unpack_item,
     words_in,
 )
-from tasuki.store import Dump, Edit, Series, Top, changed, deleted, later
+from tasuki.store import BestRuns, Dump, Edit, Series, changed, deleted, later
 from tasuki.testing.reference_store.job_facts import JobFacts
-from tasuki.testing.reference_store.run_facts import Facts, Placed
+from tasuki.testing.reference_store.run_facts import Placed, RunFacts
 
 __all__ = ["MemoryStore"]
 
 LARGEST_INT = 2**63 - 1
 
 
-class Received:
+class ReceivedStream:
     """One stream, as far as it has come."""
 
     def __init__(self, project: str, run: str) -> None:
@@ -82,20 +82,20 @@ class MemoryStore:
     missing = 0
 
     def __init__(self) -> None:
-        self.received: dict[str, Received] = {}
+        self.received: dict[str, ReceivedStream] = {}
 
     def close(self) -> None:
         """Nothing is open."""
 
     # -- a Store
 
-    def append(self, items: Sequence[Item]) -> list[Reply]:
+    def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """Compare and append."""
         return [self.append_one(item) for item in items]
 
-    def append_one(self, item: Item) -> Reply:
+    def append_one(self, item: Item) -> ItemReply:
         """Compare and append one item."""
-        kept = self.received.get(item.writer) or Received(item.project, item.run)
+        kept = self.received.get(item.writer) or ReceivedStream(item.project, item.run)
         here = kept.position
         try:
             if (kept.project, kept.run) != (item.project, item.run):
@@ -104,7 +104,7 @@ class MemoryStore:
             if kept.sealed and not kept.purged and data and item.position == here:
                 raise DataError(f"writer {item.writer} has been sealed at {here.offset}")
         except DataError as error:
-            return Reply(
+            return ItemReply(
                 writer=item.writer,
                 status=ReplyStatus.REJECTED,
                 offset=here.offset,
@@ -114,7 +114,7 @@ class MemoryStore:
             )
         end = Position(item.offset + len(data), crc32(data, item.crc))
         if kept.purged:
-            return Reply(writer=item.writer, status=ReplyStatus.STORED, offset=end.offset, crc=end.crc, sealed=item.sealed)
+            return ItemReply(writer=item.writer, status=ReplyStatus.STORED, offset=end.offset, crc=end.crc, sealed=item.sealed)
         status, crc_at = ReplyStatus.MOVED, None
         if item.position == here and (data or item.sealed):
             status = ReplyStatus.STORED
@@ -127,7 +127,7 @@ class MemoryStore:
         if status is not ReplyStatus.MOVED and item.writer in self.received:
             kept.sealed = kept.sealed or item.sealed
         here = kept.position
-        return Reply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=kept.sealed, crc_at=crc_at)
+        return ItemReply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=kept.sealed, crc_at=crc_at)
 
     def positions(self, writers: Collection[str]) -> dict[str, Position]:
         """The position of each writer; (0, 0) for one never heard of."""
@@ -142,7 +142,7 @@ class MemoryStore:
 
     # -- an Editor
 
-    def edit(self, project: str, run: str, change: Change) -> RunRow:
+    def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
         """Change fields and tags of a run; returns it as it is then."""
         row = self.run(project, run)
         self.add_edit(row, changed(change))
@@ -156,7 +156,7 @@ class MemoryStore:
 
     def add_edit(self, row: RunRow, edit: Edit) -> None:
         """A stream of the run with one record."""
-        stream = Received(row.project, row.id)
+        stream = ReceivedStream(row.project, row.id)
         stream.data, stream.sealed = frame(encode(edit(later(row, SYSTEM)))), True
         self.received[secrets.token_hex(16)] = stream
 
@@ -177,9 +177,9 @@ class MemoryStore:
                 break
         return data[:end]
 
-    def verdict(self, writer: str) -> Verdict:
+    def verdict(self, writer: str) -> Liveness:
         """A stream that is sealed is over."""
-        return Verdict.DEAD if self.received[writer].sealed else Verdict.UNKNOWN
+        return Liveness.DEAD if self.received[writer].sealed else Liveness.UNKNOWN
 
     # -- what the records say
 
@@ -191,7 +191,7 @@ class MemoryStore:
                 clock = 0
                 for offset, payload in frames(kept.data):
                     record = read(payload)
-                    clock = clock + 1 if isinstance(record, BadRecord) else max(min(record.time, LARGEST_INT), clock + 1)
+                    clock = clock + 1 if isinstance(record, InvalidRecord) else max(min(record.time, LARGEST_INT), clock + 1)
                     found.append((writer, offset, clock, record))
         return found
 
@@ -224,14 +224,14 @@ class MemoryStore:
             found |= JobFacts(records).dump()
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
-        facts = Facts(records)
+        facts = RunFacts(records)
         displaced = facts.displaced(is_jobs=(project, run) == (JOBS, ""))
         found |= {
             "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
             "notes": facts.notes(),
             "files": facts.files(),
-            "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, Unknown)],
-            "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, Salvaged)],
+            "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, UnknownRecord)],
+            "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, SalvagedStream)],
         }
         return found | facts.dump() if run else found
 
@@ -313,13 +313,13 @@ class MemoryStore:
         """Several runs at once, in the order of what they are named by."""
         return [self.run(project, ref) for ref in refs]
 
-    def overview(self, project: str) -> Overview:
+    def overview(self, project: str) -> ProjectOverview:
         """A project at a glance."""
         runs = self.runs(project)
         summaries = self.summaries(project)
         alerts = Counter(alert.level for alert in self.alerts(project))
         statuses = Counter(row.status for row in runs)
-        return Overview(
+        return ProjectOverview(
             project=project,
             runs=len(runs),
             statuses={status: statuses[status] for status in Status},
@@ -340,8 +340,8 @@ class MemoryStore:
         runs: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
         *,
-        top: Top | None = None,
-    ) -> list[Summary]:
+        top: BestRuns | None = None,
+    ) -> list[MetricSummary]:
         """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
         found = []
         for row in self.runs(project) if project in {p.name for p in self.projects()} else []:
@@ -350,7 +350,7 @@ class MemoryStore:
                     summary
                 )
                 if (runs is None or row.id in runs) and (metrics is None or name in metrics):
-                    found.append(Summary(
+                    found.append(MetricSummary(
                         run=row.id, metric=name, n=n, first=first, first_step=first_step, last=last, last_step=last_step,
                         last_time=last_clock, min=low, min_step=low_step, max=high, max_step=high_step,
                     ))  # fmt: skip
@@ -361,7 +361,7 @@ class MemoryStore:
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """What was logged, by (step, time)."""
-        calls = Facts(self.records(project, self.run(project, run).id)).calls()
+        calls = RunFacts(self.records(project, self.run(project, run).id)).calls()
         rows = [
             HistoryRow(step=step, time=time, metrics={name: v for name, v in values.items() if metric in (None, name)})
             for (step, _, _), time, values in calls
@@ -483,11 +483,11 @@ class MemoryStore:
         return found
 
 
-def metric_range(found: list[Summary]) -> MetricRange:
+def metric_range(found: list[MetricSummary]) -> MetricRange:
     """One metric over all runs; `found` is in the order in which they were created."""
     numbers = [row for row in found if row.min is not None]
-    low: Summary | None = min(numbers, key=attrgetter("min"), default=None)
-    high: Summary | None = max(numbers, key=attrgetter("max"), default=None)
+    low: MetricSummary | None = min(numbers, key=attrgetter("min"), default=None)
+    high: MetricSummary | None = max(numbers, key=attrgetter("max"), default=None)
     return MetricRange(
         metric=found[0].metric,
         runs=len(found),
@@ -498,9 +498,9 @@ def metric_range(found: list[Summary]) -> MetricRange:
     )
 
 
-def read(payload: bytes) -> Record | Unknown | BadRecord:
+def read(payload: bytes) -> Record | UnknownRecord | InvalidRecord:
     """The record, or what is wrong with it."""
     try:
         return decode(payload)
-    except BadRecord as error:
+    except InvalidRecord as error:
         return error

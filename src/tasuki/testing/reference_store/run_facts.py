@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tasuki.errors import BadRecord
+from tasuki.errors import InvalidRecord
 from tasuki.records import (
     Alert,
     File,
-    JobFact,
-    Lost,
+    JobRecord,
+    LostCalls,
     Metrics,
     Note,
     Record,
@@ -22,22 +22,22 @@ from tasuki.records import (
     RunUpdated,
     Status,
     StopRequested,
-    Unknown,
+    UnknownRecord,
     content_of,
     digest_of,
     text_of_note,
 )
 
-__all__ = ["Facts", "Placed"]
+__all__ = ["Placed", "RunFacts"]
 
 SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
-Placed = tuple[str, int, int, Record | Unknown | BadRecord]
+Placed = tuple[str, int, int, Record | UnknownRecord | InvalidRecord]
 """Writer, offset, clock, record."""
 Call = tuple[tuple[int, int, str], int, dict[str, float]]
 """(step, clock, writer), time of the call, values."""
 
 
-class Facts:
+class RunFacts:
     """One run's records, read each time anew."""
 
     def __init__(self, records: list[Placed]) -> None:
@@ -55,7 +55,7 @@ class Facts:
         """Records that can't be projected, or not wholly."""
         found = []
         for writer, offset, _, record in self.records:
-            if isinstance(record, BadRecord):
+            if isinstance(record, InvalidRecord):
                 found.append((writer, offset, record.message))
             elif isinstance(record, Metrics) and not SMALLEST_INT <= record.step <= LARGEST_INT:
                 found.append((writer, offset, f"step {record.step} has more than 64 bits"))
@@ -65,12 +65,12 @@ class Facts:
 
     def unreadable(self) -> list[tuple[str, int, str]]:
         """Records that are none."""
-        return [(writer, offset, record.message) for writer, offset, _, record in self.records if isinstance(record, BadRecord)]
+        return [(writer, offset, record.message) for writer, offset, _, record in self.records if isinstance(record, InvalidRecord)]
 
     def displaced(self, *, is_jobs: bool) -> list[tuple[str, int, str]]:
         """Records of jobs that are not where those belong."""
         reason = "a record of a job outside of their journals"
-        return [] if is_jobs else [(w, o, reason) for w, o, _, record in self.records if isinstance(record, JobFact)]
+        return [] if is_jobs else [(w, o, reason) for w, o, _, record in self.records if isinstance(record, JobRecord)]
 
     def notes(self) -> list[tuple[Any, ...]]:
         """Notes by stream and offset."""
@@ -110,7 +110,7 @@ class Facts:
                 min(starts)[0] if starts else None,
                 max((clock for _, _, clock, _ in self.records), default=None),
                 sum(len(values) for *_, values in calls),
-                sum(record.n for *_, record in self.records if isinstance(record, Lost)),
+                sum(record.n for *_, record in self.records if isinstance(record, LostCalls)),
             ],
             "fields": [(name, *row) for name, row in sorted(fields.items())],
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from tasuki.cli.doctor.checks import Check, State, broken, checkup
+from tasuki.cli.doctor.checks import Check, CheckLevel, broken, checkup
 from tasuki.errors import ConfigError, JournalError
-from tasuki.store import Condition, Gap
+from tasuki.store import FolderStatus, StreamDamage
 
 PLENTY = 10**12
-FINE = Condition(
+FINE = FolderStatus(
     folder="/data",
     journal_folder="/data/journal",
     file_system="ext4",
@@ -32,12 +32,12 @@ FINE = Condition(
 )
 
 
-def changed(**fields: Any) -> Condition:
-    return Condition(**{name: getattr(FINE, name) for name in FINE.__struct_fields__} | fields)
+def changed(**fields: Any) -> FolderStatus:
+    return FolderStatus(**{name: getattr(FINE, name) for name in FINE.__struct_fields__} | fields)
 
 
-def degraded(condition: Condition, free_bytes: int = PLENTY) -> list[Check]:
-    return [check for check in checkup(condition, free_bytes) if check.state is not State.OK]
+def degraded(condition: FolderStatus, free_bytes: int = PLENTY) -> list[Check]:
+    return [check for check in checkup(condition, free_bytes) if check.state is not CheckLevel.OK]
 
 
 def test_a_sound_folder_is_ok() -> None:
@@ -47,7 +47,7 @@ def test_a_sound_folder_is_ok() -> None:
 @pytest.mark.parametrize(
     ("fields", "name", "words"),
     [
-        ({"holes": [Gap("w1", 120, "w2")]}, "holes", "w1 at 120"),
+        ({"holes": [StreamDamage("w1", 120, "w2")]}, "holes", "w1 at 120"),
         ({"refused": [("/data/journal/x/y.tsk", "not a journal")]}, "foreign files", "y.tsk: not a journal"),
         ({"rejected_records": 3}, "unreadable records", "3"),
         ({"unknown_kinds": {"note": 4}}, "unknown records", "4 note"),
@@ -58,7 +58,7 @@ def test_a_sound_folder_is_ok() -> None:
 )
 def test_each_trouble_is_degraded_and_says_what_to_do(fields: dict[str, Any], name: str, words: str) -> None:
     [check] = degraded(changed(**fields))
-    assert (check.name, check.state) == (name, State.DEGRADED)
+    assert (check.name, check.state) == (name, CheckLevel.DEGRADED)
     assert words in check.found
     assert check.hint
 
@@ -69,18 +69,18 @@ def test_a_disk_that_fills_up_is_degraded() -> None:
 
 
 def test_a_long_list_names_the_first_and_counts_the_rest() -> None:
-    [check] = degraded(changed(holes=[Gap(f"w{n}", n, "x") for n in range(12)]))
+    [check] = degraded(changed(holes=[StreamDamage(f"w{n}", n, "x") for n in range(12)]))
     assert check.found.endswith("w4 at 4; and 7 more")
 
 
 def test_a_folder_that_cannot_be_used_is_broken() -> None:
-    assert broken(ConfigError("no", hint="do this")) == [Check("data folder", State.BROKEN, "no", "do this")]
-    assert broken(PermissionError(13, "denied"))[0].state is State.BROKEN
+    assert broken(ConfigError("no", hint="do this")) == [Check("data folder", CheckLevel.BROKEN, "no", "do this")]
+    assert broken(PermissionError(13, "denied"))[0].state is CheckLevel.BROKEN
     assert broken(JournalError("full"))[0].state.exit_code == 2
 
 
 def test_the_worst_state_is_the_exit_code() -> None:
-    assert [state.exit_code for state in State] == [0, 1, 2]
+    assert [state.exit_code for state in CheckLevel] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import NotFound
-from tasuki.hpc.profiles import PROFILES, Outcome, inputs_of
+from tasuki.hpc.profiles import PROFILES, CalculationResult, inputs_of
 
 TRANSCRIPTS = Path(__file__).parents[3] / "transcripts"
 VASP, ELK, COMMAND = PROFILES["vasp"], PROFILES["elk"], PROFILES["command"]
@@ -32,7 +32,7 @@ def check(folder: Path, profile: str) -> str:
     return done.stdout.strip()
 
 
-def agree(folder: Path, profile: str, texts: dict[str, str]) -> Outcome:
+def agree(folder: Path, profile: str, texts: dict[str, str]) -> CalculationResult:
     """The job's own check and what is read here say the same."""
     for name, content in texts.items():
         (folder / name).write_text(content)

@@ -9,7 +9,7 @@ import pytest
 
 from tasuki.errors import DataError
 from tasuki.importers.trackio.folder import TrackioFolder
-from tasuki.importers.trackio.inbox import Fragment, lines_of
+from tasuki.importers.trackio.inbox import InboxFile, lines_of
 from tasuki.importers.trackio.row_mapping import (
     alert_frame,
     config_frame,
@@ -19,11 +19,11 @@ from tasuki.importers.trackio.row_mapping import (
     started_frame,
     time_of,
 )
-from tasuki.importers.trackio.sender import Bringer
+from tasuki.importers.trackio.sender import TrackioSender
 from tasuki.records import AlertLevel
 from tests.support.trackio_databases import VERSIONS, Wire, database, fragment, log, metric, opened
 
-Bring = Callable[..., Bringer]
+Bring = Callable[..., TrackioSender]
 
 
 @pytest.fixture
@@ -42,23 +42,23 @@ def bringer(folder: Path, wire: Wire, tmp_path: Path) -> Iterator[Bring]:
     """Makes a reader that knows nothing of those before it; with `state`, what one that was restarted still has."""
     made: list[TrackioFolder] = []
 
-    def make(state: str = "state") -> Bringer:
+    def make(state: str = "state") -> TrackioSender:
         made.append(TrackioFolder(folder, tmp_path / state, to="here"))
-        return Bringer(made[-1], wire)
+        return TrackioSender(made[-1], wire)
 
     yield make
     for one in made:
         one.close()
 
 
-def brought(bringer: Bringer) -> dict[str, int]:
+def brought(bringer: TrackioSender) -> dict[str, int]:
     """One round, in which nothing goes wrong."""
     found = list(bringer.round())
     assert [one.error for one in found if one.error] == []
     return {one.project: one.records for one in found}
 
 
-def errors(bringer: Bringer) -> dict[str, str]:
+def errors(bringer: TrackioSender) -> dict[str, str]:
     """What goes wrong in a round."""
     return {one.project: str(one.error) for one in bringer.round() if one.error}
 
@@ -279,7 +279,7 @@ def test_a_fragment_that_is_not_all_here_is_read_as_far_as_it_goes(folder: Path,
     path.write_bytes(whole)
     brought(one)
     assert len(wire.store.history("seen", "boxid")) == 2
-    assert len(lines_of(Fragment(path, "a", 0))) == 2
+    assert len(lines_of(InboxFile(path, "a", 0))) == 2
 
 
 def test_the_same_row_makes_the_same_bytes_for_ever() -> None:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasuki.hpc.host import Site
-from tasuki.jobs.providers.hpc import LATE_SECONDS, Host
-from tasuki.jobs.queue.outputs import Outputs
+from tasuki.hpc.host import Host
+from tasuki.jobs.providers.hpc import LATE_SECONDS, HostJobs
+from tasuki.jobs.queue.outputs import OutputRecorder
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import load
 from tasuki.testing import FakeClock
@@ -31,7 +31,7 @@ def job(id: str) -> Job:
 
 def test_who_waits_is_answered_however_long_the_look_before_took(tmp_path: Path) -> None:
     clock = FakeClock()
-    host = Host(Site(name="here", host="here", transport="local"), Outputs(load(dir=str(tmp_path))), clock)
+    host = HostJobs(Host(name="here", host="here", transport="local"), OutputRecorder(load(dir=str(tmp_path))), clock)
     host.looking = SlowLook(clock)  # type: ignore[assignment]
 
     async def three() -> list[dict[str, Observation | None]]:

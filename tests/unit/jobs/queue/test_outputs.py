@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tasuki.hpc.live_outputs import STDOUT, Piece, Watched
-from tasuki.jobs.queue.outputs import Outputs
-from tasuki.jobs.storage.job_journal import Ledger
+from tasuki.hpc.live_outputs import STDOUT, OutputPiece, WatchedAttempt
+from tasuki.jobs.queue.outputs import OutputRecorder
+from tasuki.jobs.storage.job_journal import JobJournal
 from tasuki.records import Job, JobCreated, JobStatus, Observation
 from tasuki.settings import Settings, load
 from tasuki.store import LocalStore
@@ -26,8 +26,8 @@ def settings(tmp_path: Path) -> Settings:
     return load(dir=str(tmp_path / "data"))
 
 
-def piece(offset: int, end: int, attempt: int = 1) -> Piece:
-    return Piece(f"j{JOB.id}", attempt, NAME, offset, len(TEXT), TEXT[offset:end])
+def piece(offset: int, end: int, attempt: int = 1) -> OutputPiece:
+    return OutputPiece(f"j{JOB.id}", attempt, NAME, offset, len(TEXT), TEXT[offset:end])
 
 
 def energies(settings: Settings, run: str = JOB.id) -> tuple[str, list[float]]:
@@ -40,14 +40,14 @@ def over(status: JobStatus, error: str | None = None) -> Job:
 
 
 def test_points_come_line_by_line_and_once(settings: Settings) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     half = TEXT.index(b"\n") + 4
     assert outputs.take([JOB], [piece(0, half)]) == {JOB.id}
-    assert outputs.watched([JOB]) == [Watched(f"j{JOB.id}", 1, {STDOUT: 0, NAME: half})]
+    assert outputs.watched([JOB]) == [WatchedAttempt(f"j{JOB.id}", 1, {STDOUT: 0, NAME: half})]
     assert energies(settings) == ("running", ENERGIES[:1])
     for _ in range(2):
         outputs.take([JOB], [piece(0, half)])  # said again
-        Outputs(settings).take([JOB], [])  # another process
+        OutputRecorder(settings).take([JOB], [])  # another process
     assert outputs.take([JOB], [piece(half, len(TEXT))]) == set()
     assert energies(settings) == ("running", ENERGIES)
     outputs.take([over(JobStatus.COMPLETED)], [])
@@ -55,14 +55,14 @@ def test_points_come_line_by_line_and_once(settings: Settings) -> None:
 
 
 def test_a_process_that_ended_before_it_could_note_what_it_has_recorded_counts_nothing_twice(settings: Settings) -> None:
-    Outputs(settings).take([JOB], [piece(0, len(TEXT))])
+    OutputRecorder(settings).take([JOB], [piece(0, len(TEXT))])
     (settings.dir / "jobs" / JOB.id / "1/outputs/recorded").unlink()
-    Outputs(settings).take([JOB], [])
+    OutputRecorder(settings).take([JOB], [])
     assert energies(settings) == ("running", ENERGIES)
 
 
 def test_results_that_are_fetched_add_what_was_not_heard(settings: Settings, tmp_path: Path) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     outputs.take([JOB], [piece(0, TEXT.index(b"\n") + 1)])
     (tmp_path / NAME).write_bytes(TEXT)
     (tmp_path / STDOUT).write_text("over\n")
@@ -77,15 +77,15 @@ def test_results_that_are_fetched_add_what_was_not_heard(settings: Settings, tmp
 
 def test_what_is_no_number_costs_its_point_alone(settings: Settings) -> None:
     text = b"-241.0\n*******\n-\n-241.9\n"
-    Outputs(settings).take([over(JobStatus.FAILED)], [Piece(f"j{JOB.id}", 1, NAME, 0, len(text), text)])
+    OutputRecorder(settings).take([over(JobStatus.FAILED)], [OutputPiece(f"j{JOB.id}", 1, NAME, 0, len(text), text)])
     assert energies(settings) == ("failed", [-241.0, -241.9])
 
 
 def test_a_run_ends_with_its_job_even_if_nobody_could_write_so(settings: Settings) -> None:
     """The job was given up, or another attempt of it has begun, and its outputs can't be read any more."""
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     outputs.take([JOB], [piece(0, len(TEXT))])
-    ledger = Ledger(settings)
+    ledger = JobJournal(settings)
     try:
         created = JobCreated(time=1, job=JOB.id, provider="hpc", metadata=JOB.metadata)
         ledger.record([created, Observation(time=2, job=JOB.id, status=JobStatus.RUNNING)])
@@ -101,8 +101,8 @@ def test_a_run_ends_with_its_job_even_if_nobody_could_write_so(settings: Setting
 
 
 def test_while_somebody_else_is_at_a_job_it_is_left_to_them(settings: Settings) -> None:
-    outputs = Outputs(settings)
-    with Outputs(settings).held(JOB) as is_ours:
+    outputs = OutputRecorder(settings)
+    with OutputRecorder(settings).held(JOB) as is_ours:
         assert is_ours
         assert outputs.take([JOB], [piece(0, len(TEXT))]) == set()
     assert outputs.watched([JOB])[0].offsets[NAME] == 0
@@ -111,7 +111,7 @@ def test_while_somebody_else_is_at_a_job_it_is_left_to_them(settings: Settings) 
 
 
 def test_who_looks_again_and_again_writes_one_file(settings: Settings) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     for place in range(len(TEXT)):
         outputs.take([JOB], [piece(place, place + 1)])
     assert energies(settings) == ("running", ENERGIES)
@@ -119,7 +119,7 @@ def test_who_looks_again_and_again_writes_one_file(settings: Settings) -> None:
 
 
 def test_another_attempt_is_another_run(settings: Settings) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     outputs.take([JOB], [piece(0, len(TEXT))])
     outputs.take([over(JobStatus.CANCELLED)], [])
     again = msgspec.structs.replace(JOB, attempt=2)
@@ -129,21 +129,21 @@ def test_another_attempt_is_another_run(settings: Settings) -> None:
 
 
 def test_an_output_that_was_begun_anew_is_read_anew(settings: Settings) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     outputs.take([JOB], [piece(0, len(TEXT))])
-    outputs.take([JOB], [Piece(f"j{JOB.id}", 1, NAME, len(TEXT), 2, b"")])
+    outputs.take([JOB], [OutputPiece(f"j{JOB.id}", 1, NAME, len(TEXT), 2, b"")])
     assert outputs.watched([JOB])[0].offsets[NAME] == 0
 
 
 def test_standard_output_is_the_log_to_the_byte(settings: Settings) -> None:
-    outputs = Outputs(settings)
+    outputs = OutputRecorder(settings)
     for begin, end in ((0, 4), (0, 6), (4, 6), (6, 8)):
-        outputs.take([JOB], [Piece(f"j{JOB.id}", 1, STDOUT, begin, 8, b"ab\n\xffcd\ne"[begin:end])])
+        outputs.take([JOB], [OutputPiece(f"j{JOB.id}", 1, STDOUT, begin, 8, b"ab\n\xffcd\ne"[begin:end])])
     assert outputs.logs.path(JOB.id, 1).read_bytes() == b"ab\n\xffcd\ne"
 
 
 def test_a_job_of_which_outputs_say_nothing_makes_no_run(settings: Settings) -> None:
     plain = msgspec.structs.replace(JOB, status=JobStatus.COMPLETED, metadata={"site": "here", "profile": "command"})
-    Outputs(settings).take([plain], [Piece(f"j{JOB.id}", 1, STDOUT, 0, 1, b"x")])
+    OutputRecorder(settings).take([plain], [OutputPiece(f"j{JOB.id}", 1, STDOUT, 0, 1, b"x")])
     with LocalStore(settings) as store:
         assert store.projects() == []

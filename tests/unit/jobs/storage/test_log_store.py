@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import NotFound
-from tasuki.jobs.storage.log_store import LogBook, new_part, split_lines
+from tasuki.jobs.storage.log_store import LogStore, new_part, split_lines
 from tasuki.records import Job
 
 JOB = Job(id="abcdef123456", provider="replicate", created=0, updated=0, attempt=2)
@@ -25,7 +25,7 @@ def test_only_what_is_new_is_added_whatever_the_provider_has_dropped(kept: bytes
 
 
 def test_lines_are_read_by_offset_across_attempts(tmp_path: Path):
-    book = LogBook(tmp_path)
+    book = LogStore(tmp_path)
     assert book.keep(JOB.id, 1, "one\ntwo")
     assert not book.keep(JOB.id, 1, "one\n")
     assert book.keep(JOB.id, 2, "thrée\nend")
@@ -45,4 +45,4 @@ def test_every_kind_of_line_end_ends_a_line():
 @pytest.mark.parametrize("id", ["../../../etc", "a/b", "", "x" * 33, "ABCDEF123"])
 def test_no_text_from_elsewhere_becomes_a_path(tmp_path: Path, id: str):
     with pytest.raises(NotFound):
-        LogBook(tmp_path).path(id, 1)
+        LogStore(tmp_path).path(id, 1)

@@ -1,7 +1,7 @@
 import pytest
 
 from tasuki.records import Position
-from tasuki.relay import Ack, FileAcks, acks_path
+from tasuki.relay import Ack, AckLog, acks_path
 
 ONE = Ack(Position(100, 7), False, "a" * 32, 0)
 
@@ -12,12 +12,12 @@ def path(tmp_path):
 
 
 def test_what_was_noted_is_there_in_the_next_session(path):
-    acks = FileAcks(path)
+    acks = AckLog(path)
     acks.note_boot("boot1")
     acks.note("a" * 32, ONE)
     acks.note("a" * 32, ONE._replace(position=Position(200, 8), sealed=True))
     acks.note("b" * 32, Ack(Position(5, 6), False, "c" * 32, 50))
-    again = FileAcks(path)
+    again = AckLog(path)
     assert again.boot_id == "boot1"
     assert again.acks == {
         "a" * 32: Ack(Position(200, 8), True, "a" * 32, 0),
@@ -26,7 +26,7 @@ def test_what_was_noted_is_there_in_the_next_session(path):
 
 
 def test_the_same_position_again_is_not_written_again(path):
-    acks = FileAcks(path)
+    acks = AckLog(path)
     acks.note("a" * 32, ONE)
     size = path.stat().st_size
     acks.note("a" * 32, ONE)
@@ -34,12 +34,12 @@ def test_the_same_position_again_is_not_written_again(path):
 
 
 def test_what_an_earlier_boot_of_the_server_said_does_not_count(path):
-    acks = FileAcks(path)
+    acks = AckLog(path)
     acks.note_boot("boot1")
     acks.note("a" * 32, ONE)
     acks.note_boot("boot2")
-    assert FileAcks(path).acks == {}
-    assert FileAcks(path).boot_id == "boot2"
+    assert AckLog(path).acks == {}
+    assert AckLog(path).boot_id == "boot2"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_an_earlier_boot_of_the_server_said_does_not_count(path):
 def test_torn_and_foreign_lines_are_passed_over(path, line):
     path.parent.mkdir(parents=True)
     path.write_text(f"{'a' * 32} 100 7 0\n{line}\n")
-    assert FileAcks(path).acks == {"a" * 32: ONE}
+    assert AckLog(path).acks == {"a" * 32: ONE}
 
 
 def test_remotes_have_a_file_each(tmp_path):
@@ -59,25 +59,25 @@ def test_remotes_have_a_file_each(tmp_path):
 
 
 def test_when_a_stream_was_there_as_a_whole_is_kept_from_the_first_time_on(path):
-    acks = FileAcks(path)
+    acks = AckLog(path)
     acks.note("w", Ack(Position(1, 2), False, "w", 0))
     assert acks.stored == {}
     acks.note("w", Ack(Position(1, 2), True, "w", 0))
     first = acks.stored["w"]
     acks.note_boot("another")
     acks.note("w", Ack(Position(1, 2), True, "w", 0))
-    assert FileAcks(path).stored == {"w": first}
+    assert AckLog(path).stored == {"w": first}
 
 
 def test_a_compacted_file_says_the_same_of_those_that_are_left(path):
-    acks = FileAcks(path)
+    acks = AckLog(path)
     acks.note_boot("b")
     for offset in range(50):
         acks.note("w", Ack(Position(offset, 2), False, "w", 0))
     acks.note("v", Ack(Position(9, 2), True, "other", 3))
     acks.note("gone", Ack(Position(9, 2), True, "gone", 0))
     acks.compact({"w", "v"})
-    again = FileAcks(path)
+    again = AckLog(path)
     assert again.boot_id == "b"
     assert again.acks == {writer: ack for writer, ack in acks.acks.items() if writer != "gone"}
     assert set(again.stored) == {"v"}

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.jobs import Job, JobShown, JobStatus
-from tasuki.jobs.schemas import View, shown
+from tasuki.jobs import Job, JobStatus, JobView
+from tasuki.jobs.schemas import JobExtras, shown
 from tasuki.sdk.jobs import wait_for
 from tasuki.testing import FakeClock
 
@@ -17,14 +17,14 @@ class Scripted:
         self.began = clock.monotonic()
         self.looks: list[float] = []
 
-    def get(self, id: str, *, look: bool = False) -> JobShown:
+    def get(self, id: str, *, look: bool = False) -> JobView:
         seconds = self.clock.monotonic() - self.began
         if look:
             self.looks.append(round(seconds, 1))
         status = self.script[max(second for second in self.script if second <= seconds)]
         if status is None:
             raise RemoteUnavailable("away")
-        return shown(Job(id="0123456789ab", provider=self.provider, status=status, created=0, updated=0), View(now_us=0))
+        return shown(Job(id="0123456789ab", provider=self.provider, status=status, created=0, updated=0), JobExtras(now_us=0))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def waited(scripted: Scripted, timeout: float | None = None) -> JobShown:
+def waited(scripted: Scripted, timeout: float | None = None) -> JobView:
     return wait_for(scripted, "0123", None if timeout is None else timedelta(seconds=timeout), clock=scripted.clock)  # type: ignore[arg-type] # all that it needs
 
 

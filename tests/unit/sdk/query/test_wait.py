@@ -6,9 +6,9 @@ import pytest
 
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
 from tasuki.records import Metrics, Record, RunProgress, RunStarted, RunStatus, Status, encode, frame
-from tasuki.sdk.query.wait import Outcome, Until, parse_until, wait
+from tasuki.sdk.query.wait import Condition, WaitOutcome, parse_until, wait
 from tasuki.testing import FakeClock, MemoryStore
-from tasuki.testing.reference_store.memory_store import Received
+from tasuki.testing.reference_store.memory_store import ReceivedStream
 from tests.support.recorded_runs import BEGAN
 
 SECOND = 1_000_000
@@ -30,7 +30,7 @@ class Story(FakeClock):
 @pytest.fixture
 def store() -> MemoryStore:
     store = MemoryStore()
-    store.received["a" * 32] = Received("p", "r")
+    store.received["a" * 32] = ReceivedStream("p", "r")
     say(store, RunStarted(time=BEGAN, attempt="one", name="run"))
     return store
 
@@ -56,14 +56,14 @@ def waited(store: MemoryStore, events: dict[float, Callable[[], None]], until: s
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("val/acc>0.97", Until("val/acc", ">", 0.97)),
-        (" loss <= 1e-3 ", Until("loss", "<=", 0.001)),
-        ("a b>=-5", Until("a b", ">=", -5.0)),
-        ("x<inf", Until("x", "<", math.inf)),
-        ("acc@k=5>0.9", Until("acc@k=5", ">", 0.9)),
+        ("val/acc>0.97", Condition("val/acc", ">", 0.97)),
+        (" loss <= 1e-3 ", Condition("loss", "<=", 0.001)),
+        ("a b>=-5", Condition("a b", ">=", -5.0)),
+        ("x<inf", Condition("x", "<", math.inf)),
+        ("acc@k=5>0.9", Condition("acc@k=5", ">", 0.9)),
     ],
 )
-def test_a_condition_is_a_metric_a_sign_and_a_number(text: str, parsed: Until) -> None:
+def test_a_condition_is_a_metric_a_sign_and_a_number(text: str, parsed: Condition) -> None:
     assert parse_until(text) == parsed
 
 
@@ -93,45 +93,45 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_it_is_true_as_soon_as_a_value_satisfies_it_even_if_the_next_does_not(store: MemoryStore) -> None:
     logs(store, 1, loss=5.0)()
     found = waited(store, {3: logs(store, 2, loss=0.2), 3.001: logs(store, 3, loss=9.0)}, "loss<0.3")
-    assert (found.outcome, found.value, found.step, found.run.id) == (Outcome.TRUE, 0.2, 2, "r")
+    assert (found.outcome, found.value, found.step, found.run.id) == (WaitOutcome.TRUE, 0.2, 2, "r")
     assert 3 <= found.seconds < 6
 
 
 @pytest.mark.parametrize(("sign", "true"), [("<", False), ("<=", True), (">", False), (">=", True)])
 def test_signs_mean_what_they_mean(store: MemoryStore, sign: str, true: bool) -> None:
     logs(store, 1, x=1.0)()
-    assert (waited(store, {}, f"x{sign}1", timeout=1).outcome is Outcome.TRUE) is true
+    assert (waited(store, {}, f"x{sign}1", timeout=1).outcome is WaitOutcome.TRUE) is true
 
 
 def test_nan_satisfies_nothing(store: MemoryStore) -> None:
     logs(store, 1, x=math.nan)()
-    assert waited(store, {}, "x<1", timeout=1).outcome is Outcome.TIMEOUT
+    assert waited(store, {}, "x<1", timeout=1).outcome is WaitOutcome.TIMEOUT
 
 
 def test_a_run_that_ends_before_it_is_true_has_ended(store: MemoryStore) -> None:
     found = waited(store, {1: logs(store, 1, acc=0.5), 2: ends(store, Status.FINISHED)}, "acc>0.9")
-    assert (found.outcome, found.run.status) == (Outcome.ENDED, Status.FINISHED)
+    assert (found.outcome, found.run.status) == (WaitOutcome.ENDED, Status.FINISHED)
 
 
 def test_a_run_that_ended_and_made_it_true_is_true(store: MemoryStore) -> None:
     logs(store, 1, acc=0.95)()
     ends(store, Status.FAILED)()
-    assert waited(store, {}, "acc>0.9").outcome is Outcome.TRUE
+    assert waited(store, {}, "acc>0.9").outcome is WaitOutcome.TRUE
 
 
-@pytest.mark.parametrize(("status", "outcome"), [(Status.FINISHED, Outcome.TRUE), (Status.FAILED, Outcome.ENDED)])
-def test_without_a_condition_it_waits_for_the_end(store: MemoryStore, status: Status, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("status", "outcome"), [(Status.FINISHED, WaitOutcome.TRUE), (Status.FAILED, WaitOutcome.ENDED)])
+def test_without_a_condition_it_waits_for_the_end(store: MemoryStore, status: Status, outcome: WaitOutcome) -> None:
     assert waited(store, {5: ends(store, status)}).outcome is outcome
 
 
 def test_the_time_is_over_when_it_is(store: MemoryStore) -> None:
     found = waited(store, {}, "acc>0.9", timeout=3)
-    assert (found.outcome, found.seconds) == (Outcome.TIMEOUT, 3.0)
+    assert (found.outcome, found.seconds) == (WaitOutcome.TIMEOUT, 3.0)
 
 
 def test_a_run_that_logs_nothing_has_stalled_and_one_that_goes_on_has_not(store: MemoryStore) -> None:
     found = waited(store, {500: logs(store, 1, acc=0.1)}, "acc>0.9")
-    assert found.outcome is Outcome.STALLED
+    assert found.outcome is WaitOutcome.STALLED
     assert 1100 <= found.seconds < 1105
     assert waited(store, {}, "acc>0.9", stalled_after=30).seconds < 33
 
@@ -161,11 +161,11 @@ class Away(MemoryStore):
 def test_a_server_may_be_away_for_a_minute(seconds: float, survives: bool) -> None:
     clock = FakeClock()
     store = Away(clock, clock.monotonic() + 1, clock.monotonic() + 1 + seconds)
-    store.received["a" * 32] = Received("p", "r")
+    store.received["a" * 32] = ReceivedStream("p", "r")
     say(store, RunStarted(time=BEGAN, attempt="one", name="run"))
     if survives:
         found = wait(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
-        assert found.outcome is Outcome.TIMEOUT
+        assert found.outcome is WaitOutcome.TIMEOUT
     else:
         with pytest.raises(RemoteUnavailable):
             wait(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
@@ -181,10 +181,10 @@ def loops(store: MemoryStore, done: int) -> Callable[[], None]:
 
 def test_the_load_of_the_machine_is_no_progress(store: MemoryStore):
     found = waited(store, {seconds: loads(store, seconds) for seconds in range(15, 600, 15)}, stalled_after=60)
-    assert found.outcome == Outcome.STALLED
+    assert found.outcome == WaitOutcome.STALLED
     assert found.seconds < 70
 
 
 def test_rounds_of_a_loop_that_logs_nothing_are_progress(store: MemoryStore):
     found = waited(store, {seconds: loops(store, seconds) for seconds in range(15, 300, 15)}, stalled_after=60, timeout=200)
-    assert found.outcome == Outcome.TIMEOUT
+    assert found.outcome == WaitOutcome.TIMEOUT

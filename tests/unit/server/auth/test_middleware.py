@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from tasuki.server.auth.guards import Gate
-from tasuki.server.auth.middleware import Door
+from tasuki.server.auth.guards import TokenAuthenticator
+from tasuki.server.auth.middleware import RequestMiddleware
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import Tokens
 
@@ -24,7 +24,7 @@ def knock(method: str = "GET", *, closed: bool = False, **headers: str) -> tuple
         said.append(message)
 
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    door = Door(inside, Gate(tokens, "session", loopback=True))
+    door = RequestMiddleware(inside, TokenAuthenticator(tokens, "session", loopback=True))
     asyncio.run(door({"type": "http", "path": "/api/v1/meta", "method": method, "headers": pairs}, None, send))
     tokens.close()
     return said[0]["status"], dict(said[0]["headers"])

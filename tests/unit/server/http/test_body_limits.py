@@ -2,15 +2,15 @@ import asyncio
 
 import pytest
 
-from tasuki.server.auth.rate_limits import PACE_MS, Pace, Window
-from tasuki.server.http.body_limits import Bodies
-from tasuki.server.http.problems import Refusal
+from tasuki.server.auth.rate_limits import PACE_MS, BandwidthLimit, RequestWindow
+from tasuki.server.http.body_limits import BodyReader
+from tasuki.server.http.problems import HttpProblem
 from tasuki.testing import FakeClock
 
 
 def test_who_waits_as_told_is_never_refused_and_sends_at_the_pace():
     clock = FakeClock()
-    pace = Pace(1000, 5000, clock=clock)
+    pace = BandwidthLimit(1000, 5000, clock=clock)
     began = clock.monotonic()
     for _ in range(50):
         pace.check("a")
@@ -20,9 +20,9 @@ def test_who_waits_as_told_is_never_refused_and_sends_at_the_pace():
 
 def test_who_does_not_wait_is_refused_until_the_debt_is_paid_and_others_are_not():
     clock = FakeClock()
-    pace = Pace(1000, 5000, clock=clock)
+    pace = BandwidthLimit(1000, 5000, clock=clock)
     pace.spend("a", 9000)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         pace.check("a")
     assert (refusal.value.status, refusal.value.wait) == (429, 9)
     pace.check("b")
@@ -31,14 +31,14 @@ def test_who_does_not_wait_is_refused_until_the_debt_is_paid_and_others_are_not(
 
 
 def test_a_little_is_asked_to_come_once_a_second():
-    assert Pace(1000, 5000, clock=FakeClock()).spend("a", 10) == PACE_MS
+    assert BandwidthLimit(1000, 5000, clock=FakeClock()).spend("a", 10) == PACE_MS
 
 
 def test_a_window_holds_so_many_of_each_key():
-    window = Window(600, 60)
+    window = RequestWindow(600, 60)
     for _ in range(600):
         window.take("a")
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         window.take("a")
     assert refusal.value.status == 429
     assert 1 <= refusal.value.wait <= 60
@@ -57,13 +57,13 @@ class Slow:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for():
-    bodies = Bodies(seconds=0)
+    bodies = BodyReader(seconds=0)
 
     async def read():
         async with bodies.read(Slow(), 1000):
             pass
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         asyncio.run(read())
     assert refusal.value.status == 408
     assert bodies.held_bytes == 0

@@ -3,8 +3,8 @@
 import pytest
 
 from tasuki.records import digest_of
-from tasuki.server.http.note_payloads import Sync, one_given, those_given
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.note_payloads import SyncRequest, one_given, those_given
+from tasuki.server.http.problems import HttpProblem
 
 BARE = {"session": 1, "draft_preview": "d", "final_preview": "f"}
 
@@ -31,8 +31,10 @@ def test_what_two_names_say_is_kept():
 
 
 def test_each_note_that_is_none_is_named():
-    sync = Sync(brain_name="b", corrections=[BARE, {}], lessons=[{"confidence": 2}], events=[{}], meta_rules=[{"event_id": ""}])
-    with pytest.raises(Refusal) as refusal:
+    sync = SyncRequest(
+        brain_name="b", corrections=[BARE, {}], lessons=[{"confidence": 2}], events=[{}], meta_rules=[{"event_id": ""}]
+    )
+    with pytest.raises(HttpProblem) as refusal:
         those_given("b", sync, 1)
     assert refusal.value.status == 422
     assert [part.split(":")[0] for part in refusal.value.detail.split("; ")] == [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 from tasuki.server.routes.query_request import cursor_from, page_of, parse_after, parse_cursor
 
 
@@ -18,7 +18,7 @@ def test_a_cursor_keeps_its_key(key):
 
 @pytest.mark.parametrize("text", ["", "a", "é", "%%%", "bnVsbA", "WzE", "e30"])
 def test_what_is_no_cursor_is_refused(text):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         parse_cursor(text, tuple[int, str])
     assert refusal.value.status == 400
 
@@ -37,7 +37,7 @@ def test_pages_have_every_row_once_in_order(rows, limit):
 
 
 def test_a_cursor_whose_row_is_gone_is_refused():
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpProblem):
         page_of(["a", "b"], str, 1, cursor_from("c"))
 
 
@@ -48,5 +48,5 @@ def test_a_place_in_a_stream_is_read(text, after):
 
 @pytest.mark.parametrize("text", ["", ":", "ab", "ab:", ":1", "ab:-1", "ab:x", "ab:1" + "0" * 30, "ab:²"])
 def test_what_is_no_place_is_refused(text):
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpProblem):
         parse_after(text)

@@ -3,9 +3,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from tasuki.records import Item, Reply, ReplyStatus
-from tasuki.server.http.problems import Refusal
-from tasuki.server.workers.group_commit import Committer
+from tasuki.records import Item, ItemReply, ReplyStatus
+from tasuki.server.http.problems import HttpProblem
+from tasuki.server.workers.group_commit import GroupCommitter
 from tasuki.testing import MemoryStore
 from tests.support.servers import Stream, metrics, started
 
@@ -22,7 +22,7 @@ class Counting:
         self.positions = self.store.positions
         self.close = self.store.close
 
-    def append(self, items: Sequence[Item]) -> list[Reply]:
+    def append(self, items: Sequence[Item]) -> list[ItemReply]:
         self.groups.append(len(items))
         if self.full:
             raise OSError("no space left on device")
@@ -33,12 +33,12 @@ class Counting:
         return self.to_pack > 0
 
 
-def committing(action: Callable[[Committer, Counting], Awaitable[None]], **options: int) -> Counting:
+def committing(action: Callable[[GroupCommitter, Counting], Awaitable[None]], **options: int) -> Counting:
     """Do something with a running committer."""
     store = Counting()
 
     async def main() -> None:
-        committer = Committer(lambda: store, lambda: None, **options)
+        committer = GroupCommitter(lambda: store, lambda: None, **options)
         committer.start()
         try:
             await action(committer, store)
@@ -68,7 +68,7 @@ def test_too_much_at_once_is_refused_and_what_was_taken_is_kept():
     async def action(committer, store):
         works = [asyncio.ensure_future(committer.append([Stream().item([started()])])) for _ in range(10)]
         done = await asyncio.gather(*works, return_exceptions=True)
-        refused = [error for error in done if isinstance(error, Refusal)]
+        refused = [error for error in done if isinstance(error, HttpProblem)]
         assert refused
         assert {(error.status, error.wait) for error in refused} == {(429, 1)}
         assert (await committer.append([Stream().item([started()])]))[0].status is ReplyStatus.STORED
@@ -79,7 +79,7 @@ def test_too_much_at_once_is_refused_and_what_was_taken_is_kept():
 def test_a_store_that_fails_is_told_to_those_who_wait_and_the_next_may_succeed():
     async def action(committer, store):
         store.full = True
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(HttpProblem) as refusal:
             await committer.append([Stream().item([started()])])
         assert refusal.value.status == 503
         store.full = False

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tasuki.clock import SYSTEM
-from tasuki.server.workers.projector_supervisor import UNANSWERED, Keeper
+from tasuki.server.workers.projector_supervisor import UNANSWERED, ProjectorSupervisor
 from tasuki.settings import load
 
 
@@ -21,18 +21,18 @@ class Link:
         self.sent += len(data)
 
 
-def keeping(action: Callable[[Keeper], Awaitable[None]]) -> int:
+def keeping(action: Callable[[ProjectorSupervisor], Awaitable[None]]) -> int:
     """Do something with a keeper; returns how often it was told that the projection moved."""
     moved = []
 
     async def main() -> None:
-        await action(Keeper(load({}), lambda: moved.append(True)))
+        await action(ProjectorSupervisor(load({}), lambda: moved.append(True)))
 
     asyncio.run(main())
     return len(moved)
 
 
-async def is_reached(keeper: Keeper, request: int) -> bool:
+async def is_reached(keeper: ProjectorSupervisor, request: int) -> bool:
     return await keeper.reached(request, SYSTEM.monotonic())
 
 

@@ -3,8 +3,8 @@ import asyncio
 import msgspec
 import pytest
 
-from tasuki.records import Item, Replicate
-from tasuki.server.http.problems import Refusal
+from tasuki.records import Item, ReplicateRequest
+from tasuki.server.http.problems import HttpProblem
 from tasuki.server.routes.replicate import parsed
 from tasuki.server.workers.receiver import flaw
 
@@ -63,20 +63,20 @@ def test_what_no_sender_sends_is_refused(item):
     ],
 )
 def test_what_is_no_request_is_refused(body, binary):
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         asyncio.run(parsed(body, binary=binary))
     assert refusal.value.status == 400
 
 
 def test_too_many_items_are_too_large():
     body = msgspec.msgpack.encode({"items": [{}] * 10_001})
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(HttpProblem) as refusal:
         asyncio.run(parsed(body, binary=True))
     assert refusal.value.status == 413
 
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_a_request_is_read_either_way(binary):
-    asked = Replicate(items=[changed(data=b"\0\xff")], wait_s=2)
+    asked = ReplicateRequest(items=[changed(data=b"\0\xff")], wait_s=2)
     encode = msgspec.msgpack.encode if binary else msgspec.json.encode
     assert asyncio.run(parsed(encode(asked), binary=binary)) == asked

@@ -6,7 +6,7 @@ import pytest
 
 import tasuki
 from tasuki.records import Alert, AlertReason, Heartbeat, RunProgress, encode
-from tasuki.server.workers.stall_detector import Stalls
+from tasuki.server.workers.stall_detector import StallDetector
 from tasuki.settings import load
 from tasuki.store import LocalStore
 from tasuki.testing import FakeClock
@@ -25,7 +25,7 @@ class Watch:
     def started(self) -> None:
         """The server has started (anew): it remembers nothing."""
         not_used: Any = None
-        self.stalls = Stalls(not_used, not_used, minutes=10, clock=self.clock)
+        self.stalls = StallDetector(not_used, not_used, minutes=10, clock=self.clock)
         self.clock.us = self.run.started.time
 
     def after(self, minutes: float) -> list[Alert]:

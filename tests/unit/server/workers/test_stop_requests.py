@@ -2,17 +2,17 @@ import asyncio
 from pathlib import Path
 
 from tasuki.journal import control_path, read_control
-from tasuki.records import Control
-from tasuki.server.workers.stop_requests import Mailbox
-from tasuki.store import Event, StopWord
+from tasuki.records import StopCommand
+from tasuki.server.workers.stop_requests import StopRequests
+from tasuki.store import ChangeEvent, StopRequestRow
 
-WORD = StopWord("p", "r7", "a", "diverges", "ada")
-CONTROL = Control(run="r7", attempt="a", stop="diverges", by="ada")
+WORD = StopRequestRow("p", "r7", "a", "diverges", "ada")
+CONTROL = StopCommand(run="r7", attempt="a", stop="diverges", by="ada")
 
 
 def test_of_ten_thousand_who_listen_only_the_one_that_is_meant_is_woken(tmp_path: Path):
     async def listen() -> list[dict]:
-        mailbox = Mailbox(tmp_path)
+        mailbox = StopRequests(tmp_path)
         waiting = [asyncio.create_task(mailbox.wait({("p", f"r{n}", "a")}, 30)) for n in range(10_000)]
         await asyncio.sleep(0)
         mailbox.put([WORD])
@@ -29,7 +29,7 @@ def test_of_ten_thousand_who_listen_only_the_one_that_is_meant_is_woken(tmp_path
 
 def test_a_word_that_is_there_is_heard_at_once_and_the_first_one_stands(tmp_path: Path):
     async def listen() -> None:
-        mailbox = Mailbox(tmp_path)
+        mailbox = StopRequests(tmp_path)
         mailbox.put([WORD, WORD._replace(reason="second")])
         assert await mailbox.wait([("p", "r7", "a"), ("p", "r8", "a")], 30) == {("p", "r7", "a"): CONTROL}
         assert mailbox.about([("p", "r7"), ("p", "r8")]) == [CONTROL]
@@ -39,7 +39,7 @@ def test_a_word_that_is_there_is_heard_at_once_and_the_first_one_stands(tmp_path
 
 def test_a_later_attempt_and_another_project_hear_nothing(tmp_path: Path):
     async def listen() -> None:
-        mailbox = Mailbox(tmp_path)
+        mailbox = StopRequests(tmp_path)
         mailbox.put([WORD])
         assert await mailbox.wait([("p", "r7", "b"), ("q", "r7", "a")], 0.01) == {}
         assert await mailbox.wait([], 0.01) == {}
@@ -48,8 +48,8 @@ def test_a_later_attempt_and_another_project_hear_nothing(tmp_path: Path):
 
 
 def test_an_event_of_the_projection_is_heard(tmp_path: Path):
-    mailbox = Mailbox(tmp_path)
-    mailbox.hear(Event(1, "p", "r7", '{"type":"stop","project":"p","run":"r7","attempt":"a","reason":"diverges","by":"ada"}'))
-    mailbox.hear(Event(2, "p", "r7", '{"type":"run","project":"p","run":"r7"}'))
+    mailbox = StopRequests(tmp_path)
+    mailbox.hear(ChangeEvent(1, "p", "r7", '{"type":"stop","project":"p","run":"r7","attempt":"a","reason":"diverges","by":"ada"}'))
+    mailbox.hear(ChangeEvent(2, "p", "r7", '{"type":"run","project":"p","run":"r7"}'))
     assert mailbox.about([("p", "r7")]) == [CONTROL]
     assert read_control(control_path(tmp_path, "r7", "a")) == CONTROL, "a run that is made here finds it, too"

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.records import RunStarted, encode, encode_metrics, frame
-from tasuki.store import Questions, Top, catch_up, connect
+from tasuki.store import BestRuns, Queries, catch_up, connect
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import Received
+from tasuki.testing.reference_store.memory_store import ReceivedStream
 
 values = st.sampled_from([0.0, -0.0, 1.0, 2.5, math.inf, -math.inf, math.nan])
 runs = st.lists(st.tuples(st.lists(values, min_size=1, max_size=4), st.booleans()), min_size=1, max_size=8)
@@ -20,7 +20,7 @@ def received(found: list[tuple[list[float], bool]]) -> MemoryStore:
     for number, (logged, sealed) in enumerate(found):
         records = [encode(RunStarted(time=number // 2, attempt="a"))]
         records += [encode_metrics(10, step, {"loss": value}) for step, value in enumerate(logged)]
-        stream = Received("p", f"run-{number}")
+        stream = ReceivedStream("p", f"run-{number}")
         stream.data, stream.sealed = b"".join(map(frame, records)), sealed
         store.received[f"{number:032x}"] = stream
     return store
@@ -28,15 +28,15 @@ def received(found: list[tuple[list[float], bool]]) -> MemoryStore:
 
 @given(runs, runs, st.integers(1, 9), st.sampled_from(["min", "max"]), st.sampled_from(["last", "min", "max"]))
 def test_best_is_what_sorting_all_summaries_gives(found, later, n, mode, by):
-    db, top = connect(":memory:"), Top(n, mode, by)
+    db, top = connect(":memory:"), BestRuns(n, mode, by)
     store = received(found)
     catch_up(db, store)
     for number, (logged, _) in enumerate(later[: len(found)]):
-        another = Received("p", f"run-{number}")
+        another = ReceivedStream("p", f"run-{number}")
         another.data = b"".join(frame(encode_metrics(20, 20 + step, {"loss": value})) for step, value in enumerate(logged))
         store.received[f"{100 + number:032x}"] = another
     catch_up(db, store)
-    questions = Questions(db, lambda *_: True)
+    questions = Queries(db, lambda *_: True)
     assert questions.summaries("p", metrics=["loss"], top=top) == store.summaries("p", metrics=["loss"], top=top)
     db.close()
 
@@ -44,10 +44,10 @@ def test_best_is_what_sorting_all_summaries_gives(found, later, n, mode, by):
 def test_what_comes_after_a_run_has_ended_counts():
     db, store = connect(":memory:"), received([([1.0], True), ([2.0], True)])
     catch_up(db, store)
-    store.received["f" * 32] = Received("p", "run-1")
+    store.received["f" * 32] = ReceivedStream("p", "run-1")
     store.received["f" * 32].data = frame(encode_metrics(20, 20, {"loss": 0.5}))
     catch_up(db, store)
-    (best,) = Questions(db, lambda *_: True).summaries("p", metrics=["loss"], top=Top(1))
+    (best,) = Queries(db, lambda *_: True).summaries("p", metrics=["loss"], top=BestRuns(1))
     assert (best.run, best.last) == ("run-1", 0.5)
     db.close()
 
@@ -55,25 +55,25 @@ def test_what_comes_after_a_run_has_ended_counts():
 def test_of_equals_a_run_comes_first_that_turns_out_to_be_older():
     db, store = connect(":memory:"), MemoryStore()
     for number in range(3):
-        stream = store.received[f"{number:032x}"] = Received("p", f"run-{number}")
+        stream = store.received[f"{number:032x}"] = ReceivedStream("p", f"run-{number}")
         stream.data = frame(encode(RunStarted(time=10 + number, attempt="a"))) + frame(encode_metrics(20, 0, {"loss": 1.0}))
         stream.sealed = True
     catch_up(db, store)
-    store.received["f" * 32] = Received("p", "run-2")
+    store.received["f" * 32] = ReceivedStream("p", "run-2")
     store.received["f" * 32].data = frame(encode(RunStarted(time=5, attempt="earlier")))
     catch_up(db, store)
-    questions = Questions(db, lambda *_: True)
-    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=Top(3))] == ["run-2", "run-0", "run-1"]
+    questions = Queries(db, lambda *_: True)
+    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=BestRuns(3))] == ["run-2", "run-0", "run-1"]
     db.close()
 
 
 def test_runs_of_other_projects_are_not_among_them():
     db, store = connect(":memory:"), received([([1.0], True), ([2.0], True)])
-    other = Received("q", "run-0")
+    other = ReceivedStream("q", "run-0")
     other.data, other.sealed = frame(encode_metrics(20, 20, {"loss": 0.5})), True
     store.received["e" * 32] = other
     catch_up(db, store)
-    questions = Questions(db, lambda *_: True)
-    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=Top(1))] == ["run-0"]
-    assert [best.last for best in questions.summaries("q", metrics=["loss"], top=Top(1))] == [0.5]
+    questions = Queries(db, lambda *_: True)
+    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=BestRuns(1))] == ["run-0"]
+    assert [best.last for best in questions.summaries("q", metrics=["loss"], top=BestRuns(1))] == [0.5]
     db.close()

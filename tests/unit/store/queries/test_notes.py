@@ -9,7 +9,7 @@ import pytest
 
 from tasuki.journal import Stream
 from tasuki.records import Alert, Correction, Lesson, NoteKind, RunDeleted, RunStarted, frame
-from tasuki.store import Questions, catch_up, connect, events_after
+from tasuki.store import Queries, catch_up, connect, events_after
 from tests.support.sent_streams import Sent
 
 BEGAN = 1_800_000_000_000_000
@@ -40,7 +40,7 @@ def correction(n: int, event_id: str = "e", final: str = "f") -> Correction:
 
 def listed(db: apsw.Connection, source: Sent) -> list[tuple[str, str, bool]]:
     catch_up(db, source)
-    rows = Questions(db, lambda *_: True).notes("p")
+    rows = Queries(db, lambda *_: True).notes("p")
     return [(row.event_id, row.content["final"], row.conflict) for row in rows]
 
 
@@ -77,9 +77,9 @@ def test_a_brain_without_runs_is_a_project(db):
     source = SentOutside()
     source.send([correction(0)])
     catch_up(db, source)
-    (project,) = Questions(db, lambda *_: True).projects()
+    (project,) = Queries(db, lambda *_: True).projects()
     assert (project.name, project.runs, project.updated) == ("p", 0, BEGAN)
-    assert Questions(db, lambda *_: True).runs("p") == []
+    assert Queries(db, lambda *_: True).runs("p") == []
 
 
 def test_what_is_about_runs_means_nothing_outside_of_them(db):
@@ -107,7 +107,7 @@ def test_a_note_that_has_no_form_in_json_is_listed_as_rejected_and_stops_nothing
 def test_notes_are_searched_in_their_texts_and_not_in_the_names_of_their_fields(db, source):
     source.send([correction(0), Lesson(time=BEGAN + 1, event_id="l", text='Say "how" many', more={"of": ["Straße"]})])
     catch_up(db, source)
-    questions = Questions(db, lambda *_: True)
+    questions = Queries(db, lambda *_: True)
     assert [row.event_id for row in questions.notes("p", search='"HOW"')] == ["l"]
     assert [row.event_id for row in questions.notes("p", NoteKind.LESSON, search="STRASSE")] == ["l"]
     assert questions.notes("p", search="draft") == []

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.errors import StoreDamaged
+from tasuki.errors import StoreCorrupt
 from tasuki.store import connect, grid
 from tasuki.store.series.blocks import BLOCK_RECORDS
-from tasuki.store.series.chart_reader import Sketch, read_sketch
+from tasuki.store.series.chart_reader import ChartReader, read_sketch
 from tasuki.store.series.downsample import WORTH_ALIGNING, Grid, cut
 from tasuki.store.series.points import Column, Points
 from tasuki.store.series.read import read_points
@@ -47,7 +47,7 @@ def check(db: apsw.Connection, metric: str, n: int, first: int | None = None, la
     assert on.n == 0 or (first in {None, on.first} and last in {None, on.last})
 
 
-def check_on(points: Points, metric: str, sketch: Sketch, on: Grid) -> None:
+def check_on(points: Points, metric: str, sketch: ChartReader, on: Grid) -> None:
     rows, values = points.columns[metric]
     steps, found = points.steps[rows], sketch.on(on)
     assert found.n == ((steps >= on.first) & (steps <= on.last)).sum()
@@ -129,7 +129,7 @@ def test_a_damaged_outline_is_told(place):
     damaged = bytearray(data)
     damaged[place] ^= 1
     db.execute("UPDATE chunk SET outline = ? WHERE block = 1 AND metric = 1", (bytes(damaged),))
-    with pytest.raises(StoreDamaged, match="outline"):
+    with pytest.raises(StoreCorrupt, match="outline"):
         read_sketch(db, 1, "loss")
     db.close()
 

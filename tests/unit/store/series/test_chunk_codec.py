@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tasuki.errors import StoreDamaged
+from tasuki.errors import StoreCorrupt
 from tasuki.store.series.chunk_codec import (
     axis_points,
     column_from_bytes,
@@ -64,7 +64,7 @@ def test_values_born_as_float32_take_half_the_room():
 
 @pytest.mark.parametrize("size", [3, 4096])
 def test_every_flipped_byte_of_a_block_is_noticed_or_harmless(size):
-    """Behind the checksums: what is read is what was stored, or StoreDamaged."""
+    """Behind the checksums: what is read is what was stored, or StoreCorrupt."""
     values = np.random.default_rng(2).normal(size=size)
     batch = points(size)
     batch.columns = {"a": Column(np.arange(size), values)}
@@ -72,14 +72,14 @@ def test_every_flipped_byte_of_a_block_is_noticed_or_harmless(size):
     for place in range(0, len(whole), max(1, len(whole) // 200)):
         flipped = bytearray(whole)
         flipped[place] ^= 0x55
-        with pytest.raises(StoreDamaged):
+        with pytest.raises(StoreCorrupt):
             unpack_points(bytes(flipped), {1: "a"})
 
 
 @given(st.binary(max_size=60))
 def test_foreign_bytes_are_refused_as_damage(data):
     for read in (axis_points, column_from_bytes, lambda part: unpack_points(part, {})):
-        with pytest.raises(StoreDamaged):
+        with pytest.raises(StoreCorrupt):
             read(data)
 
 

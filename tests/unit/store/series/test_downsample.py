@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.store.series.downsample import Grid, columns_of, grid
-from tasuki.store.series.points import Line
-from tasuki.store.series.rollups import Outline, outline_of
+from tasuki.store.series.points import ChartLine
+from tasuki.store.series.rollups import Rollup, outline_of
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 STEPS = st.one_of(INT64, st.integers(-50, 50), st.integers(10**18, 10**18 + 1000))
 VALUES = st.floats(width=64)
 
 
-def line_of(points: list[tuple[int, float]]) -> Outline:
+def line_of(points: list[tuple[int, float]]) -> Rollup:
     points = sorted(points, key=lambda point: point[0])
     steps = np.array([step for step, _ in points], np.int64)
-    return outline_of(Line(steps, np.array([value for _, value in points], np.float64)))
+    return outline_of(ChartLine(steps, np.array([value for _, value in points], np.float64)))
 
 
 class TestGrid:

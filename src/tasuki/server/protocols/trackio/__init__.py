@@ -1,7 +1,7 @@
 """trackio's client protocol: an unchanged trackio logs to this server."""
 
-from tasuki.server.protocols.trackio.client_streams import Streams
+from tasuki.server.protocols.trackio.client_streams import ClientStreams
 from tasuki.server.protocols.trackio.endpoints import TRACKIO_ROUTES
 from tasuki.server.protocols.trackio.uploads import Uploads
 
-__all__ = ["TRACKIO_ROUTES", "Streams", "Uploads"]
+__all__ = ["TRACKIO_ROUTES", "ClientStreams", "Uploads"]

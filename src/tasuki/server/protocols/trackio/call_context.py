@@ -4,18 +4,18 @@ from typing import NamedTuple
 
 from tasuki.server.auth.principal import Principal
 from tasuki.server.auth.tokens import Tokens
-from tasuki.server.protocols.trackio.client_streams import Streams
+from tasuki.server.protocols.trackio.client_streams import ClientStreams
 from tasuki.server.protocols.trackio.uploads import Uploads
-from tasuki.server.workers.reader_pool import Readers
+from tasuki.server.workers.reader_pool import ReaderPool
 
-__all__ = ["Caller"]
+__all__ = ["CallContext"]
 
 
-class Caller(NamedTuple):
+class CallContext(NamedTuple):
     """One call's surroundings."""
 
     principal: Principal
-    streams: Streams
+    streams: ClientStreams
     uploads: Uploads
-    readers: Readers
+    readers: ReaderPool
     tokens: Tokens

@@ -16,16 +16,16 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.blobs import keep_text
 from tasuki.clock import SYSTEM
-from tasuki.records import START, Delivered, Item, Position, Reply, ReplyStatus, encode, frame, pack_item
+from tasuki.records import START, DeliveryIds, Item, ItemReply, Position, ReplyStatus, encode, frame, pack_item
 from tasuki.server.auth.guards import forbidden
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.http.problems import Refusal
-from tasuki.server.protocols.trackio.dedup import Ids
-from tasuki.server.protocols.trackio.run_state import Delivery, Told, payloads
-from tasuki.server.workers.receiver import Receiver
+from tasuki.server.http.problems import HttpProblem
+from tasuki.server.protocols.trackio.dedup import IdSet
+from tasuki.server.protocols.trackio.run_state import Delivery, RunStreamState, payloads
+from tasuki.server.workers.receiver import StreamReceiver
 from tasuki.store import RawStore
 
-__all__ = ["RunKey", "Streams"]
+__all__ = ["ClientStreams", "RunKey"]
 
 TRIES = 3
 MOST_STREAMS = 1000
@@ -51,12 +51,12 @@ class RunStream:
         self.lock = asyncio.Lock()
         self.opened = False
         self.end = START
-        self.told = Told()
-        self.ids = Ids()
+        self.told = RunStreamState()
+        self.ids = IdSet()
 
     def open(self, raw_path: Path) -> None:
         """Learn what is on the disk."""
-        self.end, self.told, self.ids = START, Told(), Ids()
+        self.end, self.told, self.ids = START, RunStreamState(), IdSet()
         with closing(RawStore(raw_path)) as store:
             self.end = store.positions([self.writer])[self.writer]
             offset = 0
@@ -74,13 +74,13 @@ class RunStream:
         return [one for one in deliveries if one.id is None or (one.id not in known and named[one.id] is one)]
 
 
-class Plan(NamedTuple):
+class AppendPlan(NamedTuple):
     """What is to be appended to a stream, and what it will have told then."""
 
     stream: RunStream
     items: list[Item]
     end: Position
-    told: Told
+    told: RunStreamState
     ids: list[bytes]
 
     def done(self) -> None:
@@ -89,10 +89,10 @@ class Plan(NamedTuple):
         self.stream.ids.add(self.ids)
 
 
-class Pieces:
+class ItemBuilder:
     """Records on their way into items of a stream."""
 
-    def __init__(self, stream: RunStream, told: Told, now: int) -> None:
+    def __init__(self, stream: RunStream, told: RunStreamState, now: int) -> None:
         self.stream = stream
         self.told = told
         self.now = now
@@ -117,7 +117,7 @@ class Pieces:
         """Make an item of what there is."""
         if not self.piece:
             return
-        tail = Delivered(time=self.now, ids=b"".join(self.named).hex(), system=self.told.system)
+        tail = DeliveryIds(time=self.now, ids=b"".join(self.named).hex(), system=self.told.system)
         data = b"".join(map(frame, (*self.piece, encode(tail))))
         (project, run), (offset, crc) = self.stream.key, self.end
         item = Item(project=project, run=run, writer=self.stream.writer, offset=offset, crc=crc, data=pack_item(data))
@@ -127,10 +127,10 @@ class Pieces:
         self.named, self.piece, self.size = [], [], 0
 
 
-class Streams:
+class ClientStreams:
     """To be used from the event loop."""
 
-    def __init__(self, receiver: Receiver, server_id: str, folder: Path) -> None:
+    def __init__(self, receiver: StreamReceiver, server_id: str, folder: Path) -> None:
         self.receiver = receiver
         self.server_id = server_id
         self.folder = folder
@@ -156,7 +156,7 @@ class Streams:
                 streams = await self.append(streams, batch)
                 if not streams:
                     return
-        raise Refusal(503, "the server's journal can't be appended to", hint="does another server use this folder?")
+        raise HttpProblem(503, "the server's journal can't be appended to", hint="does another server use this folder?")
 
     async def admit(self, principal: Principal, streams: Sequence[RunStream]) -> None:
         """Refusal (403) where a run is not the principal's to send to; what nobody has sent to becomes theirs."""
@@ -177,7 +177,7 @@ class Streams:
         replies = iter(await self.receiver.committer.append(items) if items else [])
         moved = []
         for plan in plans:
-            answers: list[Reply] = [next(replies) for _ in plan.items]
+            answers: list[ItemReply] = [next(replies) for _ in plan.items]
             if all(answer.status in THERE for answer in answers):
                 plan.done()
             else:
@@ -187,16 +187,16 @@ class Streams:
 
     # -- in a thread, while the stream's lock is held
 
-    def plan(self, stream: RunStream, deliveries: Sequence[Delivery]) -> Plan:
+    def plan(self, stream: RunStream, deliveries: Sequence[Delivery]) -> AppendPlan:
         """What of the deliveries is new, as items of the stream."""
         if not stream.opened:
             stream.open(self.receiver.raw_path)
         told, now = stream.told.copy(), SYSTEM.now_us()
-        pieces = Pieces(stream, told, now)
+        pieces = ItemBuilder(stream, told, now)
         for delivery in stream.new(deliveries):
             pieces.add(delivery.id, payloads(told, stream.key.run, delivery, now, self.keep))
         pieces.cut()
-        return Plan(stream, pieces.items, pieces.end, told, pieces.ids)
+        return AppendPlan(stream, pieces.items, pieces.end, told, pieces.ids)
 
     def keep(self, text: str) -> None:
         """Put a text into a blob."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ids", "id_of"]
+__all__ = ["IdSet", "id_of"]
 
 SIZE = 16
 KIND = f"S{SIZE}"
@@ -18,7 +18,7 @@ def id_of(kind: str, given: str) -> bytes:
     return hashlib.blake2b(f"{kind}:{given}".encode("utf-8", "replace"), digest_size=SIZE).digest()
 
 
-class Ids:
+class IdSet:
     """Sorted columns, each at least twice as long as the next: a lookup is a binary search in a few of them."""
 
     def __init__(self) -> None:

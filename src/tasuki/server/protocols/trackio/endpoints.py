@@ -22,16 +22,16 @@ from tasuki.journal import project_name
 from tasuki.records import File, json_safe
 from tasuki.server.auth.guards import ANY_TOKEN, needs
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.http.problems import Refusal, problem_from
+from tasuki.server.http.problems import HttpProblem, problem_from
 from tasuki.server.protocols.trackio import queries as reading
 from tasuki.server.protocols.trackio import requests as asked
-from tasuki.server.protocols.trackio.call_context import Caller
-from tasuki.server.protocols.trackio.client_streams import RunKey, Streams
+from tasuki.server.protocols.trackio.call_context import CallContext
+from tasuki.server.protocols.trackio.client_streams import ClientStreams, RunKey
 from tasuki.server.protocols.trackio.dedup import id_of
 from tasuki.server.protocols.trackio.run_state import Delivery
 from tasuki.server.protocols.trackio.uploads import MAX_UPLOAD_BYTES, Uploads
-from tasuki.server.workers.reader_pool import Readers
-from tasuki.server.workers.receiver import Receiver
+from tasuki.server.workers.reader_pool import ReaderPool
+from tasuki.server.workers.receiver import StreamReceiver
 
 __all__ = ["MAX_CALL_BYTES", "TRACKIO_ROUTES"]
 
@@ -45,33 +45,33 @@ Deliveries = dict[RunKey, list[Delivery]]
 # -- what is written
 
 
-async def bulk_log(caller: Caller, given: asked.Logs) -> None:
+async def bulk_log(caller: CallContext, given: asked.BulkLog) -> None:
     """Logs of any runs."""
     await deliver(caller, given.logs, lambda entry: identified("log", entry.log_id))
 
 
-async def bulk_log_system(caller: Caller, given: asked.SystemLogs) -> None:
+async def bulk_log_system(caller: CallContext, given: asked.BulkLogSystem) -> None:
     """System metrics of any runs."""
     await deliver(caller, given.logs, lambda entry: identified("system", entry.log_id))
 
 
-async def bulk_alert(caller: Caller, given: asked.Alerts) -> None:
+async def bulk_alert(caller: CallContext, given: asked.BulkAlert) -> None:
     """Alerts of any runs."""
     await deliver(caller, given.alerts, lambda entry: identified("alert", entry.alert_id))
 
 
-async def bulk_run_status(caller: Caller, given: asked.Statuses) -> None:
+async def bulk_run_status(caller: CallContext, given: asked.BulkRunStatus) -> None:
     """States of any runs."""
     await deliver(caller, given.statuses, lambda _: None)
 
 
-async def log(caller: Caller, given: asked.One) -> None:
+async def log(caller: CallContext, given: asked.LogArguments) -> None:
     """One log."""
     entry = LogEntry(project=given.project, run=given.run, run_id=given.run_id, metrics=given.metrics, step=given.step)
     await deliver(caller, [entry], lambda _: None)
 
 
-async def bulk_upload_media(caller: Caller, given: asked.Uploads) -> None:
+async def bulk_upload_media(caller: CallContext, given: asked.BulkUpload) -> None:
     """What the files are that were uploaded before: of a run at a step, or of a project in one of its folders."""
     now = SYSTEM.now_us()
     found: Deliveries = defaultdict(list)
@@ -82,7 +82,7 @@ async def bulk_upload_media(caller: Caller, given: asked.Uploads) -> None:
     await caller.streams.deliver(caller.principal, found)
 
 
-async def deliver(caller: Caller, entries: Sequence[Any], named: Callable[[Any], bytes | None]) -> None:
+async def deliver(caller: CallContext, entries: Sequence[Any], named: Callable[[Any], bytes | None]) -> None:
     """Put entries on the disk, run by run."""
     found: Deliveries = defaultdict(list)
     keys: dict[tuple[str, str | None, str | None], RunKey] = {}
@@ -104,7 +104,7 @@ def key_of(entry: Entry, *, alone: bool = False) -> RunKey:
     try:
         return RunKey(project_name(entry.project), "" if alone else run_of(entry.run, entry.run_id))
     except ConfigError as error:
-        raise Refusal(400, error.message, hint=error.hint) from error
+        raise HttpProblem(400, error.message, hint=error.hint) from error
 
 
 def file_of(entry: UploadEntry, uploads: Uploads, now: int) -> File:
@@ -120,19 +120,19 @@ def file_of(entry: UploadEntry, uploads: Uploads, now: int) -> File:
     )  # fmt: skip
 
 
-CALLS: dict[str, tuple[type[asked.Asked], Callable[[Caller, Any], Awaitable[Any]]]] = {
-    "log": (asked.One, log),
-    "bulk_log": (asked.Logs, bulk_log),
-    "bulk_log_system": (asked.SystemLogs, bulk_log_system),
-    "bulk_alert": (asked.Alerts, bulk_alert),
-    "bulk_run_status": (asked.Statuses, bulk_run_status),
-    "bulk_upload_media": (asked.Uploads, bulk_upload_media),
-    "get_all_projects": (asked.Nothing, reading.all_projects),
-    "get_runs_for_project": (asked.OfProject, reading.runs_for_project),
-    "get_project_summary": (asked.OfProject, reading.project_summary),
-    "get_run_summary": (asked.OfRun, reading.run_summary),
-    "get_metrics_for_run": (asked.OfRun, reading.metrics_for_run),
-    "get_alerts": (asked.OfAlerts, reading.alerts),
+CALLS: dict[str, tuple[type[asked.CallArguments], Callable[[CallContext, Any], Awaitable[Any]]]] = {
+    "log": (asked.LogArguments, log),
+    "bulk_log": (asked.BulkLog, bulk_log),
+    "bulk_log_system": (asked.BulkLogSystem, bulk_log_system),
+    "bulk_alert": (asked.BulkAlert, bulk_alert),
+    "bulk_run_status": (asked.BulkRunStatus, bulk_run_status),
+    "bulk_upload_media": (asked.BulkUpload, bulk_upload_media),
+    "get_all_projects": (asked.NoArguments, reading.all_projects),
+    "get_runs_for_project": (asked.ProjectArguments, reading.runs_for_project),
+    "get_project_summary": (asked.ProjectArguments, reading.project_summary),
+    "get_run_summary": (asked.RunArguments, reading.run_summary),
+    "get_metrics_for_run": (asked.RunArguments, reading.metrics_for_run),
+    "get_alerts": (asked.AlertArguments, reading.alerts),
 }
 
 
@@ -164,14 +164,14 @@ async def upload(request: Request[Any, Principal, Any], uploads: Uploads) -> dic
 async def call(
     request: Request[Any, Principal, Any],
     name: FromPath[str],
-    receiver: Receiver,
-    streams: Streams,
+    receiver: StreamReceiver,
+    streams: ClientStreams,
     uploads: Uploads,
-    readers: Readers,
+    readers: ReaderPool,
 ) -> Response[bytes]:
     """One call. What it writes is on the disk when it is answered."""
     if name not in CALLS:
-        raise Refusal(404, f"there is no {name[:100]!r} here", hint="docs/trackio.md lists what trackio's client may call")
+        raise HttpProblem(404, f"there is no {name[:100]!r} here", hint="docs/trackio.md lists what trackio's client may call")
     kind, action = CALLS[name]
     principal = request.auth
     receiver.pace.check(principal.name)
@@ -179,7 +179,7 @@ async def call(
         if principal.token:
             receiver.pace.spend(principal.name, len(body))
         given = await asyncio.to_thread(asked.asked_from, body, kind)
-        data = await action(Caller(principal, streams, uploads, readers, receiver.authority.tokens), given)
+        data = await action(CallContext(principal, streams, uploads, readers, receiver.authority.tokens), given)
     return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
 
 

@@ -9,24 +9,24 @@ from typing import Any
 from tasuki.errors import ConfigError, NotFound
 from tasuki.importers.trackio.entry_mapping import SYSTEM, moment_us, run_of
 from tasuki.journal import project_name
-from tasuki.records import AlertRow, RunRow, Summary
+from tasuki.records import AlertRow, MetricSummary, RunRow
 from tasuki.server.auth.guards import forbidden
 from tasuki.server.auth.principal import Scope
 from tasuki.server.protocols.trackio import requests as asked
-from tasuki.server.protocols.trackio.call_context import Caller
-from tasuki.server.workers.reader_pool import Reached
-from tasuki.store import Questions
+from tasuki.server.protocols.trackio.call_context import CallContext
+from tasuki.server.workers.reader_pool import ProjectionState
+from tasuki.store import Queries
 
 __all__ = ["alerts", "all_projects", "metrics_for_run", "project_summary", "run_summary", "runs_for_project"]
 
 
-async def all_projects(caller: Caller, _: asked.Nothing) -> list[str]:
+async def all_projects(caller: CallContext, _: asked.NoArguments) -> list[str]:
     """The names of the projects that may be read."""
     rows = (await caller.readers.ask(lambda questions, _: questions.projects())).value
     return [row.name for row in rows if caller.principal.may(Scope.READ, row.name)]
 
 
-async def runs_for_project(caller: Caller, given: asked.OfProject) -> list[dict[str, Any]]:
+async def runs_for_project(caller: CallContext, given: asked.ProjectArguments) -> list[dict[str, Any]]:
     """The runs of a project; none of one that is not there."""
     return [
         {"id": row.id, "name": row.name, "created_at": moment_text(row.created)}
@@ -34,14 +34,14 @@ async def runs_for_project(caller: Caller, given: asked.OfProject) -> list[dict[
     ]
 
 
-async def project_summary(caller: Caller, given: asked.OfProject) -> dict[str, Any]:
+async def project_summary(caller: CallContext, given: asked.ProjectArguments) -> dict[str, Any]:
     """A project's runs, and the highest step of them."""
     runs = await runs_for_project(caller, given)
     last = [summary.last_step for summary in await logged_metrics(caller, given.project, [run["id"] for run in runs])]
     return {"project": given.project, "num_runs": len(runs), "runs": runs, "last_activity": max(last, default=None)}
 
 
-async def run_summary(caller: Caller, given: asked.OfRun) -> dict[str, Any]:
+async def run_summary(caller: CallContext, given: asked.RunArguments) -> dict[str, Any]:
     """A run's config, the names of its metrics, and its highest step."""
     run = await one_run(caller, given)
     found = [] if run is None else await logged_metrics(caller, given.project, [run.id])
@@ -56,22 +56,22 @@ async def run_summary(caller: Caller, given: asked.OfRun) -> dict[str, Any]:
     }
 
 
-async def metrics_for_run(caller: Caller, given: asked.OfRun) -> list[str]:
+async def metrics_for_run(caller: CallContext, given: asked.RunArguments) -> list[str]:
     """The names of a run's metrics."""
     run = await one_run(caller, given)
     return [] if run is None else [summary.metric for summary in await logged_metrics(caller, given.project, [run.id])]
 
 
-async def alerts(caller: Caller, given: asked.OfAlerts) -> list[dict[str, Any]]:
+async def alerts(caller: CallContext, given: asked.AlertArguments) -> list[dict[str, Any]]:
     """Alerts of a project or of a run, the latest first."""
-    named = asked.OfRun(project=given.project, run=given.run, run_id=given.run_id)
+    named = asked.RunArguments(project=given.project, run=given.run, run_id=given.run_id)
     wanted = {row.id for row in await visible_runs(caller, given.project)}
     if given.run or given.run_id:
         run = await one_run(caller, named)
         wanted &= set() if run is None else {run.id}
     since = 0 if given.since is None else moment_us(given.since, 0)
 
-    def question(questions: Questions, _: Reached) -> list[AlertRow]:
+    def question(questions: Queries, _: ProjectionState) -> list[AlertRow]:
         return questions.alerts(given.project)
 
     found = (await caller.readers.ask(question)).value if wanted else []
@@ -88,13 +88,13 @@ async def alerts(caller: Caller, given: asked.OfAlerts) -> list[dict[str, Any]]:
 # -- how
 
 
-async def visible_runs(caller: Caller, project: str) -> list[RunRow]:
+async def visible_runs(caller: CallContext, project: str) -> list[RunRow]:
     """The runs of a project that the caller may know of, the oldest first. Refusal (403) for a token that is not for it."""
     principal = caller.principal
     if not principal.may(Scope.READ, project) and not principal.may(Scope.LOG, project):
         raise forbidden(principal, Scope.READ, project)
 
-    def question(questions: Questions, _: Reached) -> list[RunRow]:
+    def question(questions: Queries, _: ProjectionState) -> list[RunRow]:
         try:
             return questions.runs(project_name(project))
         except (NotFound, ConfigError):
@@ -106,7 +106,7 @@ async def visible_runs(caller: Caller, project: str) -> list[RunRow]:
     return [row for row in rows if caller.tokens.owner(row.project, row.id, "") == principal.name]
 
 
-async def one_run(caller: Caller, given: asked.OfRun) -> RunRow | None:
+async def one_run(caller: CallContext, given: asked.RunArguments) -> RunRow | None:
     """The run of an id, else the latest of a name."""
     rows = await visible_runs(caller, given.project)
     if given.run_id is not None:
@@ -115,10 +115,10 @@ async def one_run(caller: Caller, given: asked.OfRun) -> RunRow | None:
     return next((row for row in reversed(rows) if row.name == given.run or row.id == given.run), None)
 
 
-async def logged_metrics(caller: Caller, project: str, runs: list[str]) -> list[Summary]:
+async def logged_metrics(caller: CallContext, project: str, runs: list[str]) -> list[MetricSummary]:
     """The summaries of what runs have logged by step; system metrics have a count of their own."""
 
-    def question(questions: Questions, _: Reached) -> list[Summary]:
+    def question(questions: Queries, _: ProjectionState) -> list[MetricSummary]:
         return questions.summaries(project_name(project), runs)
 
     found = (await caller.readers.ask(question)).value if runs else []

@@ -6,61 +6,61 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tasuki.importers.trackio.client_protocol import AlertEntry, LogEntry, StatusEntry, SystemEntry, UploadEntry
-from tasuki.server.http.problems import Refusal
+from tasuki.server.http.problems import HttpProblem
 
 __all__ = [
-    "Alerts",
-    "Asked",
-    "Logs",
-    "Nothing",
-    "OfAlerts",
-    "OfProject",
-    "OfRun",
-    "One",
-    "Statuses",
-    "SystemLogs",
-    "Uploads",
+    "AlertArguments",
+    "BulkAlert",
+    "BulkLog",
+    "BulkLogSystem",
+    "BulkRunStatus",
+    "BulkUpload",
+    "CallArguments",
+    "LogArguments",
+    "NoArguments",
+    "ProjectArguments",
+    "RunArguments",
     "asked_from",
 ]
 
-A = TypeVar("A", bound="Asked")
+A = TypeVar("A", bound="CallArguments")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class CallArguments(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a call, in the order in which they may come without names."""
 
 
-class Logs(Asked, frozen=True, kw_only=True):
+class BulkLog(CallArguments, frozen=True, kw_only=True):
     """`bulk_log`."""
 
     logs: list[LogEntry]
 
 
-class SystemLogs(Asked, frozen=True, kw_only=True):
+class BulkLogSystem(CallArguments, frozen=True, kw_only=True):
     """`bulk_log_system`."""
 
     logs: list[SystemEntry]
 
 
-class Alerts(Asked, frozen=True, kw_only=True):
+class BulkAlert(CallArguments, frozen=True, kw_only=True):
     """`bulk_alert`."""
 
     alerts: list[AlertEntry]
 
 
-class Statuses(Asked, frozen=True, kw_only=True):
+class BulkRunStatus(CallArguments, frozen=True, kw_only=True):
     """`bulk_run_status`."""
 
     statuses: list[StatusEntry]
 
 
-class Uploads(Asked, frozen=True, kw_only=True):
+class BulkUpload(CallArguments, frozen=True, kw_only=True):
     """`bulk_upload_media`."""
 
     uploads: list[UploadEntry]
 
 
-class One(Asked, frozen=True, kw_only=True):
+class LogArguments(CallArguments, frozen=True, kw_only=True):
     """`log`."""
 
     project: str
@@ -71,17 +71,17 @@ class One(Asked, frozen=True, kw_only=True):
     run_id: str | None = None
 
 
-class Nothing(Asked, frozen=True, kw_only=True):
+class NoArguments(CallArguments, frozen=True, kw_only=True):
     """`get_all_projects`."""
 
 
-class OfProject(Asked, frozen=True, kw_only=True):
+class ProjectArguments(CallArguments, frozen=True, kw_only=True):
     """`get_runs_for_project`, `get_project_summary`."""
 
     project: str
 
 
-class OfRun(Asked, frozen=True, kw_only=True):
+class RunArguments(CallArguments, frozen=True, kw_only=True):
     """`get_run_summary`, `get_metrics_for_run`."""
 
     project: str
@@ -89,7 +89,7 @@ class OfRun(Asked, frozen=True, kw_only=True):
     run_id: str | None = None
 
 
-class OfAlerts(Asked, frozen=True, kw_only=True):
+class AlertArguments(CallArguments, frozen=True, kw_only=True):
     """`get_alerts`."""
 
     project: str
@@ -128,10 +128,10 @@ def asked_from(body: bytes, kind: type[A]) -> A:
     except msgspec.ValidationError:
         pass  # some of them may have come without a name
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, f"the call is not JSON: {error}") from error
+        raise HttpProblem(400, f"the call is not JSON: {error}") from error
     try:
         loose = msgspec.json.decode(body, type=LooseCall)
         found = msgspec.convert(dict(zip(kind.__struct_fields__, loose.args, strict=False)) | loose.kwargs, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise Refusal(400, f"the call can't be understood: {error}", hint="docs/trackio.md") from error
+        raise HttpProblem(400, f"the call can't be understood: {error}", hint="docs/trackio.md") from error
     return found

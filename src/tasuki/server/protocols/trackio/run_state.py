@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.errors import BadRecord
+from tasuki.errors import InvalidRecord
 from tasuki.importers.trackio.client_protocol import AlertEntry, Entry, LogEntry, StatusEntry, SystemEntry
 from tasuki.importers.trackio.entry_mapping import SYSTEM, alert_from, first_attempt, logged, moment_us, plain, started, status_of
 from tasuki.records import (
-    Delivered,
+    DeliveryIds,
     File,
     RawMetrics,
     Record,
@@ -25,7 +25,7 @@ from tasuki.records import (
     split,
 )
 
-__all__ = ["Delivery", "Told", "payloads"]
+__all__ = ["Delivery", "RunStreamState", "payloads"]
 
 ID_BYTES = 16
 LONGEST_CONTENT = 1024 * 1024
@@ -42,7 +42,7 @@ class Delivery(NamedTuple):
 
 
 @dataclass
-class Told:
+class RunStreamState:
     """Of one stream. An attempt is known by when its process began, if that was said."""
 
     name: str | None = None
@@ -50,18 +50,18 @@ class Told:
     system: int = 0
     next_step: int = 0
 
-    def copy(self) -> "Told":
+    def copy(self) -> "RunStreamState":
         """Another one that says the same."""
         return replace(self, attempts=dict(self.attempts))
 
     def read(self, data: bytes) -> Iterator[bytes]:
         """Learn from whole frames what the stream tells in them; yields ids of deliveries. What can't be read is passed over."""
         for payload in split(data)[1]:
-            with suppress(BadRecord, ValueError):
+            with suppress(InvalidRecord, ValueError):
                 record = decode_quickly(payload)
                 if isinstance(record, RawMetrics):
                     self.next_step = max(self.next_step, record.step + 1)
-                elif isinstance(record, Delivered):
+                elif isinstance(record, DeliveryIds):
                     self.system = max(self.system, record.system)
                     yield from ids_in(record)
                 elif isinstance(record, RunStarted):
@@ -103,13 +103,13 @@ class Told:
         return record
 
 
-def ids_in(record: Delivered) -> Iterator[bytes]:
+def ids_in(record: DeliveryIds) -> Iterator[bytes]:
     """The ids that a record names."""
     named = bytes.fromhex(record.ids)
     yield from (named[at : at + ID_BYTES] for at in range(0, len(named) - ID_BYTES + 1, ID_BYTES))
 
 
-def payloads(told: Told, run: str, delivery: Delivery, now: int, keep: Keep) -> Iterator[bytes]:
+def payloads(told: RunStreamState, run: str, delivery: Delivery, now: int, keep: Keep) -> Iterator[bytes]:
     """The records of one delivery, encoded. `keep` puts a text into a blob."""
     said = delivery.said
     config = said.config if isinstance(said, LogEntry) else None

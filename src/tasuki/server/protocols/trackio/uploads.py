@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from tasuki.blobs import Blob, Draft
-from tasuki.server.http.problems import Refusal
+from tasuki.blobs import Blob, BlobWriter
+from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["MAX_UPLOAD_BYTES", "Staged", "Uploads"]
+__all__ = ["MAX_UPLOAD_BYTES", "StagedFile", "Uploads"]
 
 MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
 MOST_FILES = 100
@@ -23,7 +23,7 @@ MOST_STAGED = 10_000
 FIELD = "files"
 
 
-class Staged(NamedTuple):
+class StagedFile(NamedTuple):
     """A file that is on the disk, and what its sender called it."""
 
     blob: Blob
@@ -35,21 +35,21 @@ class Uploads:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.staged: dict[str, Staged] = {}
+        self.staged: dict[str, StagedFile] = {}
         self.running = 0
 
-    def find(self, word: str) -> Staged:
+    def find(self, word: str) -> StagedFile:
         """What came under a word. Refusal (400) for what did not: it is to be sent again."""
         found = self.staged.get(word)
         if found is None:
-            raise Refusal(400, f"no file was uploaded as {word[:100]!r} since the server has started", hint="upload it again")
+            raise HttpProblem(400, f"no file was uploaded as {word[:100]!r} since the server has started", hint="upload it again")
         return found
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One of the few that may come at once. Refusal (429) for one more."""
         if self.running >= AT_ONCE:
-            raise Refusal(429, f"{AT_ONCE} uploads are under way", hint="send it again", wait=1)
+            raise HttpProblem(429, f"{AT_ONCE} uploads are under way", hint="send it again", wait=1)
         self.running += 1
         try:
             yield
@@ -61,25 +61,25 @@ class Uploads:
         kind, options = request.content_type
         boundary = options.get("boundary")
         if kind != "multipart/form-data" or not boundary:
-            raise Refusal(400, "an upload is a form: multipart/form-data", hint=f"with a file named {FIELD!r}")
+            raise HttpProblem(400, "an upload is a form: multipart/form-data", hint=f"with a file named {FIELD!r}")
         with self.turn():
             try:
                 found = [staged async for staged in self.files(request, boundary)]
             except (MultipartError, UnicodeError) as error:
-                raise Refusal(400, f"the form can't be read: {error}") from error
+                raise HttpProblem(400, f"the form can't be read: {error}") from error
             except TimeoutError as error:
-                raise Refusal(408, f"nothing came for {PART_SECONDS:g} s", hint="send it again") from error
+                raise HttpProblem(408, f"nothing came for {PART_SECONDS:g} s", hint="send it again") from error
             except OSError as error:
-                raise Refusal(503, f"the file can't be written: {error.strerror}", hint="is there room on the disk?") from error
+                raise HttpProblem(503, f"the file can't be written: {error.strerror}", hint="is there room on the disk?") from error
         words = [secrets.token_hex(16) for _ in found]
         self.staged |= zip(words, found, strict=True)
         for word in list(self.staged)[: max(0, len(self.staged) - MOST_STAGED)]:
             del self.staged[word]
         return words
 
-    async def files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[Staged]:
+    async def files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[StagedFile]:
         """Each file of a form, kept as it comes; other fields are passed over."""
-        draft: Draft | None = None
+        draft: BlobWriter | None = None
         name = ""
         try:
             with PushMultipartParser(boundary, max_segment_count=MOST_FILES) as parser:
@@ -87,11 +87,11 @@ class Uploads:
                     for event in parser.parse(part):
                         if isinstance(event, MultipartSegment):
                             name = event.filename or ""
-                            draft = Draft(self.folder) if event.name == FIELD and event.filename else None
+                            draft = BlobWriter(self.folder) if event.name == FIELD and event.filename else None
                         elif event is not None and draft is not None:
                             draft.write(event)
                         elif event is None and draft is not None:
-                            yield Staged(await asyncio.to_thread(draft.keep), name)
+                            yield StagedFile(await asyncio.to_thread(draft.keep), name)
                             draft.close()
                             draft = None
         finally:

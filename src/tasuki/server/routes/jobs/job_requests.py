@@ -11,8 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from tasuki.errors import ConfigError, Conflict, NotFound, RemoteRejected
 from tasuki.server.auth.principal import Principal
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
-from tasuki.server.http.problems import Problem, Refusal
-from tasuki.server.workers.receiver import Receiver
+from tasuki.server.http.problems import HttpProblem, Problem
+from tasuki.server.workers.receiver import StreamReceiver
 
 __all__ = ["PROBLEMS", "Request_", "body_of", "parsed", "translated"]
 
@@ -33,16 +33,16 @@ def translated(missing: str = "job_not_found") -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise Refusal(404, error.message, error=missing) from error
+        raise HttpProblem(404, error.message, error=missing) from error
     except Conflict as error:
-        raise Refusal(409, error.message, hint=error.hint) from error
+        raise HttpProblem(409, error.message, hint=error.hint) from error
     except ConfigError as error:
-        raise Refusal(400, error.message, error="bad_request", hint=error.hint) from error
+        raise HttpProblem(400, error.message, error="bad_request", hint=error.hint) from error
     except RemoteRejected as error:
-        raise Refusal(503, error.message, error="provider_refused", hint=error.hint) from error
+        raise HttpProblem(503, error.message, error="provider_refused", hint=error.hint) from error
 
 
-async def body_of(request: Request_, receiver: Receiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
+async def body_of(request: Request_, receiver: StreamReceiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
     """The body. Refusal (413) for one that is too large."""
     async with receiver.bodies.read(request, limit_bytes) as body:
         return body
@@ -53,4 +53,6 @@ def parsed(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, f"the body is not what was expected: {error}", error="bad_request", hint="docs/api.md, Jobs") from error
+        raise HttpProblem(
+            400, f"the body is not what was expected: {error}", error="bad_request", hint="docs/api.md, Jobs"
+        ) from error

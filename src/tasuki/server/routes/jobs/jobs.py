@@ -11,18 +11,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, Jobs, JobShown, JobStatus, Progress, Submission, SyncReport
-from tasuki.jobs import Request as JobRequest
+from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, Jobs, JobStatus, JobView, Progress, Submission, SyncReport
+from tasuki.jobs import JobRequest as JobRequest
 from tasuki.server.auth.guards import forbidden, needs
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.http.problems import Refusal
-from tasuki.server.http.schemas import Only, Submit
+from tasuki.server.http.problems import HttpProblem
+from tasuki.server.http.schemas import SubmitRequest, SyncJobsRequest
 from tasuki.server.routes.events import client_address
 from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
 from tasuki.server.routes.notes import storable
-from tasuki.server.workers.event_hub import Hub
-from tasuki.server.workers.receiver import Receiver
-from tasuki.store import JobsWanted
+from tasuki.server.workers.event_hub import EventHub
+from tasuki.server.workers.receiver import StreamReceiver
+from tasuki.store import JobFilter
 
 __all__ = ["JOB_ROUTES", "job", "one"]
 
@@ -53,7 +53,7 @@ def statuses_from(texts: list[str] | None) -> frozenset[str] | None:
         return None
     known = {status.value for status in JobStatus}
     if odd := sorted(words - known - {ACTIVE}):
-        raise Refusal(
+        raise HttpProblem(
             400, f"there is no status {', '.join(odd)}", error="unknown_status", hint=f"there are {', '.join([*JobStatus, ACTIVE])}"
         )
     active = {status.value for status in JobStatus if status.is_active} if ACTIVE in words else set()
@@ -66,7 +66,7 @@ def answered(answer: msgspec.Struct, status: int = 200) -> Response[bytes]:
     return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json", headers=headers)
 
 
-def one(job: JobShown, status: int = 200) -> Response[bytes]:
+def one(job: JobView, status: int = 200) -> Response[bytes]:
     """One job."""
     return answered(JobAnswer(job=job), status)
 
@@ -89,7 +89,7 @@ async def listing(  # noqa: PLR0913 - a parameter each
 
     With `sync_active` all active ones are looked at before, for at most 10 seconds; what could not be reached says so.
     """
-    wanted = JobsWanted(None if job_type is None else job_type == "local", statuses_from(status), provider, user_of(request))
+    wanted = JobFilter(None if job_type is None else job_type == "local", statuses_from(status), provider, user_of(request))
     with translated():
         return answered(
             await jobs.listing(wanted, limit=limit, offset=offset, newest_first=order == "-created", sync_active=sync_active)
@@ -100,9 +100,9 @@ async def listing(  # noqa: PLR0913 - a parameter each
     "/api/cloud/jobs/sync", status_code=200, summary="Look for jobs", opt=needs(Scope.WRITE),
     responses={200: ResponseSpec(SyncReport, description="What was found"), **PROBLEMS},
 )  # fmt: skip
-async def sync(request: Request_, jobs: Jobs, receiver: Receiver) -> Response[bytes]:
+async def sync(request: Request_, jobs: Jobs, receiver: StreamReceiver) -> Response[bytes]:
     """Jobs that were submitted elsewhere come to be known; what is known of others is brought up to date."""
-    only: Only = parsed(await body_of(request, receiver), Only)
+    only: SyncJobsRequest = parsed(await body_of(request, receiver), SyncJobsRequest)
     with translated("provider_not_found"):
         return answered(await jobs.sync(only.provider))
 
@@ -111,12 +111,12 @@ async def sync(request: Request_, jobs: Jobs, receiver: Receiver) -> Response[by
     "/api/cloud/jobs/submit", status_code=202, summary="Start a job", opt=needs(Scope.WRITE),
     responses={202: ResponseSpec(JobAnswer, description="It is on record"), **PROBLEMS},
 )  # fmt: skip
-async def submit(request: Request_, jobs: Jobs, receiver: Receiver, provider: FromQuery[str] = "local") -> Response[bytes]:
+async def submit(request: Request_, jobs: Jobs, receiver: StreamReceiver, provider: FromQuery[str] = "local") -> Response[bytes]:
     """Start a job. A second request of one user with the same `idempotency_key` is answered with the first one's job.
 
     A command of this machine's needs an admin token: it can do whatever the server can.
     """
-    wanted: Submit = parsed(await body_of(request, receiver), Submit)
+    wanted: SubmitRequest = parsed(await body_of(request, receiver), SubmitRequest)
     if provider == "local" and not is_admin(request.auth):
         raise forbidden(request.auth, Scope.ADMIN, None)
     command = [*SHELL, wanted.command] if isinstance(wanted.command, str) and wanted.command else list(wanted.command)
@@ -148,7 +148,9 @@ async def forget(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[b
     with translated():
         found = await jobs.get(id, user_of(request))
         if found.is_active:
-            raise Refusal(409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status)
+            raise HttpProblem(
+                409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status
+            )
         await jobs.delete(found.job_id, user_of(request))
     return one(found)
 
@@ -176,14 +178,14 @@ async def logs(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[byt
 @get("/api/cloud/jobs/{id:str}/logs/stream", summary="What a job writes, as it comes", opt=needs(Scope.READ), responses={
     200: ResponseSpec(str, description="Server-sent events: a line each, then `done`", media_type="text/event-stream"), **PROBLEMS,
 })  # fmt: skip
-async def follow(request: Request_, jobs: Jobs, hub: Hub, log_streams: Counter[str], id: FromPath[str]) -> Stream:
+async def follow(request: Request_, jobs: Jobs, hub: EventHub, log_streams: Counter[str], id: FromPath[str]) -> Stream:
     """Every line, each an event without a name, then one named `done` with the status. `Last-Event-ID` goes on behind that line."""
     with translated():
         await jobs.row(id, user_of(request))
     address = client_address(request.scope, hub.trusted)
     if log_streams[address] >= hub.per_address:
         detail = f"{address} follows {hub.per_address} logs already"
-        raise Refusal(429, detail, error="too-many-connections", wait=RETRY_SECONDS)
+        raise HttpProblem(429, detail, error="too-many-connections", wait=RETRY_SECONDS)
     place = request.headers.get("last-event-id", "")
     lines = counted(log_streams, address, messages(jobs, hub, id, user_of(request), place))
     return Stream(lines, media_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
@@ -201,7 +203,7 @@ async def counted(counter: Counter[str], address: str, stream: AsyncIterator[byt
             del counter[address]
 
 
-async def messages(jobs: Jobs, hub: Hub, id: str, user: str | None, place: str) -> AsyncIterator[bytes]:
+async def messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, place: str) -> AsyncIterator[bytes]:
     """A job's lines as server-sent events, with a sign of life now and then."""
     events = jobs.follow(id, user, place)
     coming = asyncio.ensure_future(anext(events, None))
@@ -230,7 +232,7 @@ async def cancel(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[b
     with translated():
         found = await jobs.get(id, user_of(request))
         if found.is_terminal:
-            raise Refusal(409, f"job {found.job_id} is {found.status} already", error="job_is_final", state=found.status)
+            raise HttpProblem(409, f"job {found.job_id} is {found.status} already", error="job_is_final", state=found.status)
         return one(await jobs.cancel(found.job_id, user_of(request)))
 
 
@@ -242,7 +244,9 @@ async def retry(request: Request_, jobs: Jobs, id: FromPath[str], restart: FromQ
     with translated():
         found = await jobs.get(id, user_of(request))
         if found.is_active:
-            raise Refusal(409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status)
+            raise HttpProblem(
+                409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status
+            )
         return one(await jobs.retry(found.job_id, user_of(request), restart=restart), 202)
 
 

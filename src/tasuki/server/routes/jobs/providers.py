@@ -8,12 +8,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
-from tasuki.jobs import Forged, Jobs, ProviderShown, UnreadableMessage, Validated, shown_config
+from tasuki.jobs import InvalidSignature, Jobs, ProviderAccount, ProviderView, UnreadableMessage, shown_config
 from tasuki.server.auth.guards import NOTHING, needs
 from tasuki.server.auth.principal import Scope
-from tasuki.server.http.problems import Problem, Refusal
+from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
-from tasuki.server.workers.receiver import Receiver
+from tasuki.server.workers.receiver import StreamReceiver
 
 __all__ = ["PROVIDER_ROUTES"]
 
@@ -24,10 +24,10 @@ RETRY_SECONDS = 30
 class ProviderList(msgspec.Struct, frozen=True):
     """All providers."""
 
-    providers: list[ProviderShown]
+    providers: list[ProviderView]
 
 
-class Received(msgspec.Struct, frozen=True):
+class WebhookAccepted(msgspec.Struct, frozen=True):
     """The message was taken, or had been before."""
 
     status: str = "ok"
@@ -43,9 +43,9 @@ async def providers(jobs: Jobs) -> ProviderList:
 
 @get(
     ["/api/cloud/providers/{name:str}/validate", "/api/cloud/{name:str}/validate"], summary="Does it take our key?",
-    opt=needs(Scope.WRITE), responses={200: ResponseSpec(Validated, description="Whether it does"), **PROBLEMS},
+    opt=needs(Scope.WRITE), responses={200: ResponseSpec(ProviderAccount, description="Whether it does"), **PROBLEMS},
 )  # fmt: skip
-async def validate(jobs: Jobs, name: FromPath[str]) -> Validated:
+async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
     """Whether the provider takes our key, and whom it takes us for."""
     with translated("provider_not_found"):
         return await jobs.validate(name)
@@ -63,7 +63,7 @@ async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
 @put("/api/cloud/providers/{name:str}/config", summary="Set a provider up", opt=needs(Scope.ADMIN), responses={
     200: ResponseSpec(dict[str, Any], description="As it is now, without secrets"), **PROBLEMS,
 })  # fmt: skip
-async def configure(request: Request_, jobs: Jobs, receiver: Receiver, name: FromPath[str]) -> dict[str, Any]:
+async def configure(request: Request_, jobs: Jobs, receiver: StreamReceiver, name: FromPath[str]) -> dict[str, Any]:
     """Change what is named; null takes back what was set here."""
     changes: dict[str, Any] = parsed(await body_of(request, receiver), dict[str, Any])
     with translated("provider_not_found"):
@@ -72,27 +72,27 @@ async def configure(request: Request_, jobs: Jobs, receiver: Receiver, name: Fro
 
 
 @post("/api/webhooks/{provider:str}", status_code=200, summary="News of a provider", opt=needs(NOTHING), responses={
-    200: ResponseSpec(Received, description="Taken, or taken before"),
+    200: ResponseSpec(WebhookAccepted, description="Taken, or taken before"),
     400: ResponseSpec(Problem, description="Signed, and no job"),
     401: ResponseSpec(Problem, description="Not signed by the provider, or not now"),
     404: PROBLEMS[404],
     413: PROBLEMS[413],
     503: ResponseSpec(Problem, description="Send it again: the provider's key can't be had now"),
 })  # fmt: skip
-async def webhook(request: Request_, jobs: Jobs, receiver: Receiver, provider: FromPath[str]) -> Response[Received]:
+async def webhook(request: Request_, jobs: Jobs, receiver: StreamReceiver, provider: FromPath[str]) -> Response[WebhookAccepted]:
     """A message signed as Standard Webhooks has it, whose body is the provider's own object. Again it changes nothing."""
     body = await body_of(request, receiver, MAX_WEBHOOK_BYTES)
     headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     try:
         with translated("provider_not_found"):
             await jobs.webhook(provider, headers, body)
-    except Forged as error:
-        raise Refusal(401, str(error), error="bad_signature") from error
+    except InvalidSignature as error:
+        raise HttpProblem(401, str(error), error="bad_signature") from error
     except UnreadableMessage as error:
-        raise Refusal(400, error.message, error="unreadable") from error
+        raise HttpProblem(400, error.message, error="unreadable") from error
     except (RemoteUnavailable, RemoteRejected) as error:
-        raise Refusal(503, error.message, error="no_key", wait=RETRY_SECONDS) from error
-    return Response(Received())
+        raise HttpProblem(503, error.message, error="no_key", wait=RETRY_SECONDS) from error
+    return Response(WebhookAccepted())
 
 
 PROVIDER_ROUTES = [providers, validate, config, configure, webhook]

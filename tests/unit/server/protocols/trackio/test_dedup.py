@@ -2,11 +2,11 @@
 
 import random
 
-from tasuki.server.protocols.trackio.dedup import Ids, id_of
+from tasuki.server.protocols.trackio.dedup import IdSet, id_of
 
 
 def test_ids_are_known_exactly():
-    ids, rest = Ids(), [id_of("log", str(number)) for number in range(5000)]
+    ids, rest = IdSet(), [id_of("log", str(number)) for number in range(5000)]
     random.Random(1).shuffle(rest)
     added: set[bytes] = set()
     for size in (1, 1, 2, 500, 1, 3000, 7):
@@ -21,7 +21,7 @@ def test_ids_are_known_exactly():
 
 
 def test_zeros_at_an_ids_end_count():
-    ids = Ids()
+    ids = IdSet()
     ids.add([b"a" + bytes(15)])
     assert ids.known([b"a" + bytes(15), b"a" + bytes(14) + b"\1", bytes(16)]) == [True, False, False]
     assert ids.known([]) == []
