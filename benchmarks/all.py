@@ -2,13 +2,13 @@
 
 import sys
 
-from benchmarks.peer import peer_names
-from benchmarks.rows import Size
-from benchmarks.suite import run
+from benchmarks.peer import list_peer_names
+from benchmarks.rows import BenchmarkSize
+from benchmarks.suite import run_suite
 
-__all__ = ["LONG"]
+__all__ = ["FULL_SIZE"]
 
-LONG = Size(
+FULL_SIZE = BenchmarkSize(
     "all",
     runs=5,
     blocks=200,
@@ -16,9 +16,9 @@ LONG = Size(
     starts=21,
     steps=100_000,
     points=1_000_000,
-    runs_there=(1_000, 10_000, 100_000),
-    peers=tuple(peer_names()),
+    run_counts=(1_000, 10_000, 100_000),
+    peers=tuple(list_peer_names()),
 )
 
 if __name__ == "__main__":
-    sys.exit(run(LONG, sys.argv[1:], command="make bench"))
+    sys.exit(run_suite(FULL_SIZE, sys.argv[1:], command="make bench"))

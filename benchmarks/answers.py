@@ -1,7 +1,7 @@
 """How fast are the answers: the best runs, runs side by side, a whole project?
 
 First twenty runs of ten metrics and 1000 steps, recorded by `init`, `log` and `finish` of each tracker. They are compared (the
-last value of each metric of each run) by `tasuki.sdk.query.comparison.compare`, as a server asks its store, and by reading
+last value of each metric of each run) by `tasuki.sdk.query.comparison.build_comparison`, as a server asks its store, and by reading
 trackio's rows, which is the only way that its API has; each in a process of its own, the median of nine after one that is not
 counted. Then the whole command `tasuki compare`, from start to end. Then a thousand runs of fifty metrics and 100 steps,
 recorded the same way: the best ten by a metric, twenty runs side by side, the summary of the project, in the store and as whole
@@ -14,88 +14,88 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.child import ask, succeed
-from benchmarks.machine import folder
-from benchmarks.peer import PeerMissing, peer
-from benchmarks.rows import Question, Row, Size, at_least, at_most, figure, left_out, ratios
+from benchmarks.child import run_child, run_command
+from benchmarks.machine import temporary_folder
+from benchmarks.peer import PeerUnavailable, install_peer
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_least, at_most, build_row, build_skipped_row, compute_ratios
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-CHILD = "benchmarks.children.answering"
-TIMES = 9
-COMPARED = 20
+CHILD_MODULE = "benchmarks.children.answering"
+REPETITIONS = 9
+COMPARED_RUNS = 20
 STEPS = 1_000
 METRICS, MANY_METRICS, FEW_STEPS = 10, 50, 100
-TASUKI = str(Path(sys.executable).with_name("tasuki"))
+TASUKI_COMMAND = str(Path(sys.executable).with_name("tasuki"))
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Milliseconds in the store, beside trackio; the commands' seconds."""
-    rows = few(size)
-    runs = min(1_000, max(size.runs_there))
-    with folder() as path:
-        work = job(path, "tasuki", runs=runs, metrics=MANY_METRICS, steps=FEW_STEPS)
-        ask(CHILD, {"do": "record", **work})
-        found = [ask(CHILD, {"do": "answers", **work}) for _ in range(size.runs)]
+    rows = measure_few_runs(size)
+    runs = min(1_000, max(size.run_counts))
+    with temporary_folder() as path:
+        work = build_job(path, "tasuki", runs=runs, metrics=MANY_METRICS, steps=FEW_STEPS)
+        run_child(CHILD_MODULE, {"do": "record", **work})
+        found = [run_child(CHILD_MODULE, {"do": "answers", **work}) for _ in range(size.runs)]
         rows += [
-            figure(f"{what}, {runs:,} runs × {MANY_METRICS} metrics", (run[what] for run in found), "ms", at_most(25))
+            build_row(f"{what}, {runs:,} runs × {MANY_METRICS} metrics", (run[what] for run in found), "ms", at_most(25))
             for what in found[0]
         ]
-        named = [f"run-{number:04}" for number in range(min(COMPARED, runs))]
+        named = [f"run-{number:04}" for number in range(min(COMPARED_RUNS, runs))]
         for what, words in {"compare": named, "best": ["train/metric_0"], "summary": []}.items():
-            seconds = command_seconds(path, [what, *words], size.starts)
-            rows.append(figure(f"tasuki {what} of {runs:,} runs, the command", seconds, "s", at_most(0.5)))
+            seconds = measure_command(path, [what, *words], size.starts)
+            rows.append(build_row(f"tasuki {what} of {runs:,} runs, the command", seconds, "s", at_most(0.5)))
     return rows
 
 
-def few(size: Size) -> list[Row]:
+def measure_few_runs(size: BenchmarkSize) -> list[ResultRow]:
     """Twenty runs side by side, ours and trackio's."""
-    shape = {"runs": COMPARED, "metrics": METRICS, "steps": STEPS if size.name != "tiny" else 20}
-    with folder() as path:
-        work = job(path, "tasuki", **shape)
-        ask(CHILD, {"do": "record", **work})
-        ours = [ask(CHILD, {"do": "answers", **work})["compare"] for _ in range(size.runs)]
-        named = [f"run-{number:04}" for number in range(COMPARED)]
-        command = command_seconds(path, ["compare", *named], size.starts)
-    label = f"{COMPARED} runs × {METRICS} metrics × {shape['steps']:,} steps"
+    shape = {"runs": COMPARED_RUNS, "metrics": METRICS, "steps": STEPS if size.name != "tiny" else 20}
+    with temporary_folder() as path:
+        work = build_job(path, "tasuki", **shape)
+        run_child(CHILD_MODULE, {"do": "record", **work})
+        ours = [run_child(CHILD_MODULE, {"do": "answers", **work})["compare"] for _ in range(size.runs)]
+        named = [f"run-{number:04}" for number in range(COMPARED_RUNS)]
+        command = measure_command(path, ["compare", *named], size.starts)
+    label = f"{COMPARED_RUNS} runs × {METRICS} metrics × {shape['steps']:,} steps"
     rows = [
-        figure(f"compare {label}", ours, "ms"),
-        figure("tasuki compare, the command", command, "s", at_most(0.3)),
+        build_row(f"compare {label}", ours, "ms"),
+        build_row("tasuki compare, the command", command, "s", at_most(0.3)),
     ]
-    return rows + beside_trackio(size, shape, label, ours)
+    return rows + measure_trackio(size, shape, label, ours)
 
 
-def beside_trackio(size: Size, shape: dict[str, int], label: str, ours: Sequence[float]) -> list[Row]:
+def measure_trackio(size: BenchmarkSize, shape: dict[str, int], label: str, ours: Sequence[float]) -> list[ResultRow]:
     """The same of trackio's rows."""
     try:
-        trackio = peer("trackio")
-    except PeerMissing as error:
-        return [left_out("trackio", "", str(error))]
-    with folder() as path:
-        how: dict[str, Any] = {"python": trackio.python, "extra": trackio.extra(path)}
-        work = job(path, "trackio", **shape)
-        version = ask(CHILD, {"do": "record", **work}, **how)["version"]
-        theirs = [ask(CHILD, {"do": "compare", **work}, **how)["milliseconds"] for _ in range(size.runs)]
+        trackio = install_peer("trackio")
+    except PeerUnavailable as error:
+        return [build_skipped_row("trackio", "", str(error))]
+    with temporary_folder() as path:
+        how: dict[str, Any] = {"python": trackio.python, "extra": trackio.build_variables(path)}
+        work = build_job(path, "trackio", **shape)
+        version = run_child(CHILD_MODULE, {"do": "record", **work}, **how)["version"]
+        theirs = [run_child(CHILD_MODULE, {"do": "compare", **work}, **how)["milliseconds"] for _ in range(size.runs)]
     bar = at_least(50) if size.name != "tiny" else None
     return [
-        figure(f"trackio {version}, {label}", theirs, "ms"),
-        figure("trackio comparing, by ours", ratios(theirs, ours), "×", bar),
+        build_row(f"trackio {version}, {label}", theirs, "ms"),
+        build_row("trackio comparing, by ours", compute_ratios(theirs, ours), "×", bar),
     ]
 
 
-def job(path: Path, tracker: str, **shape: int) -> dict[str, Any]:
+def build_job(path: Path, tracker: str, **shape: int) -> dict[str, Any]:
     """What a child has to know."""
-    return {"tracker": tracker, "folder": str(path), "times": TIMES, **shape}
+    return {"tracker": tracker, "folder": str(path), "times": REPETITIONS, **shape}
 
 
-def command_seconds(path: Path, words: Sequence[str], starts: int) -> list[float]:
+def measure_command(path: Path, words: Sequence[str], starts: int) -> list[float]:
     """Whole processes, after one that is not counted."""
     took = []
     for _ in range(starts + 1):
         began = perf_counter()
-        succeed([TASUKI, *words, "--project", "bench"], extra={"TASUKI_DIR": str(path)})
+        run_command([TASUKI_COMMAND, *words, "--project", "bench"], variables={"TASUKI_DIR": str(path)})
         took.append(perf_counter() - began)
     return took[1:]
 
 
-QUESTION = Question("How fast are the answers in one command?", __doc__, measure)
+BENCHMARK = Benchmark("How fast are the answers in one command?", __doc__, measure)

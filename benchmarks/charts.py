@@ -6,36 +6,36 @@ from the first request to the last byte. The store is warm: all was asked for on
 median of five.
 """
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
-from benchmarks.serving import serving
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
+from benchmarks.serving import run_server
 from benchmarks.workload import METRICS
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 RUNS = 10
-TIMES = 5
+REPETITIONS = 5
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Milliseconds of all frames."""
-    with folder() as path:
+    with temporary_folder() as path:
         for number in range(RUNS):
             work = {"do": "fill", "folder": str(path), "first": number, "runs": number + 1, "metrics": len(METRICS)}
-            ask("benchmarks.children.receiver", {**work, "steps": size.points})
-        with serving(path) as url:
-            work = {"do": "frames", "url": url, "runs": RUNS, "charts": len(METRICS), "times": TIMES}
-            answers = [ask("benchmarks.children.reader", work) for _ in range(size.runs)]
+            run_child("benchmarks.children.receiver", {**work, "steps": size.points})
+        with run_server(path) as url:
+            work = {"do": "frames", "url": url, "runs": RUNS, "charts": len(METRICS), "times": REPETITIONS}
+            answers = [run_child("benchmarks.children.reader", work) for _ in range(size.runs)]
     return [
-        figure(
+        build_row(
             f"all frames of {RUNS} runs × {size.points:,} points × {len(METRICS)} metrics",
             (run["milliseconds"] for run in answers),
             "ms",
             at_most(400),
         ),
-        figure("bytes of all frames", (run["bytes"] / 1e6 for run in answers), "MB"),
+        build_row("bytes of all frames", (run["bytes"] / 1e6 for run in answers), "MB"),
     ]
 
 
-QUESTION = Question("How fast are the charts of ten long runs drawn?", __doc__, measure, quick=False)
+BENCHMARK = Benchmark("How fast are the charts of ten long runs drawn?", __doc__, measure, is_quick=False)

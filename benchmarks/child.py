@@ -10,12 +10,24 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-__all__ = ["ROOT", "ChildFailed", "answer_of", "ask", "environment", "job", "milliseconds", "start", "stop", "succeed", "tell"]
+__all__ = [
+    "ROOT",
+    "ChildFailed",
+    "build_environment",
+    "measure_milliseconds",
+    "print_result",
+    "read_job",
+    "run_child",
+    "run_command",
+    "start_child",
+    "stop_children",
+    "wait_for_result",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
-QUIET = ("TASUKI_", "TRACKIO_", "GRADATA_", "WANDB_", "MLFLOW_", "SWANLAB_", "GOODSEED_", "PYTHON")
-LONGEST_SECONDS = 1_200
-NOTHING: Mapping[str, str] = {}
+REMOVED_PREFIXES = ("TASUKI_", "TRACKIO_", "GRADATA_", "WANDB_", "MLFLOW_", "SWANLAB_", "GOODSEED_", "PYTHON")
+TIMEOUT_SECONDS = 1_200
+NO_VARIABLES: Mapping[str, str] = {}
 
 
 class ChildFailed(RuntimeError):
@@ -27,74 +39,76 @@ class ChildFailed(RuntimeError):
         return str(self).splitlines()[-1].replace("|", " ")[:160]
 
 
-def environment() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     """The environment without the settings of the person who measures."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(QUIET)}
+    return {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_PREFIXES)}
 
 
-def start(
-    module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable, extra: Mapping[str, str] = NOTHING
+def start_child(
+    module: str, job: Mapping[str, Any], *, python: str | Path = sys.executable, variables: Mapping[str, str] = NO_VARIABLES
 ) -> "subprocess.Popen[str]":
     """Start `module` on a job, with more in its environment."""
     return subprocess.Popen(
-        [str(python), "-m", module, json.dumps(work)],
+        [str(python), "-m", module, json.dumps(job)],
         cwd=ROOT,
-        env={**environment(), "PYTHONPATH": str(ROOT), **extra},
+        env={**build_environment(), "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def answer_of(child: "subprocess.Popen[str]") -> Any:
+def wait_for_result(child: "subprocess.Popen[str]") -> Any:
     """Wait for a child's answer. ChildFailed if there is none."""
     try:
-        output, errors = child.communicate(timeout=LONGEST_SECONDS)
+        output, errors = child.communicate(timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired as error:
         child.kill()
         child.communicate()
-        raise ChildFailed(f"no answer after {LONGEST_SECONDS} s: {child.args!r}") from error
+        raise ChildFailed(f"no answer after {TIMEOUT_SECONDS} s: {child.args!r}") from error
     if child.returncode:
         raise ChildFailed(f"{child.args!r} ended with {child.returncode}:\n{errors.strip()}")
     return json.loads(output.splitlines()[-1])
 
 
-def stop(children: Iterable["subprocess.Popen[str]"]) -> None:
+def stop_children(children: Iterable["subprocess.Popen[str]"]) -> None:
     """End those that still run."""
     for child in children:
         child.kill()
         child.communicate()
 
 
-def ask(module: str, work: Mapping[str, Any], *, python: str | Path = sys.executable, extra: Mapping[str, str] = NOTHING) -> Any:
+def run_child(
+    module: str, job: Mapping[str, Any], *, python: str | Path = sys.executable, variables: Mapping[str, str] = NO_VARIABLES
+) -> Any:
     """Run `module` on a job to its end."""
-    return answer_of(start(module, work, python=python, extra=extra))
+    return wait_for_result(start_child(module, job, python=python, variables=variables))
 
 
-def job() -> dict[str, Any]:
+def read_job() -> dict[str, Any]:
     """In the child: what to do."""
     work: dict[str, Any] = json.loads(sys.argv[1])
     return work
 
 
-def milliseconds(question: Callable[[], object], times: int) -> float:
+def measure_milliseconds(function: Callable[[], object], times: int) -> float:
     """In the child: the median of so many answers, after one that is not counted."""
     took = []
     for _ in range(times + 1):
         began = perf_counter()
-        question()
+        function()
         took.append((perf_counter() - began) * 1000)
     return median(took[1:])
 
 
-def tell(answer: Any) -> None:
+def print_result(result: Any) -> None:
     """In the child: the answer, after whatever else was printed."""
     print(flush=True)
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(result), flush=True)
 
 
-def succeed(command: Sequence[str], *, extra: Mapping[str, str] = NOTHING) -> None:
+def run_command(command: Sequence[str], *, variables: Mapping[str, str] = NO_VARIABLES) -> None:
     """Run a command to its end. ChildFailed if it fails."""
-    done = subprocess.run(command, cwd=ROOT, env={**environment(), **extra}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env={**build_environment(), **variables}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildFailed(f"{command!r} ended with {done.returncode}:\n{done.stderr.strip()}")

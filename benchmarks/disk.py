@@ -7,30 +7,30 @@ again from it. Bytes are those of the files, by the number of points. The peers'
 be queried" (they do not vary with the cadence).
 """
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
-from benchmarks.workload import METRICS, Kind
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
+from benchmarks.workload import METRICS, Precision
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 STEPS = 100_000
-BARS = {
-    Kind.FLOAT32: {"raw": at_most(7), "projection": at_most(5)},
-    Kind.FLOAT64: {"raw": at_most(10), "projection": at_most(8)},
+THRESHOLDS = {
+    Precision.FLOAT32: {"raw": at_most(7), "projection": at_most(5)},
+    Precision.FLOAT64: {"raw": at_most(10), "projection": at_most(8)},
 }
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Bytes per point of both kinds of values, in both databases."""
     steps = min(STEPS, size.steps)
     rows = []
-    for kind, bars in BARS.items():
-        with folder() as path:
-            found = ask("benchmarks.children.receiver", {"do": "live", "folder": str(path), "steps": steps, "kind": kind})
+    for kind, bars in THRESHOLDS.items():
+        with temporary_folder() as path:
+            found = run_child("benchmarks.children.receiver", {"do": "live", "folder": str(path), "steps": steps, "kind": kind})
         for part, bar in bars.items():
-            rows.append(figure(f"{part}, {kind} values", [found[part] / (steps * len(METRICS))], "B/point", bar))
+            rows.append(build_row(f"{part}, {kind} values", [found[part] / (steps * len(METRICS))], "B/point", bar))
     return rows
 
 
-QUESTION = Question("How many bytes does a point take that arrived live?", __doc__, measure)
+BENCHMARK = Benchmark("How many bytes does a point take that arrived live?", __doc__, measure)

@@ -11,21 +11,21 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.child import ROOT, environment
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
+from benchmarks.child import ROOT, build_environment
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-NOWHERE = "http://127.0.0.1:9"
-LEAVING = """
+UNREACHABLE_URL = "http://127.0.0.1:9"
+CRASHING_SCRIPT = """
 import os, sys, tasuki
 run = tasuki.init("p", remote=sys.argv[1], dir=sys.argv[2])
 for n in range(int(sys.argv[3]) - 1):
     run.log({"loss": n})
 os._exit(0)
 """
-LOCKING = """
+LOCKING_SCRIPT = """
 import sys, apsw
 db = apsw.Connection(sys.argv[1])
 db.pragma("locking_mode", "exclusive")
@@ -36,50 +36,50 @@ sys.stdin.read()
 """
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """How long each takes, and that it says what it should."""
-    with folder() as few, folder() as many:
-        leave(few, 10)
-        leave(many, 1500)
-        doctor(few)
+    with temporary_folder() as few, temporary_folder() as many:
+        leave_pending_records(few, 10)
+        leave_pending_records(many, 1500)
+        run_doctor(few)
         return [
-            asked("with the server down", few, "sync_queue: 10 pending", size),
-            asked("with 1,500 pending", many, "sync_queue: 1500 pending", size),
-            asked("with a locked store", few, "has locked", size, locks=True),
+            measure_doctor("with the server down", few, "sync_queue: 10 pending", size),
+            measure_doctor("with 1,500 pending", many, "sync_queue: 1500 pending", size),
+            measure_doctor("with a locked store", few, "has locked", size, is_locked=True),
         ]
 
 
-def asked(name: str, place: Path, says: str, size: Size, *, locks: bool = False) -> Row:
+def measure_doctor(name: str, data_folder: Path, expected_text: str, size: BenchmarkSize, *, is_locked: bool = False) -> ResultRow:
     """One figure."""
-    with locked(place) if locks else nullcontext():
-        assert says in doctor(place)
+    with lock_store(data_folder) if is_locked else nullcontext():
+        assert expected_text in run_doctor(data_folder)
         times = []
         for _ in range(size.starts):
             began = perf_counter()
-            doctor(place)
+            run_doctor(data_folder)
             times.append(perf_counter() - began)
-    return figure(name, times, "s", at_most(1))
+    return build_row(name, times, "s", at_most(1))
 
 
-def doctor(place: Path) -> str:
+def run_doctor(data_folder: Path) -> str:
     """What it says of a folder in which something is degraded."""
-    command = [sys.executable, "-m", "tasuki", "doctor", "--dir", str(place)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-m", "tasuki", "doctor", "--dir", str(data_folder)]
+    done = subprocess.run(command, cwd=ROOT, env=build_environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout
 
 
-def leave(place: Path, records: int) -> None:
+def leave_pending_records(data_folder: Path, records: int) -> None:
     """A training that is gone at once, with all that it recorded."""
-    command = [sys.executable, "-c", LEAVING, NOWHERE, str(place), str(records)]
-    subprocess.run(command, cwd=ROOT, env=environment(), check=True, capture_output=True)
+    command = [sys.executable, "-c", CRASHING_SCRIPT, UNREACHABLE_URL, str(data_folder), str(records)]
+    subprocess.run(command, cwd=ROOT, env=build_environment(), check=True, capture_output=True)
 
 
 @contextmanager
-def locked(place: Path) -> Iterator[None]:
+def lock_store(data_folder: Path) -> Iterator[None]:
     """Its store, locked by another process for the block."""
-    (store,) = place.glob("store.*.db")
-    command = [sys.executable, "-c", LOCKING, str(store)]
+    (store,) = data_folder.glob("store.*.db")
+    command = [sys.executable, "-c", LOCKING_SCRIPT, str(store)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -88,4 +88,4 @@ def locked(place: Path) -> Iterator[None]:
         process.stdin.close()
 
 
-QUESTION = Question("How long does `tasuki doctor` take when things are bad?", __doc__, measure)
+BENCHMARK = Benchmark("How long does `tasuki doctor` take when things are bad?", __doc__, measure)

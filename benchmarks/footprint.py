@@ -16,72 +16,72 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-from benchmarks.child import ROOT, ask, environment
-from benchmarks.machine import folder
-from benchmarks.rows import Bar, Question, Row, Size, at_most, exactly, figure, left_out
+from benchmarks.child import ROOT, build_environment, run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, Threshold, at_most, build_row, build_skipped_row, exactly
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 STEPS = 100_000
-FOREIGN = ("numpy", "apsw", "sqlite3", "httpx", "litestar")
-BARE = [sys.executable, "-c", "pass"]
-IMPORT = [sys.executable, "-c", "import tasuki"]
+HEAVY_MODULES = ("numpy", "apsw", "sqlite3", "httpx", "litestar")
+BARE_PYTHON = [sys.executable, "-c", "pass"]
+IMPORT_TASUKI = [sys.executable, "-c", "import tasuki"]
 IMPORT_INIT = [sys.executable, "-c", "import tasuki; tasuki.init"]
-VERSION = [str(Path(sys.executable).with_name("tasuki")), "--version"]
+VERSION_COMMAND = [str(Path(sys.executable).with_name("tasuki")), "--version"]
 
 
-class Took(NamedTuple):
+class ProcessTime(NamedTuple):
     """Milliseconds of a whole process: on the clock, and of the processor."""
 
     clock: float
     processor: float
 
 
-class Started(NamedTuple):
+class StartTimes(NamedTuple):
     """A command's processes, and a bare Python beside each."""
 
-    command: list[Took]
-    bare: list[Took]
+    command: list[ProcessTime]
+    bare: list[ProcessTime]
 
-    def row(self, name: str, bar: Bar | None = None) -> Row:
+    def build_row_of_command(self, name: str, threshold: Threshold | None = None) -> ResultRow:
         """How long the command takes."""
         note = f"processor {median(took.processor for took in self.command):.0f} ms"
-        return figure(name, (took.clock for took in self.command), "ms", bar, note)
+        return build_row(name, (took.clock for took in self.command), "ms", threshold, note)
 
-    def more(self, name: str, bar: Bar | None = None) -> Row:
+    def build_row_of_difference(self, name: str, threshold: Threshold | None = None) -> ResultRow:
         """How much longer than the bare Python."""
         pairs = list(zip(self.command, self.bare, strict=True))
         note = f"processor {median(took.processor - bare.processor for took, bare in pairs):.0f} ms"
-        return figure(name, (took.clock - bare.clock for took, bare in pairs), "ms", bar, note)
+        return build_row(name, (took.clock - bare.clock for took, bare in pairs), "ms", threshold, note)
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Start times, memory, modules."""
-    return [*imports(size), *growth(size), version(size)]
+    return [*measure_imports(size), *measure_growth(size), measure_version(size)]
 
 
-def imports(size: Size) -> list[Row]:
+def measure_imports(size: BenchmarkSize) -> list[ResultRow]:
     """What importing takes."""
-    facade, names = started(IMPORT, size.starts), started(IMPORT_INIT, size.starts)
+    facade, names = measure_starts(IMPORT_TASUKI, size.starts), measure_starts(IMPORT_INIT, size.starts)
     return [
-        Started(facade.bare, []).row("bare Python"),
-        facade.more("import tasuki, more than bare", at_most(60)),
-        names.more("import tasuki; tasuki.init, more than bare"),
+        StartTimes(facade.bare, []).build_row_of_command("bare Python"),
+        facade.build_row_of_difference("import tasuki, more than bare", at_most(60)),
+        names.build_row_of_difference("import tasuki; tasuki.init, more than bare"),
     ]
 
 
-def growth(size: Size) -> list[Row]:
+def measure_growth(size: BenchmarkSize) -> list[ResultRow]:
     """What a training process grows by, and what it has imported."""
     runs = []
     for _ in range(size.runs):
-        with folder() as path:
-            runs.append(ask("benchmarks.children.growth", {"folder": str(path), "steps": STEPS}))
-    foreign = {module for run in runs for module in FOREIGN if module in run["modules"]}
+        with temporary_folder() as path:
+            runs.append(run_child("benchmarks.children.growth", {"folder": str(path), "steps": STEPS}))
+    foreign = {module for run in runs for module in HEAVY_MODULES if module in run["modules"]}
     return [
-        figure("memory after init", (run["resident"] for run in runs), "MB"),
-        figure("memory grown by over 100,000 steps", (run["grown"] for run in runs), "MB", at_most(20)),
-        figure(
-            f"imported of {', '.join(FOREIGN)}",
+        build_row("memory after init", (run["resident"] for run in runs), "MB"),
+        build_row("memory grown by over 100,000 steps", (run["grown"] for run in runs), "MB", at_most(20)),
+        build_row(
+            f"imported of {', '.join(HEAVY_MODULES)}",
             [len(foreign)],
             "",
             exactly(0),
@@ -90,34 +90,34 @@ def growth(size: Size) -> list[Row]:
     ]
 
 
-def version(size: Size) -> Row:
+def measure_version(size: BenchmarkSize) -> ResultRow:
     """How long the shortest command takes."""
     try:
-        return started(VERSION, size.starts).row("tasuki --version", at_most(150))
+        return measure_starts(VERSION_COMMAND, size.starts).build_row_of_command("tasuki --version", at_most(150))
     except FileNotFoundError:
-        return left_out("tasuki --version", "ms", f"there is no {VERSION[0]}")
+        return build_skipped_row("tasuki --version", "ms", f"there is no {VERSION_COMMAND[0]}")
     except subprocess.CalledProcessError as error:
         why = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return left_out("tasuki --version", "ms", f"it fails: {' '.join(why)}")
+        return build_skipped_row("tasuki --version", "ms", f"it fails: {' '.join(why)}")
 
 
-def started(command: Sequence[str], times: int) -> Started:
+def measure_starts(command: Sequence[str], times: int) -> StartTimes:
     """Start a command and a bare Python in turn. CalledProcessError if it fails."""
-    pairs = [(whole_run(command), whole_run(BARE)) for _ in range(times + 1)][1:]
-    return Started([took for took, _ in pairs], [bare for _, bare in pairs])
+    pairs = [(time_process(command), time_process(BARE_PYTHON)) for _ in range(times + 1)][1:]
+    return StartTimes([took for took, _ in pairs], [bare for _, bare in pairs])
 
 
-def whole_run(command: Sequence[str]) -> Took:
+def time_process(command: Sequence[str]) -> ProcessTime:
     """Run a command to its end."""
-    used, began = processor_seconds(), perf_counter()
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=environment())
-    return Took((perf_counter() - began) * 1000, (processor_seconds() - used) * 1000)
+    used, began = get_processor_seconds(), perf_counter()
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=build_environment())
+    return ProcessTime((perf_counter() - began) * 1000, (get_processor_seconds() - used) * 1000)
 
 
-def processor_seconds() -> float:
+def get_processor_seconds() -> float:
     """What the children that have ended used of the processor."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-QUESTION = Question("What does tasuki cost a training process?", __doc__, measure)
+BENCHMARK = Benchmark("What does tasuki cost a training process?", __doc__, measure)

@@ -5,39 +5,40 @@ of nine after one that is not counted: a page of the 100 newest runs, the 100 be
 side by side. The bar is the longest by the shortest time over all sizes.
 """
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-TIMES = 9
+REPETITIONS = 9
 STEPS = 1
 METRICS = 10
-ANSWERS = ("run list page", "best", "compare")
+QUERY_NAMES = ("run list page", "best", "compare")
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Milliseconds at each size, and how much they grow."""
-    rows: dict[str, list[Row]] = {name: [] for name in ANSWERS}
+    rows: dict[str, list[ResultRow]] = {name: [] for name in QUERY_NAMES}
     before = 0
-    with folder() as path:
-        for runs in size.runs_there:
+    with temporary_folder() as path:
+        for runs in size.run_counts:
             work = {"do": "fill", "folder": str(path), "first": before, "runs": runs, "metrics": METRICS, "steps": STEPS}
-            ask("benchmarks.children.receiver", work)
+            run_child("benchmarks.children.receiver", work)
             answers = [
-                ask("benchmarks.children.reader", {"do": "growth", "folder": str(path), "times": TIMES}) for _ in range(size.runs)
+                run_child("benchmarks.children.reader", {"do": "growth", "folder": str(path), "times": REPETITIONS})
+                for _ in range(size.runs)
             ]
-            for name in ANSWERS:
-                rows[name].append(figure(f"{name}, {runs:,} runs", (answer[name] for answer in answers), "ms"))
+            for name in QUERY_NAMES:
+                rows[name].append(build_row(f"{name}, {runs:,} runs", (answer[name] for answer in answers), "ms"))
             before = runs
-    return [row for name in ANSWERS for row in (*rows[name], grown(name, rows[name]))]
+    return [row for name in QUERY_NAMES for row in (*rows[name], build_growth_row(name, rows[name]))]
 
 
-def grown(name: str, rows: list[Row]) -> Row:
+def build_growth_row(name: str, rows: list[ResultRow]) -> ResultRow:
     """The longest by the shortest."""
     medians = [row.value for row in rows if row.value is not None]
-    return figure(f"{name}, longest by shortest", [max(medians) / min(medians)], "×", at_most(2))
+    return build_row(f"{name}, longest by shortest", [max(medians) / min(medians)], "×", at_most(2))
 
 
-QUESTION = Question("Does an answer take longer when there are more runs?", __doc__, measure, quick=False)
+BENCHMARK = Benchmark("Does an answer take longer when there are more runs?", __doc__, measure, is_quick=False)

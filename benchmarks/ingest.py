@@ -10,18 +10,18 @@ per second are all points by the time of both; no network.
 
 from typing import Any
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Bar, Question, Row, Size, at_least, figure
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, Threshold, at_least, build_row
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 WRITERS = 200
 ROUNDS = 100
 SINGLE_ROUNDS = 20
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Both shapes, in turn."""
     bulk: list[dict[str, Any]] = []
     many: list[dict[str, Any]] = []
@@ -32,28 +32,28 @@ def measure(size: Size) -> list[Row]:
             (many, {"do": "many", "fair": True, "writers": WRITERS, "rounds": min(ROUNDS, size.steps // 100)}),
             (single, {"do": "many", "fair": False, "writers": WRITERS, "rounds": min(SINGLE_ROUNDS, size.steps // 100)}),
         ):
-            with folder() as path:
-                answers.append(ask("benchmarks.children.receiver", {"folder": str(path), **work}))
+            with temporary_folder() as path:
+                answers.append(run_child("benchmarks.children.receiver", {"folder": str(path), **work}))
     name = f"{WRITERS} writers, 10 records an item"
     return [
-        *rows("in bulk", bulk, at_least(1)),
-        *rows(name, many, at_least(0.5)),
-        figure(f"behind, {name}", (answer["lag"] for answer in many), "s"),
-        *rows(f"{name}, a catch-up per commit", single, None),
+        *build_rows("in bulk", bulk, at_least(1)),
+        *build_rows(name, many, at_least(0.5)),
+        build_row(f"behind, {name}", (answer["lag"] for answer in many), "s"),
+        *build_rows(f"{name}, a catch-up per commit", single, None),
     ]
 
 
-def rows(name: str, answers: list[dict[str, Any]], bar: Bar | None) -> list[Row]:
+def build_rows(name: str, answers: list[dict[str, Any]], threshold: Threshold | None) -> list[ResultRow]:
     """One shape's figures, in millions."""
 
-    def rate(*parts: str) -> list[float]:
+    def compute_rates(*parts: str) -> list[float]:
         return [answer["points"] / sum(answer[part] for part in parts) / 1e6 for answer in answers]
 
     return [
-        figure(f"storing and projecting {name}", rate("store", "project"), "M points/s", bar),
-        figure(f"storing {name}", rate("store"), "M points/s"),
-        figure(f"projecting {name}", rate("project"), "M points/s"),
+        build_row(f"storing and projecting {name}", compute_rates("store", "project"), "M points/s", threshold),
+        build_row(f"storing {name}", compute_rates("store"), "M points/s"),
+        build_row(f"projecting {name}", compute_rates("project"), "M points/s"),
     ]
 
 
-QUESTION = Question("How many points a second can one core store and project?", __doc__, measure)
+BENCHMARK = Benchmark("How many points a second can one core store and project?", __doc__, measure)

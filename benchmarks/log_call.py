@@ -12,58 +12,68 @@ counted; one run of each tracker after the other, every other time the other way
 
 from typing import Any
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.peer import OURS, trackers
-from benchmarks.rows import Question, Row, Size, at_least, at_most, figure, in_turn, not_installed, ratios
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.peer import OURS, install_trackers
+from benchmarks.rows import (
+    Benchmark,
+    BenchmarkSize,
+    ResultRow,
+    alternate_order,
+    at_least,
+    at_most,
+    build_missing_peer_rows,
+    build_row,
+    compute_ratios,
+)
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-BARS = {"trackio": at_least(10)}
+THRESHOLDS = {"trackio": at_least(10)}
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """The floor, our calls, and the ratios."""
-    return [*beside_the_floor(size), *beside_the_peers(size)]
+    return [*measure_floor(size), *measure_peers(size)]
 
 
-def beside_the_floor(size: Size) -> list[Row]:
+def measure_floor(size: BenchmarkSize) -> list[ResultRow]:
     """Our calls and the least that they could take."""
     runs = []
     for _ in range(size.runs):
-        with folder() as path:
-            runs.append(ask("benchmarks.children.tight_loop", {"folder": str(path), "blocks": size.blocks}))
+        with temporary_folder() as path:
+            runs.append(run_child("benchmarks.children.tight_loop", {"folder": str(path), "blocks": size.blocks}))
 
-    def microseconds(name: str, key: str) -> Row:
-        return figure(name, (run[key] / 1000 for run in runs), "µs")
+    def build_microseconds_row(name: str, key: str) -> ResultRow:
+        return build_row(name, (run[key] / 1000 for run in runs), "µs")
 
     return [
-        microseconds("floor p50: encode and write", "floor p50"),
-        microseconds("run.log() p50", "log p50"),
-        figure("run.log() p50 by the floor's", (run["ratio"] for run in runs), "×", at_most(1.7)),
-        microseconds("tasuki.log() p50", "facade p50"),
-        microseconds("run.log() p99", "log p99"),
-        microseconds("run.log() p99.9", "log p99.9"),
-        microseconds("floor p99.9", "floor p99.9"),
+        build_microseconds_row("floor p50: encode and write", "floor p50"),
+        build_microseconds_row("run.log() p50", "log p50"),
+        build_row("run.log() p50 by the floor's", (run["ratio"] for run in runs), "×", at_most(1.7)),
+        build_microseconds_row("tasuki.log() p50", "facade p50"),
+        build_microseconds_row("run.log() p99", "log p99"),
+        build_microseconds_row("run.log() p99.9", "log p99.9"),
+        build_microseconds_row("floor p99.9", "floor p99.9"),
     ]
 
 
-def beside_the_peers(size: Size) -> list[Row]:
+def measure_peers(size: BenchmarkSize) -> list[ResultRow]:
     """Each tracker in a tight loop."""
-    found, missing = trackers(size.peers)
+    found, missing = install_trackers(size.peers)
     answers: dict[str, list[dict[str, Any]]] = {tracker.name: [] for tracker in found}
     for number in range(size.runs):
-        for tracker in in_turn(found, number):
-            with folder() as path:
-                answers[tracker.name].append(tracker.ask("calls", path, steps=min(tracker.calls, 200 * size.blocks)))
+        for tracker in alternate_order(found, number):
+            with temporary_folder() as path:
+                answers[tracker.name].append(tracker.run("calls", path, steps=min(tracker.calls, 200 * size.blocks)))
     took = {name: [run["p50"] / 1000 for run in runs] for name, runs in answers.items()}
-    rows = [figure(f"log() p50, {name} {answers[name][0]['version']}", runs, "µs") for name, runs in took.items()]
+    rows = [build_row(f"log() p50, {name} {answers[name][0]['version']}", runs, "µs") for name, runs in took.items()]
     rows += [
-        figure(f"{name} log() p50, by ours", ratios(runs, took[OURS.name]), "×", BARS.get(name))
+        build_row(f"{name} log() p50, by ours", compute_ratios(runs, took[OURS.name]), "×", THRESHOLDS.get(name))
         for name, runs in took.items()
         if name != OURS.name
     ]
-    return [*rows, *not_installed(missing)]
+    return [*rows, *build_missing_peer_rows(missing)]
 
 
-QUESTION = Question("What does one log() of ten floats cost?", __doc__, measure)
+BENCHMARK = Benchmark("What does one log() of ten floats cost?", __doc__, measure)

@@ -11,64 +11,64 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import quote, urlsplit
 
-from benchmarks.child import answer_of, start, stop
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, exactly, figure, percentile
-from benchmarks.serving import serving
+from benchmarks.child import start_child, stop_children, wait_for_result
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row, compute_percentile, exactly
+from benchmarks.serving import run_server
 from tasuki import Brain
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-CLIENTS = 8
-CALLS = 25
-RATE = 5.0
-LOOK_SECONDS = 0.02
-LONGEST_SECONDS = 60.0
+CLIENT_COUNT = 8
+CALLS_PER_CLIENT = 25
+CALLS_PER_SECOND = 5.0
+POLL_SECONDS = 0.02
+TIMEOUT_SECONDS = 60.0
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Percentiles of the delay, and what never came."""
     delays, absent = [], 0
-    with folder() as place, serving(place / "server") as url:
+    with temporary_folder() as place, run_server(place / "server") as url:
         for number in range(size.runs):
-            found, gone = one_run(place / f"brain{number}", url)
+            found, gone = measure_delays(place / f"brain{number}", url)
             delays.append(found)
             absent += gone
     return [
-        figure("on the server after, p50", (percentile(run, 50) for run in delays), "s"),
-        figure("on the server after, p95", (percentile(run, 95) for run in delays), "s", at_most(1.5)),
-        figure("on the server after, slowest", (max(run) for run in delays), "s", at_most(5)),
-        figure("notes that are not there", [absent], "", exactly(0)),
+        build_row("on the server after, p50", (compute_percentile(run, 50) for run in delays), "s"),
+        build_row("on the server after, p95", (compute_percentile(run, 95) for run in delays), "s", at_most(1.5)),
+        build_row("on the server after, slowest", (max(run) for run in delays), "s", at_most(5)),
+        build_row("notes that are not there", [absent], "", exactly(0)),
     ]
 
 
-def one_run(place: Path, url: str) -> tuple[list[float], int]:
+def measure_delays(data_folder: Path, url: str) -> tuple[list[float], int]:
     """The delay of each note in seconds, and how many are not there at the end."""
-    with Brain(place) as brain:
+    with Brain(data_folder) as brain:
         name = brain.id
-    work = {"folder": str(place), "remote": url, "calls": CALLS, "rate": RATE}
-    children = [start("benchmarks.children.noting", work | {"client": client}) for client in range(CLIENTS)]
+    work = {"folder": str(data_folder), "remote": url, "calls": CALLS_PER_CLIENT, "rate": CALLS_PER_SECOND}
+    children = [start_child("benchmarks.children.noting", work | {"client": client}) for client in range(CLIENT_COUNT)]
     try:
-        seen = watched(url, name)
-        noted = {draft: at for child in children for draft, at in answer_of(child).items()}
+        seen = wait_for_drafts(url, name)
+        noted = {draft: at for child in children for draft, at in wait_for_result(child).items()}
     finally:
-        stop(children)
+        stop_children(children)
     return [max(0.0, seen[draft] - at) for draft, at in noted.items() if draft in seen], len(noted.keys() - seen.keys())
 
 
-def watched(url: str, brain: str) -> dict[str, float]:
+def wait_for_drafts(url: str, brain: str) -> dict[str, float]:
     """When each draft was first seen, until all are there, or much too late."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc)
-    deadline = monotonic() + LONGEST_SECONDS
+    deadline = monotonic() + TIMEOUT_SECONDS
     seen: dict[str, float] = {}
-    while len(seen) < CLIENTS * CALLS and monotonic() < deadline:
+    while len(seen) < CLIENT_COUNT * CALLS_PER_CLIENT and monotonic() < deadline:
         connection.request("GET", f"/api/v1/notes?brain={quote(brain)}&order=-created&limit=200")
         answer = json.loads(connection.getresponse().read())
         for note in answer.get("notes", ()):  # a brain that the server has not heard of yet is an error
             seen.setdefault(note["content"]["draft"], monotonic())
-        sleep(LOOK_SECONDS)
+        sleep(POLL_SECONDS)
     connection.close()
     return seen
 
 
-QUESTION = Question("How soon is a note on the server?", __doc__, measure)
+BENCHMARK = Benchmark("How soon is a note on the server?", __doc__, measure)

@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.child import ROOT, ChildFailed, ask, start
-from benchmarks.machine import BENCH, folder
-from benchmarks.workload import Kind
+from benchmarks.child import ROOT, ChildFailed, run_child, start_child
+from benchmarks.machine import BENCH_FOLDER, temporary_folder
+from benchmarks.workload import Precision
 
-__all__ = ["OURS", "Peer", "PeerMissing", "peer", "peer_names", "trackers"]
+__all__ = ["OURS", "Peer", "PeerUnavailable", "install_peer", "install_trackers", "list_peer_names"]
 
-LIST = ROOT / "benchmarks" / "peers.toml"
-UV = ROOT / "tools" / "uv"
-STAMP = "installed"
-CHILD = "benchmarks.children.tracker"
-LONGEST_SECONDS = 300
+PEERS_FILE = ROOT / "benchmarks" / "peers.toml"
+UV_SCRIPT = ROOT / "tools" / "uv"
+STAMP_NAME = "installed"
+CHILD_MODULE = "benchmarks.children.tracker"
+TIMEOUT_SECONDS = 300
 URL = re.compile(r"\S*://\S*")
 
 
-class PeerMissing(RuntimeError):
+class PeerUnavailable(RuntimeError):
     """The peer can't be installed or run here; the message says why."""
 
 
@@ -35,19 +35,23 @@ class Peer(NamedTuple):
     calls: int
     steps: int
 
-    def ask(self, do: str, folder: Path, **more: Any) -> Any:
+    def run(self, do: str, folder: Path, **options: Any) -> Any:
         """Have the tracker do something in its folder (`benchmarks/children/tracker.py`)."""
-        return ask(CHILD, self.work(do, folder, more), python=self.python, extra=self.extra(folder))
+        return run_child(
+            CHILD_MODULE, self.build_job(do, folder, options), python=self.python, variables=self.build_variables(folder)
+        )
 
-    def start(self, do: str, folder: Path, **more: Any) -> "subprocess.Popen[str]":
+    def start(self, do: str, folder: Path, **options: Any) -> "subprocess.Popen[str]":
         """Have it begin something."""
-        return start(CHILD, self.work(do, folder, more), python=self.python, extra=self.extra(folder))
+        return start_child(
+            CHILD_MODULE, self.build_job(do, folder, options), python=self.python, variables=self.build_variables(folder)
+        )
 
-    def work(self, do: str, folder: Path, more: Mapping[str, Any]) -> dict[str, Any]:
+    def build_job(self, do: str, folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         """The job."""
-        return {"do": do, "tracker": self.name, "folder": str(folder), **more}
+        return {"do": do, "tracker": self.name, "folder": str(folder), **options}
 
-    def extra(self, folder: Path) -> dict[str, str]:
+    def build_variables(self, folder: Path) -> dict[str, str]:
         """The environment for a folder."""
         return {name: value.format(folder=folder) for name, value in self.environment.items()}
 
@@ -56,52 +60,52 @@ OURS = Peer("tasuki", Path(sys.executable), {}, calls=100_000, steps=1_000_000)
 """tasuki itself, in the environment that measures."""
 
 
-def peer_names() -> list[str]:
+def list_peer_names() -> list[str]:
     """All peers."""
-    return list(tomllib.loads(LIST.read_text(encoding="utf-8")))
+    return list(tomllib.loads(PEERS_FILE.read_text(encoding="utf-8")))
 
 
-def peer(name: str) -> Peer:
-    """The peer, installed. PeerMissing if that can't be."""
-    entry = tomllib.loads(LIST.read_text(encoding="utf-8"))[name]
-    place = BENCH / name
-    stamp = place / STAMP
+def install_peer(name: str) -> Peer:
+    """The peer, installed. PeerUnavailable if that can't be."""
+    entry = tomllib.loads(PEERS_FILE.read_text(encoding="utf-8"))[name]
+    place = BENCH_FOLDER / name
+    stamp = place / STAMP_NAME
     found = Peer(name, place / "bin" / "python", entry.get("environment", {}), entry["calls"], entry["steps"])
     wanted = "\n".join(entry["requirements"]) + "\n"
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        uv("venv", "--quiet", "--clear", "--python", sys.executable, str(place))
-        uv("pip", "install", "--quiet", "--python", str(found.python), *entry["requirements"])
-        check(found)
+        run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(place))
+        run_uv("pip", "install", "--quiet", "--python", str(found.python), *entry["requirements"])
+        check_peer(found)
         stamp.write_text(wanted, encoding="utf-8")
     return found
 
 
-def trackers(names: Iterable[str]) -> tuple[list[Peer], dict[str, str]]:
+def install_trackers(names: Iterable[str]) -> tuple[list[Peer], dict[str, str]]:
     """Tasuki and the peers that are installed; why the others are not."""
     found, missing = [OURS], {}
     for name in names:
         try:
-            found.append(peer(name))
-        except PeerMissing as error:
+            found.append(install_peer(name))
+        except PeerUnavailable as error:
             missing[name] = str(error)
     return found, missing
 
 
-def check(tracker: Peer) -> None:
-    """Record a little. PeerMissing if it can't be run here."""
+def check_peer(tracker: Peer) -> None:
+    """Record a little. PeerUnavailable if it can't be run here."""
     try:
-        with folder() as path:
-            tracker.ask("record", path, steps=10, kind=Kind.FLOAT64)
+        with temporary_folder() as path:
+            tracker.run("record", path, steps=10, kind=Precision.FLOAT64)
     except ChildFailed as error:
-        raise PeerMissing(f"does not run here: {error.last_line}") from error
+        raise PeerUnavailable(f"does not run here: {error.last_line}") from error
 
 
-def uv(*arguments: str) -> None:
-    """Run uv. PeerMissing if it fails."""
+def run_uv(*arguments: str) -> None:
+    """Run uv. PeerUnavailable if it fails."""
     try:
-        subprocess.run([str(UV), *arguments], check=True, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST_SECONDS)
+        subprocess.run([str(UV_SCRIPT), *arguments], check=True, capture_output=True, text=True, cwd=ROOT, timeout=TIMEOUT_SECONDS)
     except subprocess.CalledProcessError as error:
         words = " ".join(URL.sub("the registry", error.stderr).replace("|", " ").split())
-        raise PeerMissing(f"not installed: {words[:160]}") from error
+        raise PeerUnavailable(f"not installed: {words[:160]}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PeerMissing(f"not installed: {type(error).__name__}") from error
+        raise PeerUnavailable(f"not installed: {type(error).__name__}") from error

@@ -2,14 +2,14 @@
 
 import sys
 
-from benchmarks.rows import Size
-from benchmarks.suite import run
+from benchmarks.rows import BenchmarkSize
+from benchmarks.suite import run_suite
 
-__all__ = ["QUICK"]
+__all__ = ["QUICK_SIZE"]
 
-QUICK = Size(
-    "quick", runs=5, blocks=60, seconds=4.0, starts=9, steps=100_000, points=1_000_000, runs_there=(100, 1_000), peers=("trackio",)
+QUICK_SIZE = BenchmarkSize(
+    "quick", runs=5, blocks=60, seconds=4.0, starts=9, steps=100_000, points=1_000_000, run_counts=(100, 1_000), peers=("trackio",)
 )
 
 if __name__ == "__main__":
-    sys.exit(run(QUICK, sys.argv[1:], command="make bench-quick"))
+    sys.exit(run_suite(QUICK_SIZE, sys.argv[1:], command="make bench-quick"))

@@ -6,35 +6,37 @@ from a real server, as a binary frame over one connection that stays open, from 
 the median of nine. (One metric of 100,000 points by `Api`, from opening on, is in "How long until a run can be queried".)
 """
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
-from benchmarks.serving import serving
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
+from benchmarks.serving import run_server
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-TIMES = 9
+REPETITIONS = 9
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Milliseconds, in the store and over HTTP."""
     stored, framed, columns = [], [], f"{size.points:,} points"
-    with folder() as path:
-        ask(
+    with temporary_folder() as path:
+        run_child(
             "benchmarks.children.receiver",
             {"do": "fill", "folder": str(path), "first": 0, "runs": 1, "metrics": 10, "steps": size.points},
         )
-        with serving(path) as url:
+        with run_server(path) as url:
             for _ in range(size.runs):
-                stored.append(ask("benchmarks.children.reader", {"do": "store", "folder": str(path), "times": TIMES}))
+                stored.append(run_child("benchmarks.children.reader", {"do": "store", "folder": str(path), "times": REPETITIONS}))
                 framed.append(
-                    ask("benchmarks.children.reader", {"do": "frames", "url": url, "runs": 1, "charts": 1, "times": TIMES})
+                    run_child(
+                        "benchmarks.children.reader", {"do": "frames", "url": url, "runs": 1, "charts": 1, "times": REPETITIONS}
+                    )
                 )
     return [
-        figure(f"{columns} to 2000 min/max buckets, in the store", (run["buckets"] for run in stored), "ms", at_most(15)),
-        figure(f"{columns} to 2000 min/max buckets, over HTTP", (run["milliseconds"] for run in framed), "ms", at_most(40)),
-        figure(f"{columns} as arrays, by Api", (run["series"] for run in stored), "ms"),
+        build_row(f"{columns} to 2000 min/max buckets, in the store", (run["buckets"] for run in stored), "ms", at_most(15)),
+        build_row(f"{columns} to 2000 min/max buckets, over HTTP", (run["milliseconds"] for run in framed), "ms", at_most(40)),
+        build_row(f"{columns} as arrays, by Api", (run["series"] for run in stored), "ms"),
     ]
 
 
-QUESTION = Question("How fast is one long metric read and drawn?", __doc__, measure)
+BENCHMARK = Benchmark("How fast is one long metric read and drawn?", __doc__, measure)

@@ -5,34 +5,34 @@ from statistics import median
 from typing import NamedTuple, TypeVar
 
 __all__ = [
-    "Bar",
-    "Question",
-    "Row",
-    "Size",
+    "Benchmark",
+    "BenchmarkSize",
+    "ResultRow",
+    "Threshold",
+    "alternate_order",
     "at_least",
     "at_most",
+    "build_missing_peer_rows",
+    "build_row",
+    "build_skipped_row",
+    "compute_percentile",
+    "compute_ratios",
     "exactly",
-    "figure",
-    "in_turn",
-    "left_out",
-    "not_installed",
-    "percentile",
-    "ratios",
-    "short",
+    "format_value",
 ]
 
 T = TypeVar("T")
 
 
-class Bar(NamedTuple):
+class Threshold(NamedTuple):
     """What a figure has to be: `≤`, `≥` or `=` the limit."""
 
-    sign: str
+    operator: str
     limit: float
 
-    def passed(self, value: float) -> bool:
+    def is_met(self, value: float) -> bool:
         """Whether a figure passes."""
-        match self.sign:
+        match self.operator:
             case "≤":
                 return value <= self.limit
             case "≥":
@@ -41,32 +41,32 @@ class Bar(NamedTuple):
                 return value == self.limit
 
     def __str__(self) -> str:
-        return f"{self.sign} {short(self.limit)}"
+        return f"{self.operator} {format_value(self.limit)}"
 
 
-class Row(NamedTuple):
+class ResultRow(NamedTuple):
     """One figure. `ok` is None where there is no bar; `value` is None where it could not be measured, and `note` says why."""
 
     name: str
     value: float | None
     unit: str
-    bar: Bar | None
-    ok: bool | None
+    threshold: Threshold | None
+    is_met: bool | None
     runs: Sequence[float] = ()
     note: str = ""
 
     @property
-    def figure(self) -> str:
+    def formatted_value(self) -> str:
         """The value as it is printed."""
-        return "–" if self.value is None else short(self.value)
+        return "–" if self.value is None else format_value(self.value)
 
     @property
     def spread(self) -> str:
         """The lowest and the highest run."""
-        return f"{short(min(self.runs))} – {short(max(self.runs))}" if len(self.runs) > 1 else ""
+        return f"{format_value(min(self.runs))} – {format_value(max(self.runs))}" if len(self.runs) > 1 else ""
 
 
-class Size(NamedTuple):
+class BenchmarkSize(NamedTuple):
     """How much is measured: `runs` of each figure, how long one of them is, and beside which peers."""
 
     name: str
@@ -76,68 +76,68 @@ class Size(NamedTuple):
     starts: int
     steps: int
     points: int
-    runs_there: tuple[int, ...]
+    run_counts: tuple[int, ...]
     peers: tuple[str, ...]
 
 
-class Question(NamedTuple):
+class Benchmark(NamedTuple):
     """What is asked, how it is measured (a module's docstring), the measuring, and whether `make bench-quick` asks it."""
 
     title: str
     method: str
-    measure: Callable[[Size], list[Row]]
-    quick: bool = True
+    measure: Callable[[BenchmarkSize], list[ResultRow]]
+    is_quick: bool = True
 
 
-def at_most(limit: float) -> Bar:
+def at_most(limit: float) -> Threshold:
     """A bar from above."""
-    return Bar("≤", limit)
+    return Threshold("≤", limit)
 
 
-def at_least(limit: float) -> Bar:
+def at_least(limit: float) -> Threshold:
     """A bar from below."""
-    return Bar("≥", limit)
+    return Threshold("≥", limit)
 
 
-def exactly(limit: float) -> Bar:
+def exactly(limit: float) -> Threshold:
     """The one figure that is right."""
-    return Bar("=", limit)
+    return Threshold("=", limit)
 
 
-def figure(name: str, runs: Iterable[float], unit: str, bar: Bar | None = None, note: str = "") -> Row:
+def build_row(name: str, runs: Iterable[float], unit: str, threshold: Threshold | None = None, note: str = "") -> ResultRow:
     """The median of the runs, held against the bar."""
     measured = list(runs)
     value = median(measured)
-    return Row(name, value, unit, bar, None if bar is None else bar.passed(value), measured, note)
+    return ResultRow(name, value, unit, threshold, None if threshold is None else threshold.is_met(value), measured, note)
 
 
-def left_out(name: str, unit: str, why: str) -> Row:
+def build_skipped_row(name: str, unit: str, reason: str) -> ResultRow:
     """A figure that could not be measured here."""
-    return Row(name, None, unit, None, None, note=why)
+    return ResultRow(name, None, unit, None, None, note=reason)
 
 
-def not_installed(missing: Mapping[str, str]) -> list[Row]:
+def build_missing_peer_rows(missing: Mapping[str, str]) -> list[ResultRow]:
     """The peers that could not be measured, and why."""
-    return [left_out(name, "", why) for name, why in missing.items()]
+    return [build_skipped_row(name, "", why) for name, why in missing.items()]
 
 
-def in_turn(names: Sequence[T], number: int) -> list[T]:
+def alternate_order(names: Sequence[T], number: int) -> list[T]:
     """Those to measure in one run: every other run the other way round."""
     return list(names) if number % 2 == 0 else list(reversed(names))
 
 
-def ratios(runs: Iterable[float], others: Iterable[float]) -> list[float]:
+def compute_ratios(runs: Iterable[float], others: Iterable[float]) -> list[float]:
     """Each run divided by the one that was measured beside it."""
     return [run / other for run, other in zip(runs, others, strict=True)]
 
 
-def percentile(values: Iterable[float], percent: float) -> float:
+def compute_percentile(values: Iterable[float], percent: float) -> float:
     """The value that `percent` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
-def short(value: float) -> str:
+def format_value(value: float) -> str:
     """Three digits that count."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"

@@ -13,81 +13,95 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks.child import answer_of, ask, start, stop
-from benchmarks.machine import folder
-from benchmarks.peer import OURS, Peer, trackers
+from benchmarks.child import run_child, start_child, stop_children, wait_for_result
+from benchmarks.machine import temporary_folder
+from benchmarks.peer import OURS, Peer, install_trackers
 from benchmarks.posts import WRITE_TOKEN
-from benchmarks.rows import Question, Row, Size, at_least, at_most, figure, in_turn, not_installed, ratios
-from benchmarks.serving import answering, free_port, serving
+from benchmarks.rows import (
+    Benchmark,
+    BenchmarkSize,
+    ResultRow,
+    alternate_order,
+    at_least,
+    at_most,
+    build_missing_peer_rows,
+    build_row,
+    compute_ratios,
+)
+from benchmarks.serving import find_free_port, run_other_server, run_server
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-STREAMS = 8
-SENDER = "benchmarks.children.sender"
+STREAM_COUNT = 8
+SENDER_MODULE = "benchmarks.children.sender"
 STEPS = {"tasuki": 50_000, "trackio": 2_000, "mlflow": 200}
 """Of each run; so that each server has seconds to do."""
-BARS = {"trackio": at_least(10), "mlflow": at_least(200)}
+THRESHOLDS = {"trackio": at_least(10), "mlflow": at_least(200)}
 
 
-class Received(NamedTuple):
+class ServerRates(NamedTuple):
     """One server's runs: points per second until acknowledged and until projected, and how long `meta` took."""
 
     acknowledged: list[float]
-    whole: list[float]
+    projected: list[float]
     meta: list[dict[str, Any]]
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Points per second of each server, and the ratios."""
-    found, missing = trackers(name for name in size.peers if name in STEPS)
-    received = {tracker.name: Received([], [], []) for tracker in found}
+    found, missing = install_trackers(name for name in size.peers if name in STEPS)
+    received = {tracker.name: ServerRates([], [], []) for tracker in found}
     for number in range(size.runs):
-        for tracker in in_turn(found, number):
-            one_run(tracker, received[tracker.name], min(STEPS[tracker.name], size.steps))
+        for tracker in alternate_order(found, number):
+            measure_server(tracker, received[tracker.name], min(STEPS[tracker.name], size.steps))
     us = received[OURS.name]
     rows = [
-        figure("received by tasuki", [rate / 1e3 for rate in us.whole], "k points/s", at_least(1_000), "durable and projected"),
-        figure("durable at tasuki", [rate / 1e3 for rate in us.acknowledged], "k points/s"),
-        figure("tasuki's meta p99 meanwhile", (run["p99"] for run in us.meta), "ms", at_most(20)),
-        figure("tasuki's meta p50 meanwhile", (run["p50"] for run in us.meta), "ms"),
+        build_row(
+            "received by tasuki", [rate / 1e3 for rate in us.projected], "k points/s", at_least(1_000), "durable and projected"
+        ),
+        build_row("durable at tasuki", [rate / 1e3 for rate in us.acknowledged], "k points/s"),
+        build_row("tasuki's meta p99 meanwhile", (run["p99"] for run in us.meta), "ms", at_most(20)),
+        build_row("tasuki's meta p50 meanwhile", (run["p50"] for run in us.meta), "ms"),
     ]
     for name, runs in received.items():
         if runs is not us:
-            rows.append(figure(f"received by {name}", [rate / 1e3 for rate in runs.whole], "k points/s"))
-            rows.append(figure(f"ours by {name}", ratios(us.whole, runs.whole), "×", BARS[name]))
-    return [*rows, *not_installed(missing)]
+            rows.append(build_row(f"received by {name}", [rate / 1e3 for rate in runs.projected], "k points/s"))
+            rows.append(build_row(f"ours by {name}", compute_ratios(us.projected, runs.projected), "×", THRESHOLDS[name]))
+    return [*rows, *build_missing_peer_rows(missing)]
 
 
-def one_run(tracker: Peer, received: Received, steps: int) -> None:
+def measure_server(tracker: Peer, rates: ServerRates, steps: int) -> None:
     """Start the server, send, stop it."""
-    with folder() as path, served(tracker, path / "data") as port:
+    with temporary_folder() as path, run_tracker_server(tracker, path / "data") as port:
         work = {"tracker": tracker.name, "port": port, "ready": str(path / "ready"), "stop": str(path / "stop")}
-        asker = start(SENDER, {**work, "do": "meta"}) if tracker is OURS else None
+        asker = start_child(SENDER_MODULE, {**work, "do": "meta"}) if tracker is OURS else None
         try:
-            sent = ask(SENDER, {**work, "do": "send", "streams": STREAMS, "steps": steps})
+            sent = run_child(SENDER_MODULE, {**work, "do": "send", "streams": STREAM_COUNT, "steps": steps})
             (path / "stop").touch()
             if asker:
-                received.meta.append(answer_of(asker))
+                rates.meta.append(wait_for_result(asker))
         finally:
-            stop([asker] if asker else [])
-    received.acknowledged.append(sent["points"] / sent["acknowledged"])
-    received.whole.append(sent["points"] / sent["whole"])
+            stop_children([asker] if asker else [])
+    rates.acknowledged.append(sent["points"] / sent["acknowledged"])
+    rates.projected.append(sent["points"] / sent["whole"])
 
 
 @contextmanager
-def served(tracker: Peer, data: Path) -> Iterator[int]:
+def run_tracker_server(tracker: Peer, data: Path) -> Iterator[int]:
     """The tracker's server over a folder; its port."""
     data.mkdir()
     if tracker is OURS:
-        with serving(data) as url:
+        with run_server(data) as url:
             yield int(urlsplit(url).port or 0)
         return
-    port = free_port()
-    with answering(command(tracker, data, port), {**tracker.extra(data), "TRACKIO_WRITE_TOKEN": WRITE_TOKEN}, port):
+    port = find_free_port()
+    with run_other_server(
+        build_server_command(tracker, data, port), {**tracker.build_variables(data), "TRACKIO_WRITE_TOKEN": WRITE_TOKEN}, port
+    ):
         yield port
 
 
-def command(tracker: Peer, data: Path, port: int) -> list[str]:
+def build_server_command(tracker: Peer, data: Path, port: int) -> list[str]:
     """How a peer's server is started."""
     if tracker.name == "trackio":
         return [str(tracker.python), "-m", "benchmarks.children.trackio_server", str(port)]
@@ -95,4 +109,4 @@ def command(tracker: Peer, data: Path, port: int) -> list[str]:
     return [str(tracker.python.with_name("mlflow")), "server", store, "--host=127.0.0.1", f"--port={port}", "--workers=1"]
 
 
-QUESTION = Question("How many points a second does a server receive over HTTP?", __doc__, measure, quick=False)
+BENCHMARK = Benchmark("How many points a second does a server receive over HTTP?", __doc__, measure, is_quick=False)

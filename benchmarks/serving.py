@@ -14,15 +14,15 @@ from time import monotonic, sleep
 
 import psutil
 
-from benchmarks.child import ROOT, ChildFailed, environment
+from benchmarks.child import ROOT, ChildFailed, build_environment
 
-__all__ = ["answering", "free_port", "serving"]
+__all__ = ["find_free_port", "run_other_server", "run_server"]
 
-UP_SECONDS = 60.0
-STOP_SECONDS = 5.0
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 5.0
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port of loopback that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -30,12 +30,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], extra: Mapping[str, str], *, errors: int) -> Iterator["subprocess.Popen[str]"]:
+def run_server_process(command: Sequence[str], variables: Mapping[str, str], *, errors: int) -> Iterator["subprocess.Popen[str]"]:
     """A server and whatever it starts; all of them are gone afterwards. `errors`: where what it says goes."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**environment(), "PYTHONPATH": str(ROOT), **extra},
+        env={**build_environment(), "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.DEVNULL,
         stderr=errors,
         text=True,
@@ -47,7 +47,7 @@ def running(command: Sequence[str], extra: Mapping[str, str], *, errors: int) ->
         family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=STOP_SECONDS)
+            process.communicate(timeout=STOP_TIMEOUT_SECONDS)
         for pid in family:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -55,9 +55,11 @@ def running(command: Sequence[str], extra: Mapping[str, str], *, errors: int) ->
 
 
 @contextmanager
-def serving(place: Path) -> Iterator[str]:
+def run_server(data_folder: Path) -> Iterator[str]:
     """Tasuki's server; its address."""
-    with running([sys.executable, "-m", "tasuki", "serve", f"--dir={place}", "--port=0"], {}, errors=subprocess.PIPE) as process:
+    with run_server_process(
+        [sys.executable, "-m", "tasuki", "serve", f"--dir={data_folder}", "--port=0"], {}, errors=subprocess.PIPE
+    ) as process:
         assert process.stderr is not None
         found = re.search(r"http://[^/\s]+", process.stderr.readline())
         if not found:
@@ -66,18 +68,18 @@ def serving(place: Path) -> Iterator[str]:
 
 
 @contextmanager
-def answering(command: Sequence[str], extra: Mapping[str, str], port: int) -> Iterator[None]:
+def run_other_server(command: Sequence[str], variables: Mapping[str, str], port: int) -> Iterator[None]:
     """Any server, from its first answer on."""
-    with running(command, extra, errors=subprocess.DEVNULL) as process:
-        until = monotonic() + UP_SECONDS
-        while not answers(port):
+    with run_server_process(command, variables, errors=subprocess.DEVNULL) as process:
+        until = monotonic() + START_TIMEOUT_SECONDS
+        while not is_answering(port):
             if monotonic() > until or process.poll() is not None:
                 raise ChildFailed(f"{command[0]} did not come up")
             sleep(0.05)
         yield
 
 
-def answers(port: int) -> bool:
+def is_answering(port: int) -> bool:
     """Whether somebody answers there."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:

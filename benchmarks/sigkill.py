@@ -19,15 +19,15 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.child import ChildFailed
-from benchmarks.machine import folder
-from benchmarks.peer import OURS, Peer, trackers
-from benchmarks.rows import Question, Row, Size, exactly, figure, in_turn, not_installed
+from benchmarks.machine import temporary_folder
+from benchmarks.peer import OURS, Peer, install_trackers
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, alternate_order, build_missing_peer_rows, build_row, exactly
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-CALLS = 2_000
-LONGEST_SECONDS = 120.0
-HELPERS_SECONDS = 10.0
+MAX_CALLS = 2_000
+TIMEOUT_SECONDS = 120.0
+HELPER_TIMEOUT_SECONDS = 10.0
 
 
 class Outcome(NamedTuple):
@@ -37,29 +37,29 @@ class Outcome(NamedTuple):
     lost: int
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Each tracker, killed several times."""
-    found, missing = trackers(size.peers)
+    found, missing = install_trackers(size.peers)
     moments = random.Random(11)
     outcomes: dict[str, list[Outcome]] = {tracker.name: [] for tracker in found}
     for number in range(size.runs):
-        calls = moments.randint(CALLS // 20, CALLS) if size.name != "tiny" else CALLS // 20
-        for tracker in in_turn(found, number):
-            with folder() as path:
-                outcomes[tracker.name].append(killed(tracker, path, calls))
-    rows = [row(name, runs) for name, runs in outcomes.items()]
-    return [*rows, *not_installed(missing)]
+        calls = moments.randint(MAX_CALLS // 20, MAX_CALLS) if size.name != "tiny" else MAX_CALLS // 20
+        for tracker in alternate_order(found, number):
+            with temporary_folder() as path:
+                outcomes[tracker.name].append(run_and_kill(tracker, path, calls))
+    rows = [build_loss_row(name, runs) for name, runs in outcomes.items()]
+    return [*rows, *build_missing_peer_rows(missing)]
 
 
-def row(name: str, runs: list[Outcome]) -> Row:
+def build_loss_row(name: str, runs: list[Outcome]) -> ResultRow:
     """A tracker's losses."""
     note = f"{sum(run.lost for run in runs):,} lost of {sum(run.acknowledged for run in runs):,} calls in all"
     if name == OURS.name:
-        return figure(f"calls lost, {name}", [max(run.lost for run in runs)], "", exactly(0), f"at most; {note}")
-    return figure(f"calls lost, {name}", (run.lost for run in runs), "", None, note)
+        return build_row(f"calls lost, {name}", [max(run.lost for run in runs)], "", exactly(0), f"at most; {note}")
+    return build_row(f"calls lost, {name}", (run.lost for run in runs), "", None, note)
 
 
-def killed(tracker: Peer, path: Path, calls: int) -> Outcome:
+def run_and_kill(tracker: Peer, path: Path, calls: int) -> Outcome:
     """Start it, kill it after about so many calls, count what is there."""
     place = path / "acknowledged"
     data = path / "data"
@@ -67,25 +67,25 @@ def killed(tracker: Peer, path: Path, calls: int) -> Outcome:
     child = tracker.start("endless", data, acknowledged=str(place))
     helpers: list[psutil.Process] = []
     try:
-        until = monotonic() + LONGEST_SECONDS
-        while returned(place) < calls:
+        until = monotonic() + TIMEOUT_SECONDS
+        while count_returned_calls(place) < calls:
             if child.poll() is not None or monotonic() > until:
-                raise ChildFailed(f"{tracker.name} made {returned(place)} calls and ended with {child.poll()}")
+                raise ChildFailed(f"{tracker.name} made {count_returned_calls(place)} calls and ended with {child.poll()}")
             sleep(0.0005)
         helpers = psutil.Process(child.pid).children(recursive=True)
     finally:
         child.kill()
         child.wait()
-        end(helpers)
+        stop_helpers(helpers)
         child.communicate()
-    acknowledged = returned(place)
-    return Outcome(acknowledged, max(0, acknowledged - found_by(tracker, data)))
+    acknowledged = count_returned_calls(place)
+    return Outcome(acknowledged, max(0, acknowledged - count_found_steps(tracker, data)))
 
 
-def found_by(tracker: Peer, data: Path) -> int:
+def count_found_steps(tracker: Peer, data: Path) -> int:
     """How many steps the tracker's reader finds: none if it fails at what is there."""
     try:
-        return int(tracker.ask("count", data)["steps"])
+        return int(tracker.run("count", data)["steps"])
     except ChildFailed as error:
         if tracker is OURS:
             raise
@@ -93,16 +93,16 @@ def found_by(tracker: Peer, data: Path) -> int:
         return 0
 
 
-def returned(place: Path) -> int:
+def count_returned_calls(call_file: Path) -> int:
     """How many calls have returned."""
-    return place.stat().st_size if place.exists() else 0
+    return call_file.stat().st_size if call_file.exists() else 0
 
 
-def end(helpers: list[psutil.Process]) -> None:
+def stop_helpers(helpers: list[psutil.Process]) -> None:
     """Let them finish, then kill those that have not."""
-    for helper in psutil.wait_procs(helpers, timeout=HELPERS_SECONDS)[1]:
+    for helper in psutil.wait_procs(helpers, timeout=HELPER_TIMEOUT_SECONDS)[1]:
         with suppress(psutil.NoSuchProcess):
             helper.kill()
 
 
-QUESTION = Question("How many calls that have returned are lost by SIGKILL?", __doc__, measure, quick=False)
+BENCHMARK = Benchmark("How many calls that have returned are lost by SIGKILL?", __doc__, measure, is_quick=False)

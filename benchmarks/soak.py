@@ -13,42 +13,42 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.child import ROOT, ChildFailed, environment
-from benchmarks.rows import Question, Row, Size, at_least, exactly, figure
+from benchmarks.child import ROOT, ChildFailed, build_environment
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_least, build_row, exactly
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-SEEDS = 3
+SEED_COUNT = 3
 SECONDS, TINY_SECONDS = 220, 5
-FEWEST_KILLS = 300
-SUMMED = ("clients", "clients_killed", "servers_killed", "faults", "acknowledged")
+MIN_KILLS = 300
+SUMMED_COUNTS = ("clients", "clients_killed", "servers_killed", "faults", "acknowledged")
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """The counts of all schedules together."""
     tiny = size.name == "tiny"
-    played = [play(random.randrange(10**9), TINY_SECONDS if tiny else SECONDS) for _ in range(1 if tiny else SEEDS)]
+    played = [run_schedule(random.randrange(10**9), TINY_SECONDS if tiny else SECONDS) for _ in range(1 if tiny else SEED_COUNT)]
     seeds = ", ".join(str(counts["seed"]) for counts in played)
-    total = {name: sum(counts[name] for counts in played) for name in SUMMED}
+    total = {name: sum(counts[name] for counts in played) for name in SUMMED_COUNTS}
     kills = total["clients_killed"] + total["servers_killed"]
     killed = f"{total['clients_killed']:,} clients of {total['clients']:,}, the server {total['servers_killed']:,} times"
     return [
-        figure("kills", [kills], "", None if tiny else at_least(FEWEST_KILLS), killed),
-        figure("answers lost, halved, doubled or replaced", [total["faults"]], ""),
-        figure("calls acknowledged", [total["acknowledged"]], "", None, f"seeds {seeds}"),
-        figure("acknowledged and lost", [counts["lost"] for counts in played], "", exactly(0)),
-        figure("there twice", [counts["doubled"] for counts in played], "", exactly(0)),
+        build_row("kills", [kills], "", None if tiny else at_least(MIN_KILLS), killed),
+        build_row("answers lost, halved, doubled or replaced", [total["faults"]], ""),
+        build_row("calls acknowledged", [total["acknowledged"]], "", None, f"seeds {seeds}"),
+        build_row("acknowledged and lost", [counts["lost"] for counts in played], "", exactly(0)),
+        build_row("there twice", [counts["doubled"] for counts in played], "", exactly(0)),
     ]
 
 
-def play(seed: int, seconds: int) -> dict[str, Any]:
+def run_schedule(seed: int, seconds: int) -> dict[str, Any]:
     """One schedule. ChildFailed when anything is lost, doubled or damaged."""
     command = [sys.executable, "-m", "tests.support.chaos_schedule", "--seeds", str(seed), "--seconds", str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=build_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildFailed(f"seed {seed}: {done.stderr.strip()}")
     counts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return counts
 
 
-QUESTION = Question("What is lost in ten minutes of kills and faults?", __doc__, measure, quick=False)
+BENCHMARK = Benchmark("What is lost in ten minutes of kills and faults?", __doc__, measure, is_quick=False)

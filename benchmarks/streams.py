@@ -6,46 +6,48 @@ from functools import cache
 from itertools import chain, islice
 from zlib import crc32
 
-from benchmarks.workload import METRICS, Kind, values
+from benchmarks.workload import METRICS, Precision, build_calls
 from tasuki.records import FlatMetrics, Item, Record, RunStarted, RunStatus, Status, encode, frame, pack_item
 
-__all__ = ["BEGAN_US", "PROJECT", "calls", "items", "names"]
+__all__ = ["PROJECT", "START_US", "build_metric_names", "iter_calls", "iter_items"]
 
 PROJECT = "bench"
-ITEM_RECORDS = 4_000
+RECORDS_PER_ITEM = 4_000
 """Records of ten floats that stay below 1 MiB."""
-BEGAN_US = 1_800_000_000_000_000
-CYCLE = 100_000
+START_US = 1_800_000_000_000_000
+CYCLE_STEPS = 100_000
 STEP_US = 20_000
 
 
 @cache
-def cycle(kind: Kind, length: int) -> list[dict[str, float]]:
+def build_cycle(kind: Precision, length: int) -> list[dict[str, float]]:
     """Values that repeat only after more bytes than any compressor looks back."""
-    return values(length, kind)
+    return build_calls(length, kind)
 
 
-def calls(steps: int, kind: Kind = Kind.FLOAT64) -> Iterator[dict[str, float]]:
+def iter_calls(steps: int, kind: Precision = Precision.FLOAT64) -> Iterator[dict[str, float]]:
     """The values of that many calls, however many."""
-    found = cycle(kind, min(steps, CYCLE))
+    found = build_cycle(kind, min(steps, CYCLE_STEPS))
     return (found[step % len(found)] for step in range(steps))
 
 
-def records(run: str, logged: Iterable[Mapping[str, float]], began: int) -> Iterator[Record | FlatMetrics]:
+def iter_records(run: str, calls: Iterable[Mapping[str, float]], start_us: int) -> Iterator[Record | FlatMetrics]:
     """A whole run."""
-    last = began
+    last = start_us
     yield RunStarted(time=last, attempt="one", name=run)
-    for step, metrics in enumerate(logged):
+    for step, metrics in enumerate(calls):
         last += STEP_US
         yield FlatMetrics(time=last, step=step, values=dict(metrics))
     yield RunStatus(time=last + STEP_US, attempt="one", status=Status.FINISHED)
 
 
-def items(run: str, logged: Iterable[Mapping[str, float]], *, each: int = ITEM_RECORDS, began: int = BEGAN_US) -> Iterator[Item]:
+def iter_items(
+    run: str, calls: Iterable[Mapping[str, float]], *, records_per_item: int = RECORDS_PER_ITEM, start_us: int = START_US
+) -> Iterator[Item]:
     """The items of a run's one stream, `each` records in one; the last says that the stream is complete."""
     writer, offset, crc = secrets.token_hex(16), 0, 0
-    left = records(run, logged, began)
-    while batch := list(islice(left, each)):
+    left = iter_records(run, calls, start_us)
+    while batch := list(islice(left, records_per_item)):
         following = next(left, None)
         data = b"".join(frame(encode(record)) for record in batch)
         yield Item(project=PROJECT, run=run, writer=writer, offset=offset, crc=crc, sealed=following is None, data=pack_item(data))
@@ -53,6 +55,6 @@ def items(run: str, logged: Iterable[Mapping[str, float]], *, each: int = ITEM_R
         left = left if following is None else chain([following], left)
 
 
-def names(n: int) -> list[str]:
+def build_metric_names(n: int) -> list[str]:
     """Names of metrics: those of the workload; more of them are numbered."""
     return [METRICS[place % len(METRICS)] + (f"_{place}" if place >= len(METRICS) else "") for place in range(n)]

@@ -10,43 +10,44 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.child import ask, succeed
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
+from benchmarks.child import run_child, run_command
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 METRICS = 50
-TIMES = 9
-TASUKI = str(Path(sys.executable).with_name("tasuki"))
+REPETITIONS = 9
+TASUKI_COMMAND = str(Path(sys.executable).with_name("tasuki"))
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Milliseconds, and the command's seconds."""
-    runs = min(1_000, max(size.runs_there))
-    with folder() as path:
-        ask(
+    runs = min(1_000, max(size.run_counts))
+    with temporary_folder() as path:
+        run_child(
             "benchmarks.children.receiver",
             {"do": "fill", "folder": str(path), "first": 0, "runs": runs, "metrics": METRICS, "steps": 2},
         )
         answers = [
-            ask("benchmarks.children.reader", {"do": "tables", "folder": str(path), "times": TIMES}) for _ in range(size.runs)
+            run_child("benchmarks.children.reader", {"do": "tables", "folder": str(path), "times": REPETITIONS})
+            for _ in range(size.runs)
         ]
-        command = [command_seconds(path) for _ in range(size.starts + 1)][1:]
+        command = [measure_command(path) for _ in range(size.starts + 1)][1:]
     return [
-        figure(f"summaries of {runs:,} runs × {METRICS} metrics", (run["summaries"] for run in answers), "ms", at_most(25)),
-        figure(f"list of {runs:,} runs", (run["runs"] for run in answers), "ms", at_most(5)),
-        figure("summaries, by Api", (run["summaries by Api"] for run in answers), "ms"),
-        figure("list, by Api", (run["runs by Api"] for run in answers), "ms"),
-        figure("tasuki run list, the command", command, "s", at_most(0.3)),
+        build_row(f"summaries of {runs:,} runs × {METRICS} metrics", (run["summaries"] for run in answers), "ms", at_most(25)),
+        build_row(f"list of {runs:,} runs", (run["runs"] for run in answers), "ms", at_most(5)),
+        build_row("summaries, by Api", (run["summaries by Api"] for run in answers), "ms"),
+        build_row("list, by Api", (run["runs by Api"] for run in answers), "ms"),
+        build_row("tasuki run list, the command", command, "s", at_most(0.3)),
     ]
 
 
-def command_seconds(path: Path) -> float:
+def measure_command(path: Path) -> float:
     """The whole process."""
     began = perf_counter()
-    succeed([TASUKI, "run", "list"], extra={"TASUKI_DIR": str(path)})
+    run_command([TASUKI_COMMAND, "run", "list"], variables={"TASUKI_DIR": str(path)})
     return perf_counter() - began
 
 
-QUESTION = Question("How fast are the tables of a thousand runs?", __doc__, measure)
+BENCHMARK = Benchmark("How fast are the tables of a thousand runs?", __doc__, measure)

@@ -17,108 +17,136 @@ it.
 from typing import Any, NamedTuple
 
 from benchmarks.child import ChildFailed
-from benchmarks.machine import folder
-from benchmarks.peer import OURS, Peer, trackers
-from benchmarks.rows import Question, Row, Size, at_least, at_most, figure, in_turn, not_installed, ratios
-from benchmarks.workload import METRICS, Kind
+from benchmarks.machine import temporary_folder
+from benchmarks.peer import OURS, Peer, install_trackers
+from benchmarks.rows import (
+    Benchmark,
+    BenchmarkSize,
+    ResultRow,
+    alternate_order,
+    at_least,
+    at_most,
+    build_missing_peer_rows,
+    build_row,
+    compute_ratios,
+)
+from benchmarks.workload import METRICS, Precision
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-BARS = {"trackio": at_least(8), "mlflow": at_least(200)}
-READ_BARS = {"arrays": at_most(8)}
-PARTS = {"log": "of it log()", "finish": "of it finish()", "query": "of it until all is found"}
-Answers = list[dict[str, Any]]
+THRESHOLDS = {"trackio": at_least(8), "mlflow": at_least(200)}
+READ_THRESHOLDS = {"arrays": at_most(8)}
+PHASES = {"log": "of it log()", "finish": "of it finish()", "query": "of it until all is found"}
+ChildResults = list[dict[str, Any]]
 
 
-class Measured(NamedTuple):
+class TrackerRuns(NamedTuple):
     """One tracker's runs: what `record` and `read` answered, and `record` with values born as float32."""
 
     steps: int
-    record: Answers
-    read: Answers
-    record_float32: Answers
+    record: ChildResults
+    read: ChildResults
+    record_float32: ChildResults
 
-    def column(self, key: str) -> list[float]:
+    def list_seconds(self, key: str) -> list[float]:
         """Seconds of all runs."""
         return [run[key] for run in self.record]
 
-    def reading(self, way: str) -> list[float]:
+    def list_read_milliseconds(self, way: str) -> list[float]:
         """Milliseconds of all runs."""
         return [run["milliseconds"][way] for run in self.read]
 
     @property
-    def per_step(self) -> list[float]:
+    def step_microseconds(self) -> list[float]:
         """Microseconds of a step from init to queryable."""
         return [run["whole"] / self.steps * 1e6 for run in self.record]
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Times beside the peers', then sizes."""
-    found, missing = trackers(size.peers)
-    measured = {tracker.name: Measured(min(size.steps, tracker.steps), [], [], []) for tracker in found}
+    found, missing = install_trackers(size.peers)
+    measured = {tracker.name: TrackerRuns(min(size.steps, tracker.steps), [], [], []) for tracker in found}
     for number in range(size.runs):
-        for tracker in in_turn(found, number):
+        for tracker in alternate_order(found, number):
             if tracker.name in measured:
                 try:
-                    one_run(tracker, measured[tracker.name])
+                    measure_tracker(tracker, measured[tracker.name])
                 except ChildFailed as error:
                     if tracker is OURS:
                         raise
                     del measured[tracker.name]
                     missing[tracker.name] = error.last_line
     us = measured[OURS.name]
-    rows = [row for name, runs in measured.items() for row in times(name, runs)]
-    rows += [row for name, runs in measured.items() if runs is not us for row in by_ours(name, runs, us)]
-    rows += [row for name, runs in measured.items() for row in sizes(name, runs)]
-    return [*rows, *not_installed(missing)]
+    rows = [row for name, runs in measured.items() for row in build_time_rows(name, runs)]
+    rows += [row for name, runs in measured.items() if runs is not us for row in build_ratio_rows(name, runs, us)]
+    rows += [row for name, runs in measured.items() for row in build_size_rows(name, runs)]
+    return [*rows, *build_missing_peer_rows(missing)]
 
 
-def one_run(tracker: Peer, measured: Measured) -> None:
+def measure_tracker(tracker: Peer, tracker_runs: TrackerRuns) -> None:
     """Record and read; the first time also record other values."""
-    with folder() as path:
-        measured.record.append(tracker.ask("record", path, steps=measured.steps, kind=Kind.FLOAT64))
-        answer = tracker.ask("read", path)
-    if answer["points"] != [measured.steps]:
-        raise ChildFailed(f"{tracker.name}: {answer['points']} points of {measured.steps} came back")
-    measured.read.append(answer)
-    if not measured.record_float32:
-        with folder() as path:
-            measured.record_float32.append(tracker.ask("record", path, steps=measured.steps, kind=Kind.FLOAT32))
+    with temporary_folder() as path:
+        tracker_runs.record.append(tracker.run("record", path, steps=tracker_runs.steps, kind=Precision.FLOAT64))
+        answer = tracker.run("read", path)
+    if answer["points"] != [tracker_runs.steps]:
+        raise ChildFailed(f"{tracker.name}: {answer['points']} points of {tracker_runs.steps} came back")
+    tracker_runs.read.append(answer)
+    if not tracker_runs.record_float32:
+        with temporary_folder() as path:
+            tracker_runs.record_float32.append(tracker.run("record", path, steps=tracker_runs.steps, kind=Precision.FLOAT32))
 
 
-def times(name: str, measured: Measured) -> list[Row]:
+def build_time_rows(name: str, tracker_runs: TrackerRuns) -> list[ResultRow]:
     """What a tracker takes, and where."""
-    label = f"{name} {measured.record[0]['version']}"
-    bars = READ_BARS if name == OURS.name else {}
+    label = f"{name} {tracker_runs.record[0]['version']}"
+    bars = READ_THRESHOLDS if name == OURS.name else {}
     return [
-        figure(f"{label}, {measured.steps:,} steps from init to queryable", measured.column("whole"), "s"),
-        figure(f"per step, {label}", measured.per_step, "µs"),
-        *(figure(part, measured.column(key), "s") for key, part in PARTS.items()),
+        build_row(f"{label}, {tracker_runs.steps:,} steps from init to queryable", tracker_runs.list_seconds("whole"), "s"),
+        build_row(f"per step, {label}", tracker_runs.step_microseconds, "µs"),
+        *(build_row(part, tracker_runs.list_seconds(key), "s") for key, part in PHASES.items()),
         *(
-            figure(f"{label}, one metric of {measured.steps:,} points as {way}", measured.reading(way), "ms", bars.get(way))
-            for way in measured.read[0]["milliseconds"]
+            build_row(
+                f"{label}, one metric of {tracker_runs.steps:,} points as {way}",
+                tracker_runs.list_read_milliseconds(way),
+                "ms",
+                bars.get(way),
+            )
+            for way in tracker_runs.read[0]["milliseconds"]
         ),
     ]
 
 
-def by_ours(name: str, measured: Measured, us: Measured) -> list[Row]:
+def build_ratio_rows(name: str, tracker_runs: TrackerRuns, tasuki_runs: TrackerRuns) -> list[ResultRow]:
     """How many times ours a peer takes."""
-    rows = [figure(f"{name} to queryable, per step by ours", ratios(measured.per_step, us.per_step), "×", BARS.get(name))]
-    if measured.steps == us.steps:
-        theirs = measured.reading("rows")
-        rows.append(figure(f"{name} reading rows, by our rows", ratios(theirs, us.reading("rows")), "×"))
-        rows.append(figure(f"{name} reading rows, by our arrays", ratios(theirs, us.reading("arrays")), "×"))
+    rows = [
+        build_row(
+            f"{name} to queryable, per step by ours",
+            compute_ratios(tracker_runs.step_microseconds, tasuki_runs.step_microseconds),
+            "×",
+            THRESHOLDS.get(name),
+        )
+    ]
+    if tracker_runs.steps == tasuki_runs.steps:
+        theirs = tracker_runs.list_read_milliseconds("rows")
+        rows.append(
+            build_row(f"{name} reading rows, by our rows", compute_ratios(theirs, tasuki_runs.list_read_milliseconds("rows")), "×")
+        )
+        rows.append(
+            build_row(
+                f"{name} reading rows, by our arrays", compute_ratios(theirs, tasuki_runs.list_read_milliseconds("arrays")), "×"
+            )
+        )
     return rows
 
 
-def sizes(name: str, measured: Measured) -> list[Row]:
+def build_size_rows(name: str, tracker_runs: TrackerRuns) -> list[ResultRow]:
     """Bytes per point of each kind of file."""
-    points = measured.steps * len(METRICS)
+    points = tracker_runs.steps * len(METRICS)
     return [
-        figure(f"{name}, {part}, {kind} values", (run["bytes"][part] / points for run in runs), "B/point")
-        for kind, runs in ((Kind.FLOAT64, measured.record), (Kind.FLOAT32, measured.record_float32))
+        build_row(f"{name}, {part}, {kind} values", (run["bytes"][part] / points for run in runs), "B/point")
+        for kind, runs in ((Precision.FLOAT64, tracker_runs.record), (Precision.FLOAT32, tracker_runs.record_float32))
         for part in runs[0]["bytes"]
     ]
 
 
-QUESTION = Question("How long until a run can be queried, and how large is it?", __doc__, measure)
+BENCHMARK = Benchmark("How long until a run can be queried, and how large is it?", __doc__, measure)

@@ -8,14 +8,14 @@ the medians of the calls; the figure is the median over blocks.
 
 from statistics import median
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-BARS = {"no watcher": 0.2, "another metric": 0.2, "nan": 2.0, "all rules": 2.0}
-NAMES = {
+MAX_MICROSECONDS = {"no watcher": 0.2, "another metric": 0.2, "nan": 2.0, "all rules": 2.0}
+ROW_NAMES = {
     "without": "run.log() p50, as if there were no watchers",
     "no watcher": "more: no watcher",
     "another metric": "more: another metric is watched",
@@ -24,16 +24,18 @@ NAMES = {
 }
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """The call, and what each way costs more."""
     runs = []
     for _ in range(size.runs):
-        with folder() as path:
-            runs.append(ask("benchmarks.children.watching", {"folder": str(path), "blocks": size.blocks}))
+        with temporary_folder() as path:
+            runs.append(run_child("benchmarks.children.watching", {"folder": str(path), "blocks": size.blocks}))
     return [
-        figure(name, (median(run[what]) for run in runs), "µs", at_most(BARS[what]) if what in BARS else None)
-        for what, name in NAMES.items()
+        build_row(
+            name, (median(run[what]) for run in runs), "µs", at_most(MAX_MICROSECONDS[what]) if what in MAX_MICROSECONDS else None
+        )
+        for what, name in ROW_NAMES.items()
     ]
 
 
-QUESTION = Question("What does a watcher cost?", __doc__, measure)
+BENCHMARK = Benchmark("What does a watcher cost?", __doc__, measure)

@@ -8,32 +8,34 @@ everything sent at the end, the reply's `pending` has to be 0.
 
 from typing import Any
 
-from benchmarks.child import ask
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, exactly, figure, percentile
-from benchmarks.serving import serving
+from benchmarks.child import run_child
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row, compute_percentile, exactly
+from benchmarks.serving import run_server
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Percentiles with and without the relay."""
     alone: list[dict[str, Any]] = []
     relayed: list[dict[str, Any]] = []
-    with folder() as place, serving(place / "server") as url:
+    with temporary_folder() as place, run_server(place / "server") as url:
         for number in range(size.runs):
             for remote in (None, url) if number % 2 == 0 else (url, None):
                 work = {"folder": str(place / f"run{number}{remote is None}"), "remote": remote, "seconds": size.seconds}
-                (alone if remote is None else relayed).append(ask("benchmarks.children.busy", work))
-    without, with_it = ([percentile([ns / 1000 for ns in run["took"]], 99.9) for run in runs] for runs in (alone, relayed))
+                (alone if remote is None else relayed).append(run_child("benchmarks.children.busy", work))
+    without, with_it = ([compute_percentile([ns / 1000 for ns in run["took"]], 99.9) for run in runs] for runs in (alone, relayed))
     return [
-        figure("log() p50, alone", (percentile([ns / 1000 for ns in run["took"]], 50) for run in alone), "µs"),
-        figure("log() p50, with the relay on", (percentile([ns / 1000 for ns in run["took"]], 50) for run in relayed), "µs"),
-        figure("log() p99.9, alone", without, "µs"),
-        figure("log() p99.9, with the relay on", with_it, "µs", at_most(100)),
-        figure("calls per second", (run["rate"] for run in relayed), "1/s"),
-        figure("records not acknowledged at the end", [sum(run["pending"] for run in relayed)], "", exactly(0)),
+        build_row("log() p50, alone", (compute_percentile([ns / 1000 for ns in run["took"]], 50) for run in alone), "µs"),
+        build_row(
+            "log() p50, with the relay on", (compute_percentile([ns / 1000 for ns in run["took"]], 50) for run in relayed), "µs"
+        ),
+        build_row("log() p99.9, alone", without, "µs"),
+        build_row("log() p99.9, with the relay on", with_it, "µs", at_most(100)),
+        build_row("calls per second", (run["rate"] for run in relayed), "1/s"),
+        build_row("records not acknowledged at the end", [sum(run["pending"] for run in relayed)], "", exactly(0)),
     ]
 
 
-QUESTION = Question("Does the relay slow log() down?", __doc__, measure)
+BENCHMARK = Benchmark("Does the relay slow log() down?", __doc__, measure)

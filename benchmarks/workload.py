@@ -5,7 +5,7 @@ import random
 import struct
 from enum import StrEnum
 
-__all__ = ["METRICS", "Kind", "values"]
+__all__ = ["METRICS", "Precision", "build_calls"]
 
 METRICS = (
     "train/loss",
@@ -22,24 +22,24 @@ METRICS = (
 """Names of 8 to 22 letters."""
 
 
-class Kind(StrEnum):
+class Precision(StrEnum):
     """What the values are: sums in double precision, which no codec can shorten, or what a network in float32 gives."""
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
 
 
-def values(steps: int, kind: Kind = Kind.FLOAT64) -> list[dict[str, float]]:
+def build_calls(steps: int, kind: Precision = Precision.FLOAT64) -> list[dict[str, float]]:
     """The values of `steps` calls, the same ones each time: decaying curves with noise in every digit."""
     noise = random.Random(7)
     calls = []
     for step in range(steps):
         level = math.exp(-3 * step / steps)
         calls.append({metric: (place + 1) * (level + 0.1 * noise.random()) for place, metric in enumerate(METRICS)})
-    return calls if kind is Kind.FLOAT64 else [rounded(call) for call in calls]
+    return calls if kind is Precision.FLOAT64 else [round_to_float32(call) for call in calls]
 
 
-def rounded(call: dict[str, float]) -> dict[str, float]:
+def round_to_float32(call: dict[str, float]) -> dict[str, float]:
     """The values at the precision of float32."""
     single = struct.Struct(f"{len(call)}f")
     return dict(zip(call, single.unpack(single.pack(*call.values())), strict=True))

@@ -10,57 +10,61 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from benchmarks.child import answer_of, ask, start, stop
-from benchmarks.machine import folder
-from benchmarks.rows import Question, Row, Size, at_most, figure, percentile
+from benchmarks.child import run_child, start_child, stop_children, wait_for_result
+from benchmarks.machine import temporary_folder
+from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row, compute_percentile
 
-__all__ = ["QUESTION", "measure"]
+__all__ = ["BENCHMARK", "measure"]
 
-MODULE = "benchmarks.children.corrections"
-CALLS = 1000
+CHILD_MODULE = "benchmarks.children.corrections"
+CALL_COUNT = 1000
 BACKLOG = 10_000
-PROCESSES = 4
+PROCESS_COUNT = 4
 
 
-def measure(size: Size) -> list[Row]:
+def measure(size: BenchmarkSize) -> list[ResultRow]:
     """Percentiles of the calls, alone and among four with a backlog."""
     alone: list[list[float]] = []
     crowded: list[list[float]] = []
-    with folder() as place, black_hole() as url:
+    with temporary_folder() as place, run_silent_server() as url:
         for number in range(size.runs):
-            alone.append(ask(MODULE, {"folder": str(place / f"alone{number}"), "remote": url, "calls": CALLS, "pause": 0.001}))
+            alone.append(
+                run_child(
+                    CHILD_MODULE, {"folder": str(place / f"alone{number}"), "remote": url, "calls": CALL_COUNT, "pause": 0.001}
+                )
+            )
             shared = {"folder": str(place / f"shared{number}"), "remote": url}
-            ask(MODULE, shared | {"calls": BACKLOG, "pause": 0})
-            children = [start(MODULE, shared | {"calls": CALLS, "pause": 0.001}) for _ in range(PROCESSES)]
+            run_child(CHILD_MODULE, shared | {"calls": BACKLOG, "pause": 0})
+            children = [start_child(CHILD_MODULE, shared | {"calls": CALL_COUNT, "pause": 0.001}) for _ in range(PROCESS_COUNT)]
             try:
-                crowded += [answer_of(child) for child in children]
+                crowded += [wait_for_result(child) for child in children]
             finally:
-                stop(children)
-    return rows("alone", alone) + rows(f"{PROCESSES} processes, {BACKLOG:,} waiting", crowded)
+                stop_children(children)
+    return build_rows("alone", alone) + build_rows(f"{PROCESS_COUNT} processes, {BACKLOG:,} waiting", crowded)
 
 
-def rows(name: str, runs: list[list[float]]) -> list[Row]:
+def build_rows(name: str, runs: list[list[float]]) -> list[ResultRow]:
     """What the calls of each process took, in milliseconds."""
     return [
-        figure(f"correct() p50, {name}", (percentile(took, 50) for took in runs), "ms"),
-        figure(f"correct() p99, {name}", (percentile(took, 99) for took in runs), "ms", at_most(1)),
-        figure(f"slowest correct(), {name}", (max(took) for took in runs), "ms", at_most(50)),
-        figure(f"first correct(), {name}", (took[0] for took in runs), "ms", at_most(100)),
+        build_row(f"correct() p50, {name}", (compute_percentile(took, 50) for took in runs), "ms"),
+        build_row(f"correct() p99, {name}", (compute_percentile(took, 99) for took in runs), "ms", at_most(1)),
+        build_row(f"slowest correct(), {name}", (max(took) for took in runs), "ms", at_most(50)),
+        build_row(f"first correct(), {name}", (took[0] for took in runs), "ms", at_most(100)),
     ]
 
 
 @contextmanager
-def black_hole() -> Iterator[str]:
+def run_silent_server() -> Iterator[str]:
     """A server that takes everything and never answers, for the block; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     taken: list[socket.socket] = []
 
-    def accept() -> None:
+    def accept_connections() -> None:
         with suppress(OSError):
             while True:
                 taken.append(listener.accept()[0])
 
-    thread = threading.Thread(target=accept)
+    thread = threading.Thread(target=accept_connections)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -71,4 +75,4 @@ def black_hole() -> Iterator[str]:
             connection.close()
 
 
-QUESTION = Question("What does a correction cost while the server does not answer?", __doc__, measure)
+BENCHMARK = Benchmark("What does a correction cost while the server does not answer?", __doc__, measure)

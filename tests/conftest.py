@@ -41,14 +41,14 @@ def no_open_runs() -> Iterator[None]:
         process = module.PROCESS
         for run in list(process.open_runs):
             run.finish()
-        process.current = process.watched = None
-        process.pulse.stop()
+        process.current_run = process.watched_run = None
+        process.maintenance_thread.stop()
         for relay in process.relays.values():
             relay.stop()
             relay.join(1)
         process.relays.clear()
-        process.paths.clear()
-        process.remotes.clear()
+        process.journal_paths.clear()
+        process.remote_settings.clear()
 
 
 @pytest.fixture

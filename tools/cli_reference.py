@@ -8,9 +8,9 @@ from typer.main import get_command
 
 from tasuki.cli.app import app
 
-__all__ = ["PAGES", "cli_page", "commands", "settings_table"]
+__all__ = ["PAGES", "build_cli_page", "build_settings_table", "iter_commands"]
 
-CONVENTIONS = """\
+INTRODUCTION = """\
 # Command line
 
 <!-- made by: python -m tools.cli_reference > docs/cli.md -->
@@ -54,38 +54,38 @@ hint: there are x8c3vbn2 (lr-0.1), h4k2mnp7 (lr-0.01)
 """
 
 
-def commands(found: Any = None, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+def iter_commands(group: Any = None, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command that does something, and the words that call it."""
-    found = found or get_command(app)
-    inner: dict[str, Any] | None = getattr(found, "commands", None)
+    group = group or get_command(app)
+    inner: dict[str, Any] | None = getattr(group, "commands", None)
     if inner is None:
-        yield path, found
+        yield path, group
         return
     for name, command in inner.items():
-        yield from commands(command, *path, name)
+        yield from iter_commands(command, *path, name)
 
 
-def cli_page() -> str:
+def build_cli_page() -> str:
     """docs/cli.md."""
-    return "\n".join([CONVENTIONS, *(command_section(" ".join(path), command) for path, command in sorted(commands()))])
+    return "\n".join([INTRODUCTION, *(build_command_section(" ".join(path), command) for path, command in sorted(iter_commands()))])
 
 
-def command_section(name: str, command: Any) -> str:
+def build_command_section(name: str, command: Any) -> str:
     """What the docs say of one command."""
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     given = [argument.metavar for argument in arguments]
-    words = " ".join(["tasuki", name, *(["[OPTIONS]", *given] if takes_a_command(command) else [*given, "[OPTIONS]"])])
-    rows = [parameter_row(parameter) for parameter in command.params if parameter.help and "--help" not in parameter.opts]
+    words = " ".join(["tasuki", name, *(["[OPTIONS]", *given] if wraps_a_program(command) else [*given, "[OPTIONS]"])])
+    rows = [build_parameter_row(parameter) for parameter in command.params if parameter.help and "--help" not in parameter.opts]
     table = "\n".join(["| | |", "|---|---|", *rows])
     return f"## tasuki {name}\n\n```\n{words}\n```\n\n{command.help}\n\n```sh\n{command.epilog}\n```\n\n{table}\n"
 
 
-def takes_a_command(command: Any) -> bool:
+def wraps_a_program(command: Any) -> bool:
     """Whether what comes behind its own options is another program's."""
     return not command.context_settings.get("allow_interspersed_args", True)
 
 
-def parameter_row(parameter: Any) -> str:
+def build_parameter_row(parameter: Any) -> str:
     """One argument or option: how it is written, what it means."""
     if parameter.param_type_name == "argument":
         written = parameter.metavar
@@ -95,7 +95,7 @@ def parameter_row(parameter: Any) -> str:
     return f"| `{written}` | {parameter.help}{default} |"
 
 
-def settings_table() -> str:
+def build_settings_table() -> str:
     """The table in docs/settings.md."""
     from tasuki.settings import TABLE
 
@@ -107,7 +107,7 @@ def settings_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli": cli_page, "settings": settings_table}
+PAGES = {"cli": build_cli_page, "settings": build_settings_table}
 
 
 def main(arguments: list[str]) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["METRIC", "PROJECT", "RUN", "Adapter", "Recording", "size"]
+__all__ = ["METRIC", "PROJECT", "RUN", "Adapter", "RecordingRun", "sum_file_sizes"]
 
 PROJECT, RUN, METRIC = "bench", "one", "train/loss"
 """What is recorded, and the metric that is read."""
 
 
-class Recording(Protocol):
+class RecordingRun(Protocol):
     """A run that is being recorded."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> object:
@@ -36,19 +36,19 @@ class Adapter(Protocol):
         """What a user does once per folder."""
         ...
 
-    def start(self, folder: Path) -> Recording:
+    def start(self, folder: Path) -> RecordingRun:
         """Begin the run."""
         ...
 
-    def count(self, folder: Path) -> int:
+    def count_steps(self, folder: Path) -> int:
         """How many steps the tracker itself finds, after whatever recovery it has."""
         ...
 
-    def sizes(self, folder: Path) -> Mapping[str, int]:
+    def measure_sizes(self, folder: Path) -> Mapping[str, int]:
         """Bytes on the disk, by what they are for."""
         ...
 
 
-def size(folder: Path, pattern: str) -> int:
+def sum_file_sizes(folder: Path, pattern: str) -> int:
     """Bytes of files."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())

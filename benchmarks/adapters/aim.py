@@ -10,11 +10,11 @@ import aim
 from aim.sdk.repo import Repo
 from aim.storage.context import Context
 
-from benchmarks.adapters import METRIC, PROJECT, size
+from benchmarks.adapters import METRIC, PROJECT, sum_file_sizes
 
 VERSION = version("aim")
-QUIET: dict[str, Any] = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}
-HASH = "hash"
+DISABLED_FEATURES: dict[str, Any] = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}
+HASH_FILE = "hash"
 """The file with the run's name: aim chooses it."""
 
 
@@ -23,12 +23,12 @@ def prepare(folder: Path) -> None:
     Repo.from_path(str(folder), init=True).close()
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self, folder: Path) -> None:
-        self.run = aim.Run(repo=str(folder), experiment=PROJECT, **QUIET)
-        (folder / HASH).write_text(self.run.hash, encoding="utf-8")
+        self.run = aim.Run(repo=str(folder), experiment=PROJECT, **DISABLED_FEATURES)
+        (folder / HASH_FILE).write_text(self.run.hash, encoding="utf-8")
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Record one call."""
@@ -39,26 +39,26 @@ class Recording:
         self.run.close()
 
 
-def start(folder: Path) -> Recording:
+def start(folder: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording(folder)
+    return RecordingRun(folder)
 
 
-def rows(folder: Path) -> Sequence[Any]:
+def read_rows(folder: Path) -> Sequence[Any]:
     """The metric's values. Opened for reading only, a run shows nothing before a server has indexed it."""
-    with closing(aim.Run((folder / HASH).read_text(encoding="utf-8"), repo=str(folder), **QUIET)) as run:
+    with closing(aim.Run((folder / HASH_FILE).read_text(encoding="utf-8"), repo=str(folder), **DISABLED_FEATURES)) as run:
         metric = run.get_metric(METRIC, Context({}))
         return [] if metric is None else list(metric.values.sparse_list()[1])
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the repository has."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The repository."""
-    return {"repository": size(folder, ".aim/**/*")}
+    return {"repository": sum_file_sizes(folder, ".aim/**/*")}

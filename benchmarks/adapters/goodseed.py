@@ -7,21 +7,21 @@ from typing import Any
 import goodseed
 from goodseed.storage import read_metrics
 
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 
 VERSION = goodseed.__version__
-QUIET = ("capture_hardware_metrics", "capture_stdout", "capture_stderr", "capture_traceback", "git_ref")
+DISABLED_FEATURES = ("capture_hardware_metrics", "capture_stdout", "capture_stderr", "capture_traceback", "git_ref")
 
 
 def prepare(_: Path) -> None:
     """Nothing is needed."""
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self, folder: Path) -> None:
-        off = dict.fromkeys(QUIET, False)
+        off = dict.fromkeys(DISABLED_FEATURES, False)
         self.run = goodseed.Run(project=PROJECT, run_id=RUN, storage="local", log_dir=str(folder), **off)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -33,24 +33,24 @@ class Recording:
         self.run.close()
 
 
-def start(folder: Path) -> Recording:
+def start(folder: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording(folder)
+    return RecordingRun(folder)
 
 
-def rows(folder: Path) -> Sequence[Any]:
+def read_rows(folder: Path) -> Sequence[Any]:
     """The metric's rows."""
     return read_metrics(folder / f"{RUN}.sqlite", METRIC)
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the database has."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The database."""
-    return {"database": size(folder, f"{RUN}.sqlite*")}
+    return {"database": sum_file_sizes(folder, f"{RUN}.sqlite*")}

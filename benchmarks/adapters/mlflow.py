@@ -6,7 +6,7 @@ from typing import Any
 
 import mlflow
 
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 
 VERSION = mlflow.__version__
 
@@ -16,7 +16,7 @@ def prepare(_: Path) -> None:
     mlflow.create_experiment(PROJECT)
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class Recording:
         mlflow.end_run()
 
 
-def start(_: Path) -> Recording:
+def start(_: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording()
+    return RecordingRun()
 
 
-def rows(_: Path) -> Sequence[Any]:
+def read_rows(_: Path) -> Sequence[Any]:
     """The metric's history."""
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(PROJECT)
@@ -45,14 +45,14 @@ def rows(_: Path) -> Sequence[Any]:
     return list(client.get_metric_history(run, METRIC))
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the database has."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The database."""
-    return {"database": size(folder, "mlflow.db*")}
+    return {"database": sum_file_sizes(folder, "mlflow.db*")}

@@ -10,7 +10,7 @@ from swanlab.exceptions import DataStoreError
 from swanlab.proto.swanlab.record.v1.record_pb2 import Record
 from swanlab.sdk.internal.core_python.store import DataStoreReader
 
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 
 VERSION = swanlab.__version__
 
@@ -19,7 +19,7 @@ def prepare(_: Path) -> None:
     """Nothing is needed."""
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,12 +34,12 @@ class Recording:
         swanlab.finish()
 
 
-def start(folder: Path) -> Recording:
+def start(folder: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording(folder)
+    return RecordingRun(folder)
 
 
-def rows(folder: Path) -> Sequence[Any]:
+def read_rows(folder: Path) -> Sequence[Any]:
     """The metric's points, up to where the log is torn."""
     reader, found = DataStoreReader(), []
     reader.open(next(folder.glob("run-*/*.swanlab")))
@@ -51,14 +51,14 @@ def rows(folder: Path) -> Sequence[Any]:
     return found
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the log has."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The log."""
-    return {"log": size(folder, "run-*/*.swanlab")}
+    return {"log": sum_file_sizes(folder, "run-*/*.swanlab")}

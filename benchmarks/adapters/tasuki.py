@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import tasuki
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 from tasuki.settings import load
 from tasuki.store import open_local
 
@@ -22,29 +22,29 @@ def start(folder: Path) -> tasuki.Run:
     return tasuki.init(project=PROJECT, name=RUN, dir=str(folder))
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the store has."""
     with open_local(load(dir=folder), wait_seconds=None) as store:
         run = store.run(PROJECT, RUN).id
         return store.summaries(PROJECT, [run], [METRIC])[0].n
 
 
-def asked(question: Callable[[Any], Sequence[Any]]) -> Callable[[Path], Sequence[Any]]:
+def build_reader(query: Callable[[Any], Sequence[Any]]) -> Callable[[Path], Sequence[Any]]:
     """Open the data folder, find the run, ask."""
 
     def read(folder: Path) -> Sequence[Any]:
         with Api(dir=str(folder)) as api:
-            return question(api.run(RUN, project=PROJECT))
+            return query(api.run(RUN, project=PROJECT))
 
     return read
 
 
 READERS = {
-    "arrays": asked(lambda run: run.series(METRIC).values),
-    "rows": asked(lambda run: run.history(metric=METRIC)),
+    "arrays": build_reader(lambda run: run.series(METRIC).values),
+    "rows": build_reader(lambda run: run.history(metric=METRIC)),
 }
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The journal is the truth; the projection can be made again."""
-    return {"journal": size(folder, "journal/*/*.tsk"), "projection": size(folder, "store.*.db*")}
+    return {"journal": sum_file_sizes(folder, "journal/*/*.tsk"), "projection": sum_file_sizes(folder, "store.*.db*")}

@@ -7,7 +7,7 @@ from typing import Any
 import tensorboardX
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks.adapters import METRIC, size
+from benchmarks.adapters import METRIC, sum_file_sizes
 
 VERSION = tensorboardX.__version__
 
@@ -16,7 +16,7 @@ def prepare(_: Path) -> None:
     """Nothing is needed."""
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self, folder: Path) -> None:
@@ -32,26 +32,26 @@ class Recording:
         self.writer.close()
 
 
-def start(folder: Path) -> Recording:
+def start(folder: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording(folder)
+    return RecordingRun(folder)
 
 
-def rows(folder: Path) -> Sequence[Any]:
+def read_rows(folder: Path) -> Sequence[Any]:
     """The metric's events, all of them."""
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
     accumulator.Reload()
     return list(accumulator.Scalars(METRIC)) if METRIC in accumulator.Tags()["scalars"] else []
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the event files have."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The event files, whose values are float32."""
-    return {"event files": size(folder, "events.*")}
+    return {"event files": sum_file_sizes(folder, "events.*")}

@@ -7,7 +7,7 @@ from typing import Any
 import trackio
 from trackio.sqlite_storage import SQLiteStorage
 
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 
 VERSION = trackio.__version__
 
@@ -16,7 +16,7 @@ def prepare(_: Path) -> None:
     """Nothing is needed."""
 
 
-class Recording:
+class RecordingRun:
     """A run."""
 
     def __init__(self) -> None:
@@ -31,24 +31,24 @@ class Recording:
         trackio.finish()
 
 
-def start(_: Path) -> Recording:
+def start(_: Path) -> RecordingRun:
     """Begin the run."""
-    return Recording()
+    return RecordingRun()
 
 
-def count(_: Path) -> int:
+def count_steps(_: Path) -> int:
     """How many steps the database has."""
     return SQLiteStorage.get_log_count(PROJECT, RUN)
 
 
-def rows(_: Path) -> Sequence[Any]:
+def read_rows(_: Path) -> Sequence[Any]:
     """The metric's rows."""
     return SQLiteStorage.get_metric_values(PROJECT, RUN, METRIC)
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The database."""
-    return {"database": size(folder, "bench.db*")}
+    return {"database": sum_file_sizes(folder, "bench.db*")}

@@ -8,10 +8,10 @@ from typing import Any
 import wandb
 from wandb.proto.wandb_internal_pb2 import Record
 
-from benchmarks.adapters import METRIC, PROJECT, RUN, size
+from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 
 VERSION = wandb.__version__
-BLOCK, HEADER = 32_768, struct.Struct("<IHB")
+BLOCK_BYTES, HEADER = 32_768, struct.Struct("<IHB")
 FULL, LAST = 1, 4
 
 
@@ -25,12 +25,12 @@ def start(folder: Path) -> Any:
     return wandb.init(project=PROJECT, name=RUN, dir=str(folder), mode="offline", settings=settings)
 
 
-def records(data: bytes) -> Iterator[bytes]:
+def iter_records(data: bytes) -> Iterator[bytes]:
     """The records of a LevelDB log, up to the first that is cut off."""
     place, parts = 7, b""
     while place + HEADER.size <= len(data):
-        if BLOCK - place % BLOCK < HEADER.size:
-            place += BLOCK - place % BLOCK
+        if BLOCK_BYTES - place % BLOCK_BYTES < HEADER.size:
+            place += BLOCK_BYTES - place % BLOCK_BYTES
             continue
         _, length, kind = HEADER.unpack_from(data, place)
         place += HEADER.size
@@ -43,24 +43,24 @@ def records(data: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-def rows(folder: Path) -> Sequence[Any]:
+def read_rows(folder: Path) -> Sequence[Any]:
     """The metric's values."""
     found = []
-    for data in records(next(folder.glob("wandb/offline-run-*/*.wandb")).read_bytes()):
+    for data in iter_records(next(folder.glob("wandb/offline-run-*/*.wandb")).read_bytes()):
         record = Record.FromString(data)
         if record.HasField("history"):
             found += [item.value_json for item in record.history.item if METRIC in (item.key, *item.nested_key)]
     return found
 
 
-READERS = {"rows": rows}
+READERS = {"rows": read_rows}
 
 
-def count(folder: Path) -> int:
+def count_steps(folder: Path) -> int:
     """How many steps the log has."""
-    return len(rows(folder))
+    return len(read_rows(folder))
 
 
-def sizes(folder: Path) -> dict[str, int]:
+def measure_sizes(folder: Path) -> dict[str, int]:
     """The log."""
-    return {"log": size(folder, "wandb/offline-run-*/*.wandb")}
+    return {"log": sum_file_sizes(folder, "wandb/offline-run-*/*.wandb")}

@@ -4,20 +4,20 @@ from time import monotonic, perf_counter_ns
 from typing import Any
 
 import tasuki
-from benchmarks.child import job, tell
-from benchmarks.workload import values
+from benchmarks.child import print_result, read_job
+from benchmarks.workload import build_calls
 
-SPIN = 2_000
+SPIN_ITERATIONS = 2_000
 
 
-def busy(work: dict[str, Any]) -> dict[str, Any]:
+def run_busy_training(work: dict[str, Any]) -> dict[str, Any]:
     """Compute and log for `seconds`; how long each call took, what was sent, and in how many calls per second."""
-    calls, took, step, total = values(1_000), [], 0, 0
+    calls, took, step, total = build_calls(1_000), [], 0, 0
     with tasuki.init(project="bench", dir=work["folder"], remote=work["remote"]) as run:
         run.log(calls[0], step=0)
         began = monotonic()
         while monotonic() - began < work["seconds"]:
-            for number in range(SPIN):
+            for number in range(SPIN_ITERATIONS):
                 total += number * step
             step += 1
             metrics = calls[step % 1_000]
@@ -30,4 +30,4 @@ def busy(work: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tell(busy(job()))
+    print_result(run_busy_training(read_job()))

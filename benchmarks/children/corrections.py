@@ -4,7 +4,7 @@ import os
 from time import perf_counter_ns, sleep
 from typing import Any
 
-from benchmarks.child import job, tell
+from benchmarks.child import print_result, read_job
 from tasuki import Brain
 
 
@@ -21,5 +21,5 @@ def measure(work: dict[str, Any]) -> list[float]:
 
 
 if __name__ == "__main__":
-    tell(measure(job()))
+    print_result(measure(read_job()))
     os._exit(0)  # as if it were killed: what is not sent stays behind

@@ -5,10 +5,10 @@ from typing import Any
 
 import apsw
 
-from benchmarks.child import job, tell
+from benchmarks.child import print_result, read_job
 
 
-def hold(work: dict[str, Any]) -> dict[str, float]:
+def hold_lock(work: dict[str, Any]) -> dict[str, float]:
     """Take the lock at the agreed moment; says from when to when it was held, in the job's time."""
     db = apsw.Connection(work["store"])
     sleep(max(0.0, work["start"] + work["after"] - monotonic()))
@@ -22,4 +22,4 @@ def hold(work: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tell(hold(job()))
+    print_result(hold_lock(read_job()))

@@ -4,7 +4,7 @@ import random
 from time import monotonic, sleep
 from typing import Any
 
-from benchmarks.child import job, tell
+from benchmarks.child import print_result, read_job
 from tasuki import Brain
 
 
@@ -21,4 +21,4 @@ def measure(work: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tell(measure(job()))
+    print_result(measure(read_job()))

@@ -4,13 +4,13 @@ from time import monotonic, perf_counter_ns, sleep
 from typing import Any
 
 import tasuki
-from benchmarks.child import job, tell
-from benchmarks.workload import values
+from benchmarks.child import print_result, read_job
+from benchmarks.workload import build_calls
 
 
-def paced(work: dict[str, Any]) -> dict[str, Any]:
+def run_paced_training(work: dict[str, Any]) -> dict[str, Any]:
     """Log from the agreed moment on; when each call began (seconds from that moment), how long it took, and when all were done."""
-    calls = values(work["calls"])
+    calls = build_calls(work["calls"])
     began, took = [], []
     with tasuki.init(project="bench", name=work["name"], dir=work["folder"]) as run:
         for step, metrics in enumerate(calls):
@@ -26,4 +26,4 @@ def paced(work: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tell(paced(job()))
+    print_result(run_paced_training(read_job()))

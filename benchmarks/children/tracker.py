@@ -10,19 +10,19 @@ from time import perf_counter, perf_counter_ns, sleep
 from typing import Any
 
 from benchmarks.adapters import Adapter
-from benchmarks.child import job, tell
-from benchmarks.rows import percentile
-from benchmarks.workload import Kind, values
+from benchmarks.child import print_result, read_job
+from benchmarks.rows import compute_percentile
+from benchmarks.workload import Precision, build_calls
 
-WARM_UP = 100
-CYCLE = 1_000
+WARM_UP_CALLS = 100
+CYCLE_STEPS = 1_000
 PAUSE_SECONDS = 0.001
-LONGEST_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
-def calls(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
+def time_calls(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
     """How long a call takes, in nanoseconds, without the timer."""
-    metrics, took, idle = values(work["steps"]), [], []
+    metrics, took, idle = build_calls(work["steps"]), [], []
     tracker.prepare(folder)
     run = tracker.start(folder)
     for step, call in enumerate(metrics):
@@ -32,12 +32,12 @@ def calls(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, Any
         took.append(perf_counter_ns() - middle)
         idle.append(middle - began)
     run.finish()
-    return {"version": tracker.VERSION, "p50": percentile(took[WARM_UP:], 50) - percentile(idle, 50)}
+    return {"version": tracker.VERSION, "p50": compute_percentile(took[WARM_UP_CALLS:], 50) - compute_percentile(idle, 50)}
 
 
-def record(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
+def record_run(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
     """Record a run, and ask until all of it is there; seconds, and bytes on the disk."""
-    metrics = values(work["steps"], Kind(work["kind"]))
+    metrics = build_calls(work["steps"], Precision(work["kind"]))
     tracker.prepare(folder)
     began = perf_counter()
     run = tracker.start(folder)
@@ -47,16 +47,16 @@ def record(tracker: Adapter, folder: Path, work: dict[str, Any]) -> dict[str, An
     logged = perf_counter()
     run.finish()
     finished = perf_counter()
-    while (found := tracker.count(folder)) < len(metrics):
-        if perf_counter() > finished + LONGEST_SECONDS:
+    while (found := tracker.count_steps(folder)) < len(metrics):
+        if perf_counter() > finished + TIMEOUT_SECONDS:
             raise SystemExit(f"{found} steps of {len(metrics)} are found")
         sleep(0.01)
     ended = perf_counter()
     times = {"log": logged - logging, "finish": finished - logged, "query": ended - finished, "whole": ended - began}
-    return {"version": tracker.VERSION, **times, "bytes": dict(tracker.sizes(folder))}
+    return {"version": tracker.VERSION, **times, "bytes": dict(tracker.measure_sizes(folder))}
 
 
-def read(tracker: Adapter, folder: Path, _: dict[str, Any]) -> dict[str, Any]:
+def read_metric(tracker: Adapter, folder: Path, _: dict[str, Any]) -> dict[str, Any]:
     """Read one metric in each way; how many points came, and in how many milliseconds."""
     points, took = set(), {}
     for way, ask in tracker.READERS.items():
@@ -66,30 +66,30 @@ def read(tracker: Adapter, folder: Path, _: dict[str, Any]) -> dict[str, Any]:
     return {"points": sorted(points), "milliseconds": took}
 
 
-def endless(tracker: Adapter, folder: Path, work: dict[str, Any]) -> None:
+def log_endlessly(tracker: Adapter, folder: Path, work: dict[str, Any]) -> None:
     """Log about a thousand times a second, and leave a byte in a file for each call that has returned."""
-    metrics = values(CYCLE)
+    metrics = build_calls(CYCLE_STEPS)
     tracker.prepare(folder)
     run = tracker.start(folder)
     acknowledged = os.open(work["acknowledged"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     step = 0
     while True:
-        run.log(metrics[step % CYCLE], step=step)
+        run.log(metrics[step % CYCLE_STEPS], step=step)
         os.write(acknowledged, b".")
         step += 1
         sleep(PAUSE_SECONDS)
 
 
-def count(tracker: Adapter, folder: Path, _: dict[str, Any]) -> dict[str, Any]:
+def count_steps(tracker: Adapter, folder: Path, _: dict[str, Any]) -> dict[str, Any]:
     """How many steps are found."""
-    return {"version": tracker.VERSION, "steps": tracker.count(folder)}
+    return {"version": tracker.VERSION, "steps": tracker.count_steps(folder)}
 
 
 if __name__ == "__main__":
-    work = job()
+    work = read_job()
     adapter: Any = importlib.import_module(f"benchmarks.adapters.{work['tracker']}")
-    tell(
-        {"calls": calls, "record": record, "read": read, "endless": endless, "count": count}[work["do"]](
-            adapter, Path(work["folder"]), work
-        )
+    print_result(
+        {"calls": time_calls, "record": record_run, "read": read_metric, "endless": log_endlessly, "count": count_steps}[
+            work["do"]
+        ](adapter, Path(work["folder"]), work)
     )

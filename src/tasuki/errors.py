@@ -9,6 +9,7 @@
     │   ├── UnrecognizedFile      not a tasuki file, or a newer format
     │   └── StoreCorrupt          a projection that must be rebuilt
     ├── JournalError              cannot write the journal: full, read-only, or gone
+    │   └── LocksUnsupported      the file system has no file locks
     ├── MissingRecords            recorded data is missing where it should be
     └── RemoteError
         ├── RemoteUnavailable     wait: the remote may come back
@@ -86,6 +87,10 @@ class StoreCorrupt(DataError):
 
 class JournalError(TasukiError):
     """The journal can't be written."""
+
+
+class LocksUnsupported(JournalError):
+    """The file system does not support file locks."""
 
 
 class MissingRecords(TasukiError):

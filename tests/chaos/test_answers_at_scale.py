@@ -6,8 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from benchmarks.child import ask
-from tasuki.sdk.query.comparison import best, compare
+from benchmarks.child import run_child
+from tasuki.sdk.query.comparison import build_comparison, rank_runs
 from tasuki.settings import load
 from tasuki.store import BestRuns, LocalStore
 from tests.support.shell import tasuki
@@ -23,7 +23,7 @@ SLACK = 1 if SOAK else 20
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("thousand")
     shape = {"tracker": "tasuki", "folder": str(folder), "runs": RUNS, "metrics": METRICS, "steps": STEPS, "times": 1}
-    ask("benchmarks.children.answering", {"do": "record", **shape})
+    run_child("benchmarks.children.answering", {"do": "record", **shape})
     return folder
 
 
@@ -43,10 +43,10 @@ def test_answers_about_a_thousand_runs_are_right_and_do_not_read_what_was_logged
         runs = store.runs("bench")
         assert [(run.name, run.points) for run in runs] == [(f"run-{n:04}", METRICS * STEPS) for n in range(RUNS)]
     with LocalStore(load(dir=str(folder)), wait_seconds=None, arrive=lambda *_: 0) as store:
-        found = best(store, "bench", "train/metric_7", BestRuns(5, "max", "max"))
+        found = rank_runs(store, "bench", "train/metric_7", BestRuns(5, "max", "max"))
         assert [one.run.name for one in found] == [f"run-{n:04}" for n in range(999, 994, -1)]
         assert all(one.step == 0 for one in found)
-        side_by_side = compare(store, "bench", [run.id for run in runs[:20]])
+        side_by_side = build_comparison(store, "bench", [run.id for run in runs[:20]])
         assert len(side_by_side.metrics) == METRICS
         assert all(one.n == STEPS for of_run in side_by_side.summaries.values() for one in of_run.values())
         overview = store.overview("bench")
@@ -54,8 +54,8 @@ def test_answers_about_a_thousand_runs_are_right_and_do_not_read_what_was_logged
         assert {one.max_run for one in overview.metrics} == {runs[-1].id}
         assert all(one.runs == RUNS for one in overview.metrics)
         for question in (
-            lambda: best(store, "bench", "train/metric_7", BestRuns(10)),
-            lambda: compare(store, "bench", [run.id for run in runs[:20]]),
+            lambda: rank_runs(store, "bench", "train/metric_7", BestRuns(10)),
+            lambda: build_comparison(store, "bench", [run.id for run in runs[:20]]),
             lambda: store.overview("bench"),
         ):
             assert seconds(question) < BAR_SECONDS * SLACK

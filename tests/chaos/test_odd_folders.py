@@ -1,5 +1,6 @@
 """Data folders that refuse: locks that are not there, as on NFS; a read-only mount."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,10 +30,11 @@ NO_LOCKS = """
 #include <string.h>
 #include <unistd.h>
 
-/* Every lock of a file below $NO_LOCKS_BELOW is refused, as NFS without its lock daemon does. */
-static int ours(int fd) {
+/* Every lock of a file below $NO_LOCKS_BELOW is refused, as NFS without its lock daemon does; with $NO_FLOCK_BELOW only flock
+   is, and as Lustre does. */
+static int ours(int fd, const char *variable) {
     char link[64], path[4096];
-    const char *folder = getenv("NO_LOCKS_BELOW");
+    const char *folder = getenv(variable);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t size = readlink(link, path, sizeof path - 1);
     if (size < 0 || !folder) return 0;
@@ -40,7 +43,7 @@ static int ours(int fd) {
 }
 
 static int refused(int fd, int command) {
-    return (command == F_SETLK || command == F_SETLKW) && ours(fd);
+    return (command == F_SETLK || command == F_SETLKW) && ours(fd, "NO_LOCKS_BELOW");
 }
 
 #define FCNTL(NAME) \\
@@ -57,7 +60,8 @@ FCNTL(fcntl)
 FCNTL(fcntl64)
 
 int flock(int fd, int operation) {
-    if (ours(fd)) { errno = ENOLCK; return -1; }
+    if (ours(fd, "NO_LOCKS_BELOW")) { errno = ENOLCK; return -1; }
+    if (ours(fd, "NO_FLOCK_BELOW")) { errno = ENOSYS; return -1; }
     return ((int (*)(int, int)) dlsym(RTLD_NEXT, "flock"))(fd, operation);
 }
 """
@@ -117,13 +121,48 @@ def test_where_locks_are_refused_killed_processes_lose_and_double_nothing(
     assert done.returncode == 0, done.stderr
     asked = tasuki(data_dir, "run", "list", "--project", PROJECT)
     assert asked.returncode != 0
-    assert "refuses locks" in asked.stderr
+    assert "does not support locks" in asked.stderr
     monkeypatch.delenv("LD_PRELOAD")
     all_there(server, acknowledged(lines))
     assert differences(data_dir, server.url) == []
     assert records_at(server, data_dir) == records_in(data_dir)
     with open_store() as store:
         assert check(store, acknowledged(lines)) == {}
+
+
+def test_doctor_has_all_its_lines_where_flock_is_refused(no_locks: str, data_dir: Path):
+    with Child(AS_TOLD, "", "main", data_dir) as child:
+        ended(child, 20)
+    target = {"TASUKI_NOTIFY": "https://hooks.example/x"}
+    before = doctor(data_dir, 1, **target)
+    assert "nobody delivers them to https://hooks.example" in before["alerts"]["found"]
+    after = doctor(data_dir, 1, **target, LD_PRELOAD=no_locks, NO_FLOCK_BELOW=str(data_dir))
+    assert list(after) == list(before)
+    assert [name for name, check in after.items() if check["state"] != "ok"] == ["alerts"]
+    assert after["alerts"]["state"] == "degraded"
+    lock = data_dir / "notify" / "lock"
+    assert f"cannot lock {lock}: the file system does not support locks" in after["alerts"]["found"]
+    assert "local disk" in after["alerts"]["hint"]
+
+
+def test_doctor_names_the_store_and_the_alerts_where_no_store_can_be_made(no_locks: str, data_dir: Path):
+    data_dir.mkdir()
+    refused = {"LD_PRELOAD": no_locks, "NO_LOCKS_BELOW": str(data_dir)}
+    checks = doctor(data_dir, 2, TASUKI_NOTIFY="https://hooks.example/x", **refused)
+    assert {name: check["state"] for name, check in checks.items()} == {
+        "data folder": "ok",
+        "store": "broken",
+        "alerts": "degraded",
+    }
+    assert "does not support locks" in checks["store"]["found"]
+    assert "no data is lost" in checks["store"]["hint"]
+
+
+def doctor(folder: Path, code: int, **variables: str) -> dict[str, dict[str, Any]]:
+    """Run `tasuki doctor --json`, and return its checks by name."""
+    done = tasuki(folder, "doctor", "--json", **variables)
+    assert done.returncode == code, done.stdout + done.stderr
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
 
 # -- read-only

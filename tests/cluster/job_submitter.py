@@ -1,4 +1,4 @@
-"""A client of the agent, as small as can be: jobs of one line, and what became of them."""
+"""A minimal client of the agent: submit one-line jobs, and read their states."""
 
 import asyncio
 import subprocess
@@ -43,8 +43,8 @@ class AsUser(LocalTransport):
         return await LocalProcess.start(*become, *variables, "sh", "-c", command)
 
 
-class Desk:
-    """One folder of an agent."""
+class JobSubmitter:
+    """Submits jobs to one agent folder, and reads the tickets and events there."""
 
     def __init__(self, cluster: Cluster, name: str, *, scheduler: str = "pbs", kind: str = "key", **limits: int) -> None:
         self.cluster = cluster

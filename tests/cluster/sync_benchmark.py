@@ -18,7 +18,7 @@ from tasuki.hpc.schedulers.resources import Resources
 from tasuki.hpc.transports.openssh import OpenSSHTransport
 from tasuki.hpc.transports.tar_stream import TarFile
 from tests.cluster.cluster_control import Cluster, type_answers
-from tests.cluster.job_submitter import Desk
+from tests.cluster.job_submitter import JobSubmitter
 from tests.cluster.latency_proxy import far_away
 
 __all__ = ["FILES", "JOBS", "KNOWN", "ONE_BY_ONE", "Measured", "far_login", "one_by_one_seconds", "synced"]
@@ -50,13 +50,13 @@ def far_login(cluster: Cluster, folder: Path) -> Iterator[OpenSSHTransport]:
 
 def synced(cluster: Cluster, host: OpenSSHTransport, name: str) -> Measured:
     """Sync a folder of that name, in which a thousand jobs are over. What was submitted is cancelled behind it."""
-    desk = with_known_jobs(cluster, name)
+    submitter = with_known_jobs(cluster, name)
     site = Host(name="far", host="far", root=f"$HOME/{name}", max_queued=4, max_running=4)
     before, began = host.execs, time.monotonic()
     report, upload_seconds = asyncio.run(sync(RemoteCommands(site, host)))
     measured = Measured(time.monotonic() - began, upload_seconds, host.execs - before, report)
-    desk.cancel(*[f"n{number}" for number in range(JOBS)])
-    desk.wait(JOBS, "done", "cancelled", trigger_every=1)
+    submitter.cancel(*[f"n{number}" for number in range(JOBS)])
+    submitter.wait(JOBS, "done", "cancelled", trigger_every=1)
     return measured
 
 
@@ -82,18 +82,18 @@ def calculations(scheduler: str) -> tuple[list[TarFile], list[JobTicket]]:
     return files, tickets
 
 
-def with_known_jobs(cluster: Cluster, name: str) -> Desk:
+def with_known_jobs(cluster: Cluster, name: str) -> JobSubmitter:
     """A folder in which a thousand jobs have come to their end."""
-    desk = Desk(cluster, name)
-    desk.trigger()
+    submitter = JobSubmitter(cluster, name)
+    submitter.trigger()
     lines = []
     for number in range(1, KNOWN + 1):
-        (desk.root / f"done/5{number:08d}-k{number}").write_text(f"ID=k{number}\nATTEMPT=1\nSID={number}\n")
-        (desk.root / f"flags/k{number}.1").write_text(f"DONE\n{number}.server\nCODE=0\nEND=1795563378\n")
+        (submitter.root / f"done/5{number:08d}-k{number}").write_text(f"ID=k{number}\nATTEMPT=1\nSID={number}\n")
+        (submitter.root / f"flags/k{number}.1").write_text(f"DONE\n{number}.server\nCODE=0\nEND=1795563378\n")
         lines.append(f"v1 {number} 1795563378 DONE k{number} 1 sid={number} code=0 .\n")
-    (desk.root / "log/agent.log").write_text("".join(lines))
-    subprocess.run(["chown", "-R", f"--reference={desk.root / 'conf'}", desk.root], check=True)
-    return desk
+    (submitter.root / "log/agent.log").write_text("".join(lines))
+    subprocess.run(["chown", "-R", f"--reference={submitter.root / 'conf'}", submitter.root], check=True)
+    return submitter
 
 
 def one_by_one_seconds(host: OpenSSHTransport, folder: Path) -> float:

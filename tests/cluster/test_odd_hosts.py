@@ -13,7 +13,7 @@ from tasuki.hpc.agent import JobTicket
 from tasuki.hpc.job_package import JobSpec, calculation
 from tasuki.hpc.transports.openssh import OpenSSHTransport
 from tests.cluster.cluster_control import Cluster, type_answers
-from tests.cluster.job_submitter import Desk
+from tests.cluster.job_submitter import JobSubmitter
 
 
 @pytest.fixture
@@ -61,21 +61,21 @@ def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: 
 
 @pytest.mark.parametrize("scheduler", ["pbs"])
 def test_a_root_that_can_not_be_written_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path, scheduler: str) -> None:
-    desk = Desk(cluster, "readonly", scheduler=scheduler)
-    desk.trigger()
+    submitter = JobSubmitter(cluster, "readonly", scheduler=scheduler)
+    submitter.trigger()
     job = calculation(folder, JobSpec(command="true", walltime="1m"))
-    for path in (desk.root / "jobs", desk.root / "tmp"):
+    for path in (submitter.root / "jobs", submitter.root / "tmp"):
         path.chmod(0o500)
     with pytest.raises(RemoteRejected, match=r"can't store files in \$HOME/readonly/jobs"):
-        asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
+        asyncio.run(submitter.exchange.upload(job.files("calc", scheduler)))
     with pytest.raises(RemoteRejected, match=r"can't write to \$HOME/readonly"):
-        asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
-    assert not any(desk.where().values())
-    for path in (desk.root / "jobs", desk.root / "tmp"):
+        asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+    assert not any(submitter.where().values())
+    for path in (submitter.root / "jobs", submitter.root / "tmp"):
         path.chmod(0o700)
-    asyncio.run(desk.exchange.upload(job.files("calc", scheduler)))
-    asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
-    desk.wait(1, "done")
+    asyncio.run(submitter.exchange.upload(job.files("calc", scheduler)))
+    asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+    submitter.wait(1, "done")
 
 
 def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path) -> None:
@@ -85,16 +85,16 @@ def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: 
     if subprocess.run(size, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        desk = Desk(cluster, "small/root")
-        desk.trigger()
+        submitter = JobSubmitter(cluster, "small/root")
+        submitter.trigger()
         job = calculation(folder, JobSpec(command="wc -c <input", walltime="1m"))
         with pytest.raises(RemoteRejected, match=r"No space left|Wrote only"):
-            asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
-        assert not any(desk.where().values())
+            asyncio.run(submitter.exchange.upload(job.files("calc", "pbs")))
+        assert not any(submitter.where().values())
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
-        asyncio.run(desk.exchange.upload(job.files("calc", "pbs")))
-        asyncio.run(desk.exchange.hand_over([JobTicket("calc", 1)]))
-        desk.wait(1, "done")
-        assert (desk.root / "jobs/calc/stdout.txt").read_text().strip() == "200000"
+        asyncio.run(submitter.exchange.upload(job.files("calc", "pbs")))
+        asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+        submitter.wait(1, "done")
+        assert (submitter.root / "jobs/calc/stdout.txt").read_text().strip() == "200000"
     finally:
         subprocess.run(["umount", "--lazy", str(mount)], check=True)

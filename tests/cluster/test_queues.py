@@ -67,11 +67,11 @@ def site(tmp_path: Path, settings: Settings) -> Host:
 def act(settings: Settings) -> Act:
     def run(action: Callable[[JobQueue], Awaitable[Any]]) -> Any:
         async def within() -> Any:
-            desk = JobContext(settings)
+            context = JobContext(settings)
             try:
-                return await action(JobQueue(desk))
+                return await action(JobQueue(context))
             finally:
-                await desk.close()
+                await context.close()
 
         return asyncio.run(within())
 
@@ -148,11 +148,11 @@ def test_a_relaxation_goes_on_from_its_last_structure(cluster: Cluster, act: Act
     assert failed.error_message == "the ionic steps did not converge: EDIFFG was not reached"
     assert (folder / "results/CONTCAR").exists()
     with pytest.raises(ConfigError, match="can't begin from OUTCAR"):
-        act(lambda queues: Submitter(queues.desk).retry(failed, "OUTCAR"))
-    act(lambda queues: Submitter(queues.desk).retry(failed, "CONTCAR"))
+        act(lambda queues: Submitter(queues.context).retry(failed, "OUTCAR"))
+    act(lambda queues: Submitter(queues.context).retry(failed, "CONTCAR"))
     again = jobs_now(act)[job.id]
     with pytest.raises(Conflict):
-        act(lambda queues: Submitter(queues.desk).retry(again))
+        act(lambda queues: Submitter(queues.context).retry(again))
     eventually(lambda: synced(act, site, way, download=True).completed == 1)
     over = jobs_now(act)[job.id]
     assert (over.attempt, over.status, over.error_message) == (2, JobStatus.COMPLETED, None)
@@ -173,7 +173,7 @@ def test_a_hundred_jobs_among_a_thousand_are_synced_in_no_time(cluster: Cluster,
             id = f"{number:012x}"
             created = JobCreated(time=number, job=id, provider="hpc", metadata={"site": "here"})
             facts += [created, Observation(time=number + 1, job=id, status=JobStatus.COMPLETED)]
-        await queues.desk.record(*facts)
+        await queues.context.record(*facts)
 
     act(known)
     submitted(act, site, *folders, command="true")

@@ -17,7 +17,7 @@ from tasuki.hpc.profiles import PROFILES
 from tasuki.hpc.results import KEPT, PART, FileFilter, fetch, fetch_manifest
 from tasuki.hpc.transports.shell_transport import RemoteProcess
 from tests.cluster.cluster_control import Cluster
-from tests.cluster.job_submitter import AsUser, Desk
+from tests.cluster.job_submitter import AsUser, JobSubmitter
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 ELK_INPUT = """
@@ -44,28 +44,28 @@ ngridk
 ODD_NAMES = ["a result with spaces", "ünïcödé ☃", "a'; echo foo", "two\nlines", "-rf", "deep/er/result", "*.OUT"]
 
 
-def send(desk: Desk, id: str, job: JobPackage) -> None:
-    asyncio.run(desk.exchange.upload(job.files(id, desk.site.scheduler)))
-    asyncio.run(desk.exchange.hand_over([JobTicket(id, desk.numbers)]))
-    desk.numbers += 1
+def send(submitter: JobSubmitter, id: str, job: JobPackage) -> None:
+    asyncio.run(submitter.exchange.upload(job.files(id, submitter.site.scheduler)))
+    asyncio.run(submitter.exchange.hand_over([JobTicket(id, submitter.numbers)]))
+    submitter.numbers += 1
 
 
-def bring(desk: Desk, id: str, target: Path, selection: FileFilter = FileFilter(), transport: Any = None) -> Any:  # noqa: B008
-    return asyncio.run(fetch(transport or desk.exchange.transport, desk.site, id, target, selection))
+def bring(submitter: JobSubmitter, id: str, target: Path, selection: FileFilter = FileFilter(), transport: Any = None) -> Any:  # noqa: B008
+    return asyncio.run(fetch(transport or submitter.exchange.transport, submitter.site, id, target, selection))
 
 
 def test_a_real_calculation_and_a_broken_one(cluster: Cluster, tmp_path: Path) -> None:
-    desk = Desk(cluster, "elk")
+    submitter = JobSubmitter(cluster, "elk")
     for name, text in (("good", ELK_INPUT), ("broken", ELK_INPUT.replace("2 2 2", "2 x 2"))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "elk.in").write_text(text)
-        send(desk, name, calculation(tmp_path / name, JobSpec(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
-    desk.wait(2, "done", "failed")
-    assert desk.where()["failed"] == ["broken"], (desk.root / "jobs/good/stdout.txt").read_text()
-    (failed,) = [event for event in desk.events() if event.kind == "FAIL"]
+        send(submitter, name, calculation(tmp_path / name, JobSpec(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
+    submitter.wait(2, "done", "failed")
+    assert submitter.where()["failed"] == ["broken"], (submitter.root / "jobs/good/stdout.txt").read_text()
+    (failed,) = [event for event in submitter.events() if event.kind == "FAIL"]
     assert "Problem occurred in 'ngridk' block" in failed.fields["reason"]
     home = tmp_path / "home"
-    fetched = bring(desk, "good", home, FileFilter(PROFILES["elk"].outputs))
+    fetched = bring(submitter, "good", home, FileFilter(PROFILES["elk"].outputs))
     assert {"TOTENERGY.OUT", "INFO.OUT", "stdout.txt"} <= set(fetched.files)
     assert "elk.in" not in fetched.files
     outcome = PROFILES["elk"].read(
@@ -89,7 +89,7 @@ echo '<modeling></modeling>' >vasprun.xml
 
 def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, tmp_path: Path) -> None:
     """Without a POTCAR, of which it is said that it is not sent; the second attempt begins with the structure of the first."""
-    desk = Desk(cluster, "vasp")
+    submitter = JobSubmitter(cluster, "vasp")
     folder, binary = tmp_path / "GaAs", cluster.home("key") / "vasp_std"
     folder.mkdir()
     for name in ("POSCAR", "INCAR", "KPOINTS"):
@@ -105,20 +105,20 @@ def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, t
         calculation(folder, wanted, strict=True)
     job = calculation(folder, wanted)
     assert job.warnings == [f"{folder} has no POTCAR: it is not sent"]
-    send(desk, "gaas", job)
-    desk.wait(1, "failed")
+    send(submitter, "gaas", job)
+    submitter.wait(1, "failed")
     home = tmp_path / "home"
-    bring(desk, "gaas", home, FileFilter(job.profile.outputs))
+    bring(submitter, "gaas", home, FileFilter(job.profile.outputs))
     outcome = job.profile.read({path.name: path.read_text() for path in home.iterdir()})
     assert outcome.reason == "the ionic steps did not converge: EDIFFG was not reached"
     assert outcome.summary["energy"] == -526.55866
     assert outcome.restart == {"CONTCAR": "POSCAR"}
-    asyncio.run(desk.exchange.place_restart("gaas", outcome.restart, 2))
-    asyncio.run(desk.exchange.hand_over([JobTicket("gaas", 99, attempt=2)]))
-    desk.wait(1, "done")
-    assert [event.attempt for event in desk.events() if event.kind == "SUBMITTED"] == [1, 2]
-    assert (desk.root / "jobs/gaas/.run/POSCAR.before-2").exists()
-    assert desk.report().states == {"gaas": "done"}
+    asyncio.run(submitter.exchange.place_restart("gaas", outcome.restart, 2))
+    asyncio.run(submitter.exchange.hand_over([JobTicket("gaas", 99, attempt=2)]))
+    submitter.wait(1, "done")
+    assert [event.attempt for event in submitter.events() if event.kind == "SUBMITTED"] == [1, 2]
+    assert (submitter.root / "jobs/gaas/.run/POSCAR.before-2").exists()
+    assert submitter.report().states == {"gaas": "done"}
 
 
 # -- fetching
@@ -147,18 +147,18 @@ class Cutting(AsUser):
 
 
 @pytest.fixture(scope="module")
-def finished(cluster: Cluster) -> Desk:
+def finished(cluster: Cluster) -> JobSubmitter:
     """A job with results of every kind."""
-    desk = Desk(cluster, "finished")
+    submitter = JobSubmitter(cluster, "finished")
     chance = random.Random(3)
-    desk.submit(": >empty; mkdir -p deep/er; touch 'not yet'", names=["results"])
-    desk.wait(1, "done")
-    folder = desk.root / "jobs/results"
+    submitter.submit(": >empty; mkdir -p deep/er; touch 'not yet'", names=["results"])
+    submitter.wait(1, "done")
+    folder = submitter.root / "jobs/results"
     for name in ODD_NAMES:
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_bytes(chance.randbytes(chance.randrange(300_000)))
     subprocess.run(["chown", "-R", f"--reference={folder}", str(folder)], check=True)
-    return desk
+    return submitter
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -169,7 +169,7 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def test_what_comes_home_is_what_is_there_and_only_once(finished: Desk, tmp_path: Path) -> None:
+def test_what_comes_home_is_what_is_there_and_only_once(finished: JobSubmitter, tmp_path: Path) -> None:
     first = bring(finished, "results", tmp_path)
     assert hashes(tmp_path) == hashes(finished.root / "jobs/results")
     assert sorted(first.files) == sorted(hashes(tmp_path))
@@ -177,7 +177,7 @@ def test_what_comes_home_is_what_is_there_and_only_once(finished: Desk, tmp_path
     assert (again.files, again.unchanged, again.kept) == ([], len(first.files), [])
 
 
-def test_a_fetch_that_is_cut_anywhere_goes_on_where_it_was(finished: Desk, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_fetch_that_is_cut_anywhere_goes_on_where_it_was(finished: JobSubmitter, cluster: Cluster, tmp_path: Path) -> None:
     chance, cuts = random.Random(5), 0
     there = hashes(finished.root / "jobs/results")
     while hashes(tmp_path) != there:
@@ -191,7 +191,7 @@ def test_a_fetch_that_is_cut_anywhere_goes_on_where_it_was(finished: Desk, clust
     assert cuts > 0
 
 
-def test_a_changed_file_is_noticed_and_nothing_is_overwritten(finished: Desk, tmp_path: Path) -> None:
+def test_a_changed_file_is_noticed_and_nothing_is_overwritten(finished: JobSubmitter, tmp_path: Path) -> None:
     bring(finished, "results", tmp_path)
     mine, theirs = tmp_path / "ünïcödé ☃", finished.root / "jobs/results" / "ünïcödé ☃"
     old = mine.read_bytes()
@@ -203,14 +203,14 @@ def test_a_changed_file_is_noticed_and_nothing_is_overwritten(finished: Desk, tm
     assert (tmp_path / fetched.kept[0]).read_bytes() == old
 
 
-def test_only_what_is_wanted_comes(finished: Desk, tmp_path: Path) -> None:
+def test_only_what_is_wanted_comes(finished: JobSubmitter, tmp_path: Path) -> None:
     assert bring(finished, "results", tmp_path, FileFilter(("deep/*", "empty"))).bytes > 0
     assert sorted(hashes(tmp_path)) == ["deep/er/result", "empty"]
     most = bring(finished, "results", tmp_path, FileFilter(("*",), ("*.OUT",), 100))
     assert set(most.files) == {"not yet", "stdout.txt"}
 
 
-def test_a_job_that_has_written_no_manifest_has_one_made(finished: Desk) -> None:
+def test_a_job_that_has_written_no_manifest_has_one_made(finished: JobSubmitter) -> None:
     (finished.root / "jobs/results/.run/manifest").unlink(missing_ok=True)
     found = asyncio.run(fetch_manifest(finished.exchange.transport, finished.site, "results"))
     assert {file.name: file.sha256 for file in found} == hashes(finished.root / "jobs/results")

@@ -207,6 +207,6 @@ def test_golden_jobs_are_projected(tmp_path: Path):
     folder.mkdir(parents=True)
     shutil.copy(HERE / f"0.5.0/{JOBS_TOLD}.tsk", folder)
     with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
-        (row,) = store.ask(lambda questions: JobQueries(questions.db).page(JobFilter()))
+        (row,) = store.ask(lambda queries: JobQueries(queries.db).page(JobFilter()))
         assert (row.job.status, row.job.cost_usd, row.job.user_id) == (JobStatus.COMPLETED, 0.5, "anna")
-        assert [one.provider for one in store.ask(lambda questions: JobQueries(questions.db).degraded())] == ["replicate"]
+        assert [one.provider for one in store.ask(lambda queries: JobQueries(queries.db).degraded())] == ["replicate"]

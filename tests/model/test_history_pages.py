@@ -11,7 +11,7 @@ from tasuki.store import Queries, catch_up, connect
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import ReceivedStream
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 
 calls = st.lists(
     st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from(["loss", "acc"]), st.sampled_from([0.0, 1.5]), min_size=1)),
@@ -26,13 +26,13 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "FOLD_RECORDS", 6)
 
 
-def pages(questions: Queries, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
+def pages(queries: Queries, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
     behind, more = None, True
     while more:
-        page = questions.history_page("p", "r", metric, limit=limit, behind=behind)
+        page = queries.history_page("p", "r", metric, limit=limit, behind=behind)
         behind, more = page.end, page.more
         assert len(page.rows) == limit or not more
-        assert page.total == len(questions.history("p", "r", metric))
+        assert page.total == len(queries.history("p", "r", metric))
         yield page.rows
 
 
@@ -46,6 +46,6 @@ def test_pages_are_the_whole(written, limit, metric):
         stream.data = b"".join(map(frame, records))
         store.received[f"{number:032x}"] = stream
         catch_up(db, store)
-    questions = Queries(db, lambda *_: 0)
-    assert [row for page in pages(questions, metric, limit) for row in page] == store.history("p", "r", metric)
+    queries = Queries(db, lambda *_: 0)
+    assert [row for page in pages(queries, metric, limit) for row in page] == store.history("p", "r", metric)
     db.close()

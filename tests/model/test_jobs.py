@@ -18,7 +18,8 @@ from tasuki.records import (
     job_from_created,
 )
 from tasuki.store import connect, dump
-from tasuki.testing.reference_store.memory_store import MemoryStore, ReceivedStream
+from tasuki.testing.reference_store.memory_store import MemoryStore
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 from tests.model.strategies import times
 from tests.model.test_projection import WRITERS, project_in_pieces
 

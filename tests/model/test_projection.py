@@ -11,7 +11,8 @@ from tasuki.store import AttemptOutcome, Dump, Queries, catch_up, connect, dump
 from tasuki.store.projection import Projection
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
-from tasuki.testing.reference_store.memory_store import MemoryStore, ReceivedStream
+from tasuki.testing.reference_store.memory_store import MemoryStore
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 from tests.model.strategies import deletions, payloads
 
 WRITERS = [f"{number:032x}" for number in (1, 2, 3)]
@@ -77,11 +78,11 @@ def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(wr
         store.received[WRITERS[0]].run = ""
     db = connect(":memory:")
     project_in_pieces(db, store, data)
-    questions = Queries(db, lambda *_: AttemptOutcome.OVER)
-    assert questions.projects() == store.projects()
+    queries = Queries(db, lambda *_: AttemptOutcome.OVER)
+    assert queries.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
-        assert questions.notes(project) == store.notes(project)
-        assert questions.notes(project, NoteKind.LESSON, since=3, search="É") == store.notes(
+        assert queries.notes(project) == store.notes(project)
+        assert queries.notes(project, NoteKind.LESSON, since=3, search="É") == store.notes(
             project, NoteKind.LESSON, since=3, search="É"
         )
 
@@ -93,11 +94,11 @@ def test_what_is_said_of_files_does_not_depend_on_the_order_in_which_it_arrives(
         store.received[WRITERS[0]].run = ""
     db = connect(":memory:")
     project_in_pieces(db, store, data)
-    questions = Queries(db, lambda *_: True)
-    assert questions.projects() == store.projects()
+    queries = Queries(db, lambda *_: True)
+    assert queries.projects() == store.projects()
     for project in {row.name for row in store.projects()}:
         for run in (None, "", "r"):
-            assert questions.files(project, run) == store.files(project, run)
+            assert queries.files(project, run) == store.files(project, run)
 
 
 @given(streams, st.data())

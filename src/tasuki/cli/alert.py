@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tasuki.cli.run.tables import alert_data
+from tasuki.cli.run.tables import alert_to_dict
 from tasuki.cli.shared.completers import complete_run
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, QueryTarget, Remote, asking
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, QueryTarget, Remote, open_query_target
+from tasuki.cli.shared.output import Table, write_result
 from tasuki.cli.shared.parsing import parse_since
 from tasuki.clock import SYSTEM, datetime_from_us
 
@@ -47,19 +47,19 @@ def list_command(  # noqa: PLR0913 - one option per filter
 
     Go on from the last one with `--since` and its id (`cursor` in JSON): none is missed, none comes twice, however late it arrives.
     """
-    with asking(dir, project, remote) as asked:
+    with open_query_target(dir, project, remote) as asked:
         list_alerts(asked, run, {"reason": reason, "level": level, "since": since}, as_json=as_json)
 
 
-def list_alerts(asked: QueryTarget, ref: str | None, wanted: dict[str, str | None], *, as_json: bool) -> None:
+def list_alerts(target: QueryTarget, ref: str | None, filters: dict[str, str | None], *, as_json: bool) -> None:
     """Print the alerts that are meant."""
-    from tasuki.sdk.value_conversion import alert_level
+    from tasuki.sdk.value_conversion import parse_alert_level
 
-    since = wanted["since"]
-    level = None if wanted["level"] is None else alert_level(wanted["level"])
+    since = filters["since"]
+    level = None if filters["level"] is None else parse_alert_level(filters["level"])
     behind = None if since is None else parse_since(since, SYSTEM.now_us())
-    run = None if ref is None else asked.query.run(asked.project, ref).id
-    found = asked.query.alerts(asked.project, run, since=behind, reason=wanted["reason"], level=level)
+    run = None if ref is None else target.query.run(target.project, ref).id
+    found = target.query.alerts(target.project, run, since=behind, reason=filters["reason"], level=level)
     rows: list[list[Any]] = [
         [
             row.id, datetime_from_us(row.time), row.level, row.run, row.run_name, row.title, row.reason, row.metric, row.value,
@@ -68,6 +68,6 @@ def list_alerts(asked: QueryTarget, ref: str | None, wanted: dict[str, str | Non
         for row in found
     ]  # fmt: skip
     cursor = found[-1].id if found else behind if isinstance(behind, str) else None
-    alerts = [{"run": row.run, "run_name": row.run_name} | alert_data(row) for row in found]
-    data = {"project": asked.project, "alerts": alerts, "cursor": cursor}
-    write("alert-list/1", data, Table(COLUMNS, rows, ["id", "title"]), as_json=as_json)
+    alerts = [{"run": row.run, "run_name": row.run_name} | alert_to_dict(row) for row in found]
+    data = {"project": target.project, "alerts": alerts, "cursor": cursor}
+    write_result("alert-list/1", data, Table(COLUMNS, rows, ["id", "title"]), as_json=as_json)

@@ -38,7 +38,7 @@ from tasuki.cli.doctor import doctor
 from tasuki.cli.hpc import hpc
 from tasuki.cli.job import job
 from tasuki.cli.run import group as run
-from tasuki.cli.shared.messages import errors_told
+from tasuki.cli.shared.messages import report_errors
 from tasuki.cli.shared.options import ExamplesCommand
 
 __all__ = ["app", "main"]
@@ -57,13 +57,15 @@ app.add_typer(notify.app, name="notify")
 app.add_typer(remote.app, name="remote")
 app.add_typer(token.app, name="token")
 app.add_typer(hpc.app, name="hpc")
-app.add_typer(volume.volume, name="volume")
-app.add_typer(import_command.imports, name="import")
+app.add_typer(volume.app, name="volume")
+app.add_typer(import_command.app, name="import")
 app.command(cls=ExamplesCommand, epilog="tasuki serve\ntasuki serve --dir ~/experiments --port 7800")(serve.serve)
 app.command(cls=ExamplesCommand, epilog=sync.EXAMPLES)(sync.sync)
 app.command(cls=ExamplesCommand, epilog=syncer.EXAMPLES)(syncer.syncer)
 app.command(cls=ExamplesCommand, epilog="tasuki demo\ntasuki demo --check")(demo.demo)
-app.command("exec", cls=ExamplesCommand, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(exec.execute)
+app.command("exec", cls=ExamplesCommand, epilog=exec.EXAMPLES, context_settings={"allow_interspersed_args": False})(
+    exec.exec_command
+)
 app.command(cls=ExamplesCommand, epilog=install.EXAMPLES)(install.install)
 app.command(cls=ExamplesCommand, epilog="tasuki mcp\ntasuki mcp --remote team --project digits")(mcp.mcp)
 app.command(cls=ExamplesCommand, epilog=query.EXAMPLES)(query.query)
@@ -74,9 +76,9 @@ app.command(cls=ExamplesCommand, epilog="tasuki gc --dry-run\ntasuki gc --remote
 app.command(cls=ExamplesCommand, epilog=gc.PURGE_EXAMPLES)(gc.purge)
 
 
-def tell_version(wanted: bool) -> None:
+def print_version(requested: bool) -> None:
     """Say which version this is, and leave."""
-    if wanted:
+    if requested:
         from tasuki import __version__
 
         typer.echo(f"tasuki {__version__}")
@@ -85,7 +87,7 @@ def tell_version(wanted: bool) -> None:
 
 @app.callback()
 def tasuki(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=tell_version, is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=print_version, is_eager=True)] = False,
 ) -> None:
     """Record experiments on this machine and ask about them."""
 
@@ -98,5 +100,5 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    with errors_told():
+    with report_errors():
         app(args=arguments, prog_name="tasuki")

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.run.tables import run_data, summary_data
+from tasuki.cli.run.tables import run_to_dict, summary_to_dict
 from tasuki.cli.shared.completers import complete_metric
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, asking
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, open_query_target
+from tasuki.cli.shared.output import Table, write_result
 
 if TYPE_CHECKING:
     pass
@@ -36,22 +36,28 @@ def best(  # noqa: PLR0913 - what is best, and of what
 
     Runs where the value is NaN are none of the best.
     """
-    with asking(dir, project, remote) as asked:
+    with open_query_target(dir, project, remote) as asked:
         show_best(asked, metric, {"mode": mode, "by": by}, top, as_json=as_json)
 
 
-def show_best(asked: QueryTarget, metric: str, order: dict[str, str], top: int, *, as_json: bool) -> None:
+def show_best(target: QueryTarget, metric: str, order: dict[str, str], top: int, *, as_json: bool) -> None:
     """Print the best runs."""
-    from tasuki.sdk.query.comparison import best as best_runs
-    from tasuki.sdk.query.comparison import top_of
+    from tasuki.sdk.query.comparison import parse_ranking
+    from tasuki.sdk.query.comparison import rank_runs as best_runs
 
-    found = best_runs(asked.query, asked.project, metric, top_of(top, order["mode"], order["by"]))
+    found = best_runs(target.query, target.project, metric, parse_ranking(top, order["mode"], order["by"]))
     rows = [[one.rank, one.run.name, one.run.id, one.run.status, one.value, one.step, one.summary.n] for one in found]
     ranked = [
-        {"rank": one.rank, "value": one.value, "step": one.step, "run": run_data(one.run), "summary": summary_data(one.summary)}
+        {
+            "rank": one.rank,
+            "value": one.value,
+            "step": one.step,
+            "run": run_to_dict(one.run),
+            "summary": summary_to_dict(one.summary),
+        }
         for one in found
     ]
-    data = {"project": asked.project, "metric": metric, **order, "best": ranked}
-    write("best/1", data, Table(["rank", "name", "id", "status", metric, "step", "n"], rows), as_json=as_json)
+    data = {"project": target.project, "metric": metric, **order, "best": ranked}
+    write_result("best/1", data, Table(["rank", "name", "id", "status", metric, "step", "n"], rows), as_json=as_json)
     if not found:
-        say(f"note: every run that has logged {metric!r} has NaN there")
+        print_message(f"note: every run that has logged {metric!r} has NaN there")

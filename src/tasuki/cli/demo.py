@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, settings_for
-from tasuki.cli.shared.output import Table, draw, on_terminal, rich_table, write_tsv
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import Dir, load_command_settings
+from tasuki.cli.shared.output import Table, build_rich_table, is_terminal, print_tables, write_tsv
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import MissingRecords
 
@@ -25,7 +25,7 @@ __all__ = ["demo"]
 
 STEPS_PER_SECOND = 300
 """How fast a training goes that is watched."""
-LOOK_SECONDS = 0.25
+REFRESH_SECONDS = 0.25
 
 
 def demo(
@@ -37,53 +37,53 @@ def demo(
     One of them diverges. On a terminal their progress is shown, here and on the server's page, and the server goes on until
     Ctrl-C. Exits with 6 if a record that the training made is not on the server.
     """
-    from tasuki.demo.check import PROJECT, check_ledger, compared, settle, standings
-    from tasuki.demo.run import serving, training
+    from tasuki.demo.check import PROJECT, check_call_log, compare_streams, list_run_statuses, wait_for_projection
+    from tasuki.demo.run import run_server, run_training
 
-    settings = settings_for(dir)
-    live = on_terminal() and not check
+    settings = load_command_settings(dir)
+    live = is_terminal() and not check
     pace = STEPS_PER_SECOND if live else None
-    with serving(settings.dir / "server") as server:
-        say(f"A server keeps what it is sent in {settings.dir / 'server'}. Its page: {server.url}/?project={PROJECT}")
-        say(f"A training process learns handwritten digits, three times; it only appends to {settings.journal_root}.")
-        with training(settings, remote=server.url, steps_per_second=pace) as process, asking_server(server.url) as query:
+    with run_server(settings.dir / "server") as server:
+        print_message(f"A server keeps what it is sent in {settings.dir / 'server'}. Its page: {server.url}/?project={PROJECT}")
+        print_message(f"A training process learns handwritten digits, three times; it only appends to {settings.journal_root}.")
+        with run_training(settings, remote=server.url, steps_per_second=pace) as process, open_server_query(server.url) as query:
             if live:
-                watch(query, process)
+                show_live_table(query, process)
             process.wait()
-            settle(query)
-            runs = standings(query, process.group)
-            checked = check_ledger(query, process.ledger)
-        sent = compared(settings, server.url, [run.id for run in runs])
-        (draw if on_terminal() else write_tsv)(table_of(runs))
-        tell_checked(checked, sent, server.url)
-        tell_next(runs, dir)
+            wait_for_projection(query)
+            runs = list_run_statuses(query, process.group)
+            checked = check_call_log(query, process.call_log)
+        sent = compare_streams(settings, server.url, [run.id for run in runs])
+        (print_tables if is_terminal() else write_tsv)(build_table(runs))
+        report_check(checked, sent, server.url)
+        print_next_steps(runs, dir)
         if live:
-            say(f"The page: {server.url}/?project={PROJECT} — until Ctrl-C.")
+            print_message(f"The page: {server.url}/?project={PROJECT} — until Ctrl-C.")
             server.process.wait()
 
 
-def asking_server(url: str) -> "HttpQuery":
+def open_server_query(url: str) -> "HttpQuery":
     """The server, as somebody who answers questions."""
     from tasuki.client.http_query import HttpQuery
 
     return HttpQuery(url)
 
 
-def watch(query: "Query", training: "TrainingProcess") -> None:
+def show_live_table(query: "Query", training: "TrainingProcess") -> None:
     """Draw the runs as the store has them, until the training ends."""
     from rich.console import Console
     from rich.live import Live
 
-    from tasuki.demo.check import standings
+    from tasuki.demo.check import list_run_statuses
 
     with Live(console=Console(highlight=False, markup=False), auto_refresh=False, transient=True) as live:
         while training.is_running:
-            runs = standings(query, training.group)
-            live.update(rich_table(table_of(runs), datetime_from_us(SYSTEM.now_us())), refresh=True)
-            SYSTEM.sleep(LOOK_SECONDS)
+            runs = list_run_statuses(query, training.group)
+            live.update(build_rich_table(build_table(runs), datetime_from_us(SYSTEM.now_us())), refresh=True)
+            SYSTEM.sleep(REFRESH_SECONDS)
 
 
-def table_of(runs: "list[DemoRunStatus]") -> Table:
+def build_table(runs: "list[DemoRunStatus]") -> Table:
     """The runs, a line each."""
     columns = ["name", "id", "status", "step", "train/loss", "lowest", "val/acc", "highest"]
     return Table(
@@ -92,27 +92,30 @@ def table_of(runs: "list[DemoRunStatus]") -> Table:
     )
 
 
-def tell_checked(checked: "CheckResult", sent: "VerifyResult", url: str) -> None:
+def report_check(check_result: "CheckResult", verify_result: "VerifyResult", url: str) -> None:
     """What the comparisons with the training's own ledger and with its journals gave. MissingRecords if anything is missing."""
-    problems = [*checked.problems, *(f"stream {found.writer}: {found.what}" for found in sent.differences)]
+    problems = [*check_result.problems, *(f"stream {found.writer}: {found.what}" for found in verify_result.differences)]
     if problems:
         for problem in problems:
-            say(problem)
-        raise MissingRecords(f"of {checked.records:,} records, not all are on the server as they were made")
-    sys.stdout.write(f"checked: {checked.records} records in {checked.runs} runs, all on the server\n")
-    say(f"sent and verified: {sent.records:,} records in {sent.streams} streams are on {url}, equal in length and sha256")
+            print_message(problem)
+        raise MissingRecords(f"of {check_result.records:,} records, not all are on the server as they were made")
+    sys.stdout.write(f"checked: {check_result.records} records in {check_result.runs} runs, all on the server\n")
+    print_message(
+        f"sent and verified: {verify_result.records:,} records in {verify_result.streams} streams are on {url}, "
+        "equal in length and sha256"
+    )
 
 
-def tell_next(runs: "list[DemoRunStatus]", dir: str | None) -> None:
+def print_next_steps(runs: "list[DemoRunStatus]", dir: str | None) -> None:
     """What to type next."""
     where = f" --project digits{f' --dir {shlex.quote(dir)}' if dir else ''}"
     best = max(runs, key=lambda run: run.best_accuracy or 0)
-    say("Next:")
+    print_message("Next:")
     for words in ("run list", f"run show {best.id}", f"run history {best.id} --metric val/acc"):
-        say(f"  {spoken_name()} {words}{where}")
+        print_message(f"  {get_command_name()} {words}{where}")
 
 
-def spoken_name() -> str:
+def get_command_name() -> str:
     """How this command is typed here: it may not be on the PATH."""
     if shutil.which("tasuki"):
         return "tasuki"

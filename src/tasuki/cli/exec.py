@@ -8,12 +8,12 @@ import typer
 from tasuki.cli.shared.options import Dir
 from tasuki.errors import ConfigError
 
-__all__ = ["EXAMPLES", "execute"]
+__all__ = ["EXAMPLES", "exec_command"]
 
 EXAMPLES = "tasuki exec -- ./solver input.dat\ntasuki exec --project cfd --name coarse -- mpirun -n 4 ./solver --mesh coarse"
 
 
-def execute(  # noqa: PLR0913 - each is an option
+def exec_command(  # noqa: PLR0913 - each is an option
     command: Annotated[list[str], typer.Argument(metavar="CMD...", help="The program and its arguments, best behind `--`.")],
     project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT.")] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The run's name, else the program's.")] = None,
@@ -29,14 +29,14 @@ def execute(  # noqa: PLR0913 - each is an option
     What it prints is passed on as it comes, and kept: `tasuki run output RUN`. Signals are passed on to it. The run has failed if
     the program's exit code is not 0. A request to stop the run is passed on as SIGTERM.
     """
-    from tasuki.sdk.capture.redact import redacted_arguments
-    from tasuki.sdk.exec import Program, exit_code
+    from tasuki.sdk.capture.redact import redact_arguments
+    from tasuki.sdk.exec import Program, compute_exit_code
     from tasuki.sdk.module_functions import init
 
     program = Program.find(command)
     if program is None:
         raise ConfigError(f"there is no program {command[0]!r}", hint="is it on the PATH? else give its path: ./solver")
-    config = {"command": redacted_arguments(command)}
+    config = {"command": redact_arguments(command)}
     run = init(project, name or program.name, group=group, tags=tag or (), config=config, dir=dir, remote=remote)
     status = program.run(run)
-    sys.exit(exit_code(status))
+    sys.exit(compute_exit_code(status))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
 
 import typer
 
-from tasuki.cli.note import note_data
-from tasuki.cli.run.tables import alert_data, run_data
-from tasuki.cli.shared.formatting import iso, plain
-from tasuki.cli.shared.options import Dir, Metrics, Project, Remote, Runs, asking, split
+from tasuki.cli.note import note_to_dict
+from tasuki.cli.run.tables import alert_to_dict, run_to_dict
+from tasuki.cli.shared.formatting import format_iso, to_json_data
+from tasuki.cli.shared.options import Dir, Metrics, Project, Remote, RunsArgument, open_query_target, parse_names
 from tasuki.cli.shared.output import progress_bar
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError
@@ -28,7 +28,7 @@ EXAMPLES = """\
 tasuki export csv --output digits.csv
 tasuki export jsonl | gzip > digits.jsonl.gz
 tasuki export csv lr-0.1 lr-0.01 --metrics train/loss,val/acc"""
-SCHEMA = "tasuki/export/1"
+SCHEMA_NAME = "tasuki/export/1"
 
 
 class ExportSelection(NamedTuple):
@@ -41,7 +41,7 @@ class ExportSelection(NamedTuple):
 
 def export(  # noqa: PLR0913 - what of which runs, and where to
     form: Annotated[str, typer.Argument(metavar="csv|jsonl", help="csv: metrics alone; jsonl: all that is known of the runs.")],
-    runs: Runs = None,
+    runs: RunsArgument = None,
     metrics: Metrics = None,
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")] = "-",
     project: Project = None,
@@ -54,31 +54,31 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
     its `metrics` by call and each `alert`; at last each `note` of the project. Without names all runs, the oldest first. A file
     appears when it is whole.
     """
-    if form not in FORMATS:
-        raise ConfigError(f"there is no format {form!r}", hint=f"one of {', '.join(FORMATS)}")
-    with asking(dir, project, remote) as asked:
+    if form not in WRITERS:
+        raise ConfigError(f"there is no format {form!r}", hint=f"one of {', '.join(WRITERS)}")
+    with open_query_target(dir, project, remote) as asked:
         query = asked.query
         rows = query.named(asked.project, runs) if runs else query.runs(asked.project)
-        chosen = ExportSelection(asked.project, rows, split(metrics))
+        chosen = ExportSelection(asked.project, rows, parse_names(metrics))
         check_metrics(query, chosen)
-        with opened(output) as out, progress_bar("exporting") as told:
-            FORMATS[form](query, chosen, out, told)
+        with open_output(output) as out, progress_bar("exporting") as told:
+            WRITERS[form](query, chosen, out, told)
 
 
-def check_metrics(query: "Query", chosen: ExportSelection) -> None:
+def check_metrics(query: "Query", selection: ExportSelection) -> None:
     """NotFound for a metric that none of the runs has."""
     from tasuki.errors import NotFound
     from tasuki.store import there_are
 
-    names = logged(query, chosen) if chosen.metrics else []
-    for metric in chosen.metrics or ():
+    names = list_logged_metrics(query, selection) if selection.metrics else []
+    for metric in selection.metrics or ():
         if metric not in names:
             hint = there_are(metric, names) if names else "they have logged nothing"
             raise NotFound(f"none of these runs has a metric {metric!r}", hint=hint)
 
 
 @contextmanager
-def opened(output: str) -> Iterator[TextIO]:
+def open_output(output: str) -> Iterator[TextIO]:
     """Where to write: a file appears by its name when all of it is there."""
     if output == "-":
         yield sys.stdout
@@ -95,57 +95,57 @@ def opened(output: str) -> Iterator[TextIO]:
         raise
 
 
-def write_csv(query: "Query", chosen: ExportSelection, out: TextIO, told: Callable[[int], None]) -> None:
+def write_csv(query: "Query", selection: ExportSelection, out: TextIO, on_progress: Callable[[int], None]) -> None:
     """A header, then a line per call; a metric that was not logged is an empty cell."""
-    columns = list(chosen.metrics) if chosen.metrics is not None else logged(query, chosen)
+    columns = list(selection.metrics) if selection.metrics is not None else list_logged_metrics(query, selection)
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(["run", "name", "step", "time", *columns])
     done = 0
-    for run in chosen.runs:
-        for page in pages_of(query, chosen, run):
+    for run in selection.runs:
+        for page in iter_pages(query, selection, run):
             for call in page:
                 values = (call.metrics.get(column) for column in columns)
-                cells = ("" if value is None else plain(value) for value in values)
-                lines.writerow([run.id, run.name, call.step, iso(datetime_from_us(call.time)), *cells])
+                cells = ("" if value is None else to_json_data(value) for value in values)
+                lines.writerow([run.id, run.name, call.step, format_iso(datetime_from_us(call.time)), *cells])
             done += len(page)
-            told(done)
+            on_progress(done)
 
 
-def write_jsonl(query: "Query", chosen: ExportSelection, out: TextIO, told: Callable[[int], None]) -> None:
+def write_jsonl(query: "Query", selection: ExportSelection, out: TextIO, on_progress: Callable[[int], None]) -> None:
     """One JSON object per line."""
 
-    def line(kind: str, content: dict[str, Any]) -> None:
-        out.write(json.dumps({"type": kind} | plain(content), ensure_ascii=out is sys.stdout, allow_nan=False) + "\n")
+    def write_line(kind: str, content: dict[str, Any]) -> None:
+        out.write(json.dumps({"type": kind} | to_json_data(content), ensure_ascii=out is sys.stdout, allow_nan=False) + "\n")
 
-    line("export", {"schema": SCHEMA, "project": chosen.project})
+    write_line("export", {"schema": SCHEMA_NAME, "project": selection.project})
     done = 0
-    for run in chosen.runs:
-        line("run", run_data(run))
-        for page in pages_of(query, chosen, run):
+    for run in selection.runs:
+        write_line("run", run_to_dict(run))
+        for page in iter_pages(query, selection, run):
             for call in page:
                 when = datetime_from_us(call.time)
-                line("metrics", {"run": run.id, "step": call.step, "time": when, "metrics": call.metrics})
+                write_line("metrics", {"run": run.id, "step": call.step, "time": when, "metrics": call.metrics})
             done += len(page)
-            told(done)
-    ids = {run.id for run in chosen.runs}
-    for alert in query.alerts(chosen.project):
+            on_progress(done)
+    ids = {run.id for run in selection.runs}
+    for alert in query.alerts(selection.project):
         if alert.run in ids:
-            line("alert", {"run": alert.run} | alert_data(alert))
-    for note in query.notes(chosen.project):
+            write_line("alert", {"run": alert.run} | alert_to_dict(alert))
+    for note in query.notes(selection.project):
         if not note.run or note.run in ids:
-            line("note", note_data(note))
+            write_line("note", note_to_dict(note))
 
 
-FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
+WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
-def pages_of(query: "Query", chosen: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
+def iter_pages(query: "Query", selection: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
     """What a run has logged, page by page: every call, or those with one of the chosen metrics, and these alone."""
-    for page in query.history_pages(chosen.project, run.id):
-        yield page if chosen.metrics is None else list(narrowed(page, set(chosen.metrics)))
+    for page in query.history_pages(selection.project, run.id):
+        yield page if selection.metrics is None else list(select_metrics(page, set(selection.metrics)))
 
 
-def narrowed(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["HistoryRow"]:
+def select_metrics(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["HistoryRow"]:
     """The calls that logged one of these metrics, with these alone."""
     from msgspec.structs import replace
 
@@ -154,7 +154,7 @@ def narrowed(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["Histo
             yield replace(call, metrics=kept)
 
 
-def logged(query: "Query", chosen: ExportSelection) -> list[str]:
+def list_logged_metrics(query: "Query", selection: ExportSelection) -> list[str]:
     """The metrics of the runs, sorted."""
-    summaries = query.summaries(chosen.project, [run.id for run in chosen.runs])
+    summaries = query.summaries(selection.project, [run.id for run in selection.runs])
     return sorted({summary.metric for summary in summaries})

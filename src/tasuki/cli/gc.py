@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, asking, confirm, settings_for
-from tasuki.cli.shared.output import Table, progress_bar, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, confirm, load_command_settings, open_query_target
+from tasuki.cli.shared.output import Table, progress_bar, write_result
 from tasuki.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def gc(
     from tasuki.relay import AckLog, HttpTransport, acks_path
     from tasuki.store import open_local
 
-    settings = settings_for(dir, remote)
+    settings = load_command_settings(dir, remote)
     if settings.remote is None:
         raise ConfigError("journals go only where a server has them, and none is named", hint="tasuki gc --remote team")
     if settings.journal is not None:
@@ -57,8 +57,8 @@ def gc(
             store.forget_gone()
     columns = ["project", "run", "journals", "bytes"]
     data = {"dry_run": dry_run, "remote": settings.remote, "runs": [dict(zip(columns, row, strict=True)) for row in rows]}
-    write("gc/1", data, Table(columns, rows, ["run"]), as_json=as_json)
-    say(f"{len(rows)} runs, {sum(row[3] for row in rows):,} bytes {'would go' if dry_run else 'are gone'}")
+    write_result("gc/1", data, Table(columns, rows, ["run"]), as_json=as_json)
+    print_message(f"{len(rows)} runs, {sum(row[3] for row in rows):,} bytes {'would go' if dry_run else 'are gone'}")
 
 
 def purge(
@@ -80,28 +80,28 @@ def purge(
     from tasuki.client.http_query import HttpQuery
     from tasuki.remotes import RemotesFile
 
-    settings = settings_for(dir, remote)
+    settings = load_command_settings(dir, remote)
     if settings.remote is None:
         raise ConfigError("no server is named", hint="tasuki purge RUN --remote team; here it is: tasuki run delete, tasuki gc")
     url = RemotesFile(settings.dir).url(settings.remote)
-    with asking(dir, project, url) as asked, HttpQuery(url, settings.key(url)) as server:
-        ids = list(dict.fromkeys(id_of(asked, run) for run in runs))
+    with open_query_target(dir, project, url) as asked, HttpQuery(url, settings.key(url)) as server:
+        ids = list(dict.fromkeys(resolve_run_id(asked, run) for run in runs))
         if not yes:
             confirm("runs", ids, "--yes purges without asking")
-        rows = [[id, purged(server, asked.project, id)] for id in ids]
+        rows = [[id, purge_run(server, asked.project, id)] for id in ids]
     data = {"project": asked.project, "runs": [{"id": id, "streams": streams} for id, streams in rows]}
-    write("purge/1", data, Table(["id", "streams"], rows), as_json=as_json)
+    write_result("purge/1", data, Table(["id", "streams"], rows), as_json=as_json)
 
 
-def id_of(asked: QueryTarget, ref: str) -> str:
+def resolve_run_id(target: QueryTarget, ref: str) -> str:
     """A run's id; of one that is deleted, it is what was given."""
     try:
-        return asked.query.run(asked.project, ref).id
+        return target.query.run(target.project, ref).id
     except NotFound:
         return ref
 
 
-def purged(query: "HttpQuery", project: str, run: str) -> int:
+def purge_run(query: "HttpQuery", project: str, run: str) -> int:
     """Purge a run. NotFound where the server holds nothing of it."""
     streams = query.purge(project, run)
     if not streams:

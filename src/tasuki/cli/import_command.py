@@ -4,24 +4,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, ExamplesCommand, settings_for
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import Dir, ExamplesCommand, load_command_settings
 from tasuki.errors import MissingRecords
 
 if TYPE_CHECKING:
     pass
-from tasuki.cli.syncer import chosen_volume
+from tasuki.cli.syncer import resolve_volume
 
-__all__ = ["bring", "imports"]
+__all__ = ["app", "import_trackio"]
 
 EXAMPLES = """\
 tasuki import trackio
 tasuki import trackio ~/.cache/huggingface/trackio --watch"""
-imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
 
 
-@imports.command("trackio", cls=ExamplesCommand, epilog=EXAMPLES)
-def bring(
+@app.command("trackio", cls=ExamplesCommand, epilog=EXAMPLES)
+def import_trackio(
     folder: Annotated[
         str | None,
         typer.Argument(metavar="[DIR]", help="trackio's folder, else TRACKIO_DIR, else its default.", show_default=False),
@@ -39,11 +39,11 @@ def bring(
     from tasuki.importers.trackio.importer import Importer
     from tasuki.settings import trackio_folder
 
-    settings = settings_for(dir)
-    with Importer(settings, chosen_volume(folder or str(trackio_folder()), None)) as importer:
-        failed = importer.round(say)
+    settings = load_command_settings(dir)
+    with Importer(settings, resolve_volume(folder or str(trackio_folder()), None)) as importer:
+        failed = importer.round(print_message)
         while watch:
             importer.rest(interval)
-            failed = importer.round(say)
+            failed = importer.round(print_message)
     if failed:
         raise MissingRecords(f"{failed} projects could not be read", hint="what it was is said above")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, Remote, asking
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, Remote, open_query_target
+from tasuki.cli.shared.output import Table, write_result
 from tasuki.clock import datetime_from_us
 from tasuki.errors import ConfigError
 
@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["app", "list_notes"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List corrections, lessons and events, or search them.")
-Kind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only correction, lesson, event, meta_rule or manifest.")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", metavar="KIND", help="Only correction, lesson, event, meta_rule or manifest.")
+]
 COLUMNS = ["time", "kind", "run", "session", "category", "note", "conflict"]
 
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki note list\ntasuki note list --kind lesson --json")
 def list_command(
-    project: Project = None, kind: Kind = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
+    project: Project = None, kind: KindOption = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
 ) -> None:
     """List the notes of a project (or brain), the oldest first.
 
     A note whose id an earlier one has, and which says something else, is marked as a conflict: the earlier one stands.
     """
-    with asking(dir, project, remote) as asked:
+    with open_query_target(dir, project, remote) as asked:
         list_notes(asked, kind=kind, search=None, as_json=as_json)
 
 
@@ -36,40 +38,50 @@ def list_command(
 def search_command(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What any text in the note must hold, whatever its case.")],
     project: Project = None,
-    kind: Kind = None,
+    kind: KindOption = None,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
     """Find the notes in which a text occurs: drafts, finals, lessons, names, data."""
-    with asking(dir, project, remote) as asked:
+    with open_query_target(dir, project, remote) as asked:
         list_notes(asked, kind=kind, search=text, as_json=as_json)
 
 
-def list_notes(asked: "QueryTarget", *, kind: str | None, search: str | None, as_json: bool) -> None:
+def list_notes(target: "QueryTarget", *, kind: str | None, search: str | None, as_json: bool) -> None:
     """Print the notes that are meant."""
     from tasuki.records import NoteKind
 
     if kind is not None and kind not in set(NoteKind):
         raise ConfigError(f"there is no kind of note {kind!r}", hint=f"one of {', '.join(NoteKind)}")
-    notes = asked.query.notes(asked.project, None if kind is None else NoteKind(kind), search=search)
-    table = Table(COLUMNS, [cells(note) for note in notes], ["note"])
-    write("note-list/1", {"project": asked.project, "notes": [note_data(note) for note in notes]}, table, as_json=as_json)
+    notes = target.query.notes(target.project, None if kind is None else NoteKind(kind), search=search)
+    table = Table(COLUMNS, [build_row(note) for note in notes], ["note"])
+    write_result(
+        "note-list/1", {"project": target.project, "notes": [note_to_dict(note) for note in notes]}, table, as_json=as_json
+    )
 
 
-def cells(note: "NoteRow") -> list[Any]:
+def build_row(note: "NoteRow") -> list[Any]:
     """A note as a line of the list."""
     conflict = True if note.conflict else None
-    return [datetime_from_us(note.time), note.kind.value, note.run or None, note.session, note.category, line(note), conflict]
+    return [
+        datetime_from_us(note.time),
+        note.kind.value,
+        note.run or None,
+        note.session,
+        note.category,
+        format_note(note),
+        conflict,
+    ]
 
 
-def line(note: "NoteRow") -> str:
+def format_note(note: "NoteRow") -> str:
     """A note in one line: what it says, and of a correction what became what."""
     change = [str(note.content.get(part, "")) for part in ("draft", "final")]
     return " · ".join(filter(None, [note.text, " → ".join(change) if any(change) else ""]))
 
 
-def note_data(note: "NoteRow") -> dict[str, Any]:
+def note_to_dict(note: "NoteRow") -> dict[str, Any]:
     """A note as JSON has it."""
     return {
         "event_id": note.event_id,

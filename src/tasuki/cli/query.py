@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, local_store, say_missing
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, open_local_store, warn_about_missing_records
+from tasuki.cli.shared.output import Table, write_result
 
 __all__ = ["EXAMPLES", "query"]
 
@@ -31,11 +31,11 @@ def query(
     from tasuki.relay import queue_views
 
     text = sys.stdin.read() if statement == "-" else statement
-    with local_store(dir) as store:
+    with open_local_store(dir) as store:
         columns, rows = store.sql(text, limit + 1, queue_views(store.settings))
-        say_missing(store.missing)
+        warn_about_missing_records(store.missing)
     if len(rows) > limit:
-        say(f"note: the first {limit:,} rows; --limit N prints more")
+        print_message(f"note: the first {limit:,} rows; --limit N prints more")
     shown = [list(row) for row in rows[:limit]]
     data = {"columns": columns, "rows": shown, "complete": len(rows) <= limit}
-    write("query/1", data, Table(columns, shown), as_json=as_json)
+    write_result("query/1", data, Table(columns, shown), as_json=as_json)

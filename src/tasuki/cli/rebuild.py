@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, local_store
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import Dir, open_local_store
 from tasuki.cli.shared.output import progress_bar
 
 if TYPE_CHECKING:
@@ -17,6 +17,6 @@ def rebuild(dir: Dir = None) -> None:
 
     The one in use goes on answering until then, and recording is not disturbed.
     """
-    with local_store(dir) as store, progress_bar("rebuilding") as progress:
+    with open_local_store(dir) as store, progress_bar("rebuilding") as progress:
         report = store.rebuild(progress)
-    say(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, {report.generation}")
+    print_message(f"rebuilt: {report.records:,} records in {report.seconds:.1f} s, {report.generation}")

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, load_command_settings
+from tasuki.cli.shared.output import Table, write_result
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
 
 if TYPE_CHECKING:
     from tasuki.remotes import RemotesFile
-from tasuki.cli.shared.options import chosen_remote
+from tasuki.cli.shared.options import require_remote
 
 __all__ = ["app"]
 
@@ -35,15 +35,15 @@ def add(
     if token not in (None, "-"):
         raise ConfigError("a token on the command line is seen by others", hint=f"tasuki remote add {name} {url} --token -")
     host = remote_url(url).hostname
-    remotes = remotes_of(dir)
+    remotes = open_remotes_file(dir)
     known = next((remote for remote in remotes.all() if remote.name == name), None)
     if known is not None and known.url != url:
         raise Conflict(f"{name} is {known.url}", hint=f"tasuki remote remove {name}")
     given = read_token() if token is not None else known and known.token
     remotes.add(Named(name, url, given))
     if given and url.startswith("http://") and host not in {"localhost", "127.0.0.1", "::1"}:
-        say(f"note: without TLS whoever is on the way to {host} can read the token; docs/server.md says how to add it")
-    say(f"{name} is {url}" + (", with a token" if given else ""))
+        print_message(f"note: without TLS whoever is on the way to {host} can read the token; docs/server.md says how to add it")
+    print_message(f"{name} is {url}" + (", with a token" if given else ""))
 
 
 def read_token() -> str:
@@ -55,31 +55,31 @@ def read_token() -> str:
 
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki remote list")
-def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
+def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
     """List the servers that have a name, and whether there is a token for each."""
-    found = [[remote.name, remote.url, bool(remote.token)] for remote in remotes_of(dir).all()]
+    found = [[remote.name, remote.url, bool(remote.token)] for remote in open_remotes_file(dir).all()]
     columns = ["name", "url", "token"]
     data = {"remotes": [dict(zip(columns, row, strict=True)) for row in found]}
-    write("remote-list/1", data, Table(columns, found, ["url"]), as_json=as_json)
+    write_result("remote-list/1", data, Table(columns, found, ["url"]), as_json=as_json)
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki remote remove team")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")], dir: Dir = None) -> None:
     """Forget a server's name and token. What was recorded for it stays, and can still be sent there."""
-    remotes_of(dir).remove(name)
-    say(f"removed: {name}")
+    open_remotes_file(dir).remove(name)
+    print_message(f"removed: {name}")
 
 
-def remotes_of(dir: str | None) -> "RemotesFile":
+def open_remotes_file(dir: str | None) -> "RemotesFile":
     """The data folder's."""
     from tasuki.remotes import RemotesFile
 
-    return RemotesFile(settings_for(dir).dir)
+    return RemotesFile(load_command_settings(dir).dir)
 
 
 @app.command("test", cls=ExamplesCommand, epilog="tasuki remote test http://127.0.0.1:7700\ntasuki remote test team")
-def probe(
-    named: Annotated[str, typer.Argument(metavar="NAME|URL", help="The server.")], as_json: AsJson = False, dir: Dir = None
+def check_command(
+    name_or_url: Annotated[str, typer.Argument(metavar="NAME|URL", help="The server.")], as_json: AsJson = False, dir: Dir = None
 ) -> None:
     """Say whether a server can be reached, and what is wrong if not.
 
@@ -87,11 +87,11 @@ def probe(
     """
     from tasuki.client.probe import ProbeVerdict, remote_test
 
-    settings = settings_for(dir, named)
-    url = chosen_remote(settings)
+    settings = load_command_settings(dir, name_or_url)
+    url = require_remote(settings)
     found = remote_test(url, token=settings.key(url)())
     data = found._asdict() | {"url": url}
     row = [url, found.verdict, found.said, found.version, found.seconds]
-    write("remote-test/1", data, Table(["url", "verdict", "found", "version", "seconds"], [row], ["found"]), as_json=as_json)
+    write_result("remote-test/1", data, Table(["url", "verdict", "found", "version", "seconds"], [row], ["found"]), as_json=as_json)
     if found.verdict is not ProbeVerdict.OK:
         raise RemoteUnavailable(f"records can't be sent to {url}: {found.said}", hint=found.hint)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.options import Dir, settings_for
+from tasuki.cli.shared.options import Dir, load_command_settings
 
 if TYPE_CHECKING:
     pass
@@ -31,6 +31,6 @@ def serve(
     from tasuki.demo.jobs import with_demo_jobs
     from tasuki.server.serve import serve as serve_folder
 
-    settings = settings_for(dir)
+    settings = load_command_settings(dir)
     with with_demo_jobs(settings) if demo_jobs else nullcontext(settings) as chosen:
         serve_folder(chosen, host, port)

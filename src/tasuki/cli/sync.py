@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.options import AsJson, Dir, settings_for
-from tasuki.cli.shared.output import Table, progress_bar, write
+from tasuki.cli.shared.options import AsJson, Dir, load_command_settings
+from tasuki.cli.shared.output import Table, progress_bar, write_result
 from tasuki.errors import ConfigError, RemoteRejected
 
 if TYPE_CHECKING:
     pass
-from tasuki.cli.shared.options import OnlyProject, chosen_remote
+from tasuki.cli.shared.options import ProjectFilter, require_remote
 
 __all__ = ["EXAMPLES", "sync"]
 
@@ -18,14 +18,14 @@ EXAMPLES = """\
 tasuki sync --to http://127.0.0.1:7700
 tasuki sync --project digits
 tasuki sync retry --set-aside"""
-To = Annotated[str | None, typer.Option("--to", metavar="NAME|URL", help="The server, else TASUKI_REMOTE.")]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="NAME|URL", help="The server, else TASUKI_REMOTE.")]
 
 
 def sync(
     action: Annotated[str | None, typer.Argument(metavar="[retry]", help="With --set-aside.", show_default=False)] = None,
     set_aside: Annotated[bool, typer.Option("--set-aside", help="Try again what the server did not take before.")] = False,
-    to: To = None,
-    project: OnlyProject = None,
+    to: ToOption = None,
+    project: ProjectFilter = None,
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
@@ -40,8 +40,8 @@ def sync(
     from tasuki.relay import HttpTransport, open_kept
     from tasuki.relay import sync as send_all
 
-    settings = settings_for(dir, to)
-    remote = chosen_remote(settings)
+    settings = load_command_settings(dir, to)
+    remote = require_remote(settings)
     source = JournalSource(JournalFolder(settings.journal_root, settings.lock_root))
     transport, kept = HttpTransport(remote, token=settings.key(remote)), open_kept(settings.dir, remote)
     with progress_bar("sending") as progress:
@@ -51,7 +51,7 @@ def sync(
     table = Table(
         ["remote", "streams", "sent", "pending", "set aside"], [[remote, done.streams, done.sent, done.pending, len(done.aside)]]
     )
-    write("sync/1", data, table, as_json=as_json)
+    write_result("sync/1", data, table, as_json=as_json)
     if done.aside:
         writer, reason = next(iter(done.aside.items()))
         raise RemoteRejected(f"{remote} refused {len(done.aside)} streams, the first of them {writer}: {reason}")

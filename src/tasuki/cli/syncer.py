@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import Dir, settings_for
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import Dir, load_command_settings
 from tasuki.errors import ConfigError, RemoteUnavailable
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tasuki.volumes.syncer import VolumeSyncer
 
-__all__ = ["EXAMPLES", "chosen_volume", "syncer"]
+__all__ = ["EXAMPLES", "resolve_volume", "syncer"]
 
 EXAMPLES = """\
 tasuki syncer --volume /mnt/shared --interval 30
@@ -50,43 +50,43 @@ def syncer(  # noqa: PLR0913 - what there is to say of a syncer
     from tasuki.volumes.metrics_endpoint import serving
     from tasuki.volumes.syncer import VolumeSyncer
 
-    settings = settings_for(dir, to)
+    settings = load_command_settings(dir, to)
     made = VolumeSyncer(
-        chosen_volume(volume, settings.journal),
+        resolve_volume(volume, settings.journal),
         to,
         interval=interval,
         state=dir,
         remove_after=None if remove_after is None else timedelta(days=remove_after),
-        say=say,
+        say=print_message,
     )
     with made, serving(metrics, made.metrics) as address:
         if address:
-            say(f"[syncer] figures at {address}")
-        stop_when_told(made)
+            print_message(f"[syncer] figures at {address}")
+        stop_on_signals(made)
         if not once:
             made.run()
         elif not made.once():
             raise RemoteUnavailable("not everything has arrived", hint="what it was is said above; the next round tries again")
 
 
-def chosen_volume(named: str | None, journal: "Path | None") -> "Path":
+def resolve_volume(requested: str | None, journal: "Path | None") -> "Path":
     """The volume that is meant. ConfigError if it is not there."""
     from pathlib import Path
 
     from tasuki.settings import trackio_folder
 
-    folder = Path(named).expanduser().absolute() if named else journal or trackio_folder()
+    folder = Path(requested).expanduser().absolute() if requested else journal or trackio_folder()
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}", hint="tasuki syncer --volume DIR")
     return folder
 
 
-def stop_when_told(made: "VolumeSyncer") -> None:
+def stop_on_signals(volume_syncer: "VolumeSyncer") -> None:
     """Ctrl-C and SIGTERM end it after the request that is under way; a second one ends it at once."""
 
-    def told(number: int, _: object) -> None:
+    def handle_signal(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
-        made.stop()
+        volume_syncer.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, told)
+        signal.signal(number, handle_signal)

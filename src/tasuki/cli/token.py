@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, load_command_settings
+from tasuki.cli.shared.output import Table, write_result
 from tasuki.clock import SYSTEM, datetime_from_us
 from tasuki.errors import ConfigError
 
@@ -18,7 +18,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may do what with this folder's server.")
 OfProject = Annotated[str | None, typer.Argument(metavar="[PROJECT]", help="For this project alone; else for all.")]
-US_A_DAY = 86_400_000_000
+MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 @app.command(
@@ -46,33 +46,35 @@ def create(  # noqa: PLR0913 - one option per scope
 
     given = {Scope.READ: read, Scope.LOG: log, Scope.WRITE: write_, Scope.ADMIN: admin}
     chosen = [scope for scope, wanted in given.items() if wanted]
-    scope = one_scope(chosen, project)
+    scope = require_one_scope(chosen, project)
     with open_tokens(dir) as tokens:
-        until = None if expires is None else SYSTEM.now_us() + expires * US_A_DAY
+        until = None if expires is None else SYSTEM.now_us() + expires * MICROSECONDS_PER_DAY
         text = tokens.create(scope, None if project is None else project_name(project), name=name, expires=until)
     typer.echo(text)
-    say("keep it now: it is not shown again. Where runs are made: export TASUKI_TOKEN, or tasuki remote add NAME URL --token -")
+    print_message(
+        "keep it now: it is not shown again. Where runs are made: export TASUKI_TOKEN, or tasuki remote add NAME URL --token -"
+    )
 
 
-def one_scope(chosen: "list[Scope]", project: str | None) -> "Scope":
+def require_one_scope(scopes: "list[Scope]", project: str | None) -> "Scope":
     """The scope that is meant. ConfigError for none, several, or one without the project that it needs."""
-    if len(chosen) != 1:
+    if len(scopes) != 1:
         raise ConfigError("what is the token for?", hint="one of --log PROJECT, --write [PROJECT], --read [PROJECT], --admin")
-    if chosen[0] == "log" and project is None:
+    if scopes[0] == "log" and project is None:
         raise ConfigError("a log token is for one project", hint="tasuki token create --log vision")
-    if chosen[0] == "admin" and project is not None:
+    if scopes[0] == "admin" and project is not None:
         raise ConfigError("an admin token is for all projects", hint=f"tasuki token create --write {project}")
-    return chosen[0]
+    return scopes[0]
 
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki token list")
-def list_all(as_json: AsJson = False, dir: Dir = None) -> None:
+def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
     """List all tokens, those that are no good any more too; never their secrets."""
     with open_tokens(dir) as tokens:
-        found = tokens.all()
+        found = tokens.list_tokens()
     columns = ["id", "name", "scope", "project", "created", "expires", "used", "revoked"]
-    table = Table(columns, [[*row[:4], *(day(time) for time in row[4:])] for row in found], ["name", "project"])
-    write("token-list/1", {"tokens": [row._asdict() for row in found]}, table, as_json=as_json)
+    table = Table(columns, [[*row[:4], *(format_timestamp(time) for time in row[4:])] for row in found], ["name", "project"])
+    write_result("token-list/1", {"tokens": [row._asdict() for row in found]}, table, as_json=as_json)
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki token revoke 3f2a9c0d1e4b")
@@ -80,7 +82,7 @@ def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki toke
     """Make a token useless, within a second. The server stays closed, even without any good token."""
     with open_tokens(dir) as tokens:
         tokens.revoke(id)
-    say(f"revoked: {id}")
+    print_message(f"revoked: {id}")
 
 
 def open_tokens(dir: str | None) -> "Tokens":
@@ -88,9 +90,9 @@ def open_tokens(dir: str | None) -> "Tokens":
     from tasuki.server.auth.tokens import open_tokens as open_in
     from tasuki.store import database_folder
 
-    return open_in(database_folder(settings_for(dir).dir))
+    return open_in(database_folder(load_command_settings(dir).dir))
 
 
-def day(time: int | None) -> str:
+def format_timestamp(time: int | None) -> str:
     """A time as it is shown; nothing where there is none."""
     return "" if time is None else f"{datetime_from_us(time):%Y-%m-%d %H:%M}"

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Remote, settings_for
-from tasuki.cli.shared.output import Table, progress_bar, write
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, Remote, load_command_settings
+from tasuki.cli.shared.output import Table, progress_bar, write_result
 from tasuki.errors import ConfigError, MissingRecords
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasuki.cli.shared.options import OnlyProject, chosen_remote, local_store
+from tasuki.cli.shared.options import ProjectFilter, open_local_store, require_remote
 
 if TYPE_CHECKING:
     pass
@@ -33,7 +33,7 @@ def verify(
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
-    project: OnlyProject = None,
+    project: ProjectFilter = None,
     receipt: Annotated[str | None, typer.Option("--receipt", metavar="FILE", help="With --remote: where to write it.")] = None,
 ) -> None:
     """Check every journal, and the store, or a server, against all of them.
@@ -50,14 +50,14 @@ def verify(
         verify_store(dir, as_json=as_json)
 
 
-def verify_remote(named: str, project: str | None, dir: str | None, receipt: str | None, *, as_json: bool) -> None:
+def verify_remote(target: str, project: str | None, dir: str | None, receipt: str | None, *, as_json: bool) -> None:
     """Compare a folder with a server, stream by stream. MissingRecords if they differ."""
     from tasuki.client.verify_remote import ServerStreams, compare
     from tasuki.journal import JournalFolder
     from tasuki.relay import open_kept
 
-    settings = settings_for(dir, named)
-    remote = chosen_remote(settings)
+    settings = load_command_settings(dir, target)
+    remote = require_remote(settings)
     key = settings.key(remote)
     if receipt is not None and not key():
         raise ConfigError("a receipt is signed with the key for the server, and there is none", hint="export TASUKI_TOKEN")
@@ -72,7 +72,7 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
         "differences": [dict(zip(columns, row, strict=True)) for row in found.differences],
     }
     if found.differences or as_json:
-        write("verify-remote/1", data, Table(columns, found.differences, ["writer", "difference"]), as_json=as_json)
+        write_result("verify-remote/1", data, Table(columns, found.differences, ["writer", "difference"]), as_json=as_json)
     if found.differences:
         missing = sum(difference.records for difference in found.differences)
         raise MissingRecords(
@@ -83,26 +83,26 @@ def verify_remote(named: str, project: str | None, dir: str | None, receipt: str
     if receipt is not None:
         write_receipt(receipt, remote, found.proven, key() or "")
     if not found.streams:
-        say(f"nothing is recorded in {settings.dir}: nothing was verified; another folder is --dir DIR")
+        print_message(f"nothing is recorded in {settings.dir}: nothing was verified; another folder is --dir DIR")
         return
-    say(f"verified: {found.records:,} records of {found.streams} streams, all of them on {remote}")
+    print_message(f"verified: {found.records:,} records of {found.streams} streams, all of them on {remote}")
 
 
-def write_receipt(path: str, remote: str, proven: "Sequence[VerifiedStream]", key: str) -> None:
+def write_receipt(path: str, remote: str, verified_streams: "Sequence[VerifiedStream]", key: str) -> None:
     """Write the proof. ConfigError where no file can be."""
     import json
 
     from tasuki.client.receipt import receipt
 
     try:
-        Path(path).write_text(json.dumps(receipt(remote, proven, key), indent=2) + "\n")
+        Path(path).write_text(json.dumps(receipt(remote, verified_streams, key), indent=2) + "\n")
     except OSError as error:
         raise ConfigError(f"the receipt {path} can't be written: {error.strerror}") from error
 
 
 def verify_store(dir: str | None, *, as_json: bool) -> None:
     """Check every journal, and the store against all of them. MissingRecords if anything is wrong."""
-    with local_store(dir) as store, progress_bar("verifying") as progress:
+    with open_local_store(dir) as store, progress_bar("verifying") as progress:
         report = store.verify(progress)
     rows: list[list[Any]] = [
         [problem.project, problem.run, problem.writer, problem.offset, problem.what] for problem in report.problems
@@ -114,10 +114,10 @@ def verify_store(dir: str | None, *, as_json: bool) -> None:
         "problems": [dict(zip(columns, row, strict=True)) for row in rows],
     }
     if rows or as_json:
-        write("verify/1", data, Table(columns, rows, ["writer", "problem"]), as_json=as_json)
+        write_result("verify/1", data, Table(columns, rows, ["writer", "problem"]), as_json=as_json)
     if rows:
         raise MissingRecords(
             f"{len(rows)} problems in {report.records:,} records of {report.writers:,} writers",
             hint="what can be read is in the store; tasuki doctor says where the holes are",
         )
-    say(f"verified: {report.records:,} records of {report.writers:,} writers, all whole and all in the store")
+    print_message(f"verified: {report.records:,} records of {report.writers:,} writers, all whole and all in the store")

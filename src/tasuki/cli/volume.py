@@ -4,18 +4,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.messages import print_message
 from tasuki.cli.shared.options import ExamplesCommand
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["volume"]
+__all__ = ["app"]
 
-volume = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared volumes that a syncer reads.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared volumes that a syncer reads.")
 
 
-@volume.command(
+@app.command(
     cls=ExamplesCommand,
     epilog="tasuki volume init /mnt/shared --remote https://tasuki.example\ntasuki volume init /mnt/shared --space USER/SPACE",
 )
@@ -30,4 +30,4 @@ def init(
     from tasuki.volumes.destination import setup_volume
 
     path = setup_volume(dir, remote=remote, space=space)
-    say(f"{path} says {remote or space}; where runs are made: export TASUKI_JOURNAL={path.parent}")
+    print_message(f"{path} says {remote or space}; where runs are made: export TASUKI_JOURNAL={path.parent}")

@@ -9,7 +9,7 @@ import msgspec
 
 from tasuki.client.verify_remote import ServerStreams, VerifyResult, compare
 from tasuki.clock import SYSTEM, Clock
-from tasuki.demo.run import ACCURACY, LOSS
+from tasuki.demo.run import ACCURACY_METRIC, LOSS_METRIC
 from tasuki.errors import MissingRecords, NotFound
 from tasuki.journal import JournalFolder
 from tasuki.records import HistoryRow, MetricSummary, RunRow, Status
@@ -17,11 +17,20 @@ from tasuki.relay import open_kept
 from tasuki.settings import Settings
 from tasuki.store import Query
 
-__all__ = ["PROJECT", "CheckResult", "DemoRunStatus", "check_ledger", "compared", "last", "settle", "standings"]
+__all__ = [
+    "PROJECT",
+    "CheckResult",
+    "DemoRunStatus",
+    "check_call_log",
+    "compare_streams",
+    "get_last_value",
+    "list_run_statuses",
+    "wait_for_projection",
+]
 
 PROJECT = "digits"
-SETTLING_SECONDS = 30.0
-NAMED = 3
+CATCH_UP_SECONDS = 30.0
+MAX_LISTED = 3
 """How many missing calls of a run a problem names."""
 
 
@@ -57,49 +66,50 @@ class CheckResult(NamedTuple):
     problems: list[str]
 
 
-def compared(settings: Settings, remote: str, runs: Collection[str]) -> VerifyResult:
+def compare_streams(settings: Settings, remote: str, runs: Collection[str]) -> VerifyResult:
     """The streams of some runs, here and on the server."""
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     with ServerStreams(remote, settings.key(remote)) as peer:
         return compare(folder, peer, open_kept(settings.dir, remote), project=PROJECT, runs=runs)
 
 
-def standings(query: Query, group: str) -> list[DemoRunStatus]:
+def list_run_statuses(query: Query, group: str) -> list[DemoRunStatus]:
     """The demo's runs, the oldest first; none before the first has begun."""
     try:
         runs = [run for run in query.runs(PROJECT) if run.group == group]
     except NotFound:
         return []
     summaries = {
-        (summary.run, summary.metric): summary for summary in query.summaries(PROJECT, [run.id for run in runs], [LOSS, ACCURACY])
+        (summary.run, summary.metric): summary
+        for summary in query.summaries(PROJECT, [run.id for run in runs], [LOSS_METRIC, ACCURACY_METRIC])
     }
-    return [standing(run, summaries.get((run.id, LOSS)), summaries.get((run.id, ACCURACY))) for run in runs]
+    return [build_run_status(run, summaries.get((run.id, LOSS_METRIC)), summaries.get((run.id, ACCURACY_METRIC))) for run in runs]
 
 
-def standing(run: RunRow, loss: MetricSummary | None, accuracy: MetricSummary | None) -> DemoRunStatus:
+def build_run_status(run: RunRow, loss: MetricSummary | None, accuracy: MetricSummary | None) -> DemoRunStatus:
     """How one run stands."""
     return DemoRunStatus(
         name=run.name,
         step=loss.last_step if loss else None,
-        loss=last(loss),
+        loss=get_last_value(loss),
         best_loss=loss.min if loss else None,
-        accuracy=last(accuracy),
+        accuracy=get_last_value(accuracy),
         best_accuracy=accuracy.max if accuracy else None,
         status=run.status,
         id=run.id,
     )
 
 
-def last(summary: MetricSummary | None) -> float | None:
+def get_last_value(summary: MetricSummary | None) -> float | None:
     """A metric's last value; None if there is none yet."""
     if summary is None:
         return None
     return float("nan") if summary.last is None else summary.last
 
 
-def settle(query: Query, clock: Clock = SYSTEM) -> None:
+def wait_for_projection(query: Query, clock: Clock = SYSTEM) -> None:
     """Ask until the answer has everything. MissingRecords if it never does."""
-    deadline = clock.monotonic() + SETTLING_SECONDS
+    deadline = clock.monotonic() + CATCH_UP_SECONDS
     query.projects()
     while query.missing:
         query.projects()
@@ -107,10 +117,10 @@ def settle(query: Query, clock: Clock = SYSTEM) -> None:
             raise MissingRecords(f"the store is {query.missing:,} records behind its journals", hint="tasuki doctor")
 
 
-def check_ledger(query: Query, ledger: Path) -> CheckResult:
+def check_call_log(query: Query, call_log: Path) -> CheckResult:
     """Compare the training's own account with the store: every record there, with exact values and steps, none twice."""
     decode = msgspec.json.Decoder(LoggedCall).decode
-    lines = [decode(line) for line in ledger.read_bytes().splitlines()]
+    lines = [decode(line) for line in call_log.read_bytes().splitlines()]
     runs: dict[str, list[LoggedCall]] = {}
     for line in lines:
         runs.setdefault(line.run, []).append(line)
@@ -118,40 +128,40 @@ def check_ledger(query: Query, ledger: Path) -> CheckResult:
     return CheckResult(len(lines), len(runs), problems)
 
 
-def check_run(query: Query, run: str, lines: list[LoggedCall]) -> list[str]:
+def check_run(query: Query, run: str, logged_calls: list[LoggedCall]) -> list[str]:
     """What is there otherwise than in the ledger, for one run."""
     try:
         row = query.run(PROJECT, run)
     except NotFound:
         return [f"run {run} is not there"]
     problems = []
-    for line in lines:
+    for line in logged_calls:
         if line.name not in (None, row.name):
             problems.append(f"{line.name}: its name is {row.name} there")
         if line.status not in (None, row.status):
             problems.append(f"{row.name}: it {line.status}, and is {row.status} there")
-    said = Counter(line.alert for line in lines if line.alert)
+    said = Counter(line.alert for line in logged_calls if line.alert)
     told = Counter(alert.title for alert in query.alerts(PROJECT, run))
-    made = Counter(call_of_line(line) for line in lines if line.values is not None)
-    stored = Counter(call_of_row(call) for call in query.history(PROJECT, run))
-    problems += differences(row.name, "alerts", said, told)
-    return problems + differences(row.name, "calls of log()", made, stored)
+    made = Counter(get_logged_key(line) for line in logged_calls if line.values is not None)
+    stored = Counter(get_stored_key(call) for call in query.history(PROJECT, run))
+    problems += describe_differences(row.name, "alerts", said, told)
+    return problems + describe_differences(row.name, "calls of log()", made, stored)
 
 
-def call_of_line(line: LoggedCall) -> tuple[int | None, frozenset[tuple[str, str]]]:
+def get_logged_key(line: LoggedCall) -> tuple[int | None, frozenset[tuple[str, str]]]:
     """What makes two calls equal: the step and the exact values."""
     return line.step, frozenset((line.values or {}).items())
 
 
-def call_of_row(row: HistoryRow) -> tuple[int | None, frozenset[tuple[str, str]]]:
+def get_stored_key(row: HistoryRow) -> tuple[int | None, frozenset[tuple[str, str]]]:
     """The same of a call in the store."""
     return row.step, frozenset((name, value.hex()) for name, value in row.metrics.items())
 
 
-def differences(name: str, things: str, made: "Counter[Any]", stored: "Counter[Any]") -> list[str]:
+def describe_differences(name: str, kind: str, logged: "Counter[Any]", stored: "Counter[Any]") -> list[str]:
     """What is missing, and what is there though nobody made it, or twice."""
     found = []
-    for words, odd in (("are missing", made - stored), ("are too many", stored - made)):
+    for words, odd in (("are missing", logged - stored), ("are too many", stored - logged)):
         if odd:
-            found.append(f"{name}: {odd.total()} {things} {words}: {', '.join(map(str, list(odd)[:NAMED]))}")
+            found.append(f"{name}: {odd.total()} {kind} {words}: {', '.join(map(str, list(odd)[:MAX_LISTED]))}")
     return found

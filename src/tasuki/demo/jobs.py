@@ -12,15 +12,15 @@ from tasuki.settings import PollingSettings, Settings
 
 __all__ = ["with_demo_jobs"]
 
-COMMAND = [sys.executable, "-c", "from tasuki.testing.fake_replicate import main; main()", "--play", "--jobs", "5"]
-KEY = "r8_fake"
+FAKE_REPLICATE_COMMAND = [sys.executable, "-c", "from tasuki.testing.fake_replicate import main; main()", "--play", "--jobs", "5"]
+FAKE_TOKEN = "r8_fake"
 POLL_SECONDS = 2.0
 
 
 @contextmanager
 def with_demo_jobs(settings: Settings) -> Iterator[Settings]:
     """The settings with a fake of Replicate that lives as long as the block."""
-    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(FAKE_REPLICATE_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -28,7 +28,7 @@ def with_demo_jobs(settings: Settings) -> Iterator[Settings]:
             if not url:
                 raise TasukiError("the fake of Replicate did not start")
             replicate = msgspec.structs.replace(
-                settings.providers.replicate, token=KEY, base_url=url, version="demo", hardware="gpu-t4", webhook_url=None
+                settings.providers.replicate, token=FAKE_TOKEN, base_url=url, version="demo", hardware="gpu-t4", webhook_url=None
             )
             polling = PollingSettings(enabled=True, interval_seconds=POLL_SECONDS)
             yield msgspec.structs.replace(

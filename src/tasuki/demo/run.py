@@ -16,11 +16,11 @@ from typing import NamedTuple
 from tasuki.errors import TasukiError
 from tasuki.settings import Settings
 
-__all__ = ["ServerProcess", "TrainingProcess", "serving", "training"]
+__all__ = ["ServerProcess", "TrainingProcess", "run_server", "run_training"]
 
-PORT = 7700
-LOSS, ACCURACY = "train/loss", "val/acc"
-STOPPING_SECONDS = 5.0
+DEFAULT_PORT = 7700
+LOSS_METRIC, ACCURACY_METRIC = "train/loss", "val/acc"
+STOP_TIMEOUT_SECONDS = 5.0
 
 
 # -- the training process
@@ -31,12 +31,12 @@ class TrainingProcess:
 
     def __init__(self, settings: Settings, folder: Path, *, remote: str | None = None, steps_per_second: int | None) -> None:
         self.group = f"demo-{secrets.token_hex(3)}"
-        self.ledger = folder / "ledger.jsonl"
-        self.talk = folder / "stderr.txt"
+        self.call_log = folder / "ledger.jsonl"
+        self.stderr_file = folder / "stderr.txt"
         pace = [] if steps_per_second is None else [f"--steps-per-second={steps_per_second}"]
-        command = [sys.executable, "-m", "tasuki.demo.training", str(self.ledger), f"--dir={settings.dir}", *pace]
+        command = [sys.executable, "-m", "tasuki.demo.training", str(self.call_log), f"--dir={settings.dir}", *pace]
         command += [] if remote is None else [f"--remote={remote}"]
-        with self.talk.open("wb") as stderr:
+        with self.stderr_file.open("wb") as stderr:
             # A session of its own: Ctrl-C comes to us alone, and we stop the training when we are ready to.
             self.process = subprocess.Popen(
                 [*command, f"--group={self.group}"], stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
@@ -50,7 +50,7 @@ class TrainingProcess:
     def wait(self) -> None:
         """Wait for its end. TasukiError, with its last words, if it failed."""
         if code := self.process.wait():
-            words = self.talk.read_text(errors="replace").strip().splitlines()
+            words = self.stderr_file.read_text(errors="replace").strip().splitlines()
             raise TasukiError(f"the training process failed with exit code {code}: {words[-1] if words else 'no word'}")
 
     def stop(self) -> None:
@@ -58,14 +58,14 @@ class TrainingProcess:
         if self.is_running:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(STOPPING_SECONDS)
+                self.process.wait(STOP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
 
 
 @contextmanager
-def training(settings: Settings, *, remote: str, steps_per_second: int | None = None) -> Iterator[TrainingProcess]:
+def run_training(settings: Settings, *, remote: str, steps_per_second: int | None = None) -> Iterator[TrainingProcess]:
     """The training process, for the block. TasukiError where scikit-learn is missing."""
     if find_spec("sklearn") is None:
         raise TasukiError("the demo needs scikit-learn", hint="pip install 'tasuki[demo]'")
@@ -88,9 +88,9 @@ class ServerProcess(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[ServerProcess]:
+def run_server(folder: Path) -> Iterator[ServerProcess]:
     """A server on loopback with a folder of its own, for the block. TasukiError, with its last words, if it does not come up."""
-    port = PORT if is_free(PORT) else 0
+    port = DEFAULT_PORT if is_port_free(DEFAULT_PORT) else 0
     command = [sys.executable, "-m", "tasuki", "serve", f"--dir={folder}", f"--port={port}"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
@@ -102,7 +102,7 @@ def serving(folder: Path) -> Iterator[ServerProcess]:
     finally:
         process.terminate()
         try:
-            process.wait(STOPPING_SECONDS)
+            process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -110,7 +110,7 @@ def serving(folder: Path) -> Iterator[ServerProcess]:
             process.stderr.close()
 
 
-def is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     """Whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

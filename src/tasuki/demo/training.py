@@ -27,7 +27,7 @@ PROJECT = "digits"
 LEARNING_RATES = (0.01, 0.1, 100.0)
 CONFIG = {"hidden": 32, "batch": 32, "epochs": 30, "seed": 0}
 TRAINING_ROWS = 1500
-LEAK = 0.01  # a leaky unit can't die, so that a rate too high overflows instead of getting stuck
+LEAKY_SLOPE = 0.01  # a leaky unit can't die, so that a rate too high overflows instead of getting stuck
 
 
 class Network:
@@ -39,15 +39,15 @@ class Network:
         self.w2: Array = random.normal(0, hidden**-0.5, (hidden, outputs))
         self.b2: Array = np.zeros(outputs)
 
-    def scores(self, x: Array) -> tuple[Array, Array, Array]:
+    def compute_scores(self, x: Array) -> tuple[Array, Array, Array]:
         """The hidden layer before and after its units, and a score per class."""
         z = x @ self.w1 + self.b1
-        h = np.maximum(z, LEAK * z)
+        h = np.maximum(z, LEAKY_SLOPE * z)
         return z, h, h @ self.w2 + self.b2
 
-    def learn(self, x: Array, y: Labels, lr: float) -> float:
+    def train_step(self, x: Array, y: Labels, lr: float) -> float:
         """One step of gradient descent; returns the mean cross-entropy before it."""
-        z, h, scores = self.scores(x)
+        z, h, scores = self.compute_scores(x)
         rows = np.arange(len(x))
         scores -= scores.max(axis=1, keepdims=True)
         powers = np.exp(scores)
@@ -56,16 +56,16 @@ class Network:
         d_scores = powers / sums
         d_scores[rows, y] -= 1
         d_scores /= len(x)
-        d_z = d_scores @ self.w2.T * np.where(z > 0, 1, LEAK)
+        d_z = d_scores @ self.w2.T * np.where(z > 0, 1, LEAKY_SLOPE)
         self.w2 -= lr * h.T @ d_scores
         self.b2 -= lr * d_scores.sum(axis=0)
         self.w1 -= lr * x.T @ d_z
         self.b1 -= lr * d_z.sum(axis=0)
         return loss
 
-    def accuracy(self, x: Array, y: Labels) -> float:
+    def compute_accuracy(self, x: Array, y: Labels) -> float:
         """The share of rows whose highest score is the right class."""
-        return float(np.mean(self.scores(x)[2].argmax(axis=1) == y))
+        return float(np.mean(self.compute_scores(x)[2].argmax(axis=1) == y))
 
 
 class CallLog:
@@ -74,36 +74,36 @@ class CallLog:
     def __init__(self, file: TextIO) -> None:
         self.file = file
 
-    def note(self, run: tasuki.Run, **record: Any) -> None:
+    def write(self, run: tasuki.Run, **record: Any) -> None:
         """Write one line."""
         self.file.write(json.dumps({"run": run.id} | record) + "\n")
 
-    def note_metrics(self, run: tasuki.Run, step: int, values: dict[str, float]) -> None:
+    def write_metrics(self, run: tasuki.Run, step: int, values: dict[str, float]) -> None:
         """Write the line of one `log()` call."""
-        self.note(run, step=step, values={name: value.hex() for name, value in values.items()})
+        self.write(run, step=step, values={name: value.hex() for name, value in values.items()})
 
 
 class StepThrottle:
     """Holds the training back to so many steps a second, so that it can be watched."""
 
     def __init__(self, steps_per_second: float | None) -> None:
-        self.pause = 1 / steps_per_second if steps_per_second else 0.0
-        self.due = SYSTEM.monotonic()
+        self.interval_seconds = 1 / steps_per_second if steps_per_second else 0.0
+        self.next_step_at = SYSTEM.monotonic()
 
-    def step(self) -> None:
+    def wait(self) -> None:
         """Wait until the next step is due."""
-        self.due += self.pause
-        if self.pause and (early := self.due - SYSTEM.monotonic()) > 0:
+        self.next_step_at += self.interval_seconds
+        if self.interval_seconds and (early := self.next_step_at - SYSTEM.monotonic()) > 0:
             SYSTEM.sleep(early)
 
 
-def batches(rows: int, size: int, random: np.random.Generator) -> Iterator[Labels]:
+def iter_batches(rows: int, size: int, random: np.random.Generator) -> Iterator[Labels]:
     """The rows of one epoch in random order, batch by batch."""
     order = random.permutation(rows)
     yield from (order[start : start + size] for start in range(0, rows, size))
 
 
-def train(run: tasuki.Run, ledger: CallLog, pace: StepThrottle) -> bool:
+def train(run: tasuki.Run, call_log: CallLog, throttle: StepThrottle) -> bool:
     """Train one network, logging each step's loss and each epoch's accuracy; False if it diverged."""
     random = np.random.default_rng(run.config.seed)
     digits = load_digits()
@@ -112,34 +112,34 @@ def train(run: tasuki.Run, ledger: CallLog, pace: StepThrottle) -> bool:
     network = Network(x.shape[1], run.config.hidden, 10, random)
     step = 0
     for epoch in range(run.config.epochs):
-        for batch in batches(TRAINING_ROWS, run.config.batch, random):
-            loss = network.learn(x[batch], y[batch], run.config.lr)
+        for batch in iter_batches(TRAINING_ROWS, run.config.batch, random):
+            loss = network.train_step(x[batch], y[batch], run.config.lr)
             run.log({"train/loss": loss}, step=step)
-            ledger.note_metrics(run, step, {"train/loss": loss})
+            call_log.write_metrics(run, step, {"train/loss": loss})
             if math.isnan(loss):
                 run.alert("the loss is NaN", level="error", step=step, data={"lr": run.config.lr, "epoch": epoch})
-                ledger.note(run, alert="the loss is NaN")
+                call_log.write(run, alert="the loss is NaN")
                 return False
             step += 1
-            pace.step()
-        accuracy = network.accuracy(x[TRAINING_ROWS:], y[TRAINING_ROWS:])
+            throttle.wait()
+        accuracy = network.compute_accuracy(x[TRAINING_ROWS:], y[TRAINING_ROWS:])
         run.log({"val": {"acc": accuracy}}, step=step - 1)
-        ledger.note_metrics(run, step - 1, {"val/acc": accuracy})
+        call_log.write_metrics(run, step - 1, {"val/acc": accuracy})
     return True
 
 
-def record_runs(ledger: CallLog, pace: StepThrottle, **where: Any) -> None:
+def record_runs(call_log: CallLog, throttle: StepThrottle, **init_options: Any) -> None:
     """One run per learning rate."""
     for lr in LEARNING_RATES:
         name = f"lr-{lr:g}"
-        with tasuki.init(PROJECT, name, config=CONFIG | {"lr": lr}, tags=["demo"], **where) as run:
-            ledger.note(run, name=name)
-            if train(run, ledger, pace):
+        with tasuki.init(PROJECT, name, config=CONFIG | {"lr": lr}, tags=["demo"], **init_options) as run:
+            call_log.write(run, name=name)
+            if train(run, call_log, throttle):
                 run.finish()
-                ledger.note(run, status="finished")
+                call_log.write(run, status="finished")
             else:
                 run.finish("failed", "diverged")
-                ledger.note(run, status="failed")
+                call_log.write(run, status="failed")
 
 
 def main() -> int:

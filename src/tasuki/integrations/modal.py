@@ -16,7 +16,7 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import ConfigError
 from tasuki.volumes.syncer import VolumeSyncer
 
-__all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "SyncerFunction", "rounds", "sync_volume", "syncer"]
+__all__ = ["MOUNT", "SECRET", "TIMEOUT_SECONDS", "TRACKIO", "SyncerFunction", "run_rounds", "sync_volume", "syncer"]
 
 MOUNT = "/volume"
 TRACKIO = "/root/.cache/huggingface/trackio"
@@ -25,7 +25,7 @@ SECRET = "hf-secret"
 PYTHON = "3.11"
 REQUIREMENT = "tasuki[trackio]"
 TIMEOUT_SECONDS = 3600
-LAST_SECONDS = 60.0
+FINAL_ROUND_SECONDS = 60.0
 """So long before Modal ends the function it makes its last round by itself."""
 
 
@@ -56,7 +56,7 @@ def syncer(
     `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and
     TASUKI_TOKEN. Else the volume itself says where to: `tasuki.setup_volume()` in the sandbox. ConfigError without modal.
     """
-    modal = imported()
+    modal = import_modal()
     function = app.function(
         image=modal.Image.debian_slim(python_version=PYTHON).pip_install(requirement),
         secrets=[modal.Secret.from_name(secret)],
@@ -65,28 +65,28 @@ def syncer(
         max_containers=1,
         include_source=False,
     )(sync_volume)
-    return SyncerFunction(function, volume, interval, max(timeout - LAST_SECONDS, interval))
+    return SyncerFunction(function, volume, interval, max(timeout - FINAL_ROUND_SECONDS, interval))
 
 
 def sync_volume(volume: str, interval: float, seconds: float) -> int:
     """What the function does, in Modal's container: rounds until its time is over; returns how many records have arrived."""
-    reload = imported().Volume.from_name(volume).reload
-    return rounds(MOUNT, reload=reload, interval=interval, seconds=seconds)
+    reload = import_modal().Volume.from_name(volume).reload
+    return run_rounds(MOUNT, reload=reload, interval=interval, seconds=seconds)
 
 
-def rounds(
+def run_rounds(
     dir: str,
     *,
     reload: Callable[[], object],
     interval: float,
     seconds: float,
     clock: Clock = SYSTEM,
-    **how: Any,
+    **options: Any,
 ) -> int:
     """Rounds over a volume, each after `reload()`, for so long, and one more at the end; returns how many records have arrived."""
-    said = how.pop("say", tell)
+    said = options.pop("say", print_line)
     until = clock.monotonic() + seconds
-    with VolumeSyncer(dir, reload=reload, interval=interval, say=said, clock=clock, **how) as made:
+    with VolumeSyncer(dir, reload=reload, interval=interval, say=said, clock=clock, **options) as made:
         made.once()
         while clock.monotonic() < until:
             clock.sleep(min(interval, max(until - clock.monotonic(), 0)))
@@ -94,12 +94,12 @@ def rounds(
         return made.report.records
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """A line for Modal's log of the function, which is its standard output."""
     print(line, flush=True)  # noqa: T201 - there is no other log
 
 
-def imported() -> Any:
+def import_modal() -> Any:
     """The package. ConfigError if it is not installed."""
     try:
         import modal

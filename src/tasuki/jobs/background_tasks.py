@@ -119,7 +119,7 @@ class TaskManager:
     async def look_here(self) -> None:
         """Look at what runs on this machine, and keep the journal in order."""
         await self.at.look_here()
-        await self.at.desk.in_thread(lambda: self.at.desk.book().tend())
+        await self.at.context.run_in_thread(lambda: self.at.context.open_journal().tend())
 
     async def next_look(self) -> None:
         """Wait for the next look at this machine."""
@@ -133,7 +133,7 @@ class TaskManager:
 
     async def next_in_queue(self) -> None:
         """Wait until it is time to look again, or a job has changed: one may have made room."""
-        freed = self.at.desk.freed
+        freed = self.at.context.capacity_freed
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.background.queue_processing.interval_seconds):
                 await freed.wait()

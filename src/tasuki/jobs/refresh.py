@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tasuki.errors import NotFound, RemoteError, RemoteRejected, RemoteUnavailable
-from tasuki.jobs.context import JobContext, RecordCounts
+from tasuki.jobs.context import JobContext
+from tasuki.jobs.observation_recorder import RecordCounts
 from tasuki.jobs.providers import PROVIDERS
 from tasuki.jobs.providers.protocol import BatchProvider, Provider, ProviderJob
-from tasuki.jobs.schemas import SyncReport, SyncState
+from tasuki.jobs.schemas import SyncReport
 from tasuki.records import Job, JobStatus
 
 __all__ = ["RefreshResult", "Refresher"]
@@ -36,8 +37,8 @@ class RefreshResult(NamedTuple):
 class Refresher:
     """Looks at jobs, and records what is seen."""
 
-    def __init__(self, desk: JobContext) -> None:
-        self.desk = desk
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
         self.misses: Counter[str] = Counter()
 
     # -- finding jobs
@@ -45,15 +46,17 @@ class Refresher:
     async def sync(self, only: str | None = None) -> SyncReport:
         """Look through the lists of all providers that are set up, or of one, and at what runs on this machine."""
         if only is not None:
-            self.desk.provider(only)
+            self.context.providers.open(only)
         await self.refresh("sync", "local")
-        names = [name for name in PROVIDERS if name != "local" and only in (None, name) and self.desk.is_configured(name)]
+        names = [
+            name for name in PROVIDERS if name != "local" and only in (None, name) and self.context.providers.is_configured(name)
+        ]
         if not names:
             return SyncReport(synced=0, message="No provider is set up: there is nothing to discover")
         found = {name: await self.discover(name) for name in names}
         return SyncReport(
             synced=sum(taken.found for taken, _ in found.values()),
-            message=message({self.desk.provider(name).title: taken.found for name, (taken, _) in found.items()}),
+            message=message({self.context.providers.open(name).title: taken.found for name, (taken, _) in found.items()}),
             updated=sum(taken.changed for taken, _ in found.values()),
             errors=[error for _, errors in found.values() for error in errors],
         )
@@ -61,15 +64,15 @@ class Refresher:
     async def discover(self, name: str) -> tuple[RecordCounts, list[str]]:
         """Look through a provider's list; what was found before something failed is kept."""
         taken, seen, cursor = RecordCounts(), 0, None
-        title = self.desk.provider(name).title
+        title = self.context.providers.open(name).title
         pages = 0
         try:
-            provider = await self.desk.identified(name)
+            provider = await self.context.providers.identify(name)
             while seen < MOST_FOUND:
-                async with self.desk.asking(provider):
+                async with self.context.providers.guard_call(provider):
                     page = await provider.page(cursor)
                 pages += 1
-                taken += await self.desk.take(provider, page.sights[: MOST_FOUND - seen], "sync", discover=True)
+                taken += await self.context.recorder.record_jobs(provider, page.sights[: MOST_FOUND - seen], "sync", discover=True)
                 seen += len(page.sights)
                 if page.next is None:
                     return taken, []
@@ -82,14 +85,14 @@ class Refresher:
 
     async def refresh_in_time(self, source: str) -> RefreshResult:
         """Look at all active jobs, for at most 10 seconds. Those that were not reached by then are stale."""
-        waiting = await self.desk.ask(lambda questions: questions.active())
+        waiting = await self.context.ask(lambda queries: queries.active())
         ids = {job.id for job in waiting}
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await self.refresh(source, reached=ids.discard)
         except TimeoutError:
             for id in ids:
-                self.desk.quality.setdefault(id, SyncState.STALE)
+                self.context.recorder.stale_jobs.add(id)
             return RefreshResult(errors=(f"some providers did not answer within {DEADLINE_SECONDS:g} s",))
 
     async def refresh(
@@ -101,10 +104,10 @@ class Refresher:
         reached: Callable[[str], object] = lambda _: None,
     ) -> RefreshResult:
         """Look at the active jobs of all providers at the same time; a provider in trouble holds no other up."""
-        active = await self.desk.ask(lambda questions: questions.active(only))
+        active = await self.context.ask(lambda queries: queries.active(only))
         by_provider: dict[str, list[Job]] = {}
         for job in active:
-            if job.provider in PROVIDERS and self.desk.is_configured(job.provider) and is_due(job):
+            if job.provider in PROVIDERS and self.context.providers.is_configured(job.provider) and is_due(job):
                 by_provider.setdefault(job.provider, []).append(job)
         results = await asyncio.gather(*(self.refresh_one(name, jobs, source, reached) for name, jobs in by_provider.items()))
         return RefreshResult(sum(one.changed for one in results), tuple(error for one in results for error in one.errors))
@@ -114,7 +117,7 @@ class Refresher:
         left = {id: job for job in jobs if (id := job.external_id) is not None}
         changed = 0
         try:
-            provider = await self.desk.identified(name)
+            provider = await self.context.providers.identify(name)
             if isinstance(provider, BatchProvider):
                 left = {job.id: job for job in jobs if provider.has_heard_of(job)}
                 return await self.look_together(provider, list(left.values()), source, reached)
@@ -124,21 +127,23 @@ class Refresher:
             changed += await self.look_one_by_one(provider, list(left.values())[:MOST_GETS], source, reached, left)
         except RemoteError as error:
             for job in left.values():
-                self.desk.quality[job.id] = SyncState.STALE
+                self.context.recorder.stale_jobs.add(job.id)
                 reached(job.id)
-            return RefreshResult(changed, (f"{self.desk.provider(name).title}: {error.message}",))
+            return RefreshResult(changed, (f"{self.context.providers.open(name).title}: {error.message}",))
         return RefreshResult(changed)
 
     async def look_together(
         self, provider: BatchProvider, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
     ) -> RefreshResult:
         """Look at all of them at once; those that it can't be asked for are stale."""
-        async with self.desk.asking(provider):
+        async with self.context.providers.guard_call(provider):
             sights = await provider.look_together(jobs)
-        changed = await self.desk.take_known(provider, [(job, sight) for job in jobs if (sight := sights.get(job.id))], source)
+        changed = await self.context.recorder.record_known_jobs(
+            provider, [(job, sight) for job in jobs if (sight := sights.get(job.id))], source
+        )
         for job in jobs:
             if job.id not in sights:
-                self.desk.quality[job.id] = SyncState.STALE
+                self.context.recorder.stale_jobs.add(job.id)
             elif sights[job.id] is None:
                 changed += await self.missed(provider, job, source)
             else:
@@ -151,10 +156,10 @@ class Refresher:
         """Find jobs in the provider's list, as far as that is fewer calls than asking for each; those found leave `left`."""
         changed, cursor = 0, None
         for _ in range(2 + len(left) // 50):
-            async with self.desk.asking(provider):
+            async with self.context.providers.guard_call(provider):
                 page = await provider.page(cursor)
             found = [sight for sight in page.sights if sight.observation.external_id in left]
-            changed += (await self.desk.take(provider, found, source)).changed
+            changed += (await self.context.recorder.record_jobs(provider, found, source)).changed
             for sight in found:
                 self.seen(left.pop(sight.observation.external_id or ""), reached)
             if (
@@ -188,12 +193,12 @@ class Refresher:
     async def look(self, provider: Provider, job: Job, source: str) -> int:
         """One job; 1 if there was news. One that the provider does not have again and again is lost there."""
         try:
-            async with self.desk.asking(provider):
+            async with self.context.providers.guard_call(provider):
                 sight = await provider.look(job)
         except NotFound:
             return await self.missed(provider, job, source)
         self.misses.pop(job.id, None)
-        return await self.desk.take_known(provider, [(job, sight)], source)
+        return await self.context.recorder.record_known_jobs(provider, [(job, sight)], source)
 
     async def missed(self, provider: Provider, job: Job, source: str) -> int:
         """The provider does not have it: three times, over two rounds at least, before anything is concluded."""
@@ -201,33 +206,33 @@ class Refresher:
         if self.misses[job.id] == MISSES - 1:
             return await self.look(provider, job, source)  # a second round: ask once more
         if self.misses[job.id] < MISSES:
-            self.desk.quality[job.id] = SyncState.STALE
+            self.context.recorder.stale_jobs.add(job.id)
             return 0
         del self.misses[job.id]
-        now = self.desk.clock.now_us()
-        await self.desk.observe(job, source, JobStatus.FAILED, raw_status=LOST, error_message=LOST, ended=now)
+        now = self.context.clock.now_us()
+        await self.context.observe(job, source, JobStatus.FAILED, raw_status=LOST, error_message=LOST, ended=now)
         return 1
 
     def seen(self, job: Job, reached: Callable[[str], object]) -> None:
         """A job was looked at."""
         if job.id not in self.misses:
-            self.desk.quality.pop(job.id, None)
+            self.context.recorder.stale_jobs.discard(job.id)
         reached(job.id)
 
     # -- one job, now
 
     async def refresh_logs(self, job: Job) -> None:
         """Get what a running job has written by now; when that can't be had, what there is stays, and is stale."""
-        if job.provider == "local" or not self.desk.is_configured(job.provider):
+        if job.provider == "local" or not self.context.providers.is_configured(job.provider):
             return
         try:
-            provider = await self.desk.identified(job.provider)
+            provider = await self.context.providers.identify(job.provider)
             if not provider.has_heard_of(job):
                 return
             if provider.account == job.account:
                 await self.look(provider, job, "progress")
         except (RemoteUnavailable, RemoteRejected):
-            self.desk.quality[job.id] = SyncState.STALE
+            self.context.recorder.stale_jobs.add(job.id)
 
 
 def has_trainings(jobs: Iterable[Job]) -> bool:

@@ -62,16 +62,16 @@ class Jobs:
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
-        self.desk = JobContext(settings, clock=clock, changed=changed)
-        self.watching = Refresher(self.desk)
-        self.submitting = Submitter(self.desk)
-        self.webhooks = Webhooks(self.desk)
+        self.context = JobContext(settings, clock=clock, changed=changed)
+        self.watching = Refresher(self.context)
+        self.submitting = Submitter(self.context)
+        self.webhooks = Webhooks(self.context)
         self.said: dict[str, tuple[tuple[int, int], ParsedProgress]] = {}
         self.asked_at: dict[str, float] = {}
 
     async def close(self) -> None:
         """Close everything. Jobs go on."""
-        await self.desk.close()
+        await self.context.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,24 +89,24 @@ class Jobs:
             await self.watching.refresh_in_time("sync_active")
             await self.after_look()
 
-        def question(questions: JobQueries) -> tuple[Sequence[JobRow], int, Collection[str]]:
-            found = questions.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
-            return found, questions.count(wanted), {one.provider for one in questions.degraded()}
+        def query(queries: JobQueries) -> tuple[Sequence[JobRow], int, Collection[str]]:
+            found = queries.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
+            return found, queries.count(wanted), {one.provider for one in queries.degraded()}
 
-        found, total, degraded = await self.desk.ask(question)
+        found, total, degraded = await self.context.ask(query)
         return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
 
     async def get(self, id: str, user: str | None = None) -> JobView:
         """One job."""
         row = await self.row(id, user)
-        degraded = await self.desk.ask(lambda questions: {one.provider for one in questions.degraded()})
+        degraded = await self.context.ask(lambda queries: {one.provider for one in queries.degraded()})
         return self.show(row, degraded)
 
     async def row(self, id: str, user: str | None = None) -> JobRow:
         """One job as it is kept."""
         missing = NotFound(f"there is no job {id!r}", hint="tasuki job list")
         try:
-            row = await self.desk.ask(lambda questions: questions.job(id))
+            row = await self.context.ask(lambda queries: queries.job(id))
         except NotFound as error:  # what it may mean of others' jobs is not for everybody
             raise error if user is None else missing from error
         if user is not None and row.job.user_id != user:
@@ -118,7 +118,7 @@ class Jobs:
         job, said, now_us = row.job, ParsedProgress(), self.clock.now_us()
         if job.status is JobStatus.RUNNING:
             said = self.latest(job)
-        state = self.desk.sync_state(job, degraded)
+        state = self.context.compute_sync_state(job, degraded)
         return shown(job, JobExtras(
             now_us=now_us,
             sync_state=state,
@@ -130,19 +130,19 @@ class Jobs:
 
     def latest(self, job: Job) -> ParsedProgress:
         """What the latest lines of a job say, read again only when there are more."""
-        size = (job.attempt, self.desk.logs.size(job))
+        size = (job.attempt, self.context.logs.size(job))
         before = self.said.get(job.id)
         if before is None or before[0] != size:
             if len(self.said) > MOST_REMEMBERED:
                 self.said.clear()
-            self.said[job.id] = before = (size, parse_progress(self.desk.logs.tail(job)))
+            self.said[job.id] = before = (size, parse_progress(self.context.logs.tail(job)))
         return before[1]
 
     def estimate(self, job: Job, until: int) -> float | None:
         """What a running job may have cost by then, by the price of its own hardware."""
         if job.status is not JobStatus.RUNNING or job.started is None:
             return None
-        provider = self.desk.providers.get(job.provider)
+        provider = self.context.providers.find_open(job.provider)
         prices = provider.prices if provider else {}
         return cost_of(job.hardware_type, max(0, until - job.started) / 1_000_000, prices)
 
@@ -160,7 +160,7 @@ class Jobs:
 
     async def metrics(self, user: str | None = None) -> JobMetrics:
         """Counts and costs."""
-        totals = await self.desk.ask(lambda questions: questions.totals(user))
+        totals = await self.context.ask(lambda queries: queries.totals(user))
         counts = {status.value: totals.by_status.get(status.value, 0) for status in JobStatus}
         return JobMetrics(
             total=sum(counts.values()),
@@ -177,11 +177,11 @@ class Jobs:
         """All that a job has written. Of a running one the latest is got first; of any other, where there is nothing here."""
         job = (await self.row(id, user)).job
         await self.get_logs(job, 0.0)
-        return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.desk.logs.text, job))
+        return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.context.logs.text, job))
 
     async def get_logs(self, job: Job, every_seconds: float) -> None:
         """Get what a job has written by now, unless that was done so recently, or it is over and its logs are here."""
-        if job.status.is_final and self.desk.logs.size(job):
+        if job.status.is_final and self.context.logs.size(job):
             self.asked_at.pop(job.id, None)
             return
         now = self.clock.monotonic()
@@ -211,7 +211,7 @@ class Jobs:
         """All that there is of a job's lines behind a place."""
         while True:
             is_over = job.status.is_final or attempt < job.attempt
-            piece = await asyncio.to_thread(self.desk.logs.lines, job, attempt, offset, is_over=is_over)
+            piece = await asyncio.to_thread(self.context.logs.lines, job, attempt, offset, is_over=is_over)
             if (piece.attempt, piece.offset) == (attempt, offset):
                 return
             yield piece
@@ -236,39 +236,39 @@ class Jobs:
         job = (await self.row(id, user)).job
         if job.status.is_final:
             raise Conflict(f"job {job.id} is {job.status} already")
-        job = await self.desk.observe(job, "cancel", cancel_requested=True)
+        job = await self.context.observe(job, "cancel", cancel_requested=True)
         await self.send_cancel(job)
         return await self.get(job.id)
 
     async def send_cancel(self, job: Job) -> None:
         """Tell its provider, which may not hear; then it is told again, later."""
         now = self.clock.now_us()
-        if not self.desk.provider(job.provider).has_heard_of(job):
+        if not self.context.providers.open(job.provider).has_heard_of(job):
             await self.submitting.give_up(job)
             return
         try:
-            provider = await self.desk.identified(job.provider)
+            provider = await self.context.providers.identify(job.provider)
             if provider.account != job.account:
                 raise RemoteUnavailable(f"job {job.id} runs elsewhere: {job.account}", hint="cancel it there")
-            async with self.desk.asking(provider):
+            async with self.context.providers.guard_call(provider):
                 sight = await provider.cancel(job)
         except NotFound:
-            await self.desk.observe(
+            await self.context.observe(
                 job, "cancel", JobStatus.CANCELLED, error_message=f"{provider.title} has no such job", ended=now
             )
             return
         except RemoteError:
             return
         if sight.observation.external_id == job.external_id or job.external_id is None:
-            await self.desk.record(self.desk.dated(provider, job, job.attempt, sight, "cancel"))
+            await self.context.record(self.context.recorder.build_observation(provider, job, job.attempt, sight, "cancel"))
 
     async def delete(self, id: str, user: str | None = None) -> None:
         """Forget a job; it is not found again. Conflict for one that is not over."""
         job = (await self.row(id, user)).job
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
-        await self.desk.record(JobDeleted(time=self.clock.now_us(), job=job.id))
-        await asyncio.to_thread(self.desk.logs.remove, job.id)
+        await self.context.record(JobDeleted(time=self.clock.now_us(), job=job.id))
+        await asyncio.to_thread(self.context.logs.remove, job.id)
 
     async def sync(self, only: str | None = None) -> SyncReport:
         """Look for jobs at all providers, or at one."""
@@ -285,7 +285,7 @@ class Jobs:
     async def after_look(self) -> None:
         """Jobs may have come to be known: news of them may be parked."""
         for name in PROVIDERS:
-            if name != "local" and self.desk.is_configured(name):
+            if name != "local" and self.context.providers.is_configured(name):
                 try:
                     await self.webhooks.unpark(name)
                 except RemoteError:
@@ -295,8 +295,8 @@ class Jobs:
 
     async def start_waiting(self) -> int:
         """Start jobs of this machine whose turn it is; returns how many."""
-        provider = await self.desk.identified("local")
-        jobs = [job for job in await self.desk.ask(lambda questions: questions.active("local")) if job.account == provider.account]
+        provider = await self.context.providers.identify("local")
+        jobs = [job for job in await self.context.ask(lambda queries: queries.active("local")) if job.account == provider.account]
         running = sum(job.status is JobStatus.RUNNING for job in jobs)
         waiting = sorted((job for job in jobs if job.status is not JobStatus.RUNNING), key=lambda job: (job.created, job.id))
         started = 0
@@ -314,44 +314,48 @@ class Jobs:
     async def recover(self) -> None:
         """Go on with what was cut short, and say again what was not heard."""
         await self.submitting.recover()
-        for job in await self.desk.ask(lambda questions: questions.active()):
-            if job.cancel_requested and self.desk.is_configured(job.provider) and not self.desk.health(job.provider).wait_seconds:
+        for job in await self.context.ask(lambda queries: queries.active()):
+            if (
+                job.cancel_requested
+                and self.context.providers.is_configured(job.provider)
+                and not self.context.providers.get_breaker(job.provider).wait_seconds
+            ):
                 await self.send_cancel(job)
 
     # -- providers
 
     async def providers(self) -> list[ProviderView]:
         """All there are."""
-        degraded = {one.provider: one.detail for one in await self.desk.ask(lambda questions: questions.degraded())}
+        degraded = {one.provider: one.detail for one in await self.context.ask(lambda queries: queries.degraded())}
         return [
             ProviderView(
-                name=name, configured=self.desk.is_configured(name), degraded=name in degraded, detail=degraded.get(name, ""),
-                paused_seconds=round(self.desk.health(name).wait_seconds, 1),
+                name=name, configured=self.context.providers.is_configured(name), degraded=name in degraded,
+                detail=degraded.get(name, ""), paused_seconds=round(self.context.providers.get_breaker(name).wait_seconds, 1),
             )
             for name in PROVIDERS
         ]  # fmt: skip
 
     async def validate(self, name: str) -> ProviderAccount:
         """Whether a provider takes our key. It is asked although it did not answer before, and counts as well again if it does."""
-        provider = self.desk.provider(name)
-        self.desk.health(name).let_try()
+        provider = self.context.providers.open(name)
+        self.context.providers.get_breaker(name).let_try()
         try:
-            async with self.desk.asking(provider):
+            async with self.context.providers.guard_call(provider):
                 return await provider.validate()
         except RemoteError as error:
             return ProviderAccount(valid=False, error=str(error))
 
     def config(self, name: str) -> dict[str, Any]:
         """How a provider is set up, secrets included. NotFound for one that is none."""
-        self.desk.provider(name)
+        self.context.providers.open(name)
         settings = getattr(self.settings.providers, name, None)  # hosts with a queue have a file of their own
-        return ({} if settings is None else msgspec.structs.asdict(settings)) | self.desk.configured.of(name)
+        return ({} if settings is None else msgspec.structs.asdict(settings)) | self.context.providers.config_file.of(name)
 
     async def configure(self, name: str, changes: Mapping[str, Any]) -> None:
         """Set a provider up, for this process at once and for others when they start. ConfigError for what can't be set."""
-        self.desk.provider(name)
-        await asyncio.to_thread(self.desk.configured.set, name, changes)
-        await self.desk.reopen(name)
+        self.context.providers.open(name)
+        await asyncio.to_thread(self.context.providers.config_file.set, name, changes)
+        await self.context.providers.reset(name)
 
     async def webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
         """News of a provider."""

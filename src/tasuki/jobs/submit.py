@@ -59,15 +59,15 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 class Submitter:
     """Starts jobs."""
 
-    def __init__(self, desk: JobContext, files: Path | None = None) -> None:
-        self.desk = desk
-        self.files = files or desk.settings.dir
+    def __init__(self, context: JobContext, files: Path | None = None) -> None:
+        self.context = context
+        self.files = files or context.settings.dir
         """In which data folder it is kept what jobs are to run."""
 
     async def submit(self, wanted: Submission) -> Job:
         """A new job, or, with a key that was used before, the job that it stands for. Conflict if that is another submission's."""
-        provider = self.desk.provider(wanted.provider)
-        if not self.desk.is_configured(wanted.provider):
+        provider = self.context.providers.open(wanted.provider)
+        if not self.context.providers.is_configured(wanted.provider):
             raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
         provider.check(wanted.request)
         id = secrets.token_hex(6)
@@ -81,22 +81,24 @@ class Submitter:
 
     async def known(self, id: str) -> Job | None:
         """The job, if it is on record."""
-        return (await self.desk.ask(lambda questions: questions.jobs([id]))).get(id)
+        return (await self.context.ask(lambda queries: queries.jobs([id]))).get(id)
 
     async def create(self, wanted: Submission, id: str) -> Job:
         """A new job. The caller holds it."""
-        provider = await self.desk.identified(wanted.provider)
+        provider = await self.context.providers.identify(wanted.provider)
         self.keep(id, wanted.request)
         return await self.start(JobCreated(
-            time=self.desk.clock.now_us(), job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
+            time=self.context.clock.now_us(), job=id, provider=provider.name, account=provider.account or "", user_id=wanted.user,
             config_name=wanted.config_name, hardware_type=wanted.hardware_type or provider.hardware,
             command=wanted.request.command, metadata=wanted.metadata,
         ))  # fmt: skip
 
     async def claimed(self, wanted: Submission, key: str, id: str) -> str:
         """The job that a key stands for."""
-        ours, now = IdempotencyClaim(id, wanted.digest), self.desk.clock.now_us()
-        claim = await self.desk.in_thread(lambda: self.desk.book().register.claim(wanted.user or "", key, ours, now))
+        ours, now = IdempotencyClaim(id, wanted.digest), self.context.clock.now_us()
+        claim = await self.context.run_in_thread(
+            lambda: self.context.open_journal().register.claim(wanted.user or "", key, ours, now)
+        )
         if claim.digest != ours.digest:
             raise Conflict(f"the key {key!r} was used for another submission", hint=f"that is job {claim.job}; use another key")
         return claim.job
@@ -109,8 +111,8 @@ class Submitter:
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}", hint="cancel it first")
         again = Observation(
-            time=self.desk.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
-            metadata=self.desk.provider(job.provider).again(job, self.request(job), restart),
+            time=self.context.clock.now_us(), job=job.id, attempt=job.attempt + 1, source="retry", status=JobStatus.PENDING,
+            metadata=self.context.providers.open(job.provider).again(job, self.request(job), restart),
         )  # fmt: skip
         with self.held(job.id) as is_ours:
             if not is_ours:
@@ -121,12 +123,12 @@ class Submitter:
 
     async def start(self, beginning: JobCreated | Observation) -> Job:
         """Put the beginning on record and take the steps that follow; one of this machine waits. The caller holds the job."""
-        await self.desk.record(beginning)
+        await self.context.record(beginning)
         reach("jobs.created")
-        job = (await self.desk.ask(lambda questions: questions.job(beginning.job))).job
+        job = (await self.context.ask(lambda queries: queries.job(beginning.job))).job
         if job.provider == "local":
-            return await self.desk.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
-        return job if self.desk.provider(job.provider).by_turns else await self.go_on(job)
+            return await self.context.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
+        return job if self.context.providers.open(job.provider).by_turns else await self.go_on(job)
 
     async def begin(self, job: Job) -> Job:
         """Start a job of this machine: its turn has come."""
@@ -134,46 +136,46 @@ class Submitter:
             fresh = await self.known(job.id) if is_ours else None
             if fresh is None or fresh.status.is_final or fresh.attempt != job.attempt:
                 return fresh or job
-            provider = await self.desk.identified("local")
+            provider = await self.context.providers.identify("local")
             request = self.request(job)
             try:
                 if request is None:
                     raise NotFound(f"nothing is left of what job {job.id} was to run")
                 sight = await provider.submit(job, await provider.prepare(job, request))
             except (RemoteRejected, ConfigError, NotFound) as error:
-                return await self.desk.observe(
-                    job, "queue", JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()
+                return await self.context.observe(
+                    job, "queue", JobStatus.FAILED, error_message=str(error), ended=self.context.clock.now_us()
                 )
             reach("jobs.after_start")
             return await self.bind(job, sight)
 
     async def go_on(self, job: Job) -> Job:
         """Upload and submit. The caller holds the job."""
-        provider = await self.desk.identified(job.provider)
+        provider = await self.context.providers.identify(job.provider)
         try:
             return await self.steps(provider, job)
         except (RemoteRejected, ConfigError, NotFound) as error:
-            now = self.desk.clock.now_us()
-            return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
+            now = self.context.clock.now_us()
+            return await self.context.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
 
     async def steps(self, provider: Provider, job: Job) -> Job:
         """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
         request = self.request(job) or JobRequest()
         try:
-            self.desk.health(provider.name).enter()  # before anything is on record: it may not be asked now
-            self.desk.health(provider.name).probing = False
+            self.context.providers.get_breaker(provider.name).enter()  # before anything is on record: it may not be asked now
+            self.context.providers.get_breaker(provider.name).probing = False
             if any(map(is_large, request.inputs.values())):
-                job = await self.desk.observe(job, "submit", JobStatus.UPLOADING, raw_status="uploading")
-            async with self.desk.asking(provider):
+                job = await self.context.observe(job, "submit", JobStatus.UPLOADING, raw_status="uploading")
+            async with self.context.providers.guard_call(provider):
                 request = await provider.prepare(job, request)
         except RemoteUnavailable as error:
             return await self.put_off(job, error)
         reach("jobs.uploaded")
         self.keep(job.id, request, "submitted.json")
-        job = await self.desk.observe(job, "submit", raw_status=SUBMITTING)
+        job = await self.context.observe(job, "submit", raw_status=SUBMITTING)
         reach("jobs.before_submit")
         try:
-            async with self.desk.asking(provider):
+            async with self.context.providers.guard_call(provider):
                 sight = await provider.submit(job, request)
         except (RateLimited, ConnectionFailed) as error:
             return await self.put_off(job, error)
@@ -186,30 +188,30 @@ class Submitter:
         """Nothing was submitted: an upload that broke off has failed, anything else waits until the provider can be asked again."""
         if job.status is JobStatus.UPLOADING and job.raw_status != SUBMITTING:
             return await self.fail_upload(job, error.message)
-        return await self.desk.observe(job, "submit", raw_status=f"put off: {error.message}")
+        return await self.context.observe(job, "submit", raw_status=f"put off: {error.message}")
 
     async def fail_upload(self, job: Job, reason: str) -> Job:
         """An upload that broke off."""
         detail = f"the upload was interrupted, and nothing was submitted: {reason}"
-        return await self.desk.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.desk.clock.now_us())
+        return await self.context.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.context.clock.now_us())
 
     async def give_up(self, job: Job) -> None:
         """A job that has no name at its provider is not to be submitted any more; while somebody is at it, that has to wait."""
         with self.held(job.id) as is_ours:
             fresh = await self.known(job.id) if is_ours else None
-            if fresh is not None and not self.desk.provider(job.provider).has_heard_of(fresh):
+            if fresh is not None and not self.context.providers.open(job.provider).has_heard_of(fresh):
                 reason = "cancelled; whether it runs is not known" if fresh.is_lost else "cancelled before it began"
-                now = self.desk.clock.now_us()
-                await self.desk.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
+                now = self.context.clock.now_us()
+                await self.context.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
 
     async def bind(self, job: Job, sight: ProviderJob) -> Job:
         """From now on it is known as what the job runs."""
-        provider = self.desk.provider(job.provider)
-        seen = self.desk.dated(provider, job, job.attempt, sight, "submit")
+        provider = self.context.providers.open(job.provider)
+        seen = self.context.recorder.build_observation(provider, job, job.attempt, sight, "submit")
         if sight.logs:
-            self.desk.logs.keep(job.id, job.attempt, sight.logs)
-        await self.desk.record(seen)
-        return (await self.desk.ask(lambda questions: questions.job(job.id))).job
+            self.context.logs.keep(job.id, job.attempt, sight.logs)
+        await self.context.record(seen)
+        return (await self.context.ask(lambda queries: queries.job(job.id))).job
 
     async def find_lost(self, provider: Provider, job: Job) -> Job:
         """Look in the provider's list for what was submitted without an answer. Only if there is exactly one is it that."""
@@ -218,7 +220,7 @@ class Submitter:
         cursor = None
         try:
             for _ in range(MOST_PAGES):
-                async with self.desk.asking(provider):
+                async with self.context.providers.guard_call(provider):
                     page = await provider.page(cursor)
                 sights += page.sights
                 cursor = page.next
@@ -227,12 +229,12 @@ class Submitter:
         except RemoteUnavailable:
             return job  # still on record as being submitted: it is looked for again
         names = {sight.observation.external_id or "" for sight in sights}
-        taken = await self.desk.ask(lambda questions: submitted_here(questions, job, names))
+        taken = await self.context.ask(lambda queries: submitted_here(queries, job, names))
         strangers = [sight for sight in sights if sight.observation.external_id not in taken]
         found = [sight for sight in strangers if is_same(sight, job, request)]
         if len(found) == 1:
             return await self.bind(job, found[0])
-        return await self.desk.observe(
+        return await self.context.observe(
             job, "submit", candidates=[sight.observation.external_id or "" for sight in found], raw_status=SUBMITTING
         )
 
@@ -240,21 +242,25 @@ class Submitter:
 
     async def recover(self) -> None:
         """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
-        jobs = await self.desk.ask(lambda questions: questions.active())
+        jobs = await self.context.ask(lambda queries: queries.active())
         for job in jobs:
             is_waiting = job.external_id is None and not self.is_given_up(job)
-            if is_waiting and self.desk.is_configured(job.provider) and not self.desk.provider(job.provider).by_turns:
+            if (
+                is_waiting
+                and self.context.providers.is_configured(job.provider)
+                and not self.context.providers.open(job.provider).by_turns
+            ):
                 with suppress(RemoteUnavailable, RemoteRejected):
                     await self.recover_one(job)
 
     def is_given_up(self, job: Job) -> bool:
         """Whether nobody looks any more for what was submitted: there are several, or after a while still none."""
-        return job.is_lost and (bool(job.candidates) or self.desk.clock.now_us() - job.updated > LOOK_US)
+        return job.is_lost and (bool(job.candidates) or self.context.clock.now_us() - job.updated > LOOK_US)
 
     async def recover_one(self, job: Job) -> None:
         """One job that has no name at its provider yet."""
-        provider = await self.desk.identified(job.provider)
-        if provider.account != job.account or self.desk.health(job.provider).wait_seconds:
+        provider = await self.context.providers.identify(job.provider)
+        if provider.account != job.account or self.context.providers.get_breaker(job.provider).wait_seconds:
             return
         with self.held(job.id) as is_ours:
             fresh = await self.known(job.id) if is_ours else None
@@ -270,7 +276,7 @@ class Submitter:
 
     def held(self, id: str) -> AbstractContextManager[bool]:
         """True while we are the ones who take the job's steps."""
-        return held(job_folder(self.desk.settings.dir, id) / "lock")
+        return held(job_folder(self.context.settings.dir, id) / "lock")
 
     # -- what is to be run
 
@@ -289,10 +295,10 @@ class Submitter:
             return None
 
 
-def submitted_here(questions: JobQueries, job: Job, names: Collection[str]) -> set[str]:
+def submitted_here(queries: JobQueries, job: Job, names: Collection[str]) -> set[str]:
     """Which of a provider's names belong to jobs that were submitted from here; one that was found may be this one."""
-    known = questions.known(job.provider, job.account, names)
-    jobs = questions.jobs({one.job for one in known.values()})
+    known = queries.known(job.provider, job.account, names)
+    jobs = queries.jobs({one.job for one in known.values()})
     return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
 
 

@@ -44,57 +44,57 @@ class WebhookHeaders(NamedTuple):
 class Webhooks:
     """Takes messages."""
 
-    def __init__(self, desk: JobContext) -> None:
-        self.desk = desk
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
         self.asked_at = -REFRESH_SECONDS
 
     async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> None:
         """One message; again it changes nothing. Forged for one that is not the provider's, RemoteUnavailable where its key can't
         be had, NotFound for a provider that sends none, UnreadableMessage for what is no job.
         """
-        provider = self.desk.provider(name)
+        provider = self.context.providers.open(name)
         if not hasattr(provider, "webhook_keys"):
             raise NotFound(f"{provider.title} sends no webhooks")
         signing = cast(WebhookProvider, provider)
-        stated = parse_headers(headers, self.desk.clock)
+        stated = parse_headers(headers, self.context.clock)
         await self.verify(provider, signing, stated, body)
-        if await self.desk.in_thread(lambda: self.register.is_known(name, stated.id)):
+        if await self.context.run_in_thread(lambda: self.register.is_known(name, stated.id)):
             return
         sight = parse_body(signing, body)
-        await self.desk.identified(name)
+        await self.context.providers.identify(name)
         if not await self.is_taken(provider, sight):
-            parked = ParkedWebhook(stated.id, self.desk.clock.now_us(), body)
+            parked = ParkedWebhook(stated.id, self.context.clock.now_us(), body)
             external_id = sight.observation.external_id or ""
-            await self.desk.in_thread(lambda: self.register.park(name, external_id, parked))
+            await self.context.run_in_thread(lambda: self.register.park(name, external_id, parked))
             await self.unpark(name)  # it may have come to be known in this moment
-        now = self.desk.clock.now_us()
-        await self.desk.in_thread(lambda: self.register.note(name, stated.id, now))
+        now = self.context.clock.now_us()
+        await self.context.run_in_thread(lambda: self.register.note(name, stated.id, now))
 
     async def is_taken(self, provider: Provider, sight: ProviderJob) -> bool:
         """Record what a message says, if it is of a job that is known (or was deleted)."""
         name = sight.observation.external_id or ""
         account = provider.account or ""
-        known = await self.desk.ask(lambda questions: questions.known(provider.name, account, [name]))
+        known = await self.context.ask(lambda queries: queries.known(provider.name, account, [name]))
         if name in known:
-            await self.desk.take(provider, [sight], "webhook")
+            await self.context.recorder.record_jobs(provider, [sight], "webhook")
         return name in known
 
     async def unpark(self, name: str) -> None:
         """Take what was parked of jobs that are known by now."""
-        parked = await self.desk.in_thread(lambda: self.register.parked(name))
+        parked = await self.context.run_in_thread(lambda: self.register.parked(name))
         if not parked:
             return
-        provider = await self.desk.identified(name)
+        provider = await self.context.providers.identify(name)
         for external_id, messages in parked.items():
             sights = [parse_body(cast(WebhookProvider, provider), message.body) for message in messages]
             taken = [await self.is_taken(provider, sight) for sight in sights]
             if all(taken):
-                await self.desk.in_thread(self.drop, name, external_id)
+                await self.context.run_in_thread(self.drop, name, external_id)
 
     @property
     def register(self) -> JobStateDb:
         """Where ids of webhooks are kept. In the thread."""
-        return self.desk.book().register
+        return self.context.open_journal().register
 
     def drop(self, name: str, external_id: str) -> None:
         """What was parked of a job has been taken. In the thread."""
@@ -105,7 +105,7 @@ class Webhooks:
         content = stated.id.encode() + b"." + stated.timestamp.encode() + b"." + body
         if is_signed(content, stated.signatures, signing.keys or await self.keys(provider, signing)):
             return
-        now = self.desk.clock.monotonic()
+        now = self.context.clock.monotonic()
         if now - self.asked_at >= REFRESH_SECONDS:
             self.asked_at = now
             if is_signed(content, stated.signatures, await self.keys(provider, signing)):
@@ -114,7 +114,7 @@ class Webhooks:
 
     async def keys(self, provider: Provider, signing: WebhookProvider) -> list[bytes]:
         """Ask for the keys that a message may be signed with."""
-        async with self.desk.asking(provider):
+        async with self.context.providers.guard_call(provider):
             return await signing.webhook_keys()
 
 

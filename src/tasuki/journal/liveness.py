@@ -7,8 +7,6 @@ one whose lock is held. Anything else (another host, another container) is unkno
 whoever then holds the lock.
 """
 
-import errno
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +14,8 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
+from tasuki.errors import LocksUnsupported
+from tasuki.file_locks import open_lock_file, try_record_lock
 from tasuki.journal.header import JournalHeader, OwnerProcess, pid_start, this_process
 
 __all__ = ["HELD", "LOCK_SUFFIX", "Liveness", "claim", "judge", "lock_file", "remove_if_free", "take_lock"]
@@ -23,8 +23,6 @@ __all__ = ["HELD", "LOCK_SUFFIX", "Liveness", "claim", "judge", "lock_file", "re
 LOCK_SUFFIX = ".lock"
 HELD: set[str] = set()
 """Writers whose lock this process holds."""
-NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
-HELD_ELSEWHERE = {errno.EACCES, errno.EAGAIN}
 
 one_at_a_time = threading.Lock()
 
@@ -40,7 +38,7 @@ os.register_at_fork(after_in_child=forget_in_child)
 
 
 class Liveness(Enum):
-    """What can be said of a journal's owner. Silent is one of another machine from whom nothing has come for a minute."""
+    """Liveness of a journal's owner. SILENT: on another host, no bytes for 60 seconds."""
 
     ALIVE = "alive"
     DEAD = "dead"
@@ -54,18 +52,14 @@ def lock_file(folder: Path, writer: str) -> Path:
 
 
 def take_lock(path: Path) -> int | None:
-    """The open descriptor that holds the lock; None if somebody else does. On a file system without locks it holds nothing."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Return an open descriptor that holds the record lock, or None if another process holds it.
+
+    On a file system without locks the descriptor holds nothing: recording goes on, and heartbeats show who is alive.
+    """
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in NO_LOCKS_HERE:
-            return descriptor
-        os.close(descriptor)
-        if error.errno in HELD_ELSEWHERE:
-            return None
-        raise
-    return descriptor
+        return try_record_lock(path)
+    except LocksUnsupported:
+        return open_lock_file(path)
 
 
 def owner_gone(owner: OwnerProcess) -> bool:

@@ -10,49 +10,59 @@ from tasuki.clock import datetime_from_us
 from tasuki.records import AlertRow, MetricSummary, NoteRow, RunRow, json_number, json_safe
 from tasuki.store import Series
 
-__all__ = ["bounded", "columns", "cut", "listed", "moment", "shown_alert", "shown_note", "shown_run", "shown_summary"]
+__all__ = [
+    "build_list_result",
+    "describe_alert",
+    "describe_note",
+    "describe_run",
+    "describe_summary",
+    "downsample",
+    "format_time",
+    "limit_size",
+    "truncate",
+]
 
-LONGEST_TEXT = 500
-LARGEST_VALUE_BYTES = 2_000
-LARGEST_LIST_BYTES = 60_000
+MAX_TEXT_CHARACTERS = 500
+MAX_VALUE_BYTES = 2_000
+MAX_LIST_BYTES = 60_000
 
 
-def listed(name: str, rows: Sequence[dict[str, Any]], total: int | None = None, **more: Any) -> dict[str, Any]:
+def build_list_result(name: str, rows: Sequence[dict[str, Any]], total: int | None = None, **extra_fields: Any) -> dict[str, Any]:
     """Rows, as many as there is room for; how many there are in all, and how many of them are not shown."""
     kept, size = [], 0
     for row in rows:
         size += len(msgspec.json.encode(row))
-        if size > LARGEST_LIST_BYTES:
+        if size > MAX_LIST_BYTES:
             break
         kept.append(row)
     total = len(rows) if total is None else total
-    return {name: kept, "total": total, "not_shown": total - len(kept), **more}
+    return {name: kept, "total": total, "not_shown": total - len(kept), **extra_fields}
 
 
-def shown_run(run: RunRow, summaries: Iterable[MetricSummary] = ()) -> dict[str, Any]:
+def describe_run(run: RunRow, summaries: Iterable[MetricSummary] = ()) -> dict[str, Any]:
     """A run in short: what it is, how it is, and the last values of some metrics."""
     return {
         "id": run.id,
-        "name": cut(run.name),
+        "name": truncate(run.name),
         "status": run.status,
-        "reason": run.reason and cut(run.reason),
+        "reason": run.reason and truncate(run.reason),
         "attempt": run.attempt,
-        "created": moment(run.created),
+        "created": format_time(run.created),
         "seconds": round(((run.ended or run.updated) - run.created) / 1_000_000, 3),
         "points": run.points,
         "progress": run.progress and {"done": run.progress.done, "total": run.progress.total, "seconds_left": run.progress.left},
-        "tags": [cut(tag) for tag in run.tags[:20]],
-        "group": run.group and cut(run.group),
-        "last": {summary.metric: number(summary.last) for summary in summaries},
+        "tags": [truncate(tag) for tag in run.tags[:20]],
+        "group": run.group and truncate(run.group),
+        "last": {summary.metric: to_json_number(summary.last) for summary in summaries},
     }
 
 
-def shown_summary(summary: MetricSummary) -> dict[str, Any]:
+def describe_summary(summary: MetricSummary) -> dict[str, Any]:
     """One metric of one run."""
     return {
         "n": summary.n,
-        "first": number(summary.first),
-        "last": number(summary.last),
+        "first": to_json_number(summary.first),
+        "last": to_json_number(summary.last),
         "last_step": summary.last_step,
         "min": summary.min,
         "min_step": summary.min_step,
@@ -61,78 +71,78 @@ def shown_summary(summary: MetricSummary) -> dict[str, Any]:
     }
 
 
-def shown_alert(row: AlertRow) -> dict[str, Any]:
+def describe_alert(row: AlertRow) -> dict[str, Any]:
     """An alert. Its id is where to go on from."""
     return {
         "id": row.id,
         "run": row.run,
-        "run_name": cut(row.run_name),
-        "time": moment(row.time),
+        "run_name": truncate(row.run_name),
+        "time": format_time(row.time),
         "level": row.level,
         "reason": row.reason,
-        "title": cut(row.title),
-        "text": row.text and cut(row.text),
+        "title": truncate(row.title),
+        "text": row.text and truncate(row.text),
         "metric": row.metric,
         "value": None if row.value is None else json_number(row.value),
         "step": row.step,
-        "data": bounded(row.data),
+        "data": limit_size(row.data),
     }
 
 
-def shown_note(row: NoteRow) -> dict[str, Any]:
+def describe_note(row: NoteRow) -> dict[str, Any]:
     """A note."""
     return {
         "event_id": row.event_id,
         "kind": row.kind,
         "run": row.run or None,
-        "time": moment(row.time),
+        "time": format_time(row.time),
         "session": row.session,
         "category": row.category,
-        "text": cut(row.text),
-        "content": bounded(row.content),
+        "text": truncate(row.text),
+        "content": limit_size(row.content),
         "conflict": row.conflict,
     }
 
 
-def columns(series: Series, most: int) -> dict[str, Any]:
+def downsample(series: Series, max_columns: int) -> dict[str, Any]:
     """A series in at most so many columns of equal numbers of points: the least, the greatest and the last of each, exactly."""
     n = len(series.steps)
-    starts = np.unique(np.linspace(0, n, min(most, n), endpoint=False).astype(np.int64))
+    starts = np.unique(np.linspace(0, n, min(max_columns, n), endpoint=False).astype(np.int64))
     ends = np.append(starts[1:], n) - 1
     nan = np.add.reduceat(np.isnan(series.values), starts) if n else starts
     return {
         "n": n,
         "from_step": series.steps[starts].tolist(),
         "to_step": series.steps[ends].tolist(),
-        "min": numbers(np.fmin.reduceat(series.values, starts) if n else series.values),
-        "max": numbers(np.fmax.reduceat(series.values, starts) if n else series.values),
-        "last": numbers(series.values[ends]),
+        "min": to_json_numbers(np.fmin.reduceat(series.values, starts) if n else series.values),
+        "max": to_json_numbers(np.fmax.reduceat(series.values, starts) if n else series.values),
+        "last": to_json_numbers(series.values[ends]),
         "nan": nan.tolist(),
     }
 
 
-def numbers(values: Any) -> list[float | str | None]:
+def to_json_numbers(values: Any) -> list[float | str | None]:
     """For JSON: NaN as it is written there."""
     return [json_number(value) for value in values.tolist()]
 
 
-def number(value: float | None) -> float | str:
+def to_json_number(value: float | None) -> float | str:
     """A summary's first or last value: NaN is kept as None there."""
     return "NaN" if value is None else json_number(value)
 
 
-def moment(time: int) -> str:
+def format_time(time: int) -> str:
     """ISO 8601, UTC, to the second."""
     return datetime_from_us(time).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def cut(text: str) -> str:
+def truncate(text: str) -> str:
     """A text that is not too long."""
-    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
+    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[: MAX_TEXT_CHARACTERS - 1]}…"
 
 
-def bounded(value: Any) -> Any:
+def limit_size(value: Any) -> Any:
     """Anything, or, if it is too large, how large it is."""
     safe = json_safe(value)
     size = len(msgspec.json.encode(safe))
-    return safe if size <= LARGEST_VALUE_BYTES else {"left_out_bytes": size}
+    return safe if size <= MAX_VALUE_BYTES else {"left_out_bytes": size}

@@ -1,6 +1,5 @@
 """Delivering a folder's alerts: one process per folder looks for new ones, and a courier per target tells them."""
 
-import fcntl
 import logging
 import os
 import threading
@@ -13,7 +12,8 @@ from typing import NamedTuple
 import apsw
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import Conflict, RemoteError
+from tasuki.errors import Conflict, LocksUnsupported, RemoteError
+from tasuki.file_locks import try_file_lock
 from tasuki.journal import Source
 from tasuki.notify.delivery_log import DeliveryLog
 from tasuki.notify.message import message_of_test
@@ -102,7 +102,7 @@ class DeliveryService:
         while not self.stopping.is_set():
             try:
                 self.watch()
-            except (Conflict, OSError) as error:
+            except (Conflict, LocksUnsupported, OSError) as error:
                 log.warning("alerts are not delivered from here: %s", error)
                 self.stopping.wait(TROUBLE_SECONDS)
 
@@ -130,12 +130,12 @@ class DeliveryService:
     def look(self, store: LocalStore) -> None:
         """Give the couriers what is new. What there is at the very beginning has to be complete: it is what is not new."""
 
-        def question(questions: Queries) -> tuple[AlertBatch, int, bool]:
+        def query(queries: Queries) -> tuple[AlertBatch, int, bool]:
             generation = generation_number(store.path)
             anew = generation != self.generation or any(courier.wants_all() for courier in self.couriers)
-            return alerts_told(questions.db, 0 if anew else self.told), generation, anew
+            return alerts_told(queries.db, 0 if anew else self.told), generation, anew
 
-        found, generation, all_there_are = store.ask(question)
+        found, generation, all_there_are = store.ask(query)
         if not self.generation and store.missing:
             return
         if found.rows or all_there_are:
@@ -150,24 +150,25 @@ class DeliveryService:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One process at a time per folder. Conflict for the second."""
+    """Hold the lock of a folder's delivery. Raise Conflict if another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = try_file_lock(folder / LOCK)
+    if descriptor is None:
+        raise Conflict(
+            f"another process delivers the alerts of {folder.parent} already",
+            hint="a server does it for its own folder: one is enough",
+        )
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                f"another process delivers the alerts of {folder.parent} already",
-                hint="a server does it for its own folder: one is enough",
-            ) from error
         yield
     finally:
         os.close(descriptor)
 
 
 def is_delivering(settings: Settings) -> bool:
-    """Whether some process delivers a folder's alerts now."""
+    """Return whether some process delivers a folder's alerts now.
+
+    Raise LocksUnsupported where the file system has no locks: the lock is the only sign of it.
+    """
     try:
         with alone(settings.dir / FOLDER):
             return False

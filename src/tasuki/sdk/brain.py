@@ -17,7 +17,7 @@ from tasuki.sdk.notes import NotesMixin, NoteWriter
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.settings import load
 
-__all__ = ["Brain", "brain_id"]
+__all__ = ["Brain", "load_or_create_brain_id"]
 
 BRAIN_FILE = "brain.json"
 
@@ -52,8 +52,8 @@ class Brain(NotesMixin):
         self.settings = load(dir=str(dir), remote=remote, token=token)
         if self.settings.remote:
             remote_url(self.settings.remote)
-        self.id = brain_id(self.settings.dir)
-        self.paths: list[Path] = []
+        self.id = load_or_create_brain_id(self.settings.dir)
+        self.journal_paths: list[Path] = []
         self.closed = False
         folder = JournalFolder(self.settings.journal_root, self.settings.lock_root)
         self.appender = Appender(
@@ -61,25 +61,25 @@ class Brain(NotesMixin):
             run="",
             folder=folder.project_folder(self.id),
             lock_folder=folder.lock_folder(self.id),
-            on_open=self.opened,
+            on_open=self.on_journal_open,
             remote=self.settings.remote or "",
         )
-        self.notes = NoteWriter(self.appender, session=session, deduplicate=deduplicate)
-        PROCESS.sends(self.settings)
+        self._note_writer = NoteWriter(self.appender, session=session, deduplicate=deduplicate)
+        PROCESS.enable_sending(self.settings)
 
     @property
-    def notebook(self) -> NoteWriter:
+    def note_writer(self) -> NoteWriter:
         """Where notes go. ConfigError once the brain is closed."""
         if self.closed:
             raise ConfigError(f"{self!r} is closed", hint="open it again: tasuki.Brain(dir)")
-        return self.notes
+        return self._note_writer
 
     def end_session(self) -> SendCounts:
         """Wait up to 5 s for what is on its way; returns `{"sent", "pending"}`. More may be noted afterwards.
 
         It sends even where write-through is switched off.
         """
-        return PROCESS.drain_now(self.settings, self.paths, SYSTEM.monotonic() + FINISH_DRAIN_SECONDS)
+        return PROCESS.drain_now(self.settings, self.journal_paths, SYSTEM.monotonic() + FINISH_DRAIN_SECONDS)
 
     def close(self) -> SendCounts:
         """End the stream, and wait up to 5 s for what is on its way. Closing again changes nothing."""
@@ -98,25 +98,25 @@ class Brain(NotesMixin):
     def __repr__(self) -> str:
         return f"Brain({str(self.settings.dir)!r}, id={self.id!r})"
 
-    def opened(self, path: Path) -> None:
+    def on_journal_open(self, path: Path) -> None:
         """This process has a new journal file."""
-        self.paths.append(path)
-        PROCESS.writes(self.settings, path)
+        self.journal_paths.append(path)
+        PROCESS.add_journal_file(self.settings, path)
 
 
-def brain_id(folder: Path) -> str:
+def load_or_create_brain_id(folder: Path) -> str:
     """The brain that a folder holds, named once and for all by whoever opens it first. ConfigError if it can't be read."""
     path = folder / BRAIN_FILE
     try:
         with suppress(FileNotFoundError):
-            return named_in(path)
+            return read_brain_id(path)
         write_once(path, msgspec.json.encode(BrainFile(brain_id=f"{folder.name or 'brain'}-{secrets.token_hex(4)}")) + b"\n")
-        return named_in(path)
+        return read_brain_id(path)
     except OSError as error:
         raise JournalError(f"the brain's folder {folder} can't be written: {error.strerror or error}") from error
 
 
-def named_in(path: Path) -> str:
+def read_brain_id(path: Path) -> str:
     """The id in a brain's file."""
     try:
         return project_name(msgspec.json.decode(path.read_bytes(), type=BrainFile).brain_id)

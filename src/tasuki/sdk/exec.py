@@ -17,15 +17,15 @@ from tasuki.clock import SYSTEM
 from tasuki.records import Status
 from tasuki.sdk.run import Run
 
-__all__ = ["Program", "exit_code"]
+__all__ = ["Program", "compute_exit_code"]
 
 READ_BYTES = 65_536
-LOOK_SECONDS = 0.25
-KEEP_SECONDS = 1.0
-KEEP_BYTES = 32_768
-MOST_KEPT_BYTES = 10_000_000
-LAST_WORDS_SECONDS = 0.5
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+POLL_SECONDS = 0.25
+FLUSH_INTERVAL_SECONDS = 1.0
+FLUSH_BYTES = 32_768
+MAX_RECORDED_BYTES = 10_000_000
+DRAIN_SECONDS = 0.5
+FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Program(NamedTuple):
@@ -50,23 +50,23 @@ class Program(NamedTuple):
         process = subprocess.Popen(
             [self.path, *self.arguments[1:]], executable=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        with passing_on(process), process:
-            ProgramSession(run, process).hear()
+        with forward_signals(process), process:
+            ProgramSession(run, process).forward_output()
             status = process.wait()
-        run.config["exit_code"] = exit_code(status)
-        run.finish(Status.FINISHED if status == 0 else Status.FAILED, None if status == 0 else reason_of(status))
+        run.config["exit_code"] = compute_exit_code(status)
+        run.finish(Status.FINISHED if status == 0 else Status.FAILED, None if status == 0 else describe_failure(status))
         return status
 
 
 @contextmanager
-def passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+def forward_signals(process: "subprocess.Popen[bytes]") -> Iterator[None]:
     """Signals that come here go to the program. One from the keyboard reaches it by itself."""
 
-    def pass_on(number: int, _: FrameType | None) -> None:
+    def forward_signal(number: int, _: FrameType | None) -> None:
         if not (number == signal.SIGINT and sys.stdin is not None and sys.stdin.isatty()):
             process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    before = {number: signal.signal(number, forward_signal) for number in FORWARDED_SIGNALS}
     try:
         yield
     finally:
@@ -77,46 +77,46 @@ def passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 class OutputStream:
     """One of the program's two: where it comes from, where it goes on to, and what of it is still to be kept."""
 
-    def __init__(self, name: str, source: int, target: int, keep: Callable[[str, str], None]) -> None:
+    def __init__(self, name: str, source: int, target: int, record_text: Callable[[str, str], None]) -> None:
         self.name = name
         self.source = source
         self.target = target
-        self.keep = keep
+        self.record_text = record_text
         self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self.waiting = ""
-        self.keep_at = 0.0
-        self.left = MOST_KEPT_BYTES
-        self.is_over = False
+        self.buffered_text = ""
+        self.flush_at = 0.0
+        self.remaining_bytes = MAX_RECORDED_BYTES
+        self.is_at_end = False
 
-    def pass_on(self) -> bool:
+    def forward(self) -> bool:
         """Pass on what has come; False at its end, or where nobody wants it any more."""
         data = os.read(self.source, READ_BYTES)
-        self.take(data)
+        self.buffer_output(data)
         try:
             while data:
                 data = data[os.write(self.target, data) :]
         except BrokenPipeError:
             return False
-        return not self.is_over
+        return not self.is_at_end
 
-    def take(self, data: bytes) -> None:
+    def buffer_output(self, data: bytes) -> None:
         """What is to be kept: ten megabytes, and then that there was more."""
-        self.is_over = not data
-        if self.left > 0:
-            if not self.waiting:
-                self.keep_at = SYSTEM.monotonic() + KEEP_SECONDS
-            self.left -= len(data)
-            self.waiting += self.decode(data, final=not data)
-            if self.left <= 0:
-                self.waiting += f"\n(what follows is not kept: {MOST_KEPT_BYTES:,} bytes are the most)\n"
-        if self.is_over or len(self.waiting) >= KEEP_BYTES:
+        self.is_at_end = not data
+        if self.remaining_bytes > 0:
+            if not self.buffered_text:
+                self.flush_at = SYSTEM.monotonic() + FLUSH_INTERVAL_SECONDS
+            self.remaining_bytes -= len(data)
+            self.buffered_text += self.decode(data, final=not data)
+            if self.remaining_bytes <= 0:
+                self.buffered_text += f"\n(what follows is not kept: {MAX_RECORDED_BYTES:,} bytes are the most)\n"
+        if self.is_at_end or len(self.buffered_text) >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Keep what is waiting."""
-        text, self.waiting = self.waiting, ""
+        text, self.buffered_text = self.buffered_text, ""
         if text:
-            self.keep(self.name, text)
+            self.record_text(self.name, text)
 
 
 class ProgramSession:
@@ -128,45 +128,45 @@ class ProgramSession:
         self.run = run
         self.process = process
         self.selector = selectors.DefaultSelector()
-        self.told = False
+        self.has_sent_stop = False
         for name, source, target in (("stdout", process.stdout, 1), ("stderr", process.stderr, 2)):
             stream = OutputStream(name, source.fileno(), target, run.keep)
             self.selector.register(source, selectors.EVENT_READ, stream)
 
-    def hear(self) -> None:
+    def forward_output(self) -> None:
         """Until both streams have ended, or shortly after the program has: what it left behind may hold them open."""
         ended_at: float | None = None
         while self.selector.get_map():
-            for key, _ in self.selector.select(LOOK_SECONDS):
-                if not key.data.pass_on():
+            for key, _ in self.selector.select(POLL_SECONDS):
+                if not key.data.forward():
                     self.selector.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr] # it is one of the two files
             now = SYSTEM.monotonic()
-            self.look_after(now)
+            self.flush_and_check_stop(now)
             if self.process.poll() is not None:
                 ended_at = ended_at or now
-                if now > ended_at + LAST_WORDS_SECONDS:
+                if now > ended_at + DRAIN_SECONDS:
                     break
         for key in list(self.selector.get_map().values()):
             key.data.flush()
         self.selector.close()
 
-    def look_after(self, now: float) -> None:
+    def flush_and_check_stop(self, now: float) -> None:
         """Keep what has waited long enough, and see whether the run is to stop."""
         for key in list(self.selector.get_map().values()):
-            if key.data.waiting and now >= key.data.keep_at:
+            if key.data.buffered_text and now >= key.data.flush_at:
                 key.data.flush()
-        if not self.told and self.run.should_stop():
-            self.told = True
+        if not self.has_sent_stop and self.run.should_stop():
+            self.has_sent_stop = True
             self.process.terminate()
 
 
-def exit_code(status: int) -> int:
+def compute_exit_code(status: int) -> int:
     """A status as a shell has it."""
     return 128 - status if status < 0 else status
 
 
-def reason_of(status: int) -> str:
+def describe_failure(status: int) -> str:
     """Why a program counts as failed."""
     if status > 0:
         return f"exit code {status}"

@@ -10,13 +10,13 @@ from tasuki.errors import ConfigError, warn_user
 from tasuki.journal import project_name
 from tasuki.records import AlertLevel, RunStarted, Status
 from tasuki.relay import SendCounts, remote_url
-from tasuki.sdk.capture.environment import checkout_here, environment_of, keep_diff
+from tasuki.sdk.capture.environment import describe_environment, find_current_checkout, start_diff_thread
 from tasuki.sdk.notes import NoteReceipt
 from tasuki.sdk.process_state import PROCESS
-from tasuki.sdk.resume import chosen_run
+from tasuki.sdk.resume import resolve_run
 from tasuki.sdk.run import Run
 from tasuki.sdk.stop_signal import Stop
-from tasuki.sdk.value_conversion import as_config, jsonable, text, text_or_none
+from tasuki.sdk.value_conversion import to_config_dict, to_json_value, to_text, to_text_or_none
 from tasuki.settings import load
 
 __all__ = ["alert", "correct", "event", "finish", "init", "lesson", "log", "save", "should_stop", "watch"]
@@ -60,29 +60,37 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
     if settings.project is None:
         raise ConfigError("no project is named", hint='tasuki.init(project="digits"), or export TASUKI_PROJECT=digits')
     project = project_name(settings.project)
-    chosen = chosen_run(settings, project, id, resume)
-    checkout = checkout_here() if settings.capture_git else None
+    chosen = resolve_run(settings, project, id, resume)
+    checkout = find_current_checkout() if settings.capture_git else None
     started = RunStarted(
         time=SYSTEM.now_us(),
         attempt=secrets.token_hex(8),
-        name=text_or_none(name),
-        group=text_or_none(group),
-        notes=text_or_none(notes),
-        tags=[text(tag) for tag in ([tags] if isinstance(tags, str) else tags)],
-        config=as_config(config),
-        environment=jsonable(environment_of(checkout)),
+        name=to_text_or_none(name),
+        group=to_text_or_none(group),
+        notes=to_text_or_none(notes),
+        tags=[to_text(tag) for tag in ([tags] if isinstance(tags, str) else tags)],
+        config=to_config_dict(config),
+        environment=to_json_value(describe_environment(checkout)),
     )
     run = Run(settings, project, chosen.id, started, next_step=chosen.next_step)
-    run.begin()
+    run.open_journal()
     if checkout is not None:
-        run.note_taker = keep_diff(checkout, run.note_diff)
-    PROCESS.made_current(run)
+        run.diff_thread = start_diff_thread(checkout, run.append_diff)
+    PROCESS.set_current_run(run)
     return run
+
+
+def current_run() -> Run:
+    """Return the current run. Raise ConfigError if no run has been started."""
+    run = PROCESS.current_run
+    if run is None:
+        raise ConfigError("there is no run", hint='begin with: tasuki.init(project="digits")')
+    return run  # type: ignore[return-value] # this module opens all of them, as Run
 
 
 def log(metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = False) -> None:
     """`Run.log` of the current run. ConfigError if there is none."""
-    PROCESS.here().log(metrics, step, durable=durable)
+    current_run().log(metrics, step, durable=durable)
 
 
 def watch(  # noqa: PLR0913 - one rule, one argument
@@ -109,7 +117,7 @@ def watch(  # noqa: PLR0913 - one rule, one argument
 
     Each raises one alert per excursion. ConfigError for a rule that can't be meant, and without a run.
     """
-    PROCESS.here().watch(
+    current_run().watch(
         metric,
         nan=nan,
         max_value=max_value,
@@ -126,7 +134,7 @@ def watch(  # noqa: PLR0913 - one rule, one argument
 
 def should_stop() -> Stop:
     """`Run.should_stop` of the current run. ConfigError if there is none."""
-    return PROCESS.here().should_stop()
+    return current_run().should_stop()
 
 
 def alert(
@@ -138,7 +146,7 @@ def alert(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """`Run.alert` of the current run. ConfigError if there is none."""
-    PROCESS.here().alert(title, text, level=level, step=step, data=data)
+    current_run().alert(title, text, level=level, step=step, data=data)
 
 
 def correct(  # noqa: PLR0913 - what there is to say of a correction
@@ -151,30 +159,30 @@ def correct(  # noqa: PLR0913 - what there is to say of a correction
     idempotency_key: str | None = None,
 ) -> NoteReceipt:
     """`Run.correct` of the current run. ConfigError if there is none."""
-    return PROCESS.here().correct(draft, final, category, severity, session, context, idempotency_key)
+    return current_run().correct(draft, final, category, severity, session, context, idempotency_key)
 
 
 def lesson(text: str, confidence: float | None = None, category: str | None = None) -> NoteReceipt:
     """`Run.lesson` of the current run. ConfigError if there is none."""
-    return PROCESS.here().lesson(text, confidence, category)
+    return current_run().lesson(text, confidence, category)
 
 
 def event(name: str, data: Mapping[str, Any] | None = None) -> NoteReceipt:
     """`Run.event` of the current run. ConfigError if there is none."""
-    return PROCESS.here().event(name, data)
+    return current_run().event(name, data)
 
 
 def save(path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None) -> None:
     """`Run.save` of the current run. ConfigError if there is none."""
-    PROCESS.here().save(path, name, step=step, caption=caption)
+    current_run().save(path, name, step=step, caption=caption)
 
 
 def finish(status: str = Status.FINISHED, reason: str | None = None) -> SendCounts:
     """`Run.finish` of the current run; nothing if there is none."""
-    return PROCESS.current.finish(status, reason) if PROCESS.current is not None else SendCounts(sent=0, pending=0)
+    return PROCESS.current_run.finish(status, reason) if PROCESS.current_run is not None else SendCounts(sent=0, pending=0)
 
 
 def __getattr__(name: str) -> Any:
     if name == "config":
-        return PROCESS.here().config
+        return current_run().config
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.journal import Appender
 from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Note, Severity, digest_of, encode, id_from_content, id_from_key
-from tasuki.sdk.value_conversion import LARGEST_INT, jsonable, text
+from tasuki.sdk.value_conversion import MAX_INT64, to_json_value, to_text
 
 __all__ = ["NoteReceipt", "NoteWriter", "NotesMixin"]
 
@@ -29,25 +29,25 @@ class NoteWriter:
 
     def __init__(self, appender: Appender, *, session: int | None = None, scope: str = "", deduplicate: bool = True) -> None:
         self.appender = appender
-        self.session = whole_number(session)
+        self.session = validate_session(session)
         self.scope = scope
         self.deduplicate = deduplicate
-        self.known: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
 
-    def add(self, note: Note, key: str | None, *, once: bool) -> NoteReceipt:
+    def add(self, note: Note, key: str | None, *, deduplicate: bool) -> NoteReceipt:
         """Append a note under its id, unless this process has appended the same before."""
         brain, digest = self.appender.project, digest_of(note)
         if key is not None:
-            event_id = id_from_key(brain, checked("idempotency_key", key))
-        elif once:
+            event_id = id_from_key(brain, validate_text("idempotency_key", key))
+        elif deduplicate:
             event_id = id_from_content(brain, self.scope if note.session is None else "", digest)
         else:
             event_id = secrets.token_hex(16)
-        if self.known.get(event_id) == digest:
+        if self.digests.get(event_id) == digest:
             return NoteReceipt(event_id=event_id, deduplicated=True)
         self.appender.append(encode(msgspec.structs.replace(note, event_id=event_id)))
-        if self.appender.lost is None and (once or key is not None):
-            self.known.setdefault(event_id, digest)
+        if self.appender.lost is None and (deduplicate or key is not None):
+            self.digests.setdefault(event_id, digest)
         return NoteReceipt(event_id=event_id, deduplicated=False)
 
 
@@ -55,7 +55,7 @@ class NotesMixin:
     """What a run and a brain have in common: corrections, lessons and events can be noted."""
 
     @property
-    def notebook(self) -> NoteWriter:
+    def note_writer(self) -> NoteWriter:
         """Where they go. ConfigError where nothing can be noted any more."""
         raise NotImplementedError
 
@@ -76,8 +76,8 @@ class NotesMixin:
         without a key, two that say the same in one session are.
         ConfigError (a ValueError) for texts that are both empty, equal, or longer than 100,000 characters.
         """
-        notebook = self.notebook
-        draft, final = checked("draft", draft), checked("final", final)
+        notebook = self.note_writer
+        draft, final = validate_text("draft", draft), validate_text("final", final)
         if not draft.strip() and not final.strip():
             raise ConfigError("draft and final are both empty")
         if draft == final:
@@ -87,57 +87,61 @@ class NotesMixin:
         note = Correction(
             time=SYSTEM.now_us(),
             event_id="",
-            session=notebook.session if session is None else whole_number(session),
+            session=notebook.session if session is None else validate_session(session),
             draft=draft,
             final=final,
-            category="UNKNOWN" if category is None else checked("category", category),
+            category="UNKNOWN" if category is None else validate_text("category", category),
             severity=Severity.MINOR if severity is None else severity,
-            context=jsonable(context),
+            context=to_json_value(context),
         )
-        return notebook.add(note, idempotency_key, once=notebook.deduplicate)
+        return notebook.add(note, idempotency_key, deduplicate=notebook.deduplicate)
 
     def lesson(self, text: str, confidence: float | None = None, category: str | None = None) -> NoteReceipt:
         """Note something to do, or not to do, from now on. `confidence`: from 0 to 1."""
-        notebook = self.notebook
+        notebook = self.note_writer
         if confidence is not None and not 0 <= confidence <= 1:
             raise ConfigError(f"confidence={confidence!r} is not between 0 and 1")
         note = Lesson(
             time=SYSTEM.now_us(),
             event_id="",
             session=notebook.session,
-            text=filled("text", text),
+            text=validate_nonempty_text("text", text),
             confidence=None if confidence is None else float(confidence),
-            category=None if category is None else checked("category", category),
+            category=None if category is None else validate_text("category", category),
         )
-        return notebook.add(note, None, once=notebook.deduplicate)
+        return notebook.add(note, None, deduplicate=notebook.deduplicate)
 
     def event(self, name: str, data: Mapping[str, Any] | None = None) -> NoteReceipt:
         """Note that something happened; when it happens again, that is another event. `data`: anything a config may hold."""
-        notebook = self.notebook
+        notebook = self.note_writer
         note = Event(
-            time=SYSTEM.now_us(), event_id="", session=notebook.session, name=filled("the event's name", name), data=jsonable(data)
+            time=SYSTEM.now_us(),
+            event_id="",
+            session=notebook.session,
+            name=validate_nonempty_text("the event's name", name),
+            data=to_json_value(data),
         )
-        return notebook.add(note, None, once=False)
+        return notebook.add(note, None, deduplicate=False)
 
 
-def checked(what: str, value: object) -> str:
+def validate_text(label: str, value: object) -> str:
     """A text that is not too long. ConfigError, which is a ValueError, for one that is."""
     if not isinstance(value, str):
-        raise ConfigError(f"{what} is a {type(value).__qualname__}, not a text")
+        raise ConfigError(f"{label} is a {type(value).__qualname__}, not a text")
     if len(value) > LONGEST_TEXT:
-        raise ConfigError(f"{what} has {len(value):,} characters; {LONGEST_TEXT:,} are the most")
-    return text(value)
+        raise ConfigError(f"{label} has {len(value):,} characters; {LONGEST_TEXT:,} are the most")
+    return to_text(value)
 
 
-def filled(what: str, value: object) -> str:
+def validate_nonempty_text(label: str, value: object) -> str:
     """A text that is not too long, and not empty either."""
-    if not (said := checked(what, value)).strip():
-        raise ConfigError(f"{what} is empty")
+    if not (said := validate_text(label, value)).strip():
+        raise ConfigError(f"{label} is empty")
     return said
 
 
-def whole_number(session: object) -> int | None:
+def validate_session(session: object) -> int | None:
     """The session's number, if there is one. ConfigError for what is none."""
-    if session is None or (isinstance(session, int) and not isinstance(session, bool) and abs(session) <= LARGEST_INT):
+    if session is None or (isinstance(session, int) and not isinstance(session, bool) and abs(session) <= MAX_INT64):
         return session
     raise ConfigError(f"session={session!r} is not a whole number of 64 bits")

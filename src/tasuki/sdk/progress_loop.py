@@ -9,11 +9,11 @@ from tasuki.clock import SYSTEM, Clock
 __all__ = ["ProgressLoop"]
 
 T = TypeVar("T")
-RECORD_SECONDS = 2.0
-DRAW_SECONDS = 0.2
-SMOOTHING = 0.3
-WIDTH = 24
-Note = Callable[[int, int | None, float | None], None]
+RECORD_INTERVAL_SECONDS = 2.0
+DRAW_INTERVAL_SECONDS = 0.2
+RATE_SMOOTHING = 0.3
+BAR_WIDTH = 24
+ProgressCallback = Callable[[int, int | None, float | None], None]
 
 
 class ProgressLoop(Generic[T]):
@@ -23,19 +23,19 @@ class ProgressLoop(Generic[T]):
 
     def __init__(
         self,
-        rounds: Iterable[T],
-        note: Note,
+        iterable: Iterable[T],
+        on_progress: ProgressCallback,
         *,
-        busy: Callable[[bool], None] = lambda _: None,
+        on_active: Callable[[bool], None] = lambda _: None,
         total: int | None = None,
-        screen: TextIO | None = None,
+        output: TextIO | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
-        self.rounds = rounds
-        self.note = note
-        self.busy = busy
-        self.total = length_of(rounds) if total is None else total
-        self.screen = screen if screen is not None else terminal()
+        self.iterable = iterable
+        self.on_progress = on_progress
+        self.on_active = on_active
+        self.total = get_length(iterable) if total is None else total
+        self.output = output if output is not None else find_terminal()
         self.clock = clock
         self.done = 0
         self.rate: float | None = None
@@ -47,67 +47,67 @@ class ProgressLoop(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         now = self.clock.monotonic
-        self.counted, self.counted_at = self.done, now()
-        record_at, draw_at = self.counted_at + RECORD_SECONDS, self.counted_at + DRAW_SECONDS
-        self.busy(True)
+        self.measured_count, self.measured_at = self.done, now()
+        record_at, draw_at = self.measured_at + RECORD_INTERVAL_SECONDS, self.measured_at + DRAW_INTERVAL_SECONDS
+        self.on_active(True)
         try:
-            for one in self.rounds:
+            for one in self.iterable:
                 yield one
                 self.done += 1
                 at = now()
                 if at >= draw_at:
-                    draw_at = at + DRAW_SECONDS
-                    self.measure(at)
+                    draw_at = at + DRAW_INTERVAL_SECONDS
+                    self.update_rate(at)
                     self.draw()
                 if at >= record_at:
-                    record_at = at + RECORD_SECONDS
-                    self.note(self.done, self.total, self.rate)
+                    record_at = at + RECORD_INTERVAL_SECONDS
+                    self.on_progress(self.done, self.total, self.rate)
         finally:
-            self.busy(False)
-            self.measure(now())
-            self.note(self.done, self.total, self.rate)
+            self.on_active(False)
+            self.update_rate(now())
+            self.on_progress(self.done, self.total, self.rate)
             self.draw(end="\n")
 
-    def measure(self, at: float) -> None:
+    def update_rate(self, now: float) -> None:
         """How many rounds a second, of late."""
-        seconds = at - self.counted_at
-        if seconds > 0 and self.done > self.counted:
-            rate = (self.done - self.counted) / seconds
-            self.rate = rate if self.rate is None else SMOOTHING * rate + (1 - SMOOTHING) * self.rate
-            self.counted, self.counted_at = self.done, at
+        seconds = now - self.measured_at
+        if seconds > 0 and self.done > self.measured_count:
+            rate = (self.done - self.measured_count) / seconds
+            self.rate = rate if self.rate is None else RATE_SMOOTHING * rate + (1 - RATE_SMOOTHING) * self.rate
+            self.measured_count, self.measured_at = self.done, now
 
     def draw(self, end: str = "") -> None:
         """The line on the terminal, if there is one."""
-        if self.screen is not None:
-            self.screen.write(f"\r{self.line()}\x1b[K{end}")
-            self.screen.flush()
+        if self.output is not None:
+            self.output.write(f"\r{self.format_line()}\x1b[K{end}")
+            self.output.flush()
 
-    def line(self) -> str:
+    def format_line(self) -> str:
         """How far it has come, how fast it goes, how long it will take."""
         rate = f"{self.rate:.3g}/s" if self.rate is not None else ""
         if not self.total:
             return f"{self.done} {rate}".rstrip()
         share = min(self.done / self.total, 1.0)
-        bar = "█" * int(share * WIDTH)
-        left = f"{span((self.total - self.done) / self.rate)} left" if self.rate and self.done < self.total else ""
-        return f"{share:4.0%} {bar:░<{WIDTH}} {self.done}/{self.total} {rate} {left}".rstrip()
+        bar = "█" * int(share * BAR_WIDTH)
+        left = f"{format_duration((self.total - self.done) / self.rate)} left" if self.rate and self.done < self.total else ""
+        return f"{share:4.0%} {bar:░<{BAR_WIDTH}} {self.done}/{self.total} {rate} {left}".rstrip()
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Hours, minutes and seconds."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def length_of(rounds: Iterable[T]) -> int | None:
+def get_length(iterable: Iterable[T]) -> int | None:
     """How many rounds there are, if that is known."""
     try:
-        return len(rounds)  # type: ignore[arg-type] # it may have a length
+        return len(iterable)  # type: ignore[arg-type] # it may have a length
     except TypeError:
         return None
 
 
-def terminal() -> TextIO | None:
+def find_terminal() -> TextIO | None:
     """Where people look, if anybody does."""
     return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None

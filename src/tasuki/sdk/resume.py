@@ -11,10 +11,10 @@ from tasuki.records import Metrics, ResumableRun, decode, frames
 from tasuki.relay import known_run
 from tasuki.settings import Settings
 
-__all__ = ["ResumedRun", "chosen_run"]
+__all__ = ["ResumedRun", "resolve_run"]
 
 ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-RESUME = ("never", "allow", "must")
+RESUME_MODES = ("never", "allow", "must")
 
 
 class ResumedRun(NamedTuple):
@@ -24,23 +24,23 @@ class ResumedRun(NamedTuple):
     next_step: int
 
 
-def chosen_run(settings: Settings, project: str, given: str | None, resume: str) -> ResumedRun:
+def resolve_run(settings: Settings, project: str, requested_id: str | None, resume: str) -> ResumedRun:
     """The run that is meant. ConfigError for what can't be, Conflict for one that is there, NotFound for one that is not.
 
     With `resume="must"` the beginning of an id will do, where no other begins so. A server that can't be asked holds nobody up
     whose run is in the folder, or may be new.
     """
-    if resume not in RESUME:
-        raise ConfigError(f"there is no resume={resume!r}", hint=f"one of {', '.join(RESUME)}")
-    if given is None:
+    if resume not in RESUME_MODES:
+        raise ConfigError(f"there is no resume={resume!r}", hint=f"one of {', '.join(RESUME_MODES)}")
+    if requested_id is None:
         if resume == "must":
             raise ConfigError('resume="must" needs an id', hint='tasuki.init(id="abc", resume="must")')
         return ResumedRun("".join(secrets.choice(ID_ALPHABET) for _ in range(8)), 0)
-    ref = run_id(given)
+    ref = run_id(requested_id)
     folder = JournalFolder(settings.journal_root, settings.lock_root)
-    here = here_known(folder, project, ref, begins=resume == "must")
+    here = find_local_run(folder, project, ref, allow_prefix=resume == "must")
     needed = resume == "must" and here is None
-    there = there_known(settings, project, here.id if here else ref, needed=needed, resumes=resume != "never")
+    there = find_remote_run(settings, project, here.id if here else ref, is_required=needed, is_resuming=resume != "never")
     if there is not None and resume != "must" and there.id != ref:
         there = None
     found = here or there
@@ -52,19 +52,23 @@ def chosen_run(settings: Settings, project: str, given: str | None, resume: str)
     return ResumedRun(found.id if found else ref, max(steps, default=0))
 
 
-def here_known(folder: JournalFolder, project: str, ref: str, *, begins: bool) -> ResumableRun | None:
+def find_local_run(folder: JournalFolder, project: str, ref: str, *, allow_prefix: bool) -> ResumableRun | None:
     """The run in the folder's journals. NotFound, naming them, if several ids begin so."""
     journals = list(folder.journals(project=project))
     ids = {journal.header.run for journal in journals}
-    fitting = sorted(id for id in ids if id and id.startswith(ref)) if begins and ref not in ids else [ref] if ref in ids else []
+    fitting = (
+        sorted(id for id in ids if id and id.startswith(ref)) if allow_prefix and ref not in ids else [ref] if ref in ids else []
+    )
     if len(fitting) > 1:
         raise NotFound(f"project {project!r} has {len(fitting)} runs whose ids begin with {ref!r}", hint=", ".join(fitting[:10]))
     if not fitting:
         return None
-    return ResumableRun(id=fitting[0], next_step=next_step(folder, (one for one in journals if one.header.run == fitting[0])))
+    return ResumableRun(
+        id=fitting[0], next_step=compute_next_step(folder, (one for one in journals if one.header.run == fitting[0]))
+    )
 
 
-def there_known(settings: Settings, project: str, ref: str, *, needed: bool, resumes: bool) -> ResumableRun | None:
+def find_remote_run(settings: Settings, project: str, ref: str, *, is_required: bool, is_resuming: bool) -> ResumableRun | None:
     """The run on the server, if there is one that may be asked. RemoteError only where nothing else will do.
 
     Whoever resumes is warned if it can't be asked: steps may then be counted anew.
@@ -74,19 +78,19 @@ def there_known(settings: Settings, project: str, ref: str, *, needed: bool, res
     try:
         return known_run(settings.remote, settings.key(settings.remote), project, ref)
     except RemoteError as error:
-        if needed:
+        if is_required:
             raise
-        if resumes:
+        if is_resuming:
             warn_user(f"whether the server has run {ref!r} is not known: {error.message}")
         return None
 
 
-def next_step(folder: JournalFolder, journals: Iterable[JournalFileInfo]) -> int:
+def compute_next_step(folder: JournalFolder, journals: Iterable[JournalFileInfo]) -> int:
     """The step after the highest that is logged."""
-    return max((highest_step(folder, journal) for journal in journals), default=-1) + 1
+    return max((find_highest_step(folder, journal) for journal in journals), default=-1) + 1
 
 
-def highest_step(folder: JournalFolder, journal: JournalFileInfo) -> int:
+def find_highest_step(folder: JournalFolder, journal: JournalFileInfo) -> int:
     """The highest step that a journal has; -1 if none. A record that can't be read is skipped."""
     highest = -1
     with folder.view(journal) as view:

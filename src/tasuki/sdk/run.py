@@ -26,6 +26,7 @@ from tasuki.records import (
     RunText,
     RunUpdated,
     Status,
+    StopCommand,
     encode,
     encode_metrics,
     encode_parts,
@@ -36,66 +37,74 @@ from tasuki.sdk.notes import NotesMixin, NoteWriter
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.sdk.progress_loop import ProgressLoop
 from tasuki.sdk.run_config import Config
-from tasuki.sdk.saved_files import file_record
+from tasuki.sdk.saved_files import build_file_record
 from tasuki.sdk.stop_signal import Stop, StopSignal
-from tasuki.sdk.value_conversion import LARGEST_INT, alert_level, as_config, numbers, text_of_error, text_or_none, whole_step
-from tasuki.sdk.value_conversion import text as text_of
+from tasuki.sdk.value_conversion import (
+    MAX_INT64,
+    convert_metrics,
+    describe_error,
+    parse_alert_level,
+    parse_step,
+    to_config_dict,
+    to_text_or_none,
+)
+from tasuki.sdk.value_conversion import to_text as text_of
 from tasuki.sdk.watchers import Watcher, WatcherFinding, Watchers
 from tasuki.settings import Settings
 
 __all__ = ["Run"]
 
 T = TypeVar("T")
-NOTES_SECONDS = 0.3
-ODD_VALUES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, Warning)
+DIFF_WAIT_SECONDS = 0.3
+ENCODING_ERRORS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, Warning)
 """What encoding odd values may raise (the slow way then names them), and a LookupError for a size that has no packer."""
 
 
 class Run(NotesMixin):
     """One attempt at a run, open for logging from any thread of this process, and from the processes it forks or spawns."""
 
-    def __init__(self, settings: Settings, project: str, id: str, started: RunStarted, *, next_step: int = 0) -> None:
+    def __init__(self, settings: Settings, project: str, id: str, start_record: RunStarted, *, next_step: int = 0) -> None:
         self.settings = settings
         self.project = project
         self.id = id
-        self.name = started.name or id
-        self.started = started
-        self.config = Config(started.config, self.record_config)
+        self.name = start_record.name or id
+        self.start_record = start_record
+        self.config = Config(start_record.config, self.append_config)
         self.next_step = next_step
         self.finished = False
-        self.owned = False
-        self.warned: set[tuple[str, str]] = set()
+        self.is_owner = False
+        self.warned_values: set[tuple[str, str]] = set()
         self.watchers: Watchers | None = None
-        self.note_taker: threading.Thread | None = None
+        self.diff_thread: threading.Thread | None = None
         self.in_progress = False
         self.sampler: SystemSampler | None = None
-        self.stop_signal = StopSignal(control_path(settings.dir, id, started.attempt))
+        self.stop_signal = StopSignal(control_path(settings.dir, id, start_record.attempt))
         folder = JournalFolder(settings.journal_root, settings.lock_root)
         self.appender = Appender(
             project=project,
             run=id,
             folder=folder.project_folder(project),
             lock_folder=folder.lock_folder(project),
-            on_open=self.opened,
+            on_open=self.on_journal_open,
             remote=settings.remote or "",
         )
         self.append = self.appender.append
-        self.noting = NoteWriter(self.appender, scope=id)
+        self._note_writer = NoteWriter(self.appender, scope=id)
 
-    def begin(self) -> None:
+    def open_journal(self) -> None:
         """Open the journal and put the attempt's start in it.
 
         JournalError if the folder can't be written, ConfigError if the start, with its config, is too long.
         """
-        size = len(encode(self.started))
+        size = len(encode(self.start_record))
         if size > MAX_PAYLOAD_BYTES:
             raise ConfigError(f"the run's start, with its config, has {size} bytes; {MAX_PAYLOAD_BYTES} are the most")
-        self.appender.opening = lambda: [encode(self.started)]
+        self.appender.opening = lambda: [encode(self.start_record)]
         self.appender.open()
-        self.owned = True
+        self.is_owner = True
         if self.settings.system_metrics:
             self.sampler = SystemSampler(self.settings.dir, self.settings.system_metrics)
-        PROCESS.began(self)
+        PROCESS.add_open_run(self)
 
     # -- what is recorded
 
@@ -111,17 +120,17 @@ class Run(NotesMixin):
         if step is None:
             step = self.next_step
         elif step.__class__ is not int:
-            step = self.usable_step(step)
+            step = self.normalize_step(step)
         if step >= self.next_step:
-            if step >= LARGEST_INT:
-                step = self.usable_step(step)
+            if step >= MAX_INT64:
+                step = self.normalize_step(step)
             self.next_step = step + 1
         try:
             payload = encode_parts(("metrics", now, step, metrics))
             size = len(payload)
             frame = appender.packers[size](size, crc32(payload), payload)
-        except ODD_VALUES:
-            self.append(self.encode_slowly(now, step, metrics))
+        except ENCODING_ERRORS:
+            self.append(self.encode_checked(now, step, metrics))
         else:
             # `self.append(payload)`, written out: a call more would be a tenth of it all.
             try:
@@ -137,8 +146,8 @@ class Run(NotesMixin):
         if durable:
             appender.sync()
         watchers = self.watchers
-        if watchers is not None and not metrics.keys().isdisjoint(watchers.names):
-            self.heed(watchers.see(metrics, step))
+        if watchers is not None and not metrics.keys().isdisjoint(watchers.name_prefixes):
+            self.handle_findings(watchers.evaluate(metrics, step))
 
     def alert(  # noqa: PLR0913 - the parts of an alert
         self,
@@ -155,19 +164,19 @@ class Run(NotesMixin):
         """Record something to look at. `level`: info, warn or error; `data`: anything a config may hold; `reason`: a word by which
         alerts are told apart, with the metric and its value if it is about one.
         """
-        loudness = alert_level(level)
+        loudness = parse_alert_level(level)
         self.appender.append_important(
             encode(
                 Alert(
                     time=SYSTEM.now_us(),
                     title=text_of(title),
                     level=loudness,
-                    text=text_or_none(text),
-                    reason=text_or_none(reason),
-                    metric=text_or_none(metric),
+                    text=to_text_or_none(text),
+                    reason=to_text_or_none(reason),
+                    metric=to_text_or_none(metric),
                     value=None if value is None else float(value),
-                    step=None if step is None else self.usable_step(step),
-                    data=None if data is None else as_config(data, "an alert's data"),
+                    step=None if step is None else self.normalize_step(step),
+                    data=None if data is None else to_config_dict(data, "an alert's data"),
                 )
             )
         )
@@ -179,11 +188,11 @@ class Run(NotesMixin):
         """
         if self.in_progress:
             return rounds
-        return ProgressLoop(rounds, self.note_progress, busy=self.set_in_progress, total=total)
+        return ProgressLoop(rounds, self.append_progress, on_active=self.set_in_progress, total=total)
 
     def keep(self, name: str, text: str) -> None:
         """Keep a piece of text, such as what a program has printed: pieces of one name follow one another."""
-        self.append(encode(RunText(time=SYSTEM.now_us(), attempt=self.started.attempt, name=name, text=text_of(text))))
+        self.append(encode(RunText(time=SYSTEM.now_us(), attempt=self.start_record.attempt, name=name, text=text_of(text))))
 
     def save(
         self, path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None
@@ -193,9 +202,9 @@ class Run(NotesMixin):
         Its content is on this machine's disk when this returns. A text of at most 64 KiB goes to the server with the run;
         of anything else the server knows name, size and sha256. ConfigError for what is no file, or can't be read.
         """
-        usable = None if step is None else self.usable_step(step)
+        usable = None if step is None else self.normalize_step(step)
         now = SYSTEM.now_us()
-        self.append(encode(file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
+        self.append(encode(build_file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
 
     # -- watching
 
@@ -205,11 +214,11 @@ class Run(NotesMixin):
         if self.watchers is None:
             self.watchers = Watchers()
         self.watchers.add(watcher)
-        PROCESS.watched = self
+        PROCESS.watched_run = self
 
-    def heed(self, found: Sequence[WatcherFinding]) -> None:
+    def handle_findings(self, findings: Sequence[WatcherFinding]) -> None:
         """Raise the alerts of the watchers, and note that the run should stop."""
-        for finding in found:
+        for finding in findings:
             if finding.stop:
                 stop = Stop(source="watcher", reason=finding.reason.value, metric=finding.metric, step=finding.step)
                 self.stop_signal.set(stop)
@@ -222,12 +231,12 @@ class Run(NotesMixin):
 
         A request from outside is seen within two seconds. It costs a tenth of a microsecond.
         """
-        return self.stop_signal.ask()
+        return self.stop_signal.check()
 
     @property
-    def notebook(self) -> NoteWriter:
+    def note_writer(self) -> NoteWriter:
         """Where notes about this run go."""
-        return self.noting
+        return self._note_writer
 
     def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> SendCounts:
         """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.
@@ -240,8 +249,8 @@ class Run(NotesMixin):
             raise ConfigError(f"a run can't be finished as {status!r}", hint="finished or failed")
         deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
         if not self.finished:
-            self.take_last_notes()
-            self.say_status(Status(status), reason)
+            self.wait_for_diff()
+            self.append_status(Status(status), reason)
             self.finished = True
             self.appender.close()
         return PROCESS.drain(self.settings, deadline)
@@ -253,84 +262,102 @@ class Run(NotesMixin):
         if error is None:
             self.finish()
         else:
-            self.finish(Status.FAILED, text_of_error(error))
+            self.finish(Status.FAILED, describe_error(error))
 
     def __repr__(self) -> str:
         return f"Run(project={self.project!r}, name={self.name!r}, id={self.id!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Run, (self.settings, self.project, self.id, self.started)
+        return Run, (self.settings, self.project, self.id, self.start_record)
 
     # -- how
 
-    def opened(self, path: Path) -> None:
+    def on_journal_open(self, path: Path) -> None:
         """This process has a new journal file."""
-        PROCESS.writes(self.settings, path)
+        PROCESS.add_journal_file(self.settings, path)
 
-    def take_last_notes(self, seconds: float = NOTES_SECONDS) -> None:
+    def wait_for_diff(self, timeout_seconds: float = DIFF_WAIT_SECONDS) -> None:
         """Wait a moment for what is still being looked up."""
-        if self.note_taker is not None and self.owned:
-            self.note_taker.join(seconds)
+        if self.diff_thread is not None and self.is_owner:
+            self.diff_thread.join(timeout_seconds)
 
-    def set_in_progress(self, is_so: bool) -> None:
+    def set_in_progress(self, in_progress: bool) -> None:
         """A loop has begun, or ended."""
-        self.in_progress = is_so
+        self.in_progress = in_progress
 
-    def note_progress(self, done: int, total: int | None, rate: float | None) -> None:
+    def append_progress(self, done: int, total: int | None, rate: float | None) -> None:
         """Put on record how far a loop has come. It may end after its run has."""
         if not self.finished:
-            count = RunProgress(time=SYSTEM.now_us(), attempt=self.started.attempt, done=done, total=total, rate=rate)
+            count = RunProgress(time=SYSTEM.now_us(), attempt=self.start_record.attempt, done=done, total=total, rate=rate)
             self.append(encode(count))
 
-    def note_diff(self, diff: str) -> None:
+    def append_diff(self, diff: str) -> None:
         """Keep the uncommitted changes, if they are known in time."""
         if not self.finished:
             self.keep("git.diff", diff)
 
-    def note_load(self, sample: Mapping[str, float]) -> None:
+    def append_system_metrics(self, sample: Mapping[str, float]) -> None:
         """Log how busy the machine is, at the step that the run has come to."""
         self.append(encode_metrics(SYSTEM.now_us(), max(self.next_step - 1, 0), sample))
 
-    def listening(self) -> AttemptRef:
+    def get_attempt_ref(self) -> AttemptRef:
         """How a server calls this attempt."""
-        return AttemptRef(project=self.project, run=self.id, attempt=self.started.attempt)
+        return AttemptRef(project=self.project, run=self.id, attempt=self.start_record.attempt)
 
-    def beat(self) -> None:
+    def sample_system(self) -> None:
+        """Log the load of the machine when a sample is due."""
+        if self.sampler is not None and not self.finished and (sample := self.sampler.sample()):
+            self.append_system_metrics(sample)
+
+    def clear_watchers(self) -> None:
+        """Remove the watchers, with a warning: another run becomes the current one."""
+        warn_user(f"init() clears the watchers of run {self.name!r}: call tasuki.watch() again", UserWarning)
+        self.watchers = None
+
+    def apply_stop_command(self, command: StopCommand) -> None:
+        """Accept a stop command; `should_stop` then returns it."""
+        self.stop_signal.apply_command(command)
+
+    def disown(self) -> None:
+        """Leave the end of the attempt to the process that began it."""
+        self.is_owner = False
+
+    def append_heartbeat(self) -> None:
         """Say that the process lives."""
         self.append(encode(Heartbeat(time=SYSTEM.now_us())))
 
-    def say_status(self, status: Status, reason: str | None) -> None:
+    def append_status(self, status: Status, reason: str | None) -> None:
         """Put the attempt's end on record: for the process that began it."""
-        if not self.owned:
+        if not self.is_owner:
             return
-        self.owned = False
-        record = RunStatus(time=SYSTEM.now_us(), attempt=self.started.attempt, status=status, reason=text_or_none(reason))
+        self.is_owner = False
+        record = RunStatus(time=SYSTEM.now_us(), attempt=self.start_record.attempt, status=status, reason=to_text_or_none(reason))
         self.appender.append_important(encode(record))
-        PROCESS.ended(self)
+        PROCESS.remove_open_run(self)
         with suppress(OSError):
             self.stop_signal.path.unlink(missing_ok=True)
 
-    def record_config(self, changed: dict[str, Any]) -> None:
+    def append_config(self, changed: dict[str, Any]) -> None:
         """Put changed config keys on record."""
         self.append(encode(RunUpdated(time=SYSTEM.now_us(), config=changed)))
 
-    def usable_step(self, step: object) -> int:
+    def normalize_step(self, step: object) -> int:
         """The step as an integer; a step that is none of 64 bits is replaced, with a warning."""
-        whole = whole_step(step)
+        whole = parse_step(step)
         if whole is not None:
             return whole
-        usable = min(self.next_step, LARGEST_INT)
+        usable = min(self.next_step, MAX_INT64)
         warn_user(f"step={step!r} ({type(step).__qualname__}) is not an integer of 64 bits; step {usable} is used")
         return usable
 
-    def encode_slowly(self, now: int, step: int, metrics: Mapping[str, Any]) -> bytes:
+    def encode_checked(self, now: int, step: int, metrics: Mapping[str, Any]) -> bytes:
         """The record of a call whose values have to be looked at: one may be nested, huge, an array's scalar, or no number."""
         if not isinstance(metrics, Mapping):
             raise TypeError(f"log() takes a dict of numbers, not a {type(metrics).__qualname__}")
         try:
             payload = encode_metrics(now, step, metrics)
             fsum(metrics.values())  # fails for whatever is not a number, at the speed of C
-        except ODD_VALUES:
-            return encode_metrics(now, self.usable_step(step), numbers(metrics, self.warned))
+        except ENCODING_ERRORS:
+            return encode_metrics(now, self.normalize_step(step), convert_metrics(metrics, self.warned_values))
         self.appender.note_plain(len(payload))
         return payload

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from tasuki.sdk.value_conversion import jsonable
+from tasuki.sdk.value_conversion import to_json_value
 
 __all__ = ["Config"]
 
@@ -48,7 +48,7 @@ class Config(MutableMapping[str, Any]):
     def update(self, values: Any = (), /, **more: Any) -> None:
         """Change some keys; `allow_val_change`, which wandb asks for, is always so here."""
         more.pop("allow_val_change", None)
-        changed = {**jsonable(dict(values)), **jsonable(more)}
+        changed = {**to_json_value(dict(values)), **to_json_value(more)}
         self._values.update(changed)
         if changed:
             self._record(changed)

@@ -8,21 +8,21 @@ from pathlib import Path, PurePath
 from tasuki.blobs import keep_file
 from tasuki.errors import ConfigError
 from tasuki.records import File
-from tasuki.sdk.value_conversion import text, text_or_none
+from tasuki.sdk.value_conversion import to_text, to_text_or_none
 
-__all__ = ["file_record"]
+__all__ = ["build_file_record"]
 
-LONGEST_TEXT_BYTES = 64 * 1024
-FORMS = ("image", "video", "audio")
+MAX_TEXT_BYTES = 64 * 1024
+MEDIA_FORMS = ("image", "video", "audio")
 
 
-def file_record(
+def build_file_record(
     folder: Path, path: str | PathLike[str], name: str | None, *, step: int | None, caption: str | None, now: int
 ) -> File:
     """The record of a file as it is now, whose content is on the disk, or in the record. ConfigError for what can't be read."""
     source = Path(path)
     try:
-        content = as_text(source.read_bytes()) if source.stat().st_size <= LONGEST_TEXT_BYTES else None
+        content = decode_text(source.read_bytes()) if source.stat().st_size <= MAX_TEXT_BYTES else None
         if content is None:
             sha256, size = keep_file(folder, source)
         else:
@@ -34,12 +34,12 @@ def file_record(
     media_type = media_type or ("text/plain" if content is not None else "application/octet-stream")
     kind = media_type.partition("/")[0]
     return File(
-        time=now, path=text(name) if name else kept_name(source), step=step, form=kind if kind in FORMS else "file",
-        caption=text_or_none(caption), sha256=sha256, size=size, media_type=media_type, content=content,
+        time=now, path=to_text(name) if name else derive_file_name(source), step=step, form=kind if kind in MEDIA_FORMS else "file",
+        caption=to_text_or_none(caption), sha256=sha256, size=size, media_type=media_type, content=content,
     )  # fmt: skip
 
 
-def as_text(data: bytes) -> str | None:
+def decode_text(data: bytes) -> str | None:
     """The text that bytes are; None for what is none."""
     try:
         return None if b"\0" in data else data.decode()
@@ -47,6 +47,6 @@ def as_text(data: bytes) -> str | None:
         return None
 
 
-def kept_name(path: PurePath) -> str:
+def derive_file_name(path: PurePath) -> str:
     """What a file is called in the run: its path as it was given, if that leads down from here, else its name."""
-    return text(path.name if path.is_absolute() or ".." in path.parts else path.as_posix())
+    return to_text(path.name if path.is_absolute() or ".." in path.parts else path.as_posix())

@@ -9,7 +9,7 @@ from tasuki.records import StopCommand
 
 __all__ = ["Stop", "StopSignal"]
 
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Stop:
         return self.source is not None
 
 
-GO_ON = Stop()
+NO_STOP = Stop()
 
 
 class StopSignal:
@@ -37,29 +37,29 @@ class StopSignal:
     def __init__(self, path: Path, *, clock: Clock = SYSTEM) -> None:
         self.path = path
         self.clock = clock
-        self.stop = GO_ON
-        self.look_at = 0.0
+        self.stop = NO_STOP
+        self.next_check_at = 0.0
 
     def set(self, stop: Stop) -> None:
         """Ask for it."""
         if not self.stop:
             self.stop = stop
 
-    def ask(self) -> Stop:
+    def check(self) -> Stop:
         """Whether it was asked for."""
         if not self.stop:
             now = self.clock.monotonic()
-            if now >= self.look_at:
-                self.look_at = now + LOOK_SECONDS
-                self.look()
+            if now >= self.next_check_at:
+                self.next_check_at = now + CHECK_INTERVAL_SECONDS
+                self.read_stop_file()
         return self.stop
 
-    def look(self) -> None:
+    def read_stop_file(self) -> None:
         """See whether somebody outside has asked for it."""
         control = read_control(self.path)
         if control is not None:
-            self.obey(control)
+            self.apply_command(control)
 
-    def obey(self, control: StopCommand) -> None:
+    def apply_command(self, command: StopCommand) -> None:
         """Somebody outside asks for it."""
-        self.set(Stop(source="control", reason=control.stop or None, by=control.by))
+        self.set(Stop(source="control", reason=command.stop or None, by=command.by))

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 from tasuki.errors import ConfigError, warn_user
 from tasuki.records import AlertLevel, AlertReason
-from tasuki.sdk.value_conversion import alert_level, number, text
+from tasuki.sdk.value_conversion import convert_number, parse_alert_level, to_text
 
 __all__ = ["Watcher", "WatcherFinding", "Watchers"]
 
-MISSING = object()
-NOTHING: Set[str] = frozenset()
-OUTLAST_INFINITY: Set[str] = frozenset({AlertReason.SPIKE.value})
-OUTLAST_NAN: Set[str] = OUTLAST_INFINITY | {AlertReason.MAX_VALUE.value, AlertReason.MIN_VALUE.value}
+MISSING_VALUE = object()
+EMPTY_SET: Set[str] = frozenset()
+STILL_ACTIVE_AFTER_INFINITY: Set[str] = frozenset({AlertReason.SPIKE.value})
+STILL_ACTIVE_AFTER_NAN: Set[str] = STILL_ACTIVE_AFTER_INFINITY | {AlertReason.MAX_VALUE.value, AlertReason.MIN_VALUE.value}
 """Excursions that a NaN, or an infinity that is taken for one, does not end: the value is not back."""
-Rule = Callable[[float, int], Any]
+RuleFunction = Callable[[float, int], Any]
 
 
 class WatcherFinding(NamedTuple):
@@ -53,146 +53,146 @@ class Watcher:
         patience: int | None = None,
         min_delta: float = 0.0,
         mode: str = "min",
-        fn: Rule | None = None,
+        fn: RuleFunction | None = None,
         level: str = AlertLevel.WARN,
     ) -> None:
         if not metric or metric.__class__ is not str:
             raise ConfigError(f"watch() takes the name of a metric, not {metric!r}", hint='tasuki.watch("train/loss")')
-        self.level = alert_level(level)
+        self.level = parse_alert_level(level)
         if mode not in {"min", "max"}:
             raise ConfigError(f"there is no mode={mode!r}", hint="min if less is better, max if more is")
         self.metric = metric
         self.nan = nan
-        self.max_value = finite("max_value", max_value)
-        self.min_value = finite("min_value", min_value)
-        self.spike_factor = finite("spike_factor", spike_factor, above=1.0)
-        self.window = whole("window", window)
-        self.patience = None if patience is None else whole("patience", patience)
-        self.min_delta = finite("min_delta", min_delta) or 0.0
+        self.max_value = parse_limit("max_value", max_value)
+        self.min_value = parse_limit("min_value", min_value)
+        self.spike_factor = parse_limit("spike_factor", spike_factor, minimum=1.0)
+        self.window = parse_count("window", window)
+        self.patience = None if patience is None else parse_count("patience", patience)
+        self.min_delta = parse_limit("min_delta", min_delta) or 0.0
         self.less_is_better = mode == "min"
         self.fn = fn
-        self.check()
-        self.active: Set[str] = NOTHING
-        self.recent: deque[float] = deque(maxlen=self.window)
-        self.best: float | None = None
-        self.stagnant = 0
-        self.complained = False
+        self.validate()
+        self.active_keys: Set[str] = EMPTY_SET
+        self.recent_values: deque[float] = deque(maxlen=self.window)
+        self.best_value: float | None = None
+        self.stagnant_count = 0
+        self.has_warned = False
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """What the arguments must be together."""
         if self.min_value is not None and self.max_value is not None and self.min_value > self.max_value:
             raise ConfigError(f"min_value={self.min_value} is above max_value={self.max_value}: every value would be outside")
         if self.min_delta < 0:
             raise ConfigError(f"min_delta={self.min_delta} is negative", hint="0 counts every improvement")
         if self.fn is not None:
-            check_rule(self.fn)
+            validate_function(self.fn)
         elif not self.nan and self.max_value is self.min_value is self.spike_factor is self.patience is None:
             raise ConfigError(f"nothing to watch {self.metric!r} for", hint="nan=True, max_value=, spike_factor=, patience= or fn=")
 
-    def see(self, value: float, step: int) -> list[WatcherFinding]:
+    def evaluate(self, value: float, step: int) -> list[WatcherFinding]:
         """What there is to say about the next value."""
         found: list[WatcherFinding] = []
-        outlasting = NOTHING
+        outlasting = EMPTY_SET
         if math.isfinite(value):
-            found += self.see_limits(value, step)
+            found += self.evaluate_limits(value, step)
             if self.spike_factor is not None:
-                found += self.see_spike(value, step, self.spike_factor)
+                found += self.evaluate_spike(value, step, self.spike_factor)
         elif self.nan or math.isnan(value):
-            outlasting = OUTLAST_NAN
+            outlasting = STILL_ACTIVE_AFTER_NAN
             if self.nan:
-                found.append(self.finding(AlertReason.NAN, value, step, f"{self.metric} is {value}", stop=True))
+                found.append(self.build_finding(AlertReason.NAN, value, step, f"{self.metric} is {value}", stop=True))
         else:
-            outlasting = OUTLAST_INFINITY
-            found += self.see_limits(value, step)
-        if self.patience is not None and self.is_stagnant(value):
+            outlasting = STILL_ACTIVE_AFTER_INFINITY
+            found += self.evaluate_limits(value, step)
+        if self.patience is not None and self.update_stagnation(value):
             title = f"{self.metric} has not improved for {self.patience} reports"
-            data = {"best": self.best, "patience": self.patience, "min_delta": self.min_delta}
-            found.append(self.finding(AlertReason.PATIENCE, value, step, title, stop=True, data=data))
+            data = {"best": self.best_value, "patience": self.patience, "min_delta": self.min_delta}
+            found.append(self.build_finding(AlertReason.PATIENCE, value, step, title, stop=True, data=data))
         if self.fn is not None:
-            found += self.ask(self.fn, value, step)
-        return self.fresh(found, outlasting)
+            found += self.evaluate_function(self.fn, value, step)
+        return self.filter_new(found, outlasting)
 
-    def see_limits(self, value: float, step: int) -> list[WatcherFinding]:
+    def evaluate_limits(self, value: float, step: int) -> list[WatcherFinding]:
         """The rules on a number's size."""
         found = []
         if self.max_value is not None and value > self.max_value:
             title = f"{self.metric} is {value:g}, above {self.max_value:g}"
             data = {"max_value": self.max_value}
-            found.append(self.finding(AlertReason.MAX_VALUE, value, step, title, stop=True, data=data))
+            found.append(self.build_finding(AlertReason.MAX_VALUE, value, step, title, stop=True, data=data))
         if self.min_value is not None and value < self.min_value:
             title = f"{self.metric} is {value:g}, below {self.min_value:g}"
-            found.append(self.finding(AlertReason.MIN_VALUE, value, step, title, data={"min_value": self.min_value}))
+            found.append(self.build_finding(AlertReason.MIN_VALUE, value, step, title, data={"min_value": self.min_value}))
         return found
 
-    def see_spike(self, value: float, step: int, factor: float) -> list[WatcherFinding]:
+    def evaluate_spike(self, value: float, step: int, factor: float) -> list[WatcherFinding]:
         """The rule on how far a number is from those before; it is then one of them."""
         found = []
-        if len(self.recent) == self.window:
-            average = math.fsum(self.recent) / self.window
+        if len(self.recent_values) == self.window:
+            average = math.fsum(self.recent_values) / self.window
             if average and abs(value - average) > (factor - 1) * abs(average):
                 title = f"{self.metric} is {value:g} after an average of {average:g}"
                 data = {"average": average, "spike_factor": factor, "window": self.window}
-                found.append(self.finding(AlertReason.SPIKE, value, step, title, data=data))
-        self.recent.append(value)
+                found.append(self.build_finding(AlertReason.SPIKE, value, step, title, data=data))
+        self.recent_values.append(value)
         return found
 
-    def is_stagnant(self, value: float) -> bool:
+    def update_stagnation(self, value: float) -> bool:
         """Whether this is at least the `patience`-th value after the best one that is no improvement on it."""
-        best = self.best
+        best = self.best_value
         if math.isfinite(value) and (
             best is None or (value < best - self.min_delta if self.less_is_better else value > best + self.min_delta)
         ):
-            self.best, self.stagnant = value, 0
+            self.best_value, self.stagnant_count = value, 0
         elif best is not None:
-            self.stagnant += 1
-        return self.stagnant >= (self.patience or 0) > 0
+            self.stagnant_count += 1
+        return self.stagnant_count >= (self.patience or 0) > 0
 
-    def ask(self, fn: Rule, value: float, step: int) -> list[WatcherFinding]:
+    def evaluate_function(self, fn: RuleFunction, value: float, step: int) -> list[WatcherFinding]:
         """What a rule of the user's says. What it raises, or says that can't be understood, is warned of once."""
         try:
             said = fn(value, step)
             alerts = said if isinstance(said, (list, tuple)) else [said]
-            return [self.custom(alert, value, step) for alert in alerts if alert is not None and alert is not False]
+            return [self.parse_alert(alert, value, step) for alert in alerts if alert is not None and alert is not False]
         except Exception as error:  # noqa: BLE001 - a user's rule must never reach the training loop
-            if not self.complained:
-                self.complained = True
+            if not self.has_warned:
+                self.has_warned = True
                 warn_user(f"the watcher of {self.metric!r} failed, which is said once: {type(error).__name__}: {error}")
             return []
 
-    def custom(self, said: object, value: float, step: int) -> WatcherFinding:
+    def parse_alert(self, returned: object, value: float, step: int) -> WatcherFinding:
         """An alert of a user's rule, from True or a dict. TypeError, ValueError."""
-        if said is not True and not isinstance(said, Mapping):
-            raise TypeError(f"fn returned {said!r}; None, True, a dict or a list of dicts was expected")
-        parts: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+        if returned is not True and not isinstance(returned, Mapping):
+            raise TypeError(f"fn returned {returned!r}; None, True, a dict or a list of dicts was expected")
+        parts: Mapping[str, Any] = returned if isinstance(returned, Mapping) else {}
         return WatcherFinding(
             reason=AlertReason.CUSTOM,
             metric=self.metric,
             value=value,
             step=step,
-            title=text(parts.get("title") or f"{self.metric} meets its custom rule"),
+            title=to_text(parts.get("title") or f"{self.metric} meets its custom rule"),
             level=AlertLevel(parts.get("level") or self.level),
             stop=bool(parts.get("stop")),
-            text=None if parts.get("text") is None else text(parts["text"]),
+            text=None if parts.get("text") is None else to_text(parts["text"]),
             data=parts.get("data"),
         )
 
-    def finding(
+    def build_finding(
         self, reason: AlertReason, value: float, step: int, title: str, *, stop: bool = False, data: Mapping[str, Any] | None = None
     ) -> WatcherFinding:
         """What one of our own rules has seen."""
         return WatcherFinding(reason, self.metric, value, step, title, self.level, stop, None, data)
 
-    def fresh(self, found: list[WatcherFinding], outlasting: Set[str]) -> list[WatcherFinding]:
+    def filter_new(self, findings: list[WatcherFinding], still_active: Set[str]) -> list[WatcherFinding]:
         """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title.
 
         `outlasting`: what a value like this one does not end, if it was so before.
         """
-        if not found:
-            self.active = self.active & outlasting if self.active else NOTHING
-            return found
-        keys = [finding.title if finding.reason is AlertReason.CUSTOM else finding.reason.value for finding in found]
-        fresh = [finding for key, finding in zip(keys, found, strict=True) if key not in self.active]
-        self.active = set(keys) | (self.active & outlasting)
+        if not findings:
+            self.active_keys = self.active_keys & still_active if self.active_keys else EMPTY_SET
+            return findings
+        keys = [finding.title if finding.reason is AlertReason.CUSTOM else finding.reason.value for finding in findings]
+        fresh = [finding for key, finding in zip(keys, findings, strict=True) if key not in self.active_keys]
+        self.active_keys = set(keys) | (self.active_keys & still_active)
         return fresh
 
 
@@ -201,7 +201,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self.by_metric: dict[str, list[Watcher]] = {}
-        self.names: Set[str] = NOTHING
+        self.name_prefixes: Set[str] = EMPTY_SET
         """What a call has if it has a metric that is watched: its name, or the beginning of it that nested values have."""
         self.lock = threading.RLock()
 
@@ -210,62 +210,62 @@ class Watchers:
         with self.lock:
             self.by_metric = self.by_metric | {watcher.metric: [*self.by_metric.get(watcher.metric, []), watcher]}
             parts = watcher.metric.split("/")
-            self.names = self.names | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+            self.name_prefixes = self.name_prefixes | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
-    def see(self, metrics: Mapping[str, Any], step: int) -> list[WatcherFinding]:
+    def evaluate(self, metrics: Mapping[str, Any], step: int) -> list[WatcherFinding]:
         """What there is to say about the values of one call."""
         found: list[WatcherFinding] = []
         for metric, watchers in self.by_metric.items():
-            value = metrics[metric] if metric in metrics else nested(metrics, metric)
+            value = metrics[metric] if metric in metrics else find_nested_value(metrics, metric)
             if value.__class__ is not float:
-                if value is MISSING:
+                if value is MISSING_VALUE:
                     continue
                 try:
-                    value = float(number(value))
+                    value = float(convert_number(value))
                 except TypeError:  # which log() has warned of
                     continue
             with self.lock:
                 for watcher in watchers:
-                    found += watcher.see(value, step)
+                    found += watcher.evaluate(value, step)
         return found
 
 
-def nested(metrics: Mapping[str, Any], name: str) -> Any:
+def find_nested_value(metrics: Mapping[str, Any], name: str) -> Any:
     """A value in nested dicts, by its name with slashes."""
     head, slash, rest = name.partition("/")
     while slash:
         inner = metrics.get(head)
         if isinstance(inner, Mapping):
-            found = inner[rest] if rest in inner else nested(inner, rest)
-            if found is not MISSING:
+            found = inner[rest] if rest in inner else find_nested_value(inner, rest)
+            if found is not MISSING_VALUE:
                 return found
         step, slash, rest = rest.partition("/")
         head = f"{head}/{step}"
-    return MISSING
+    return MISSING_VALUE
 
 
-def finite(name: str, value: float | None, *, above: float | None = None) -> float | None:
+def parse_limit(name: str, value: float | None, *, minimum: float | None = None) -> float | None:
     """A number that a limit can be. ConfigError."""
     if value is None:
         return None
     try:
-        limit = float(number(value))
+        limit = float(convert_number(value))
     except TypeError as error:
         raise ConfigError(f"{name}={value!r} is not a number") from error
-    if not math.isfinite(limit) or (above is not None and limit <= above):
-        hint = "a finite number" if above is None else f"more than {above:g}"
+    if not math.isfinite(limit) or (minimum is not None and limit <= minimum):
+        hint = "a finite number" if minimum is None else f"more than {minimum:g}"
         raise ConfigError(f"{name}={value!r} can't be a limit", hint=hint)
     return limit
 
 
-def whole(name: str, value: int) -> int:
+def parse_count(name: str, value: int) -> int:
     """A number of reports. ConfigError."""
     if value.__class__ is not int or value < 1:
         raise ConfigError(f"{name}={value!r} is not a number of reports", hint="a whole number, 1 or more")
     return value
 
 
-def check_rule(fn: Rule) -> None:
+def validate_function(fn: RuleFunction) -> None:
     """A user's rule takes the value and the step. ConfigError."""
     if not callable(fn):
         raise ConfigError(f"fn={fn!r} can't be called", hint="fn=lambda value, step: value > 3")

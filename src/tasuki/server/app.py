@@ -10,12 +10,12 @@ from litestar.types import ASGIApp
 
 from tasuki import __version__
 from tasuki.errors import NotFound
-from tasuki.server.auth.guards import ANY_TOKEN, authorized, needs
-from tasuki.server.auth.middleware import LOOPBACK, RequestMiddleware
+from tasuki.server.auth.guards import ANY_TOKEN, authorize, requires
+from tasuki.server.auth.middleware import LOOPBACK_NAMES, RequestMiddleware
 from tasuki.server.auth.principal import Principal
 from tasuki.server.components import Components
 from tasuki.server.http.body_limits import MAX_BODY_BYTES
-from tasuki.server.http.problems import MEDIA_TYPE, problem_from
+from tasuki.server.http.problems import PROBLEM_MEDIA_TYPE, problem_from
 from tasuki.server.http.schemas import Meta
 from tasuki.server.openapi import openapi
 from tasuki.server.protocols.trackio import TRACKIO_ROUTES
@@ -25,7 +25,7 @@ from tasuki.server.routes.jobs.jobs import JOB_ROUTES
 from tasuki.server.routes.jobs.providers import PROVIDER_ROUTES
 from tasuki.server.routes.notes import NOTE_ROUTES
 from tasuki.server.routes.projects import PROJECT_ROUTES
-from tasuki.server.routes.query_request import provide_asking
+from tasuki.server.routes.query_request import provide_query_request
 from tasuki.server.routes.remotes import REMOTE_ROUTES
 from tasuki.server.routes.replicate import replicate
 from tasuki.server.routes.run_edits import RUN_EDIT_ROUTES
@@ -35,21 +35,21 @@ from tasuki.server.routes.session import SESSION_ROUTES
 from tasuki.server.routes.static import STATIC_ROUTES
 from tasuki.server.routes.streams import STREAM_ROUTES
 
-__all__ = ["application", "problem_response"]
+__all__ = ["create_app", "problem_response"]
 
 
-def given(value: Any) -> Provide:
+def provide_value(value: Any) -> Provide:
     """A part, for those that ask for it by name."""
     return Provide(lambda: value, sync_to_thread=False, use_cache=True)
 
 
-@get("/api/v1/meta", summary="Who answers", opt=needs(ANY_TOKEN))
-async def meta(parts: Components) -> Meta:
+@get("/api/v1/meta", summary="Who answers", opt=requires(ANY_TOKEN))
+async def meta(components: Components) -> Meta:
     """Versions, and ids that are the same for one data folder (`server_id`) and from one start to the next (`boot_id`)."""
-    return parts.meta
+    return components.meta
 
 
-def application(parts: Components, host: str) -> ASGIApp:
+def create_app(components: Components, host: str) -> ASGIApp:
     """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
     app = Litestar(
         route_handlers=[
@@ -71,30 +71,30 @@ def application(parts: Components, host: str) -> ASGIApp:
             *PROVIDER_ROUTES,
             *STATIC_ROUTES,
         ],
-        guards=[authorized],
+        guards=[authorize],
         dependencies={
-            "parts": given(parts),
-            "gate": given(parts.gate),
-            "readers": given(parts.readers),
-            "receiver": given(parts.receiver),
-            "own_journal": given(parts.own_journal),
-            "streams": given(parts.trackio_streams),
-            "uploads": given(parts.trackio_uploads),
-            "brain_requests": given(parts.brain_requests),
-            "jobs": given(parts.jobs),
-            "hub": given(parts.hub),
-            "log_streams": given(parts.log_streams),
-            "outgoing": given(parts.outgoing),
-            "asking": Provide(provide_asking),
+            "components": provide_value(components),
+            "authenticator": provide_value(components.authenticator),
+            "readers": provide_value(components.readers),
+            "receiver": provide_value(components.receiver),
+            "server_journal": provide_value(components.server_journal),
+            "client_streams": provide_value(components.trackio_streams),
+            "uploads": provide_value(components.trackio_uploads),
+            "brain_rate_limit": provide_value(components.brain_rate_limit),
+            "jobs": provide_value(components.jobs),
+            "hub": provide_value(components.hub),
+            "log_stream_counts": provide_value(components.log_stream_counts),
+            "relay_folder": provide_value(components.relay_folder),
+            "query_request": Provide(provide_query_request),
         },
         exception_handlers={Exception: problem_response},
         openapi_config=OpenAPIConfig(title="tasuki", version=__version__, path="/openapi", render_plugins=[]),
-        lifespan=[parts.running],
+        lifespan=[components.lifespan],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    app.state.hub = parts.hub
-    return RequestMiddleware(app, parts.gate, LOOPBACK | {host})
+    app.state.hub = components.hub
+    return RequestMiddleware(app, components.authenticator, LOOPBACK_NAMES | {host})
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -103,4 +103,4 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     principal: Principal | None = request.scope.get("auth")
     if isinstance(error, NotFound) and (principal is None or principal.project is not None):
         problem = msgspec.structs.replace(problem, hint=None)
-    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)

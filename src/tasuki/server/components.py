@@ -15,7 +15,7 @@ from tasuki.atomic_files import write_once
 from tasuki.jobs import Jobs, TaskManager
 from tasuki.notify import DeliveryService
 from tasuki.server.auth.guards import TokenAuthenticator
-from tasuki.server.auth.middleware import SPOKEN
+from tasuki.server.auth.middleware import SUPPORTED_PROTOCOLS
 from tasuki.server.auth.rate_limits import RequestWindow
 from tasuki.server.auth.tokens import open_tokens
 from tasuki.server.http.schemas import Meta
@@ -33,7 +33,7 @@ from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.settings import Settings
 from tasuki.store import RAW_FILE, RawStore, database_folder
 
-__all__ = ["Components", "server_id"]
+__all__ = ["Components", "load_or_create_server_id"]
 
 SERVER_ID_FILE = "server-id"
 
@@ -46,65 +46,68 @@ class Components:
         folder.mkdir(parents=True, exist_ok=True)
         settings.dir.mkdir(parents=True, exist_ok=True)
         self.meta = Meta(
-            version=__version__, protocols=list(SPOKEN), server_id=server_id(settings.dir), boot_id=secrets.token_hex(8)
+            version=__version__,
+            protocols=list(SUPPORTED_PROTOCOLS),
+            server_id=load_or_create_server_id(settings.dir),
+            boot_id=secrets.token_hex(8),
         )
         raw = folder / RAW_FILE
         self.tokens = open_tokens(folder)
-        self.gate = TokenAuthenticator(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
-        self.keeper = ProjectorSupervisor(settings, self.moved)
-        self.committer = GroupCommitter(partial(RawStore, raw), self.keeper.ask)
-        self.readers = ReaderPool(settings, self.keeper)
+        self.authenticator = TokenAuthenticator(self.tokens, f"tasuki-{self.meta.server_id[:8]}", loopback=loopback)
+        self.projector_supervisor = ProjectorSupervisor(settings, self.wake_hub)
+        self.committer = GroupCommitter(partial(RawStore, raw), self.projector_supervisor.request_round)
+        self.readers = ReaderPool(settings, self.projector_supervisor)
         self.receiver = StreamReceiver(
             self.committer, RunOwnership(self.tokens, self.readers, raw), raw, self.meta.boot_id, StopRequests(settings.dir)
         )
-        self.own_journal = ServerJournal(self.receiver, self.readers, self.meta.server_id)
+        self.server_journal = ServerJournal(self.receiver, self.readers, self.meta.server_id)
         self.trackio_streams = ClientStreams(self.receiver, self.meta.server_id, settings.dir)
         self.trackio_uploads = Uploads(settings.dir)
-        self.brain_requests = RequestWindow(600, 60)
-        self.outgoing = RelayFolder(folder=settings.dir)
-        self.watcher = ReaderPool(settings, self.keeper, threads=1)
-        self.hub = EventHub(self.watcher, self.gate, self.receiver.mailbox, self.meta.boot_id, settings)
-        self.jobs = Jobs(settings, changed=self.moved)
-        self.tasks = TaskManager(settings, self.jobs)
-        self.log_streams: Counter[str] = Counter()
+        self.brain_rate_limit = RequestWindow(600, 60)
+        self.relay_folder = RelayFolder(folder=settings.dir)
+        self.background_readers = ReaderPool(settings, self.projector_supervisor, threads=1)
+        self.hub = EventHub(self.background_readers, self.authenticator, self.receiver.stop_requests, self.meta.boot_id, settings)
+        self.jobs = Jobs(settings, changed=self.wake_hub)
+        self.task_manager = TaskManager(settings, self.jobs)
+        self.log_stream_counts: Counter[str] = Counter()
         self.deliveries = DeliveryService(settings, projects=False)
-        self.stalls = StallDetector(self.watcher, self.committer, minutes=settings.stalled_minutes)
+        self.stall_detector = StallDetector(self.background_readers, self.committer, minutes=settings.stalled_minutes)
 
-    def moved(self) -> None:
+    def wake_hub(self) -> None:
         """The projection has moved."""
         self.hub.wake()
 
-    def let_go(self) -> None:
+    def release_waiters(self) -> None:
         """End what would hold the stop: event streams, and senders who wait for a word."""
         self.hub.close()
-        self.receiver.mailbox.close()
+        self.receiver.stop_requests.close()
 
     @asynccontextmanager
-    async def running(self, _: Litestar) -> AsyncIterator[None]:
+    async def lifespan(self, _: Litestar) -> AsyncIterator[None]:
         """From start to stop."""
         self.committer.start()
-        await self.hub.look()
-        tasks = [asyncio.create_task(part.run()) for part in (self.keeper, self.hub, self.stalls)]
+        await self.hub.publish_new_events()
+        tasks = [asyncio.create_task(part.run()) for part in (self.projector_supervisor, self.hub, self.stall_detector)]
         self.deliveries.start()
-        await self.tasks.start()
+        await self.task_manager.start()
         try:
             yield
         finally:
-            self.let_go()
+            self.release_waiters()
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-            await self.tasks.stop()
+            await self.task_manager.stop()
             await self.jobs.close()
             await asyncio.to_thread(self.deliveries.stop)
             await self.committer.stop()
-            for readers in (self.readers, self.watcher):
+            for readers in (self.readers, self.background_readers):
                 await asyncio.to_thread(readers.close)
             self.tokens.close()
 
 
-def server_id(folder: Path) -> str:
+def load_or_create_server_id(folder: Path) -> str:
     """The server's name among servers, made once per data folder."""
     path = folder / SERVER_ID_FILE
     with suppress(FileNotFoundError):

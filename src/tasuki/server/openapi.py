@@ -6,14 +6,14 @@ import msgspec
 from litestar import Request, get
 
 from tasuki.records import ReplicateRequest, RunEdit
-from tasuki.server.auth.guards import ANY_TOKEN, needs
+from tasuki.server.auth.guards import ANY_TOKEN, requires
 from tasuki.server.http.note_payloads import CorrectionPayload, IngestRequest, SyncRequest
 from tasuki.server.http.schemas import StopRequestBody, SubmitRequest, SyncJobsRequest
 
 __all__ = ["openapi"]
 
-NAMED = "#/components/schemas/{name}"
-BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
+SCHEMA_REF_TEMPLATE = "#/components/schemas/{name}"
+REQUEST_BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "/api/v1/replicate": (ReplicateRequest,),
     "/api/v1/ingest": (IngestRequest, CorrectionPayload),
     "/api/v1/sync": (SyncRequest,),
@@ -22,21 +22,24 @@ BODIES: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "/api/v1/runs/{id}/stop": (StopRequestBody,),
     "/api/v1/runs/{id}": (RunEdit,),
 }
-METHODS = {"/api/v1/runs/{id}": "patch"}
+NON_POST_METHODS = {"/api/v1/runs/{id}": "patch"}
 """Of those that are no POST."""
-OPTIONAL = {"/api/v1/runs/{id}/stop"}
-BINARY = {"/api/v1/replicate"}
+OPTIONAL_BODIES = {"/api/v1/runs/{id}/stop"}
+MSGPACK_BODIES = {"/api/v1/replicate"}
 
 
-@get("/openapi.json", include_in_schema=False, opt=needs(ANY_TOKEN))
+@get("/openapi.json", include_in_schema=False, opt=requires(ANY_TOKEN))
 async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """This API as OpenAPI. Bodies that are read as bytes are described here."""
     described: dict[str, Any] = request.app.openapi_schema.to_schema()
-    for path, kinds in BODIES.items():
-        references, structs = msgspec.json.schema_components(kinds, ref_template=NAMED)
+    for path, kinds in REQUEST_BODIES.items():
+        references, structs = msgspec.json.schema_components(kinds, ref_template=SCHEMA_REF_TEMPLATE)
         described["components"]["schemas"] |= structs
         schema = references[0] if len(references) == 1 else {"anyOf": list(references)}
-        types = ["application/json", *(["application/msgpack"] if path in BINARY else [])]
+        types = ["application/json", *(["application/msgpack"] if path in MSGPACK_BODIES else [])]
         content = {kind: {"schema": schema} for kind in types}
-        described["paths"][path][METHODS.get(path, "post")]["requestBody"] = {"required": path not in OPTIONAL, "content": content}
+        described["paths"][path][NON_POST_METHODS.get(path, "post")]["requestBody"] = {
+            "required": path not in OPTIONAL_BODIES,
+            "content": content,
+        }
     return described

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 import uvicorn
 
 from tasuki.errors import ConfigError
-from tasuki.server.app import application
+from tasuki.server.app import create_app
 from tasuki.server.components import Components
 from tasuki.settings import Settings
 
 __all__ = ["DEFAULT_PORT", "serve"]
 
 DEFAULT_PORT = 7700
-GRACEFUL_SECONDS = 1
+SHUTDOWN_TIMEOUT_SECONDS = 1
 BACKLOG = 512
 log = logging.getLogger("tasuki.server")
 
@@ -28,9 +28,9 @@ log = logging.getLogger("tasuki.server")
 class UvicornServer(uvicorn.Server):
     """uvicorn's, but a signal ends it without killing the process afterwards, and open event streams end first."""
 
-    def __init__(self, config: uvicorn.Config, parts: Components) -> None:
+    def __init__(self, config: uvicorn.Config, components: Components) -> None:
         super().__init__(config)
-        self.parts = parts
+        self.components = components
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -49,40 +49,40 @@ class UvicornServer(uvicorn.Server):
 
     def stop(self, number: int) -> None:
         """Stop soon: streams end now, requests under way have a second."""
-        self.parts.let_go()
+        self.components.release_waiters()
         self.handle_exit(number, None)
 
 
 def serve(
-    settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, say: Callable[[str], object] | None = None
+    settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, print_line: Callable[[str], object] | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT. ConfigError for an address that is taken, or that needs tokens where there are none."""
-    tell_of_jobs()
+    configure_job_logging()
     parts = Components(settings, loopback=is_loopback(host))
-    if not parts.gate.loopback and not parts.tokens.any():
+    if not parts.authenticator.loopback and not parts.tokens.has_any():
         raise ConfigError(
             f"{host!r} can be reached from other machines: tokens come first",
             hint="tasuki token create --write; or leave --host out, or use an SSH tunnel",
         )
-    with listening(host, port) as listener:
+    with open_listener(host, port) as listener:
         bound = listener.getsockname()[1]
         config = uvicorn.Config(
-            application(parts, host),
+            create_app(parts, host),
             loop="asyncio",
             lifespan="on",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
         parts.deliveries.link = settings.public_url or address
-        (say or say_on_stderr)(f"tasuki serves {settings.dir} at {address} (Ctrl-C stops it)")
+        (print_line or print_to_stderr)(f"tasuki serves {settings.dir} at {address} (Ctrl-C stops it)")
         UvicornServer(config, parts).run(sockets=[listener])
 
 
-def tell_of_jobs() -> None:
+def configure_job_logging() -> None:
     """What goes on with jobs by itself is told on standard error, unless whoever has started us wants it elsewhere."""
     told = logging.getLogger("tasuki.jobs")
     if not told.handlers and not logging.getLogger().handlers:
@@ -92,7 +92,7 @@ def tell_of_jobs() -> None:
         told.setLevel(logging.INFO)
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A socket that listens. ConfigError for an address that is taken, or is none of this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def say_on_stderr(line: str) -> None:
+def print_to_stderr(line: str) -> None:
     """To the person at the terminal."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The store: streams received, projections of them, and the questions those answer."""
+"""The store: received streams, their projection into tables, and queries on the projection."""
 
 from tasuki.database.sqlite import immediate, one, rows
 from tasuki.store.apply.event_writer import EVERYBODYS, KEPT_EVENTS
@@ -11,15 +11,18 @@ from tasuki.store.local_store import Arrival, LocalStore, RebuildReport, View, o
 from tasuki.store.logical_dump import Dump, dump
 from tasuki.store.protocols import ContentQuery, ProjectQuery, Query, QueryAndEdit, RunEditor, RunQuery, StopRequester, StreamStore
 from tasuki.store.queries.alert_feed import AlertBatch, alerts_told
+from tasuki.store.queries.attempts import AttemptOutcome, AttemptStart
 from tasuki.store.queries.events import ChangeEvent, EventSpan, event_span, events_after
 from tasuki.store.queries.files import FileContent
 from tasuki.store.queries.history import HistoryPage
 from tasuki.store.queries.jobs import DegradedProvider, JobFilter, JobQueries, JobRow, JobRun, JobTotals, ProviderJobRef
 from tasuki.store.queries.notes import NoteFilter, NotesBehind, NotesPage
+from tasuki.store.queries.queries import Queries
 from tasuki.store.queries.run_activity import RunActivity, logged_since
-from tasuki.store.queries.runs import AttemptOutcome, AttemptStart, Behind, Queries, RunsPage, StopRequestRow, best_of
+from tasuki.store.queries.runs import Behind, RunsPage, StopRequestRow
 from tasuki.store.queries.statements import BestRuns
 from tasuki.store.queries.suggestions import there_are
+from tasuki.store.queries.summaries import best_of
 from tasuki.store.raw_store import RAW_FILE, RawStore
 from tasuki.store.series.downsample import ChartColumns, Grid, grid
 from tasuki.store.series.points import Series

@@ -4,7 +4,6 @@ The pointer names one store per schema, so that two versions of tasuki can share
 is never renamed, and a number is never used again; to build anew is to build the next number and then move the pointer.
 """
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import msgspec
 from tasuki.database.sqlite import immediate
 from tasuki.errors import JournalError, StoreCorrupt
 from tasuki.failpoints import reach
+from tasuki.file_locks import acquire_file_lock, open_lock_file
 from tasuki.records import words_in
 from tasuki.store.schema import SCHEMA, TABLES
 
@@ -27,6 +27,7 @@ LOCK = "store.lock"
 APPLICATION_ID = 0x7461_7375
 LOCK_SECONDS = 60.0
 """How long another process's lock is waited for."""
+LOCK_HINT = "no data is lost: query the server (--remote NAME), or copy the folder to a local disk and use --dir"
 NAME = re.compile(r"store\.(\d+)\.db")
 
 
@@ -163,20 +164,14 @@ class Generations:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One builder at a time per folder. JournalError if the folder can't be written."""
+        """Exclude other builders of the folder. Raise JournalError if it cannot be written or locked."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_lock_file(self.folder / LOCK)
         except OSError as error:
             raise JournalError(f"the data folder {self.folder} can't be written: {error.strerror}") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError as error:
-                raise JournalError(
-                    f"the file system of {self.folder} refuses locks, and a store needs them: {error.strerror}",
-                    hint="what was logged is whole: ask a server that it was sent to, or a copy of the folder on a local disk",
-                ) from error
+            acquire_file_lock(descriptor, self.folder / LOCK, wait=True, hint=LOCK_HINT)
             yield
         finally:
             os.close(descriptor)

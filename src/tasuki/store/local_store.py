@@ -38,7 +38,8 @@ from tasuki.store.edit_records import Edit, changed, deleted, later
 from tasuki.store.folder_status import FolderStatus, condition
 from tasuki.store.generations import LOCK_SECONDS, Generations, connect
 from tasuki.store.projection import Projection
-from tasuki.store.queries.runs import AttemptOutcome, AttemptStart, Queries
+from tasuki.store.queries.attempts import AttemptOutcome, AttemptStart
+from tasuki.store.queries.queries import Queries
 from tasuki.store.queries.statements import SETTLED_ALERTS, SILENT_US, BestRuns
 from tasuki.store.raw_store import RAW_FILE, RawStore
 from tasuki.store.series.points import Series
@@ -263,12 +264,12 @@ class LocalStore:
 
     # -- how
 
-    def ask(self, question: Callable[Concatenate[Queries, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, query: Callable[Concatenate[Queries, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See that the projection is where the journals are, then answer within one read transaction."""
 
         def answer() -> T:
             self.missing = self.arrive(self.connection(), self.source)
-            return self.reading(lambda db: question(Queries(db, self.fate), *args, **kwargs))
+            return self.reading(lambda db: query(Queries(db, self.attempt_outcome), *args, **kwargs))
 
         return self.repairing(answer)
 
@@ -349,12 +350,15 @@ class LocalStore:
             self.db = connect(path, self.lock_seconds)
         return self.db
 
-    def fate(self, streams: list[AttemptStart], silent_us: int) -> AttemptOutcome:
-        """What became of an attempt that began in these streams: it has the fate of the one that goes on longest."""
-        return min((self.fate_of(stream, silent_us) for stream in streams), default=AttemptOutcome.OVER)
+    def attempt_outcome(self, streams: list[AttemptStart], silent_us: int) -> AttemptOutcome:
+        """Return the outcome of an attempt: running if one of its streams is, else silent if one is, else over."""
+        return min((self.stream_outcome(stream, silent_us) for stream in streams), default=AttemptOutcome.OVER)
 
-    def fate_of(self, stream: AttemptStart, silent_us: int) -> AttemptOutcome:
-        """Complete or dead is over. Where nothing is known of the owner, or he may be silent longer, the latest record must do."""
+    def stream_outcome(self, stream: AttemptStart, silent_us: int) -> AttemptOutcome:
+        """Return the outcome by one stream: OVER if it is complete or its owner is dead.
+
+        If the owner is unknown, or `silent_us` allows a longer silence, the clock of the latest record decides.
+        """
         verdict = Liveness.DEAD if stream.complete else self.source.verdict(stream.writer)
         if verdict is Liveness.UNKNOWN or (verdict is Liveness.SILENT and silent_us > SILENT_US):
             verdict = Liveness.SILENT if self.clock.now_us() - stream.clock > silent_us else Liveness.ALIVE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.demo.check import PROJECT, check_ledger, settle, standings
+from tasuki.demo.check import PROJECT, check_call_log, list_run_statuses, wait_for_projection
 from tasuki.demo.run import TrainingProcess
 from tasuki.records import Status
 from tasuki.settings import load
@@ -41,12 +41,12 @@ def test_a_record_that_is_not_in_the_store_is_found(tmp_path: Path) -> None:
     training = TrainingProcess(settings, tmp_path, steps_per_second=None)
     training.wait()
     with open_local(settings) as store:
-        settle(store)
-        runs = standings(store, training.group)
-        whole = check_ledger(store, training.ledger)
-        with training.ledger.open("a") as ledger:
+        wait_for_projection(store)
+        runs = list_run_statuses(store, training.group)
+        whole = check_call_log(store, training.call_log)
+        with training.call_log.open("a") as ledger:
             ledger.write(json.dumps({"run": runs[0].id, "step": 1410, "values": {"train/loss": (0.5).hex()}}) + "\n")
-        tampered = check_ledger(store, training.ledger)
+        tampered = check_call_log(store, training.call_log)
     assert [run.status for run in runs] == [Status.FINISHED, Status.FINISHED, Status.FAILED]
     assert (whole.runs, whole.problems) == (3, [])
     assert tampered.records == whole.records + 1

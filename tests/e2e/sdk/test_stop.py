@@ -159,7 +159,7 @@ def test_only_those_who_may_send_to_a_run_hear_of_its_stop_and_only_those_who_ma
     with serving(folder) as server:
         run = tasuki.init("p", "it", dir=str(tmp_path / "data"), remote=server.url, token=ada)
         run.log({"loss": 1.0})
-        listens = {"listening": [{"project": "p", "run": run.id, "attempt": run.started.attempt}], "wait_s": 2}
+        listens = {"listening": [{"project": "p", "run": run.id, "attempt": run.start_record.attempt}], "wait_s": 2}
 
         def heard(token: str) -> list[dict]:
             with server.connected(token) as client:
@@ -178,7 +178,7 @@ def test_only_those_who_may_send_to_a_run_hear_of_its_stop_and_only_those_who_ma
             answer = ask(bob)
             assert (answer.status_code, answer.json()["stop"]["by"]) == (200, "bob")
             assert [listener.result() for listener in listeners] == [
-                [{"run": run.id, "attempt": run.started.attempt, "stop": "x", "by": "bob"}],
+                [{"run": run.id, "attempt": run.start_record.attempt, "stop": "x", "by": "bob"}],
                 [],
             ]
         eventually(lambda: bool(run.should_stop()))

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from tasuki.records import ReplicateRequest, ReplicateResponse, ReplyStatus
-from tasuki.server.app import application
-from tasuki.server.auth.guards import NEEDS, NOTHING
+from tasuki.server.app import create_app
+from tasuki.server.auth.guards import PUBLIC, REQUIREMENT_KEY
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import open_tokens
 from tasuki.server.components import Components
@@ -67,21 +67,21 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.mark.filterwarnings("ignore:.*Inferred dependency")
 def test_no_route_is_open_but_the_files_of_the_page_and_what_is_signed(tmp_path, house):
     parts = Components(load({}, dir=str(tmp_path)))
-    app = application(parts, "127.0.0.1").app
+    app = create_app(parts, "127.0.0.1").app
     parts.tokens.close()
     parts.readers.close()
-    parts.watcher.close()
+    parts.background_readers.close()
     said = {}
     for route in app.routes:
         handlers = getattr(route, "route_handlers", None) or [route.route_handler]
         for handler in handlers:
             for method in getattr(handler, "http_methods", {"GET"}) - {"OPTIONS"}:
-                said[method, route.path] = handler.opt.get(NEEDS)
+                said[method, route.path] = handler.opt.get(REQUIREMENT_KEY)
     signed = ("POST", "/api/webhooks/{provider:str}")
-    assert {where for where, needed in said.items() if needed == NOTHING} == {("GET", "/"), ("GET", "/{path:path}"), signed}
+    assert {where for where, needed in said.items() if needed == PUBLIC} == {("GET", "/"), ("GET", "/{path:path}"), signed}
     assert len(said) > 18
     for (method, path), needed in said.items():
-        if needed != NOTHING:
+        if needed != PUBLIC:
             url = path.replace("{id:str}", "r") + "?project=a&run=r&metric=loss"
             for who in ("nobody", "forged"):
                 headers = {"Authorization": "Bearer tsk_" + "0" * 12 + "_" + "A" * 43} if who == "forged" else {}
@@ -245,7 +245,7 @@ def test_a_server_becomes_closed_with_its_first_token_and_needs_no_restart(tmp_p
             list(lines)
             with server.connected(text) as client:
                 assert client.get("/api/v1/session").json()["scope"] == "log"
-            tokens.revoke(tokens.all()[0].id)
+            tokens.revoke(tokens.list_tokens()[0].id)
             assert server.get("projects").status_code == 401
 
 

@@ -70,7 +70,7 @@ def test_its_rounds_reload_the_volume_and_end_by_themselves(tmp_path: Path) -> N
             if len(reloads) == 100:
                 write_journal(volume, [metrics(step) for step in range(7)])
 
-        records = ours.rounds(
+        records = ours.run_rounds(
             str(volume), reload=reload, interval=30, seconds=3540, clock=clock, state=tmp_path / "syncer", say=lines.append
         )
         assert records_at(server) == records == 7

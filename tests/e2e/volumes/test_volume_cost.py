@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.volume import INTERVAL, SECONDS, an_hour, many
+from benchmarks.volume import INTERVAL, SECONDS, measure_round, measure_upload_ratio
 from tests.support.remote_server import Server
 
 
@@ -17,10 +17,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def test_an_hour_costs_a_fiftieth_of_uploading_the_whole_database_each_time(tmp_path: Path, server: Server) -> None:
     assert SECONDS // INTERVAL == 120
-    assert an_hour(tmp_path, server.url, SECONDS) >= 50
+    assert measure_upload_ratio(tmp_path, server.url, SECONDS) >= 50
 
 
 def test_a_round_over_1000_projects_takes_less_than_a_second_and_reads_what_has_changed(tmp_path: Path, server: Server) -> None:
-    seconds, share = many(tmp_path, server.url, 1000)
+    seconds, share = measure_round(tmp_path, server.url, 1000)
     assert seconds < 1
     assert share < 8

@@ -4,10 +4,10 @@ import pytest
 
 from tasuki import __version__, errors
 from tasuki.cli import main
-from tasuki.cli.shared.messages import errors_told
-from tools.cli_reference import commands
+from tasuki.cli.shared.messages import report_errors
+from tools.cli_reference import iter_commands
 
-COMMANDS = dict(commands())
+COMMANDS = dict(iter_commands())
 
 
 def exit_code(*arguments: str) -> object:
@@ -83,7 +83,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
 def test_an_error_says_what_failed_and_what_to_type(
     error: type[errors.TasukiError], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as exit, errors_told():
+    with pytest.raises(SystemExit) as exit, report_errors():
         raise error("no run 'x\x1b[2J'", hint="type this")
     assert exit.value.code == code
     output = capsys.readouterr()
@@ -92,12 +92,12 @@ def test_an_error_says_what_failed_and_what_to_type(
 
 
 def test_an_error_of_the_machine_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit, errors_told():
+    with pytest.raises(SystemExit) as exit, report_errors():
         (tmp_path / "nope").read_text()
     assert exit.value.code == 1
     assert capsys.readouterr().err == f"error: {tmp_path}/nope: No such file or directory\n"
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError), errors_told():
+    with pytest.raises(ZeroDivisionError), report_errors():
         raise ZeroDivisionError

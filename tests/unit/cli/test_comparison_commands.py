@@ -5,15 +5,15 @@ import pytest
 
 from tasuki.cli.alert import list_alerts
 from tasuki.cli.best import show_best
-from tasuki.cli.compare import show_compare
+from tasuki.cli.compare import show_comparison
 from tasuki.cli.run.diff import show_diff
-from tasuki.cli.run.edit import change
-from tasuki.cli.run.wait import run_wait
+from tasuki.cli.run.edit import apply_edit
+from tasuki.cli.run.wait import wait_and_print
 from tasuki.cli.shared.options import QueryTarget
 from tasuki.cli.summary import show_summary
 from tasuki.errors import ConfigError, NotFound
 from tasuki.records import Alert, AlertLevel, RunEdit, Status
-from tasuki.sdk.query.wait import STALLED_AFTER, parse_until
+from tasuki.sdk.query.wait import STALLED_AFTER, parse_condition
 from tasuki.testing import MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
 
@@ -60,7 +60,7 @@ def test_best_as_json(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) ->
 def test_compare_in_a_pipe_has_all_metrics_and_of_the_config_what_differs(
     asked: QueryTarget, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_compare(asked, ["abc2", "abc1"], None, as_json=False)
+    show_comparison(asked, ["abc2", "abc1"], None, as_json=False)
     assert lines(capsys) == [
         ["name", "id", "status", "acc", "loss", "config.lr"],
         ["twin", "abc2", "crashed", "0.5", "NaN", "0.2"],
@@ -69,7 +69,7 @@ def test_compare_in_a_pipe_has_all_metrics_and_of_the_config_what_differs(
 
 
 def test_compare_as_json(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    show_compare(asked, ["abc1", "other"], ["loss"], as_json=True)
+    show_comparison(asked, ["abc1", "other"], ["loss"], as_json=True)
     found = document(capsys, "compare/1")
     assert (found["metrics"], found["differing"]) == (["loss"], ["lr", "seed"])
     assert [(run["id"], run["metrics"]["loss"]["last"]) for run in found["runs"]] == [("abc1", 1.0), ("abc3", 2.0)]
@@ -138,19 +138,19 @@ def test_alerts_as_json_say_where_to_go_on(asked: QueryTarget, capsys: pytest.Ca
 
 def test_wait_says_what_came_of_it(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
     limits = (None, STALLED_AFTER)
-    assert run_wait(asked, "abc1", parse_until("loss<=1"), limits, as_json=True)
+    assert wait_and_print(asked, "abc1", parse_condition("loss<=1"), limits, as_json=True)
     found = document(capsys, "run-wait/1")
     assert {key: found[key] for key in ("run", "status", "until", "outcome", "value", "step")} == {
         "run": "abc1", "status": "finished", "until": "loss<=1", "outcome": "true", "value": 1.0, "step": 1,
     }  # fmt: skip
-    assert not run_wait(asked, "other", None, limits, as_json=False)
+    assert not wait_and_print(asked, "other", None, limits, as_json=False)
     output = capsys.readouterr()
     assert output.out.splitlines()[1].split("\t") == ["abc3", "other", "failed", "", "ended", "", ""]
     assert output.err == "other (abc3) is failed; it has not finished\n"
 
 
 def test_a_change_prints_the_run_as_it_is_then(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    change(asked, "abc1", RunEdit(name="new", tags_added=["t"]), as_json=True)
+    apply_edit(asked, "abc1", RunEdit(name="new", tags_added=["t"]), as_json=True)
     found = document(capsys, "run-edit/1")
     assert (found["run"]["id"], found["run"]["name"], found["run"]["tags"]) == ("abc1", "new", ["t"])
 
@@ -159,12 +159,12 @@ def test_a_change_prints_the_run_as_it_is_then(asked: QueryTarget, capsys: pytes
     "question",
     [
         lambda asked: show_best(asked, "los", LAST, 1, as_json=True),
-        lambda asked: show_compare(asked, ["nobody"], None, as_json=True),
-        lambda asked: show_compare(asked, ["abc1"], ["nothing"], as_json=True),
+        lambda asked: show_comparison(asked, ["nobody"], None, as_json=True),
+        lambda asked: show_comparison(asked, ["abc1"], ["nothing"], as_json=True),
         lambda asked: show_diff(asked, "abc1", "nobody", as_json=True),
         lambda asked: show_summary(QueryTarget(asked.query, "digit"), as_json=True),
         lambda asked: list_alerts(asked, "nobody", {"reason": None, "level": None, "since": None}, as_json=True),
-        lambda asked: change(asked, "twin", RunEdit(name="x"), as_json=True),
+        lambda asked: apply_edit(asked, "twin", RunEdit(name="x"), as_json=True),
     ],
 )
 def test_what_is_not_there_is_an_error_and_prints_nothing(asked: QueryTarget, question, capsys: pytest.CaptureFixture[str]) -> None:

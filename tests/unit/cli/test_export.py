@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tasuki.cli.export import ExportSelection, opened, write_csv, write_jsonl
+from tasuki.cli.export import ExportSelection, open_output, write_csv, write_jsonl
 from tasuki.records import Alert, Lesson, Status
 from tasuki.testing import MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
@@ -56,9 +56,9 @@ def test_jsonl_has_runs_calls_alerts_and_notes(store: MemoryStore) -> None:
 def test_a_file_is_there_when_it_is_whole(tmp_path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("before")
-    with pytest.raises(TypeError), opened(str(path)) as out:
+    with pytest.raises(TypeError), open_output(str(path)) as out:
         out.write("half") + None
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("out.csv", "before")]
-    with opened(str(path)) as out:
+    with open_output(str(path)) as out:
         out.write("whole")
     assert path.read_text() == "whole"

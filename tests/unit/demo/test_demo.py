@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tasuki.cli.demo import tell_checked
-from tasuki.cli.shared.messages import errors_told
+from tasuki.cli.demo import report_check
+from tasuki.cli.shared.messages import report_errors
 from tasuki.client.verify_remote import StreamDifference, VerifyResult
-from tasuki.demo.check import check_ledger, settle, standings
+from tasuki.demo.check import check_call_log, list_run_statuses, wait_for_projection
 from tasuki.errors import MissingRecords
 from tasuki.records import Alert, Status
 from tasuki.testing import FakeClock, MemoryStore
@@ -39,9 +39,9 @@ def ledger(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
 
 
 def test_a_store_that_has_every_record_passes(store: MemoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checked = check_ledger(store, ledger(tmp_path, LINES))
+    checked = check_call_log(store, ledger(tmp_path, LINES))
     assert checked == (7, 1, [])
-    tell_checked(checked, VerifyResult(1, 7, []), "http://here")
+    report_check(checked, VerifyResult(1, 7, []), "http://here")
     assert capsys.readouterr().out == "checked: 7 records in 1 runs, all on the server\n"
 
 
@@ -60,9 +60,9 @@ def test_a_store_that_has_every_record_passes(store: MemoryStore, tmp_path: Path
 def test_whatever_differs_is_named_and_exits_with_6(
     store: MemoryStore, tmp_path: Path, lines: list[dict[str, Any]], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checked = check_ledger(store, ledger(tmp_path, lines))
-    with pytest.raises(SystemExit) as exit, errors_told():
-        tell_checked(checked, VerifyResult(1, 7, []), "http://here")
+    checked = check_call_log(store, ledger(tmp_path, lines))
+    with pytest.raises(SystemExit) as exit, report_errors():
+        report_check(checked, VerifyResult(1, 7, []), "http://here")
     assert exit.value.code == 6
     output = capsys.readouterr()
     assert words in output.err
@@ -72,27 +72,27 @@ def test_whatever_differs_is_named_and_exits_with_6(
 def test_a_stream_that_differs_is_named_and_exits_with_6(store: MemoryStore, tmp_path: Path) -> None:
     differing = VerifyResult(1, 7, [StreamDifference("digits", "abc1", "f" * 32, "2 records are missing there, from 90 on", 2)])
     with pytest.raises(MissingRecords):
-        tell_checked(check_ledger(store, ledger(tmp_path, LINES)), differing, "http://here")
+        report_check(check_call_log(store, ledger(tmp_path, LINES)), differing, "http://here")
 
 
 def test_a_value_off_by_its_last_bit_is_found(store: MemoryStore, tmp_path: Path) -> None:
     off = {"run": "abc1", "step": 1, "values": {"train/loss": "0x1.999999999999bp-4"}}
-    assert len(check_ledger(store, ledger(tmp_path, [*LINES[:2], off, *LINES[3:]])).problems) == 2
+    assert len(check_call_log(store, ledger(tmp_path, [*LINES[:2], off, *LINES[3:]])).problems) == 2
 
 
 def test_a_record_that_is_twice_in_the_store_is_found(store: MemoryStore, tmp_path: Path) -> None:
     add_run(store, "abc1", [{"train/loss": 2.5}], name="lr-0.1")
-    [problem] = check_ledger(store, ledger(tmp_path, LINES)).problems
+    [problem] = check_call_log(store, ledger(tmp_path, LINES)).problems
     assert "1 calls of log() are too many" in problem
 
 
 def test_standings_are_of_one_demo_only(store: MemoryStore) -> None:
     add_run(store, "abc2", [], group="demo-2")
-    [run] = standings(store, "demo-1")
+    [run] = list_run_statuses(store, "demo-1")
     assert (run.name, run.step, run.best_loss, run.accuracy, run.status) == ("lr-0.1", 3, 0.1, 0.5, Status.FAILED)
     assert str(run.loss) == "nan"
-    assert standings(store, "demo-2")[0][1:6] == (None, None, None, None, None)
-    assert standings(MemoryStore(), "demo-1") == []
+    assert list_run_statuses(store, "demo-2")[0][1:6] == (None, None, None, None, None)
+    assert list_run_statuses(MemoryStore(), "demo-1") == []
 
 
 class Behind(MemoryStore):
@@ -112,11 +112,11 @@ class Behind(MemoryStore):
 def test_settling_waits_for_a_store_that_catches_up() -> None:
     clock = FakeClock()
     store = Behind(5, clock)
-    settle(store, clock)
+    wait_for_projection(store, clock)
     assert store.missing == 0
 
 
 def test_settling_gives_up_on_a_store_that_stays_behind() -> None:
     clock = FakeClock()
     with pytest.raises(MissingRecords, match="records behind"):
-        settle(Behind(1000, clock), clock)
+        wait_for_projection(Behind(1000, clock), clock)

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tools.cli_reference import commands
+from tools.cli_reference import iter_commands
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "syncer"
 
@@ -17,7 +17,7 @@ def options(words: list[str]) -> set[str]:
 
 def known() -> set[str]:
     """Those of `tasuki syncer`."""
-    return {option for parameter in dict(commands())[("syncer",)].params for option in parameter.opts}
+    return {option for parameter in dict(iter_commands())[("syncer",)].params for option in parameter.opts}
 
 
 def test_the_unit_starts_a_syncer_with_options_that_there_are() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tasuki.mcp.tools import Tools
-from tools.cli_reference import cli_page, commands, settings_table
+from tools.cli_reference import build_cli_page, build_settings_table, iter_commands
 
 ROOT = Path(__file__).parents[3]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-COMMANDS = dict(commands())
+COMMANDS = dict(iter_commands())
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -27,11 +27,11 @@ def typed() -> Iterator[tuple[str, str]]:
 
 
 def test_the_reference_of_commands_is_what_the_commands_say() -> None:
-    assert (ROOT / "docs/cli.md").read_text() == cli_page(), "python -m tools.cli_reference > docs/cli.md"
+    assert (ROOT / "docs/cli.md").read_text() == build_cli_page(), "python -m tools.cli_reference > docs/cli.md"
 
 
 def test_the_table_of_settings_is_what_the_settings_say() -> None:
-    assert settings_table() in (ROOT / "docs/settings.md").read_text(), "python -m tools.cli_reference settings"
+    assert build_settings_table() in (ROOT / "docs/settings.md").read_text(), "python -m tools.cli_reference settings"
 
 
 def test_the_readme_begins_with_two_commands() -> None:
@@ -77,4 +77,4 @@ def test_a_command_that_agents_are_told_of_exists(line: str) -> None:
 def test_agents_are_told_of_every_tool() -> None:
     named = re.search(r"on standard input and output: ([a-z_,\s]+)\.", LLMS.read_text())
     assert named
-    assert re.findall(r"[a-z_]+", named[1]) == [tool.__name__ for tool in Tools(None, None).all()]
+    assert re.findall(r"[a-z_]+", named[1]) == [tool.__name__ for tool in Tools(None, None).list_tools()]

@@ -8,7 +8,7 @@ from tasuki.records import Heartbeat, Item, ReplicateResponse, encode, frame
 from tasuki.relay import AckLog, RouteState, Sender
 from tasuki.relay.sender import BATCH_BYTES
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import ReceivedStream
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 
 
 class Counted:

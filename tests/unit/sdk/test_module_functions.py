@@ -84,7 +84,7 @@ def test_a_folder_that_can_not_be_written_is_an_error_that_says_so(tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match=r"can't be written: Not a directory .*TASUKI_DIR"):
         tasuki.init(project="p", dir=str(tmp_path / "file"))
-    assert PROCESS.current is None
+    assert PROCESS.current_run is None
     assert PROCESS.open_runs == []
 
 
@@ -101,15 +101,15 @@ def test_a_second_run_finishes_the_first(data_dir: Path, recorded: Recorded):
     first = tasuki.init(project="p")
     second = tasuki.init(project="p")
     assert first.finished
-    assert [record.attempt for record in recorded(RunStatus)] == [first.started.attempt]
-    assert PROCESS.here() is second
+    assert [record.attempt for record in recorded(RunStatus)] == [first.start_record.attempt]
+    assert PROCESS.current_run is second
 
 
 def test_a_start_that_fails_leaves_the_current_run_alone(data_dir: Path):
     first = tasuki.init(project="p")
     with pytest.raises(ConfigError):
         tasuki.init(project="")
-    assert PROCESS.here() is first
+    assert PROCESS.current_run is first
     assert not first.finished
 
 

@@ -319,7 +319,7 @@ def test_a_run_shows_what_it_is(run: tasuki.Run):
 
 
 def test_a_heartbeat_says_that_the_process_lives(run: tasuki.Run, recorded: Recorded):
-    run.beat()
+    run.append_heartbeat()
     assert len(recorded(Heartbeat)) == 1
 
 

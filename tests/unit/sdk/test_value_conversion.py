@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.errors import ConfigError
-from tasuki.sdk.value_conversion import as_config, jsonable, numbers, text, whole_step
+from tasuki.sdk.value_conversion import convert_metrics, parse_step, to_config_dict, to_json_value, to_text
 
 HUGE = 10**400
 
@@ -85,13 +85,13 @@ def cyclic() -> dict[str, Any]:
     ids=lambda value: f"{type(value).__name__}",
 )
 def test_what_is_a_number_is_kept(value: Any, number: float):
-    kept = numbers({"x": value}, set())
+    kept = convert_metrics({"x": value}, set())
     assert kept == {"x": number}
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(kept)) == kept
 
 
 def test_nan_is_kept():
-    assert math.isnan(numbers({"x": np.float32("nan")}, set())["x"])
+    assert math.isnan(convert_metrics({"x": np.float32("nan")}, set())["x"])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_nan_is_kept():
 )
 def test_what_is_no_number_is_left_out_with_a_warning_that_names_it(value: object, kind: str):
     with pytest.warns(RuntimeWarning, match=f"can't store 'train/x': it is a {kind}, not a number; the other values"):
-        kept = numbers({"train": {"x": value, "y": 1}, "z": 2}, set())
+        kept = convert_metrics({"train": {"x": value, "y": 1}, "z": 2}, set())
     assert kept == {"train": {"y": 1}, "z": 2}
 
 
@@ -122,8 +122,8 @@ def test_each_key_and_type_is_warned_of_once():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(3):
-            numbers({"a": None, "b": None, "c": {"a": "x"}}, warned)
-        numbers({"a": "text"}, warned)
+            convert_metrics({"a": None, "b": None, "c": {"a": "x"}}, warned)
+        convert_metrics({"a": "text"}, warned)
     named = [str(warning.message).split("; ")[0] for warning in caught]
     assert named == [
         "log() can't store 'a': it is a NoneType, not a number",
@@ -135,26 +135,26 @@ def test_each_key_and_type_is_warned_of_once():
 
 @pytest.mark.parametrize("mapping", [OrderedDict(a=1), MappingProxyType({"a": 1})], ids=["ordered", "proxy"])
 def test_mappings_of_any_type_may_be_nested(mapping: Any):
-    assert numbers({"m": mapping}, set()) == {"m": {"a": 1}}
+    assert convert_metrics({"m": mapping}, set()) == {"m": {"a": 1}}
 
 
 def test_empty_mappings_are_left_out():
-    assert numbers({"m": {}, "deep": {"er": {}}}, set()) == {}
+    assert convert_metrics({"m": {}, "deep": {"er": {}}}, set()) == {}
 
 
 def test_keys_become_their_text():
-    assert numbers({1: 1, None: 2, (1, 2): 3, "\ud800": 4}, set()) == {"1": 1, "None": 2, "(1, 2)": 3, "?": 4}
+    assert convert_metrics({1: 1, None: 2, (1, 2): 3, "\ud800": 4}, set()) == {"1": 1, "None": 2, "(1, 2)": 3, "?": 4}
 
 
 def test_a_dict_inside_itself_is_no_number():
     with pytest.warns(RuntimeWarning) as caught:
-        assert numbers(cyclic(), set()) == {"x": 1.0}
+        assert convert_metrics(cyclic(), set()) == {"x": 1.0}
     assert [str(warning.message).split(":")[0] for warning in caught] == ["log() can't store 'me'", "log() can't store 'again'"]
 
 
 def test_one_dict_in_two_places_is_kept_twice():
     shared = {"x": 1}
-    assert numbers({"a": shared, "b": shared}, set()) == {"a": shared, "b": shared}
+    assert convert_metrics({"a": shared, "b": shared}, set()) == {"a": shared, "b": shared}
 
 
 def test_what_is_nested_very_deep_is_left_out_with_a_warning():
@@ -162,7 +162,7 @@ def test_what_is_nested_very_deep_is_left_out_with_a_warning():
     for _ in range(2000):
         deep = {"d": deep, "x": 1}
     with pytest.warns(RuntimeWarning, match="it is a dict, not a number"):
-        assert numbers(deep, set())["x"] == 1
+        assert convert_metrics(deep, set())["x"] == 1
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_is_nested_very_deep_is_left_out_with_a_warning():
     ids=repr,
 )
 def test_a_step_that_is_whole_is_an_integer(step: object, whole: int):
-    found = whole_step(step)
+    found = parse_step(step)
     assert found == whole
     assert type(found) is int
 
@@ -194,7 +194,7 @@ def test_a_step_that_is_whole_is_an_integer(step: object, whole: int):
     ids=lambda step: type(step).__name__,
 )
 def test_a_step_that_is_none_is_none(step: object):
-    assert whole_step(step) is None
+    assert parse_step(step) is None
 
 
 class Struct(msgspec.Struct):
@@ -237,7 +237,7 @@ class Model:
     ids=range(12),
 )
 def test_a_config_becomes_what_a_record_can_hold(value: object, plain: dict[str, Any]):
-    config = as_config(value)
+    config = to_config_dict(value)
     assert config == plain
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(config)) == plain
 
@@ -245,23 +245,23 @@ def test_a_config_becomes_what_a_record_can_hold(value: object, plain: dict[str,
 @pytest.mark.parametrize("value", [3, "text", [1], np.arange(3), object()], ids=lambda value: type(value).__name__)
 def test_a_config_without_keys_is_refused(value: object):
     with pytest.raises(ConfigError, match=f"the config is a {type(value).__name__}"):
-        as_config(value)
+        to_config_dict(value)
 
 
 def test_what_is_inside_itself_becomes_its_text():
-    plain = jsonable(cyclic())
+    plain = to_json_value(cyclic())
     assert plain["x"] == 1.0
     assert isinstance(plain["me"], str)
     loop: list[Any] = []
     loop.append(loop)
-    assert jsonable(loop) == ["[[...]]"]
+    assert to_json_value(loop) == ["[[...]]"]
 
 
 def test_what_is_nested_very_deep_becomes_its_text():
     deep: Any = "end"
     for _ in range(100):
         deep = [deep]
-    assert "end" in str(jsonable(deep))
+    assert "end" in str(to_json_value(deep))
 
 
 @given(
@@ -272,12 +272,12 @@ def test_what_is_nested_very_deep_becomes_its_text():
     )
 )
 def test_anything_becomes_what_a_record_can_hold(value: Any):
-    plain = jsonable(value)
+    plain = to_json_value(value)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(plain)) == plain
 
 
 @given(st.text(st.characters()))
 def test_text_is_always_utf8(given_text: str):
-    kept = text(given_text)
+    kept = to_text(given_text)
     assert kept.encode().decode() == kept
     assert len(kept) == len(given_text)

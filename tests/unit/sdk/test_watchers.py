@@ -20,7 +20,7 @@ NAN, INF = math.nan, math.inf
 def fired(values: Sequence[Any], **rules: Any) -> list[tuple[int, str]]:
     """At which reports which rules have fired."""
     watcher = Watcher("loss", **rules)
-    return [(step, finding.reason.value) for step, value in enumerate(values) for finding in watcher.see(value, step)]
+    return [(step, finding.reason.value) for step, value in enumerate(values) for finding in watcher.evaluate(value, step)]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_alerts_alone_do_not_stop(run: tasuki.Run, recorded: Recorded):
 def test_scalars_of_every_kind_are_watched(value: Any):
     watchers = Watchers()
     watchers.add(Watcher("x", max_value=2))
-    assert [finding.value for finding in watchers.see({"x": value}, 0)] == [3.0]
+    assert [finding.value for finding in watchers.evaluate({"x": value}, 0)] == [3.0]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_scalars_of_every_kind_are_watched(value: Any):
 def test_a_nested_value_is_watched_by_its_name_with_slashes(metrics: dict[str, Any]):
     watchers = Watchers()
     watchers.add(Watcher("a/b/c", max_value=2))
-    assert len(watchers.see(metrics, 0)) == 1
-    assert watchers.see({"a": 1, "a/b": {"d": 3}, "x": "text"}, 1) == []
+    assert len(watchers.evaluate(metrics, 0)) == 1
+    assert watchers.evaluate({"a": 1, "a/b": {"d": 3}, "x": "text"}, 1) == []
 
 
 def test_what_is_no_number_is_not_watched(run: tasuki.Run, recorded: Recorded):
@@ -220,11 +220,11 @@ def test_four_threads_may_log_what_is_watched(run: tasuki.Run, recorded: Recorde
 def test_a_request_from_outside_is_seen_and_the_first_one_stands(run: tasuki.Run):
     assert not run.should_stop()
     path = run.stop_signal.path
-    assert path == run.settings.dir / "control" / f"{run.id}.{run.started.attempt}"
+    assert path == run.settings.dir / "control" / f"{run.id}.{run.start_record.attempt}"
     path.parent.mkdir()
     path.write_text('{"run": "r", "attempt": "a", "stop": "diverges"}')
     assert not run.should_stop()
-    run.stop_signal.look_at = 0
+    run.stop_signal.next_check_at = 0
     stop = run.should_stop()
     assert (stop.source, stop.reason) == ("control", "diverges")
     run.watch("x", max_value=1)

@@ -3,7 +3,7 @@ from tasuki.records import encode, frame
 from tasuki.store import connect, count_missing
 from tasuki.store.catch_up import COUNTING_SECONDS, READ_BYTES
 from tasuki.testing import FakeClock, MemoryStore
-from tasuki.testing.reference_store.memory_store import ReceivedStream
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 from tests.support.journals import metrics
 
 

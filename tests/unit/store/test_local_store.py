@@ -185,7 +185,7 @@ def test_a_run_of_another_tracker_that_has_fallen_silent_is_taken_for_finished(m
     catch_up(db, source)
     clock.sleep(60 * minutes)
     silent = {True: AttemptOutcome.SILENT, False: AttemptOutcome.GOING_ON}
-    questions = Queries(db, lambda streams, silent_us: silent[clock.now_us() - streams[0].clock > silent_us])
-    row = questions.run("p", "r")
+    queries = Queries(db, lambda streams, silent_us: silent[clock.now_us() - streams[0].clock > silent_us])
+    row = queries.run("p", "r")
     assert row.status is status
     assert (row.reason or "").startswith("trackio does not say") is (status is Status.FINISHED)

@@ -9,56 +9,58 @@ from typing import Any
 
 import yaml
 
-from tasuki.cli.agents.yaml_edit import Container, cut, newline_of, parsed, put_in, root, value_of
+from tasuki.cli.agents.yaml_edit import Container, compose_tree, detect_newline, get_value, insert_entries, parse_yaml, remove_entry
 from tasuki.errors import ConfigError
 
-__all__ = ["configured", "is_sync"]
+__all__ = ["is_sync_hook", "update_config"]
 
-ENDS = ("on_session_end", "on_session_finalize", "session_end")
+SESSION_END_EVENTS = ("on_session_end", "on_session_finalize", "session_end")
 """The events at which a session is over; `session_end` was written by old versions of gradata."""
-PROGRAMS = {"tasuki", "gradata"}
-SESSION_CLOSE = "gradata.hooks.session_close"
+SYNC_PROGRAMS = {"tasuki", "gradata"}
+GRADATA_HOOK_MODULE = "gradata.hooks.session_close"
 """What gradata's own installer puts there."""
-PASSED = ["TASUKI_DIR", "TASUKI_REMOTE", "TASUKI_DISABLE_WRITE_THROUGH"]
+ENV_PASSTHROUGH = ["TASUKI_DIR", "TASUKI_REMOTE", "TASUKI_DISABLE_WRITE_THROUGH"]
 """What the agent's tools would not see otherwise. No key is among them: that lies in the data folder's `credentials`."""
-BY_HAND = f"nothing was changed; put in by hand: terminal: {{env_passthrough: [{', '.join(PASSED)}]}}, and remove the sync hook"
+MANUAL_HINT = (
+    f"nothing was changed; put in by hand: terminal: {{env_passthrough: [{', '.join(ENV_PASSTHROUGH)}]}}, and remove the sync hook"
+)
 
 
-def configured(text: str) -> str:
+def update_config(text: str) -> str:
     """The configuration as it should be: the same text if it is so already. ConfigError for one that can't be read or edited."""
-    before = settings_in(text)
-    wanted = passing(without_sync(before))
+    before = parse_settings(text)
+    wanted = add_env_passthrough(remove_sync_hooks(before))
     try:
-        after = edited(text, missing_names(before))
-        if (parsed(after) or {}) == wanted:
+        after = edit_text(text, find_missing_variables(before))
+        if (parse_yaml(after) or {}) == wanted:
             return after
         reason = "touching the rest"
     except yaml.YAMLError as error:
-        reason = f"breaking it: {on_one_line(error)}"
-    raise ConfigError(f"the configuration is written in a way that can't be edited without {reason}", hint=BY_HAND)
+        reason = f"breaking it: {format_yaml_error(error)}"
+    raise ConfigError(f"the configuration is written in a way that can't be edited without {reason}", hint=MANUAL_HINT)
 
 
-def edited(text: str, missing: list[str]) -> str:
+def edit_text(text: str, missing: list[str]) -> str:
     """The text without sync hooks, and with the variables that are missing."""
-    while path := sync_hook(root(text)):
-        shorter = cut(text, path)
+    while path := find_sync_hook(compose_tree(text)):
+        shorter = remove_entry(text, path)
         if len(shorter) >= len(text):  # an alias: what it stands for is elsewhere
             break
         text = shorter
-    return passed_on(text, missing)
+    return insert_env_passthrough(text, missing)
 
 
-def on_one_line(error: yaml.YAMLError) -> str:
+def format_yaml_error(error: yaml.YAMLError) -> str:
     """What the parser says."""
     return " ".join(str(error).split())
 
 
-def settings_in(text: str) -> dict[str, Any]:
+def parse_settings(text: str) -> dict[str, Any]:
     """What a configuration says."""
     try:
-        found = parsed(text)
+        found = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"not YAML: {on_one_line(error)}", hint="nothing was changed; put it right first") from error
+        raise ConfigError(f"not YAML: {format_yaml_error(error)}", hint="nothing was changed; put it right first") from error
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -69,7 +71,7 @@ def settings_in(text: str) -> dict[str, Any]:
 # -- hooks that sync when a session ends
 
 
-def is_sync(entry: object) -> bool:
+def is_sync_hook(entry: object) -> bool:
     """Whether a hook is tasuki's or gradata's own sync, however it is started."""
     command = entry.get("command") if isinstance(entry, dict) else entry
     if not isinstance(command, str):
@@ -83,20 +85,20 @@ def is_sync(entry: object) -> bool:
     if "-m" in words[:3]:
         module, *words = words[words.index("-m") + 1 :] or [""]
         package, _, rest = module.partition(".")
-        return module == SESSION_CLOSE or (package in PROGRAMS and (words[:1] == ["sync"] or "sync" in rest))
-    return bool(words) and Path(words[0]).name in PROGRAMS and words[1:2] == ["sync"]
+        return module == GRADATA_HOOK_MODULE or (package in SYNC_PROGRAMS and (words[:1] == ["sync"] or "sync" in rest))
+    return bool(words) and Path(words[0]).name in SYNC_PROGRAMS and words[1:2] == ["sync"]
 
 
-def without_sync(settings: dict[str, Any]) -> dict[str, Any]:
+def remove_sync_hooks(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings without such hooks, and without what they leave empty."""
-    settings = dict(unshared(settings))
+    settings = dict(copy_without_aliases(settings))
     hooks = settings.get("hooks")
     if not isinstance(hooks, dict):
         return settings
-    for event in ENDS:
+    for event in SESSION_END_EVENTS:
         entries = hooks.get(event)
-        if isinstance(entries, list) and any(map(is_sync, entries)):
-            hooks[event] = [entry for entry in entries if not is_sync(entry)]
+        if isinstance(entries, list) and any(map(is_sync_hook, entries)):
+            hooks[event] = [entry for entry in entries if not is_sync_hook(entry)]
             if not hooks[event]:
                 del hooks[event]
             if not hooks:
@@ -104,24 +106,24 @@ def without_sync(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def unshared(value: Any) -> Any:
+def copy_without_aliases(value: Any) -> Any:
     """A copy in which nothing is in two places, as what an alias names is."""
     if isinstance(value, dict):
-        return {key: unshared(item) for key, item in value.items()}
-    return [unshared(item) for item in value] if isinstance(value, list) else value
+        return {key: copy_without_aliases(item) for key, item in value.items()}
+    return [copy_without_aliases(item) for item in value] if isinstance(value, list) else value
 
 
-def sync_hook(tree: yaml.Node | None) -> list[tuple[Container, int]]:
+def find_sync_hook(tree: yaml.Node | None) -> list[tuple[Container, int]]:
     """The path to the first such hook; empty if there is none."""
-    hooks = value_of(tree, "hooks")
+    hooks = get_value(tree, "hooks")
     if not isinstance(tree, yaml.MappingNode) or not isinstance(hooks, yaml.MappingNode):
         return []
     for number, (event, entries) in enumerate(hooks.value):
-        if event.value not in ENDS or not isinstance(entries, yaml.SequenceNode):
+        if event.value not in SESSION_END_EVENTS or not isinstance(entries, yaml.SequenceNode):
             continue
         for index, entry in enumerate(entries.value):
-            command = value_of(entry, "command") or entry
-            if is_sync(command.value):
+            command = get_value(entry, "command") or entry
+            if is_sync_hook(command.value):
                 place = next(place for place, (_, value) in enumerate(tree.value) if value is hooks)
                 return [(tree, place), (hooks, number), (entries, index)]
     return []
@@ -130,36 +132,36 @@ def sync_hook(tree: yaml.Node | None) -> list[tuple[Container, int]]:
 # -- what the agent's tools see of the environment
 
 
-def missing_names(settings: dict[str, Any]) -> list[str]:
+def find_missing_variables(settings: dict[str, Any]) -> list[str]:
     """What is not passed on yet. ConfigError where there is no list to add it to."""
     terminal = settings.get("terminal", {})
     names = terminal.get("env_passthrough", []) if isinstance(terminal, dict) else None
     if not isinstance(names, list):
-        raise ConfigError("terminal.env_passthrough is no list in a mapping", hint=BY_HAND)
-    return [name for name in PASSED if name not in names]
+        raise ConfigError("terminal.env_passthrough is no list in a mapping", hint=MANUAL_HINT)
+    return [name for name in ENV_PASSTHROUGH if name not in names]
 
 
-def passing(settings: dict[str, Any]) -> dict[str, Any]:
+def add_env_passthrough(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings with the variables passed on."""
-    if missing := missing_names(settings):
+    if missing := find_missing_variables(settings):
         terminal = settings.setdefault("terminal", {})
         terminal["env_passthrough"] = missing + terminal.get("env_passthrough", [])
     return settings
 
 
-def passed_on(text: str, names: list[str]) -> str:
+def insert_env_passthrough(text: str, names: list[str]) -> str:
     """The text with these names where the rest of such names are."""
     if not names:
         return text
-    tree = root(text)
-    terminal = value_of(tree, "terminal")
-    listed = value_of(terminal, "env_passthrough")
+    tree = compose_tree(text)
+    terminal = get_value(tree, "terminal")
+    listed = get_value(terminal, "env_passthrough")
     entry = f"env_passthrough: [{', '.join(names)}]"
     if isinstance(listed, yaml.SequenceNode):
-        return put_in(text, listed, names)
+        return insert_entries(text, listed, names)
     if isinstance(terminal, yaml.MappingNode):
-        return put_in(text, terminal, [entry])
+        return insert_entries(text, terminal, [entry])
     if isinstance(tree, yaml.MappingNode) and tree.flow_style:
-        return put_in(text, tree, [f"terminal: {{{entry}}}"])
-    end = newline_of(text)
+        return insert_entries(text, tree, [f"terminal: {{{entry}}}"])
+    end = detect_newline(text)
     return f"{text}{'' if not text or text.endswith(end) else end}terminal:{end}  {entry}{end}"

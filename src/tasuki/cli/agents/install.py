@@ -9,31 +9,31 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.messages import print_message
 from tasuki.errors import ConfigError, TasukiError
 
 __all__ = ["EXAMPLES", "install"]
 
 EXAMPLES = "tasuki install --agent hermes --dry-run\ntasuki install --agent hermes"
-BACKUP = ".before-tasuki"
+BACKUP_SUFFIX = ".before-tasuki"
 
 
 class AgentConfig(NamedTuple):
     """Where an agent keeps its configuration, and what that should be."""
 
-    path: Path
-    configured: Callable[[str], str]
+    config_path: Path
+    update_config: Callable[[str], str]
 
 
-def hermes() -> AgentConfig:
+def get_hermes_config() -> AgentConfig:
     """The agent of https://github.com/NousResearch/hermes-agent."""
-    from tasuki.cli.agents.hermes_config import configured
+    from tasuki.cli.agents.hermes_config import update_config
     from tasuki.settings import hermes_home
 
-    return AgentConfig(hermes_home() / "config.yaml", configured)
+    return AgentConfig(hermes_home() / "config.yaml", update_config)
 
 
-AGENTS = {"hermes": hermes}
+AGENTS = {"hermes": get_hermes_config}
 
 
 def install(
@@ -47,23 +47,23 @@ def install(
     if agent not in AGENTS:
         raise ConfigError(f"no agent {agent!r} is known", hint=f"the agents are: {', '.join(AGENTS)}")
     found = AGENTS[agent]()
-    path = Path(os.path.realpath(found.path))
-    before = text_of(path)
+    path = Path(os.path.realpath(found.config_path))
+    before = read_config(path)
     try:
-        after = found.configured(before)
+        after = found.update_config(before)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", hint=error.hint) from error
     if after == before:
-        say(f"{path}: set up already")
+        print_message(f"{path}: set up already")
     elif dry_run:
         lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
         typer.echo("".join(difflib.unified_diff(*lines, str(path), str(path))), nl=False)
     else:
-        write_beside(path, after)
-        say(f"{path}: set up")
+        replace_with_backup(path, after)
+        print_message(f"{path}: set up")
 
 
-def text_of(path: Path) -> str:
+def read_config(path: Path) -> str:
     """The configuration, with its line ends; empty if there is none yet."""
     try:
         return path.read_bytes().decode()
@@ -73,7 +73,7 @@ def text_of(path: Path) -> str:
         raise ConfigError(f"{path}: not UTF-8: {error}", hint="nothing was changed; put it right first") from error
 
 
-def write_beside(path: Path, text: str) -> None:
+def replace_with_backup(path: Path, text: str) -> None:
     """Replace the file at once and whole, with its mode; what it was stays beside it."""
     from tasuki.atomic_files import drafted
 
@@ -82,7 +82,7 @@ def write_beside(path: Path, text: str) -> None:
         with drafted(path, text.encode(), 0o600, durable=True) as draft:
             if path.exists():
                 shutil.copymode(path, draft)
-                shutil.copy2(path, path.with_name(path.name + BACKUP))
+                shutil.copy2(path, path.with_name(path.name + BACKUP_SUFFIX))
             draft.replace(path)
     except OSError as error:
         raise TasukiError(f"{path} can't be written: {error.strerror}", hint="it is as it was") from error

@@ -5,50 +5,50 @@ from typing import Any, TypeAlias
 
 import yaml
 
-__all__ = ["cut", "newline_of", "parsed", "put_in", "root", "value_of"]
+__all__ = ["compose_tree", "detect_newline", "get_value", "insert_entries", "parse_yaml", "remove_entry"]
 
 Container: TypeAlias = Any
 """A node with entries: PyYAML's `MappingNode` or `SequenceNode`, of which it tells no types."""
 
 
-def parsed(text: str) -> object:
+def parse_yaml(text: str) -> object:
     """What the text says; None for an empty one. yaml.YAMLError if it is broken."""
     return yaml.safe_load(text)
 
 
-def root(text: str) -> yaml.Node | None:
+def compose_tree(text: str) -> yaml.Node | None:
     """The text's tree, whose marks are places in it."""
     node: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
     return node
 
 
-def value_of(node: yaml.Node | None, key: str) -> yaml.Node | None:
+def get_value(node: yaml.Node | None, key: str) -> yaml.Node | None:
     """What a mapping has under a key; None if it has none, or is no mapping."""
     if not isinstance(node, yaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
 
 
-def cut(text: str, path: list[tuple[Container, int]]) -> str:
+def remove_entry(text: str, path: list[tuple[Container, int]]) -> str:
     """The text without the last of the entries on a path from the root, and without what holds nothing but that one."""
     while len(path) > 1 and len(path[-1][0].value) == 1:
         path = path[:-1]
     container, index = path[-1]
-    start, end = flow_span(container, index) if container.flow_style else block_span(text, container, index)
+    start, end = find_flow_span(container, index) if container.flow_style else find_block_span(text, container, index)
     return text[:start] + text[end:]
 
 
-def flow_span(container: Container, index: int) -> tuple[int, int]:
+def find_flow_span(container: Container, index: int) -> tuple[int, int]:
     """Where an entry and one of its commas are."""
-    spans = list(entries(container))
+    spans = list(iter_entry_spans(container))
     if index + 1 < len(spans):
         return spans[index][0], spans[index + 1][0]
     return (spans[index - 1][1] if index else spans[0][0]), spans[index][1]
 
 
-def block_span(text: str, container: Container, index: int) -> tuple[int, int]:
+def find_block_span(text: str, container: Container, index: int) -> tuple[int, int]:
     """The lines of an entry, from its key or its dash to the end of its last word."""
-    start, end = list(entries(container))[index]
+    start, end = list(iter_entry_spans(container))[index]
     if isinstance(container, yaml.SequenceNode):
         start = text.rindex("-", 0, start)
     end = len(text[:end].rstrip())
@@ -56,22 +56,22 @@ def block_span(text: str, container: Container, index: int) -> tuple[int, int]:
     return text.rfind("\n", 0, start) + 1, len(text) if line_end < 0 else line_end + 1
 
 
-def entries(container: Container) -> Iterator[tuple[int, int]]:
+def iter_entry_spans(container: Container) -> Iterator[tuple[int, int]]:
     """Where each entry begins and ends."""
     for entry in container.value:
         first, last = entry if isinstance(container, yaml.MappingNode) else (entry, entry)
-        yield first.start_mark.index, last_word(last)
+        yield first.start_mark.index, find_value_end(last)
 
 
-def last_word(node: yaml.Node) -> int:
+def find_value_end(node: yaml.Node) -> int:
     """Where a value ends: a block's own mark is at whatever follows it, behind comments that are not its."""
     if not isinstance(node, yaml.MappingNode | yaml.SequenceNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
-    return last_word(last[1] if isinstance(node, yaml.MappingNode) else last)
+    return find_value_end(last[1] if isinstance(node, yaml.MappingNode) else last)
 
 
-def put_in(text: str, container: Container, lines: list[str]) -> str:
+def insert_entries(text: str, container: Container, lines: list[str]) -> str:
     """The text with more entries at the beginning of a container, in the style that it has."""
     start = container.start_mark.index
     if container.flow_style:
@@ -80,9 +80,9 @@ def put_in(text: str, container: Container, lines: list[str]) -> str:
     dash = "- " if isinstance(container, yaml.SequenceNode) else ""
     line = text.rfind("\n", 0, start) + 1
     indent = text[line:start]
-    return text[:start] + "".join(f"{dash}{more}{newline_of(text)}{indent}" for more in lines) + text[start:]
+    return text[:start] + "".join(f"{dash}{more}{detect_newline(text)}{indent}" for more in lines) + text[start:]
 
 
-def newline_of(text: str) -> str:
+def detect_newline(text: str) -> str:
     """How the text's lines end."""
     return "\r\n" if "\r\n" in text else "\n"

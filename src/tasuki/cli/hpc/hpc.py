@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.hpc.jobs import bars, counts, finished, opened, site_named, sync_once, would_send
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, settings_for
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.hpc.jobs import count_jobs, get_host, open_host_transport, plan_sync, run_async, show_transfer_progress, sync_host
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, load_command_settings
+from tasuki.cli.shared.output import Table, write_result
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calculations in a PBS or Slurm queue behind ssh.")
-Name = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
 
 
-def openssh_of(site: "Host") -> "OpenSSHTransport":
+def require_openssh(host: "Host") -> "OpenSSHTransport":
     """The way to a host over the system's ssh. ConfigError for any other."""
     from tasuki.hpc.transports.openssh import OpenSSHTransport
 
-    transport = opened(site)
+    transport = open_host_transport(host)
     if not isinstance(transport, OpenSSHTransport):
-        raise ConfigError(f"{site.name} is reached by {site.transport}: nobody logs in there", hint="that is for openssh")
+        raise ConfigError(f"{host.name} is reached by {host.transport}: nobody logs in there", hint="that is for openssh")
     return transport
 
 
@@ -58,109 +58,109 @@ def add(  # noqa: PLR0913 - options
         name=name, host=host, scheduler=scheduler, root=root, max_queued=max_queued, max_running=max_running, transport=transport,
         path=path, ssh_config=ssh_config, watchdog=watchdog,
     )  # fmt: skip
-    HostsFile(settings_for(dir).dir).add(site)
-    say(f"{name} is {host}; next: tasuki hpc login {name}" if transport == "openssh" else f"{name} is {host}")
+    HostsFile(load_command_settings(dir).dir).add(site)
+    print_message(f"{name} is {host}; next: tasuki hpc login {name}" if transport == "openssh" else f"{name} is {host}")
 
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki hpc list\ntasuki hpc list --json")
-def list_sites(as_json: AsJson = False, dir: Dir = None) -> None:
+def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
     """List the hosts."""
     from tasuki.hpc.host import HostsFile
 
     columns = ["name", "host", "scheduler", "root", "max_queued", "max_running"]
-    rows = [[getattr(site, column) for column in columns] for site in HostsFile(settings_for(dir).dir).all()]
+    rows = [[getattr(site, column) for column in columns] for site in HostsFile(load_command_settings(dir).dir).all()]
     data = {"hosts": [dict(zip(columns, row, strict=True)) for row in rows]}
-    write("hpc-list/1", data, Table(columns, rows), as_json=as_json)
+    write_result("hpc-list/1", data, Table(columns, rows), as_json=as_json)
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc remove bebop")
-def remove(name: Name, dir: Dir = None) -> None:
+def remove(name: HostArgument, dir: Dir = None) -> None:
     """Forget a host. What is there stays, and jobs go on; they are known again when the host is."""
     from tasuki.hpc.host import HostsFile
     from tasuki.jobs import JobStatus
 
-    settings = settings_for(dir)
-    found = finished(counts(settings, site_named(name, settings)))
+    settings = load_command_settings(dir)
+    found = run_async(count_jobs(settings, get_host(name, settings)))
     HostsFile(settings.dir).remove(name)
     if active := sum(number for status, number in found.items() if JobStatus(status).is_active):
-        say(f"note: {active} jobs at {name} are not over; add it again to hear of them")
+        print_message(f"note: {active} jobs at {name} are not over; add it again to hear of them")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc login bebop")
-def login(name: Name, dir: Dir = None) -> None:
+def login(name: HostArgument, dir: Dir = None) -> None:
     """Log in, with whatever the host asks for; for 8 hours all other commands share that."""
-    site = site_named(name, settings_for(dir))
-    say(f"logged in at {site.host}" if openssh_of(site).login() else f"somebody is logged in at {site.host} already")
+    site = get_host(name, load_command_settings(dir))
+    print_message(f"logged in at {site.host}" if require_openssh(site).login() else f"somebody is logged in at {site.host} already")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc logout bebop")
-def logout(name: Name, dir: Dir = None) -> None:
+def logout(name: HostArgument, dir: Dir = None) -> None:
     """End the login. Jobs go on."""
-    site = site_named(name, settings_for(dir))
-    say(f"logged out of {site.host}" if openssh_of(site).logout() else f"nobody was logged in at {site.host}")
+    site = get_host(name, load_command_settings(dir))
+    print_message(f"logged out of {site.host}" if require_openssh(site).logout() else f"nobody was logged in at {site.host}")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc sync bebop --dry-run\ntasuki hpc sync bebop --download")
 def sync(
-    name: Name,
+    name: HostArgument,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and change nothing; needs no host.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch the results of jobs that are over.")] = False,
     dir: Dir = None,
 ) -> None:
     """Upload what waits, submit it, and bring news of all jobs; repeat it after any failure."""
-    settings = settings_for(dir)
-    site = site_named(name, settings)
+    settings = load_command_settings(dir)
+    site = get_host(name, settings)
     if dry_run:
-        print_line(finished(would_send(settings, site)))
+        print_json_line(run_async(plan_sync(settings, site)))
         return
-    with bars() as told:
-        done = finished(sync_once(settings, site, opened(site), told, download=download))
+    with show_transfer_progress() as told:
+        done = run_async(sync_host(settings, site, open_host_transport(site), told, download=download))
     for error in done.errors:
-        say(f"note: {error}")
-    print_line({key: value for key, value in done._asdict().items() if key != "errors"})
+        print_message(f"note: {error}")
+    print_json_line({key: value for key, value in done._asdict().items() if key != "errors"})
 
 
-def print_line(data: dict[str, Any]) -> None:
+def print_json_line(data: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     typer.echo(json.dumps(data))
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc status bebop")
-def status(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
+def status(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
     """Say who is logged in, and how many jobs stand where."""
-    settings = settings_for(dir)
-    site = site_named(name, settings)
-    transport = opened(site)
-    live = is_live(transport)
-    found = finished(counts(settings, site))
+    settings = load_command_settings(dir)
+    site = get_host(name, settings)
+    transport = open_host_transport(site)
+    live = is_logged_in(transport)
+    found = run_async(count_jobs(settings, site))
     data = {"host": site.name, "logged_in": live, "jobs": found}
     rows: list[list[Any]] = [
         ["logged in", "yes" if live else f"no: tasuki hpc login {name}"],
         *([state, number] for state, number in found.items()),
     ]
-    write("hpc-status/1", data, Table(["what", "value"], rows), as_json=as_json)
+    write_result("hpc-status/1", data, Table(["what", "value"], rows), as_json=as_json)
 
 
-def is_live(transport: "HostTransport") -> bool:
+def is_logged_in(transport: "HostTransport") -> bool:
     """Whether there is a login now."""
     from tasuki.errors import RemoteUnavailable
 
     try:
-        finished(transport.open())
+        run_async(transport.open())
     except RemoteUnavailable:
         return False
     return True
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc doctor bebop")
-def doctor(name: Name, as_json: AsJson = False, dir: Dir = None) -> None:
+def doctor(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
     """Look at a host: the login, the scheduler's commands, the agent, room on the disk. Exits 1 if something is wrong."""
     from tasuki.hpc.host_check import examine
 
-    site = site_named(name, settings_for(dir))
-    found = finished(examine(site, opened(site)))
+    site = get_host(name, load_command_settings(dir))
+    found = run_async(examine(site, open_host_transport(site)))
     data = {"host": name, "checks": [check._asdict() for check in found]}
     rows = [["ok" if check.ok else "broken", check.name, check.detail, check.hint] for check in found]
-    write("hpc-doctor/1", data, Table(["state", "check", "detail", "hint"], rows), as_json=as_json)
+    write_result("hpc-doctor/1", data, Table(["state", "check", "detail", "hint"], rows), as_json=as_json)
     if not all(check.ok for check in found):
         raise typer.Exit(1)

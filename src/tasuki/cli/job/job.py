@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasuki.cli.hpc.jobs import bars, fetch_results, finished, place_named, selection_of
-from tasuki.cli.job.options import complete_job, complete_place, complete_provider, complete_status
+from tasuki.cli.hpc.jobs import build_file_filter, fetch_results, require_host, run_async, show_transfer_progress
+from tasuki.cli.job.options import complete_job, complete_provider, complete_provider_or_host, complete_status
 from tasuki.cli.job.submit import EXAMPLES, SubmitCommand, submit
-from tasuki.cli.job.tables import job_data, job_table, jobs_table, place_of, plain_line
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, asking_jobs, confirm, settings_for
-from tasuki.cli.shared.output import Table, on_terminal, write, write_json
+from tasuki.cli.job.tables import build_job_table, build_jobs_table, get_provider_name, job_to_dict, strip_escape_sequences
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, confirm, load_command_settings, open_jobs_target
+from tasuki.cli.shared.output import Table, is_terminal, write_json, write_result
 from tasuki.cli.shared.parsing import parse_duration
 from tasuki.errors import ConfigError, RemoteUnavailable
 
@@ -22,14 +22,16 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Start jobs, here or elsewhere, watch them and end them.")
 app.command(cls=SubmitCommand, epilog=EXAMPLES)(submit)
-Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)]
+JobArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)
+]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or unique beginnings of them.", autocompletion=complete_job)]
-NOT_TRUE = 7
+EXIT_CONDITION_FALSE = 7
 LIST_EXAMPLES = """\
 tasuki job list
 tasuki job list --active --sync
 tasuki job list --status failed --json"""
-LATEST = 50
+DEFAULT_LIMIT = 50
 
 
 # -- asking
@@ -38,7 +40,7 @@ LATEST = 50
 @app.command("list", cls=ExamplesCommand, epilog=LIST_EXAMPLES)
 def list_command(  # noqa: PLR0913 - which of them
     active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
-    look: Annotated[bool, typer.Option("--sync", help="Have their providers say first how active ones are.")] = False,
+    refresh: Annotated[bool, typer.Option("--sync", help="Have their providers say first how active ones are.")] = False,
     status: Annotated[
         list[str] | None,
         typer.Option("--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_status),
@@ -46,10 +48,14 @@ def list_command(  # noqa: PLR0913 - which of them
     on: Annotated[
         str | None,
         typer.Option(
-            "--on", "--provider", metavar="WHERE", help="Only those of one provider or host.", autocompletion=complete_place
+            "--on",
+            "--provider",
+            metavar="WHERE",
+            help="Only those of one provider or host.",
+            autocompletion=complete_provider_or_host,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The most jobs: the latest.")] = LATEST,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The most jobs: the latest.")] = DEFAULT_LIMIT,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
@@ -62,52 +68,54 @@ def list_command(  # noqa: PLR0913 - which of them
     from tasuki.sdk.jobs import ListOptions
 
     most = None if active else limit
-    wanted = statuses_from(status or [], [one.value for one in JobStatus if one.is_active] if active else [])
-    with asking_jobs(dir, remote) as asked:
+    wanted = select_statuses(status or [], [one.value for one in JobStatus if one.is_active] if active else [])
+    with open_jobs_target(dir, remote) as asked:
         if on is None or on in PROVIDERS:
-            found = asked.list(ListOptions(statuses=wanted, provider=on, limit=most, look=look))
+            found = asked.list(ListOptions(statuses=wanted, provider=on, limit=most, refresh=refresh))
             jobs, total = found.jobs, found.total
         else:
             if remote is None:
-                place_named(on, settings_for(dir))
-            found = asked.list(ListOptions(statuses=wanted, provider="hpc", limit=None, look=look))
+                require_host(on, load_command_settings(dir))
+            found = asked.list(ListOptions(statuses=wanted, provider="hpc", limit=None, refresh=refresh))
             at_host = [job for job in found.jobs if job.metadata.get("site") == on]
             jobs, total = at_host[:most], len(at_host)
     jobs = jobs[::-1]
-    write("job-list/1", {"jobs": [job_data(job) for job in jobs], "total": total}, jobs_table(jobs), as_json=as_json)
+    write_result(
+        "job-list/1", {"jobs": [job_to_dict(job) for job in jobs], "total": total}, build_jobs_table(jobs), as_json=as_json
+    )
     if total > len(jobs):
-        say(f"note: the latest {len(jobs):,} of {total:,} jobs; --limit {total} lists all")
+        print_message(f"note: the latest {len(jobs):,} of {total:,} jobs; --limit {total} lists all")
 
 
-def statuses_from(named: list[str], active: list[str]) -> tuple[str, ...]:
+def select_statuses(requested: list[str], active: list[str]) -> tuple[str, ...]:
     """The states that are meant. ConfigError for what is none."""
     from tasuki.jobs import JobStatus
 
-    for status in named:
+    for status in requested:
         if status not in set(JobStatus):
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(JobStatus)}; or --active")
-    chosen = [status for status in named or active if not active or status in active]
-    if named and not chosen:
-        raise ConfigError(f"no active job is {' or '.join(named)}", hint="leave out --active")
+    chosen = [status for status in requested or active if not active or status in active]
+    if requested and not chosen:
+        raise ConfigError(f"no active job is {' or '.join(requested)}", hint="leave out --active")
     return tuple(chosen)
 
 
 @app.command("show", cls=ExamplesCommand, epilog="tasuki job show 3f9c\ntasuki job show 3f9c --json")
-def show_command(id: Id, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
+def show_command(id: JobArgument, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """Show all that is known of a job."""
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         job = asked.get(id)
     print_job("job-show/1", job, as_json=as_json)
 
 
 def print_job(schema: str, job: "JobView", *, as_json: bool) -> None:
     """One job."""
-    write(schema, {"job": job_data(job)}, job_table(job, only_known=on_terminal()), as_json=as_json)
+    write_result(schema, {"job": job_to_dict(job)}, build_job_table(job, skip_empty=is_terminal()), as_json=as_json)
 
 
 @app.command("logs", cls=ExamplesCommand, epilog="tasuki job logs 3f9c | tail\ntasuki job logs 3f9c -f")
 def logs_command(
-    id: Id,
+    id: JobArgument,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -117,37 +125,37 @@ def logs_command(
 
     A terminal gets it without what would steer it: colours, cursor moves. With --json and -f all of it is printed at the end.
     """
-    shown = plain_line if on_terminal() else str
-    with asking_jobs(dir, remote) as asked:
+    shown = strip_escape_sequences if is_terminal() else str
+    with open_jobs_target(dir, remote) as asked:
         if as_json:
-            write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.lines(id, follow=follow))})
+            write_json("job-logs/1", {"job_id": asked.get(id).job_id, "lines": list(asked.iter_log_lines(id, follow=follow))})
             return
         if follow:
-            say_doubt(asked.get(id, look=True))
-        for line in asked.lines(id, follow=follow):
+            warn_if_stale(asked.get(id, refresh=True))
+        for line in asked.iter_log_lines(id, follow=follow):
             sys.stdout.write(f"{shown(line)}\n")
             if follow:
                 sys.stdout.flush()
         job = asked.get(id)
         if follow:
-            say(f"{job.job_id} is {job.status}")
+            print_message(f"{job.job_id} is {job.status}")
         else:
-            say_doubt(job)
+            warn_if_stale(job)
 
 
-def say_doubt(job: "JobView") -> None:
+def warn_if_stale(job: "JobView") -> None:
     """Say why there may be more than what is shown."""
     site = job.metadata.get("site") if job.provider == "hpc" else None
     if job.is_active and job.sync_state != "fresh":
         hint = f"tasuki hpc login {site}" if site else "tasuki job list --sync"
-        say(f"note: {place_of(job)} can't be asked now, so there may be more: {hint}")
+        print_message(f"note: {get_provider_name(job)} can't be asked now, so there may be more: {hint}")
     elif site and job.status == "pending":
-        say(f"note: {job.job_id} waits for: tasuki hpc sync {site}")
+        print_message(f"note: {job.job_id} waits for: tasuki hpc sync {site}")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job wait 3f9c\ntasuki job wait 3f9c --timeout 2h && python evaluate.py")
 def wait(
-    id: Id,
+    id: JobArgument,
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="DURATION", help="No longer than this: 90s, 10min, 2h.")
     ] = None,
@@ -159,17 +167,19 @@ def wait(
 
     Exits with 0 when it has completed, with 1 when it has failed or was cancelled, and with 7 when the time is over.
     """
-    from tasuki.sdk.jobs import wait_for
+    from tasuki.sdk.jobs import wait_for_job
 
     limit = None if timeout is None else parse_duration(timeout)
-    with asking_jobs(dir, remote) as asked:
-        job = wait_for(asked, id, limit)
+    with open_jobs_target(dir, remote) as asked:
+        job = wait_for_job(asked, id, limit)
     print_job("job-wait/1", job, as_json=as_json)
     if job.is_active:
-        say(f"the time is over: {job.job_id} is {job.status}")
-        raise typer.Exit(NOT_TRUE)
+        print_message(f"the time is over: {job.job_id} is {job.status}")
+        raise typer.Exit(EXIT_CONDITION_FALSE)
     if job.status != "completed":
-        say(f"{job.job_id} is {job.status}" + (f": {job.error_message}" if job.error_message not in (None, job.status) else ""))
+        print_message(
+            f"{job.job_id} is {job.status}" + (f": {job.error_message}" if job.error_message not in (None, job.status) else "")
+        )
         raise typer.Exit(1)
 
 
@@ -179,7 +189,7 @@ def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> Non
 
     Of jobs that are not over, what they have cost so far is not among it.
     """
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         found = asked.metrics()
     data: dict[str, Any] = {
         "cost_usd": found.cost_usd,
@@ -188,7 +198,7 @@ def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> Non
         "by_status": found.by_status,
     }
     rows = [*sorted(found.cost_by_provider.items()), ("all", found.cost_usd)]
-    write("job-cost/1", data, Table(["provider", "cost_usd"], rows), as_json=as_json)
+    write_result("job-cost/1", data, Table(["provider", "cost_usd"], rows), as_json=as_json)
 
 
 # -- doing
@@ -207,11 +217,11 @@ def sync_command(
 
     Exits with 5 if one of them can't be asked; what the others said is kept.
     """
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         found = asked.sync(provider)
     data = {"synced": found.synced, "updated": found.updated, "message": found.message, "errors": found.errors}
     table = Table(["synced", "updated", "message"], [[found.synced, found.updated, found.message]], ["message"])
-    write("job-sync/1", data, table, as_json=as_json)
+    write_result("job-sync/1", data, table, as_json=as_json)
     if found.errors:
         raise RemoteUnavailable("; ".join(found.errors))
 
@@ -225,22 +235,24 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
     from datetime import timedelta
 
     from tasuki.jobs import JobType
-    from tasuki.sdk.jobs import JobAction, wait_for
+    from tasuki.sdk.jobs import JobAction, wait_for_job
 
-    patience = timedelta(seconds=settings_for(dir).providers.local.kill_seconds + 5)
-    with asking_jobs(dir, remote) as asked:
-        jobs = [asked.act(id, JobAction.CANCEL) for id in ids]
-        jobs = [wait_for(asked, job.job_id, patience) if job.job_type is JobType.LOCAL else job for job in jobs]
-    write("job-cancel/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
+    patience = timedelta(seconds=load_command_settings(dir).providers.local.kill_seconds + 5)
+    with open_jobs_target(dir, remote) as asked:
+        jobs = [asked.perform(id, JobAction.CANCEL) for id in ids]
+        jobs = [wait_for_job(asked, job.job_id, patience) if job.job_type is JobType.LOCAL else job for job in jobs]
+    write_result("job-cancel/1", {"jobs": [job_to_dict(job) for job in jobs]}, build_jobs_table(jobs), as_json=as_json)
     for job in jobs:
         if not job.is_terminal:
             again = f"by the next: tasuki hpc sync {job.metadata.get('site')}" if job.provider == "hpc" else "again"
-            say(f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told {again}")
+            print_message(
+                f"note: that {job.job_id} is to end is on record; {job.provider} has not confirmed it, and is told {again}"
+            )
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job retry 3f9c\ntasuki job retry 3f9c --from CONTCAR")
 def retry(
-    id: Id,
+    id: JobArgument,
     restart: Annotated[
         str | None, typer.Option("--from", metavar="OUTPUT", help="In a queue: begin from this output of the last attempt.")
     ] = None,
@@ -252,14 +264,14 @@ def retry(
 
     One in a queue waits for the next `tasuki hpc sync`.
     """
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         job = asked.retry(id, restart)
-    write("job-retry/1", {"job": job_data(job)}, jobs_table([job]), as_json=as_json)
+    write_result("job-retry/1", {"job": job_to_dict(job)}, build_jobs_table([job]), as_json=as_json)
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job fetch 3f9c\ntasuki job fetch 3f9c --include 'OUT*' --max-size 100M")
 def fetch(
-    id: Id,
+    id: JobArgument,
     include: Annotated[list[str] | None, typer.Option("--include", metavar="GLOB", help="Files to fetch. May repeat.")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Files to leave. May repeat.")] = None,
     max_size: Annotated[
@@ -272,13 +284,13 @@ def fetch(
 
     What is missing or different comes, verified by its hash; what was here before is kept under another name.
     """
-    selection = selection_of(include, exclude, max_size)
-    with bars() as told:
-        done = finished(fetch_results(settings_for(dir), id, selection, told))
-    write("job-fetch/1", done, Table(["file"], [[name] for name in done["files"]], ["file"]), as_json=as_json)
-    say(f"{len(done['files'])} files, {done['bytes']:,} bytes, {done['unchanged']} unchanged, in {done['folder']}")
+    selection = build_file_filter(include, exclude, max_size)
+    with show_transfer_progress() as told:
+        done = run_async(fetch_results(load_command_settings(dir), id, selection, told))
+    write_result("job-fetch/1", done, Table(["file"], [[name] for name in done["files"]], ["file"]), as_json=as_json)
+    print_message(f"{len(done['files'])} files, {done['bytes']:,} bytes, {done['unchanged']} unchanged, in {done['folder']}")
     for kept in done["kept"]:
-        say(f"note: what was here before is kept as {kept}")
+        print_message(f"note: what was here before is kept as {kept}")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
@@ -292,9 +304,9 @@ def delete(
     """Forget jobs that are over. They are not found again by a sync. Exits with 4 for one that is not over."""
     from tasuki.sdk.jobs import JobAction
 
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         jobs = [asked.get(id) for id in ids]
         if not yes:
             confirm("jobs", [job.config_name or job.job_id for job in jobs], "--yes deletes without asking")
-        jobs = [asked.act(job.job_id, JobAction.DELETE) for job in jobs]
-    write("job-delete/1", {"jobs": [job_data(job) for job in jobs]}, jobs_table(jobs), as_json=as_json)
+        jobs = [asked.perform(job.job_id, JobAction.DELETE) for job in jobs]
+    write_result("job-delete/1", {"jobs": [job_to_dict(job) for job in jobs]}, build_jobs_table(jobs), as_json=as_json)

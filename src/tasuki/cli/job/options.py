@@ -6,28 +6,34 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from tasuki.cli.job.tables import name_of
+from tasuki.cli.job.tables import get_job_name
 from tasuki.errors import ConfigError
 
 __all__ = [
-    "complete_job", "complete_place", "complete_provider", "complete_status", "environment_from", "inputs_from", "pairs_from",
+    "complete_job",
+    "complete_provider",
+    "complete_provider_or_host",
+    "complete_status",
+    "parse_environment",
+    "parse_inputs",
+    "parse_pairs",
 ]  # fmt: skip
 
-MOST = 200
+MAX_COMPLETIONS = 200
 
 
-def pairs_from(given: list[str], option: str) -> dict[str, Any]:
+def parse_pairs(pairs: list[str], option: str) -> dict[str, Any]:
     """NAME=VALUE, the values as JSON where they are that, else as text. ConfigError for what is no pair."""
     found = {}
-    for pair in given:
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise ConfigError(f"{option} {pair} has no value", hint=f"{option} NAME=VALUE")
-        found[name] = value_from(value)
+        found[name] = parse_value(value)
     return found
 
 
-def value_from(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """A number, true, a list, … or text."""
     try:
         return json.loads(text)
@@ -35,14 +41,14 @@ def value_from(text: str) -> Any:
         return text
 
 
-def inputs_from(given: list[str]) -> dict[str, Any]:
+def parse_inputs(pairs: list[str]) -> dict[str, Any]:
     """The same for inputs, of which one that begins with @ is a file's content, as a data URI."""
-    found = pairs_from(given, "--input")
+    found = parse_pairs(pairs, "--input")
     files = {name: value[1:] for name, value in found.items() if isinstance(value, str) and value.startswith("@")}
-    return found | {name: data_uri(path) for name, path in files.items()}
+    return found | {name: read_data_uri(path) for name, path in files.items()}
 
 
-def data_uri(path: str) -> str:
+def read_data_uri(path: str) -> str:
     """A file's content. ConfigError for one that can't be read."""
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     try:
@@ -51,16 +57,16 @@ def data_uri(path: str) -> str:
         raise ConfigError(f"the input {path} can't be read: {error.strerror}") from error
 
 
-def environment_from(given: list[str]) -> dict[str, str]:
+def parse_environment(pairs: list[str]) -> dict[str, str]:
     """Variables; one without a value is as it is here. ConfigError for one that is not set."""
     found = {}
-    for pair in given:
+    for pair in pairs:
         name, equals, value = pair.partition("=")
-        found[name] = value if equals else variable(name)
+        found[name] = value if equals else get_variable(name)
     return found
 
 
-def variable(name: str) -> str:
+def get_variable(name: str) -> str:
     """One of this environment."""
     from tasuki.settings import own_variable
 
@@ -85,10 +91,10 @@ def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
         if not settings.dir.is_dir():
             return []
         with FolderJobs(settings) as folder:
-            found = folder.run(folder.jobs.listing(JobFilter(), limit=MOST)).jobs  # as it is: a look starts what waits
+            found = folder.run(folder.jobs.listing(JobFilter(), limit=MAX_COMPLETIONS)).jobs  # as it is: a look starts what waits
     except (TasukiError, OSError):
         return []
-    return [(job.job_id, f"{name_of(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
+    return [(job.job_id, f"{get_job_name(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
 
 
 def complete_provider(incomplete: str) -> list[str]:
@@ -98,7 +104,7 @@ def complete_provider(incomplete: str) -> list[str]:
     return [name for name in PROVIDERS if name.startswith(incomplete)]
 
 
-def complete_place(ctx: Any, incomplete: str) -> list[str]:
+def complete_provider_or_host(ctx: Any, incomplete: str) -> list[str]:
     """Providers and hosts that begin so; nothing where the hosts can't be read."""
     from tasuki.errors import TasukiError
     from tasuki.hpc.host import HostsFile

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tasuki.cli.hpc.jobs import finished, place_named, show_plan, submit_all, submit_dry
-from tasuki.cli.job.options import complete_place, environment_from, inputs_from, pairs_from
-from tasuki.cli.job.tables import job_data
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, asking_jobs, settings_for
+from tasuki.cli.hpc.jobs import plan_submit, print_plan, require_host, run_async, submit_all
+from tasuki.cli.job.options import complete_provider_or_host, parse_environment, parse_inputs, parse_pairs
+from tasuki.cli.job.tables import job_to_dict
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Remote, load_command_settings, open_jobs_target
 from tasuki.cli.shared.output import write_json
 from tasuki.errors import ConfigError
 
@@ -22,17 +22,17 @@ tasuki job submit --on local -- python train.py --lr 0.1
 tasuki job submit --on local --name lr-0.1 --env WANDB_MODE=offline -- python train.py
 tasuki job submit --on replicate --input prompt='a sash' --input steps=1000 --key sash-1
 tasuki job submit calc/* --on bebop --profile vasp --walltime 2h --dry-run"""
-LATE = "tasuki.late_options"
+LATE_OPTIONS_KEY = "tasuki.late_options"
 
 
 class JobOptions(NamedTuple):
     """What is said of any job: where, what, under which name, with which variables, what is to be remembered."""
 
     on: str
-    words: list[str]
+    arguments: list[str]
     name: str | None
     env: dict[str, str]
-    meta: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 class SubmitCommand(ExamplesCommand):
@@ -43,9 +43,9 @@ class SubmitCommand(ExamplesCommand):
         parser = self.make_parser(ctx)
         parser.allow_interspersed_args = False
         words = [] if "--" in args or "--help" in args else parser.parse_args(list(args))[0].get("words") or []
-        late = ctx.meta[LATE] = [word for word in words if word.startswith("-")]
+        late = ctx.meta[LATE_OPTIONS_KEY] = [word for word in words if word.startswith("-")]
         if unknown := [word for word in late if word.partition("=")[0] not in parser._long_opt | parser._short_opt]:
-            raise whose(unknown[0])
+            raise build_ambiguous_option_error(unknown[0])
         return super().parse_args(ctx, args)
 
 
@@ -60,7 +60,10 @@ def submit(  # noqa: PLR0913 - what, where, under which name
     on: Annotated[
         str,
         typer.Option(
-            "--on", metavar="WHERE", help="local, replicate, or a host of `tasuki hpc list`.", autocompletion=complete_place
+            "--on",
+            metavar="WHERE",
+            help="local, replicate, or a host of `tasuki hpc list`.",
+            autocompletion=complete_provider_or_host,
         ),
     ] = "local",
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What to call it.")] = None,
@@ -121,32 +124,32 @@ def submit(  # noqa: PLR0913 - what, where, under which name
         "--profile": profile, "--command": command, "--nodes": nodes, "--ntasks": ntasks, "--walltime": walltime, "--queue": queue,
         "--account": account, "--module": module, "--project": project, "--strict": strict, "--dry-run": dry_run,
     }  # fmt: skip
-    given = JobOptions(on, words or [], name, environment_from(env or []), pairs_from(meta or [], "--meta"))
+    given = JobOptions(on, words or [], name, parse_environment(env or []), parse_pairs(meta or [], "--meta"))
     if on in PROVIDERS:
-        refuse_others(asks, f"{on} is no host with a queue")
-        if ctx.meta[LATE]:
-            raise whose(ctx.meta[LATE][0])
+        reject_options(asks, f"{on} is no host with a queue")
+        if ctx.meta[LATE_OPTIONS_KEY]:
+            raise build_ambiguous_option_error(ctx.meta[LATE_OPTIONS_KEY][0])
         submit_command(given, inputs or [], hardware, key, as_json=as_json, dir=dir, remote=remote)
         return
-    site = place_named(on, settings_for(dir))
-    refuse_others({"--input": inputs, "--hardware": hardware, "--key": key, "--remote": remote}, f"{on} is a host with a queue")
+    site = require_host(on, load_command_settings(dir))
+    reject_options({"--input": inputs, "--hardware": hardware, "--key": key, "--remote": remote}, f"{on} is a host with a queue")
     submit_folders(site, given, asks, as_json=as_json, dir=dir)
 
 
-def whose(option: str) -> ConfigError:
+def build_ambiguous_option_error(option: str) -> ConfigError:
     """That it is not clear whose an option is."""
     return ConfigError(f"is {option} meant for tasuki, or for the command?", hint="tasuki job submit [OPTIONS] -- CMD...")
 
 
-def refuse_others(options: dict[str, Any], why: str) -> None:
+def reject_options(options: dict[str, Any], reason: str) -> None:
     """ConfigError for an option that means nothing here."""
     for option, value in options.items():
         if value:
-            raise ConfigError(f"{why}: {option} means nothing there", hint="tasuki job submit --help")
+            raise ConfigError(f"{reason}: {option} means nothing there", hint="tasuki job submit --help")
 
 
 def submit_command(  # noqa: PLR0913 - options
-    given: JobOptions,
+    options: JobOptions,
     inputs: list[str],
     hardware: str | None,
     key: str | None,
@@ -161,57 +164,57 @@ def submit_command(  # noqa: PLR0913 - options
     from tasuki.jobs import JobRequest as JobRequest
     from tasuki.jobs import Submission
 
-    if given.on == "local" and not given.words:
+    if options.on == "local" and not options.arguments:
         raise ConfigError("there is no command to run", hint="tasuki job submit --on local -- python train.py")
     request = JobRequest(
-        command=given.words,
-        inputs=inputs_from(inputs),
-        env=given.env,
-        cwd=str(Path.cwd()) if given.on == "local" and remote is None else None,
+        command=options.arguments,
+        inputs=parse_inputs(inputs),
+        env=options.env,
+        cwd=str(Path.cwd()) if options.on == "local" and remote is None else None,
     )
     wanted = Submission(
-        provider=given.on, request=request, config_name=given.name, hardware_type=hardware, metadata=given.meta, key=key
+        provider=options.on, request=request, config_name=options.name, hardware_type=hardware, metadata=options.metadata, key=key
     )
-    with asking_jobs(dir, remote) as asked:
+    with open_jobs_target(dir, remote) as asked:
         job = asked.submit(wanted)
     if as_json:
-        write_json("job-submit/1", {"job": job_data(job)})
+        write_json("job-submit/1", {"job": job_to_dict(job)})
     else:
         typer.echo(job.job_id)
     said = f": {job.error_message or job.raw_status}" if job.status in {"failed", "queued"} and job.raw_status else ""
-    say(f"{job.job_id} is {job.status}{said}; tasuki job logs {job.job_id} -f")
+    print_message(f"{job.job_id} is {job.status}{said}; tasuki job logs {job.job_id} -f")
     if job.status == "failed":
         raise typer.Exit(1)
 
 
-def submit_folders(site: "Host", given: JobOptions, asks: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
+def submit_folders(host: "Host", options: JobOptions, host_options: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
     """Put calculations on record for a host."""
     from tasuki.hpc.job_package import JobSpec
     from tasuki.jobs.queue.queue import SubmitOptions
 
-    settings = settings_for(dir)
-    if not given.words:
-        raise ConfigError("no folder is named", hint=f"tasuki job submit DIR --on {given.on}")
-    if given.name and len(given.words) > 1:
+    settings = load_command_settings(dir)
+    if not options.arguments:
+        raise ConfigError("no folder is named", hint=f"tasuki job submit DIR --on {options.on}")
+    if options.name and len(options.arguments) > 1:
         raise ConfigError("one name for several jobs", hint="without --name each is called like its folder")
     wanted = JobSpec(
-        profile=asks["--profile"], command=asks["--command"], nodes=asks["--nodes"], ntasks=asks["--ntasks"],
-        walltime=asks["--walltime"], queue=asks["--queue"], account=asks["--account"], modules=asks["--module"],
-        env=given.env or None,
+        profile=host_options["--profile"], command=host_options["--command"], nodes=host_options["--nodes"],
+        ntasks=host_options["--ntasks"], walltime=host_options["--walltime"], queue=host_options["--queue"],
+        account=host_options["--account"], modules=host_options["--module"], env=options.env or None,
     )  # fmt: skip
-    terms = SubmitOptions(given.name, given.meta, asks["--strict"], asks["--project"])
-    if asks["--dry-run"]:
-        jobs = submit_dry(site, given.words, wanted, terms)
+    terms = SubmitOptions(options.name, options.metadata, host_options["--strict"], host_options["--project"])
+    if host_options["--dry-run"]:
+        jobs = plan_submit(host, options.arguments, wanted, terms)
     else:
-        jobs = finished(submit_all(settings, site, given.words, wanted, terms))
+        jobs = run_async(submit_all(settings, host, options.arguments, wanted, terms))
     if as_json:
-        write_json("job-submit-dry/1" if asks["--dry-run"] else "job-submit-all/1", {"jobs": jobs})
-    elif asks["--dry-run"]:
+        write_json("job-submit-dry/1" if host_options["--dry-run"] else "job-submit-all/1", {"jobs": jobs})
+    elif host_options["--dry-run"]:
         for plan in jobs:
-            show_plan(plan)
+            print_plan(plan)
     else:
         typer.echo("".join(f"{job['job_id']}\t{job['name']}\n" for job in jobs), nl=False)
         if jobs:
-            say(f"{len(jobs)} on record; next: tasuki hpc sync {site.name}")
-    if len(jobs) < len(given.words):
+            print_message(f"{len(jobs)} on record; next: tasuki hpc sync {host.name}")
+    if len(jobs) < len(options.arguments):
         raise typer.Exit(1)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.run.tables import run_data
-from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Ref, Remote, asking, confirm
-from tasuki.cli.shared.output import Table, write
+from tasuki.cli.run.tables import run_to_dict
+from tasuki.cli.shared.options import AsJson, Dir, Project, QueryTarget, Remote, RunArgument, confirm, open_query_target
+from tasuki.cli.shared.output import Table, write_result
 
 if TYPE_CHECKING:
     from tasuki.records import RunEdit
@@ -27,7 +27,7 @@ tasuki run delete lr-0.1 --dry-run"""
 
 
 def tag(  # noqa: PLR0913 - which tags, of which run
-    run: Ref,
+    run: RunArgument,
     tags: Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Tags to add.")] = None,
     remove: Annotated[
         list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away; may be repeated.")
@@ -40,12 +40,12 @@ def tag(  # noqa: PLR0913 - which tags, of which run
     """Add tags to a run, and take tags away."""
     from tasuki.records import RunEdit
 
-    with asking(dir, project, remote) as asked:
-        change(asked, run, RunEdit(tags_added=tags or [], tags_removed=remove or []), as_json=as_json)
+    with open_query_target(dir, project, remote) as asked:
+        apply_edit(asked, run, RunEdit(tags_added=tags or [], tags_removed=remove or []), as_json=as_json)
 
 
 def edit(  # noqa: PLR0913 - one option per field
-    run: Ref,
+    run: RunArgument,
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What it is called from now on.")] = None,
     group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="The group that it is in.")] = None,
     notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="What there is to say of it; - reads stdin.")] = None,
@@ -58,16 +58,16 @@ def edit(  # noqa: PLR0913 - one option per field
     from tasuki.records import RunEdit
 
     text = sys.stdin.read().rstrip("\n") if notes == "-" else notes
-    with asking(dir, project, remote) as asked:
-        change(asked, run, RunEdit(name=name, group=group, notes=text), as_json=as_json)
+    with open_query_target(dir, project, remote) as asked:
+        apply_edit(asked, run, RunEdit(name=name, group=group, notes=text), as_json=as_json)
 
 
-def change(asked: QueryTarget, ref: str, wanted: "RunEdit", *, as_json: bool) -> None:
+def apply_edit(target: QueryTarget, ref: str, run_edit: "RunEdit", *, as_json: bool) -> None:
     """Change a run, and print it as it is then."""
-    run = asked.query.edit(asked.project, ref, wanted)
+    run = target.query.edit(target.project, ref, run_edit)
     columns = ["name", "id", "group", "tags", "notes"]
     row = [run.name, run.id, run.group, run.tags, run.notes]
-    write("run-edit/1", {"run": run_data(run)}, Table(columns, [row], ["tags", "notes"]), as_json=as_json)
+    write_result("run-edit/1", {"run": run_to_dict(run)}, Table(columns, [row], ["tags", "notes"]), as_json=as_json)
 
 
 def delete(  # noqa: PLR0913 - which, and how carefully
@@ -83,7 +83,7 @@ def delete(  # noqa: PLR0913 - which, and how carefully
 
     Asks first. The journals stay until `tasuki gc`, so that others hear of it; `tasuki purge` drops what a server holds.
     """
-    with asking(dir, project, remote) as asked:
+    with open_query_target(dir, project, remote) as asked:
         found = list({run.id: run for run in asked.query.named(asked.project, runs)}.values())
         if not dry_run:
             if not yes:
@@ -92,5 +92,5 @@ def delete(  # noqa: PLR0913 - which, and how carefully
             for run in found:
                 asked.query.delete(asked.project, run.id)
         rows = [[run.name, run.id, run.status, run.points] for run in found]
-        data = {"dry_run": dry_run, "runs": [run_data(run) for run in found]}
-        write("run-delete/1", data, Table(["name", "id", "status", "points"], rows), as_json=as_json)
+        data = {"dry_run": dry_run, "runs": [run_to_dict(run) for run in found]}
+        write_result("run-delete/1", data, Table(["name", "id", "status", "points"], rows), as_json=as_json)

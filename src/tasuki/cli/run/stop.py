@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.run.tables import (
-    run_data,
+    run_to_dict,
 )
-from tasuki.cli.shared.messages import say
-from tasuki.cli.shared.options import AsJson, Dir, Project, Ref, Remote
+from tasuki.cli.shared.messages import print_message
+from tasuki.cli.shared.options import AsJson, Dir, Project, Remote, RunArgument
 from tasuki.cli.shared.output import write_json
 from tasuki.clock import datetime_from_us
 
 if TYPE_CHECKING:
     from tasuki.records import RunRow
 
-__all__ = ["EXAMPLES", "stop", "stop_command"]
+__all__ = ["EXAMPLES", "show_stop_request", "stop_command"]
 
 EXAMPLES = """\
 tasuki run stop lr-1.0 --reason diverges
@@ -23,7 +23,7 @@ tasuki run stop m6u9 --remote team"""
 
 
 def stop_command(
-    run: Ref,
+    run: RunArgument,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; `should_stop()` tells it.")] = None,
     project: Project = None,
     as_json: AsJson = False,
@@ -38,14 +38,14 @@ def stop_command(
     from tasuki.sdk.query.api import Api
 
     with Api(remote, dir=dir) as api:
-        stop(api.run(run, api.chosen(project)).stop(reason), as_json=as_json)
+        show_stop_request(api.run(run, api.resolve_project(project)).stop(reason), as_json=as_json)
 
 
-def stop(run: "RunRow", *, as_json: bool) -> None:
+def show_stop_request(run: "RunRow", *, as_json: bool) -> None:
     """Print a run that was asked to stop."""
     if as_json:
-        write_json("run-stop/1", run_data(run))
+        write_json("run-stop/1", run_to_dict(run))
     elif run.stop is not None:
         when = f"{datetime_from_us(run.stop.time):%Y-%m-%d %H:%M:%S}Z"
         waits = "; it has been silent for a minute, and the request waits for it" if run.status.is_final else ""
-        say(f"asked: {run.name} ({run.id}), by {run.stop.by or 'somebody'} at {when}{waits}")
+        print_message(f"asked: {run.name} ({run.id}), by {run.stop.by or 'somebody'} at {when}{waits}")

@@ -12,42 +12,42 @@ if TYPE_CHECKING:
     from tasuki.records import AlertRow, FileRow, HistoryRow, MetricSummary, ProgressRow, RunRow, StopRow
 
 __all__ = [
-    "alert_data",
-    "duration",
-    "facts_of",
-    "file_data",
-    "flat_table",
-    "history_table",
-    "key_metrics",
-    "list_cells",
-    "number",
-    "run_data",
-    "show_tables",
-    "summary_data",
+    "alert_to_dict",
+    "build_flat_table",
+    "build_history_table",
+    "build_list_cells",
+    "build_run_tables",
+    "compute_duration",
+    "file_to_dict",
+    "nan_if_none",
+    "run_facts_to_dict",
+    "run_to_dict",
+    "select_key_metrics",
+    "summary_to_dict",
 ]
 
-KEY_METRICS = 3
+KEY_METRIC_COUNT = 3
 
 
-def list_cells(run: "RunRow") -> list[Any]:
+def build_list_cells(run: "RunRow") -> list[Any]:
     """What the list says of a run, but for its metrics."""
-    return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), duration(run)]
+    return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), compute_duration(run)]
 
 
-def key_metrics(runs: "Iterable[Mapping[str, object]]", most: int = KEY_METRICS) -> list[str]:
+def select_key_metrics(runs: "Iterable[Mapping[str, object]]", limit: int = KEY_METRIC_COUNT) -> list[str]:
     """The metrics that most runs have, but for those of the machine; of equals the first by name."""
     from tasuki.records import MACHINE
 
     counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith(MACHINE))
-    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:most]
+    return sorted(counts, key=lambda metric: (-counts[metric], metric))[:limit]
 
 
-def show_tables(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> list[Table]:
+def build_run_tables(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> list[Table]:
     """A run, for a person: a table of each thing that it has."""
-    facts = facts_of(run)
+    facts = run_facts_to_dict(run)
     facts |= facts.pop("environment")
     metrics = [
-        (row.metric, row.n, number(row.last), row.last_step, row.min, row.min_step, row.max, row.max_step) for row in summaries
+        (row.metric, row.n, nan_if_none(row.last), row.last_step, row.min, row.min_step, row.max, row.max_step) for row in summaries
     ]
     said = [(datetime_from_us(row.time), row.level, row.title, row.step, row.data) for row in alerts]
     tables = [
@@ -59,34 +59,34 @@ def show_tables(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Se
     return [table for table in tables if table.rows]
 
 
-def flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> Table:
+def build_flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts: "Sequence[AlertRow]") -> Table:
     """A run, for a pipe: one field a line."""
-    rows = list(facts_of(run).items())
+    rows = list(run_facts_to_dict(run).items())
     rows += [(f"config.{key}", value) for key, value in run.config.items()]
     for summary in summaries:
-        rows += [(f"metrics.{summary.metric}.{name}", value) for name, value in summary_data(summary).items()]
+        rows += [(f"metrics.{summary.metric}.{name}", value) for name, value in summary_to_dict(summary).items()]
     for place, alert in enumerate(alerts):
-        rows += [(f"alerts.{place}.{name}", value) for name, value in alert_data(alert).items()]
+        rows += [(f"alerts.{place}.{name}", value) for name, value in alert_to_dict(alert).items()]
     return Table(["field", "value"], rows)
 
 
-def history_table(calls: "Sequence[HistoryRow]", began: int | None = None) -> Table:
+def build_history_table(calls: "Sequence[HistoryRow]", started_at: int | None = None) -> Table:
     """A column per metric, in the order in which they appear; when each call was, or how long after the run began."""
     metrics = list(dict.fromkeys(metric for call in calls for metric in call.metrics))
-    if began is None:
+    if started_at is None:
         times: list[Any] = [datetime_from_us(call.time) for call in calls]
     else:
-        times = [timedelta(microseconds=call.time - began) for call in calls]
+        times = [timedelta(microseconds=call.time - started_at) for call in calls]
     rows = [[call.step, time, *map(call.metrics.get, metrics)] for call, time in zip(calls, times, strict=True)]
-    return Table(["step", "time" if began is None else "after", *metrics], rows)
+    return Table(["step", "time" if started_at is None else "after", *metrics], rows)
 
 
-def run_data(run: "RunRow") -> dict[str, Any]:
+def run_to_dict(run: "RunRow") -> dict[str, Any]:
     """A run as JSON has it."""
-    return facts_of(run) | {"config": run.config}
+    return run_facts_to_dict(run) | {"config": run.config}
 
 
-def facts_of(run: "RunRow") -> dict[str, Any]:
+def run_facts_to_dict(run: "RunRow") -> dict[str, Any]:
     """All that is known of a run but its config."""
     return {
         "id": run.id,
@@ -101,21 +101,21 @@ def facts_of(run: "RunRow") -> dict[str, Any]:
         "created": datetime_from_us(run.created),
         "updated": datetime_from_us(run.updated),
         "ended": None if run.ended is None else datetime_from_us(run.ended),
-        "duration": duration(run),
+        "duration": compute_duration(run),
         "points": run.points,
         "lost": run.lost,
         "environment": run.environment,
-        "stop": stop_data(run.stop),
-        "progress": progress_data(run.progress),
+        "stop": stop_to_dict(run.stop),
+        "progress": progress_to_dict(run.progress),
     }
 
 
-def stop_data(stop: "StopRow | None") -> dict[str, Any] | None:
+def stop_to_dict(stop: "StopRow | None") -> dict[str, Any] | None:
     """A request to stop as JSON has it."""
     return None if stop is None else {"asked": datetime_from_us(stop.time), "reason": stop.reason, "by": stop.by}
 
 
-def progress_data(progress: "ProgressRow | None") -> dict[str, Any] | None:
+def progress_to_dict(progress: "ProgressRow | None") -> dict[str, Any] | None:
     """How far a run had come as JSON has it."""
     if progress is None:
         return None
@@ -123,13 +123,13 @@ def progress_data(progress: "ProgressRow | None") -> dict[str, Any] | None:
     return facts | {"left": None if progress.left is None else timedelta(seconds=progress.left)}
 
 
-def summary_data(summary: "MetricSummary") -> dict[str, Any]:
+def summary_to_dict(summary: "MetricSummary") -> dict[str, Any]:
     """A metric's summary as JSON has it."""
     return {
         "n": summary.n,
-        "first": number(summary.first),
+        "first": nan_if_none(summary.first),
         "first_step": summary.first_step,
-        "last": number(summary.last),
+        "last": nan_if_none(summary.last),
         "last_step": summary.last_step,
         "last_time": datetime_from_us(summary.last_time),
         "min": summary.min,
@@ -139,7 +139,7 @@ def summary_data(summary: "MetricSummary") -> dict[str, Any]:
     }
 
 
-def alert_data(alert: "AlertRow") -> dict[str, Any]:
+def alert_to_dict(alert: "AlertRow") -> dict[str, Any]:
     """An alert as JSON has it."""
     return {
         "id": alert.id,
@@ -155,7 +155,7 @@ def alert_data(alert: "AlertRow") -> dict[str, Any]:
     }
 
 
-def file_data(file: "FileRow") -> dict[str, Any]:
+def file_to_dict(file: "FileRow") -> dict[str, Any]:
     """A file as JSON has it."""
     return {
         "id": file.id,
@@ -171,11 +171,11 @@ def file_data(file: "FileRow") -> dict[str, Any]:
     }
 
 
-def number(value: float | None) -> float:
+def nan_if_none(value: float | None) -> float:
     """A summary's first or last value: NaN is kept as None there."""
     return float("nan") if value is None else value
 
 
-def duration(run: "RunRow") -> timedelta:
+def compute_duration(run: "RunRow") -> timedelta:
     """How long the run has been recording, to its end or its latest record."""
     return timedelta(microseconds=(run.ended or run.updated) - run.created)

@@ -6,11 +6,11 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["cut", "exact", "for_people", "iso", "plain", "printable"]
+__all__ = ["format_cell", "format_iso", "format_tsv_cell", "replace_control_characters", "to_json_data", "truncate"]
 
-LONGEST = 40
+MAX_CELL_WIDTH = 40
 DAY_SECONDS = 86_400
-STEERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+BIDI_CONTROL_CLASSES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Bidirectional classes of characters that reorder what stands after them."""
 TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -18,9 +18,9 @@ TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # -- for people
 
 
-def for_people(value: Any, now: datetime, *, whole: bool = False) -> str:
+def format_cell(value: Any, now: datetime, *, untruncated: bool = False) -> str:
     """A table's cell: 4 significant digits, times as seen from now, at most 40 characters if it need not be whole."""
-    fit = printable if whole else cut
+    fit = replace_control_characters if untruncated else truncate
     match value:
         case None:
             return ""
@@ -29,19 +29,19 @@ def for_people(value: Any, now: datetime, *, whole: bool = False) -> str:
         case int():
             return f"{value:,}"
         case float():
-            return number(value)
+            return format_number(value)
         case datetime():
-            return moment(value, now)
+            return format_time(value, now)
         case timedelta():
-            return duration(value)
+            return format_duration(value)
         case list():
             return fit(", ".join(map(str, value)))
         case dict():
-            return fit(json.dumps(plain(value), ensure_ascii=False))
+            return fit(json.dumps(to_json_data(value), ensure_ascii=False))
     return fit(str(value))
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """4 significant digits; whole numbers as they are."""
     if math.isnan(value):
         return "NaN"
@@ -52,7 +52,7 @@ def number(value: float) -> str:
     return f"{value:#.4g}".rstrip(".")
 
 
-def moment(value: datetime, now: datetime) -> str:
+def format_time(value: datetime, now: datetime) -> str:
     """How long ago, within a day; else the local date and time."""
     seconds = (now - value).total_seconds()
     if not 0 <= seconds < DAY_SECONDS:
@@ -65,7 +65,7 @@ def moment(value: datetime, now: datetime) -> str:
     return f"{seconds // 1:.0f} s ago"
 
 
-def duration(value: timedelta) -> str:
+def format_duration(value: timedelta) -> str:
     """The two largest units."""
     seconds = value.total_seconds()
     if seconds < 60:
@@ -80,27 +80,27 @@ def duration(value: timedelta) -> str:
     return f"{days} d {hours:02} h"
 
 
-def cut(text: str) -> str:
+def truncate(text: str) -> str:
     """As wide as 40 letters at most, the last an ellipsis where there was more; nothing that moves the cursor or joins letters."""
-    text = "".join(character for character in printable(text) if not joins(character))
-    if len(text) <= LONGEST and text.isascii():
+    text = "".join(character for character in replace_control_characters(text) if not is_zero_width(character))
+    if len(text) <= MAX_CELL_WIDTH and text.isascii():
         return text
     from rich.cells import cell_len, set_cell_size
 
-    return text if cell_len(text) <= LONGEST else f"{set_cell_size(text, LONGEST - 1).rstrip(' ')}…"
+    return text if cell_len(text) <= MAX_CELL_WIDTH else f"{set_cell_size(text, MAX_CELL_WIDTH - 1).rstrip(' ')}…"
 
 
-def printable(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     """The text without characters that steer a terminal: a run's name may hold anything."""
-    return "".join("�" if steers(character) else character for character in text)
+    return "".join("�" if is_control_character(character) else character for character in text)
 
 
-def steers(character: str) -> bool:
+def is_control_character(character: str) -> bool:
     """Whether a character does something to a terminal instead of being shown."""
-    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in STEERING
+    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in BIDI_CONTROL_CLASSES
 
 
-def joins(character: str) -> bool:
+def is_zero_width(character: str) -> bool:
     """Whether a character has no width, but changes that of its neighbours: how much, no two terminals agree on."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff"
 
@@ -108,7 +108,7 @@ def joins(character: str) -> bool:
 # -- for programs
 
 
-def plain(value: Any) -> Any:
+def to_json_data(value: Any) -> Any:
     """What JSON can hold: NaN and infinities become the strings NaN, Infinity and -Infinity; times ISO; durations seconds."""
     match value:
         case float() if math.isnan(value):
@@ -116,19 +116,19 @@ def plain(value: Any) -> Any:
         case float() if math.isinf(value):
             return "Infinity" if value > 0 else "-Infinity"
         case datetime():
-            return iso(value)
+            return format_iso(value)
         case timedelta():
             return value.total_seconds()
         case bytes():
             return value.hex()
         case dict():
-            return {str(key): plain(inner) for key, inner in value.items()}
+            return {str(key): to_json_data(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [plain(inner) for inner in value]
+            return [to_json_data(inner) for inner in value]
     return value
 
 
-def exact(value: Any) -> str:
+def format_tsv_cell(value: Any) -> str:
     """A TSV cell: full precision; nothing for what is not there; tabs, newlines and other control characters escaped."""
     match value:
         case None:
@@ -136,13 +136,13 @@ def exact(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case list() | dict():
-            return escaped(json.dumps(plain(value), ensure_ascii=False))
+            return escape_tsv(json.dumps(to_json_data(value), ensure_ascii=False))
         case float():
-            return str(plain(value))
-    return escaped(str(plain(value)))
+            return str(to_json_data(value))
+    return escape_tsv(str(to_json_data(value)))
 
 
-def escaped(text: str) -> str:
+def escape_tsv(text: str) -> str:
     """Backslash escapes for the backslash and for control characters."""
     if text.isprintable() and "\\" not in text:
         return text
@@ -152,6 +152,6 @@ def escaped(text: str) -> str:
     )
 
 
-def iso(value: datetime) -> str:
+def format_iso(value: datetime) -> str:
     """ISO 8601, UTC, microseconds."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,28 +4,28 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tasuki.cli.shared.formatting import printable
+from tasuki.cli.shared.formatting import replace_control_characters
 from tasuki.errors import TasukiError
 
-__all__ = ["errors_told", "say"]
+__all__ = ["print_message", "report_errors"]
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """One line to the person at the terminal."""
-    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.write(f"{replace_control_characters(text)}\n")
     sys.stderr.flush()
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """What failed and what to type, instead of a traceback; exits with the error's code."""
     try:
         yield
     except TasukiError as error:
-        say(f"error: {error.message}")
+        print_message(f"error: {error.message}")
         if error.hint:
-            say(f"hint: {error.hint}")
+            print_message(f"hint: {error.hint}")
         sys.exit(error.exit_code)
     except OSError as error:
-        say(f"error: {error.filename or 'the machine'}: {error.strerror or error}")
+        print_message(f"error: {error.filename or 'the machine'}: {error.strerror or error}")
         sys.exit(TasukiError.exit_code)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from tasuki.cli.shared.completers import complete_metric, complete_project, complete_run
-from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.messages import print_message
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,24 +22,24 @@ __all__ = [
     "Dir",
     "ExamplesCommand",
     "Metrics",
-    "OnlyProject",
     "Project",
+    "ProjectFilter",
     "QueryTarget",
-    "Ref",
     "Remote",
-    "Runs",
-    "asking",
-    "asking_jobs",
-    "chosen_remote",
+    "RunArgument",
+    "RunsArgument",
     "confirm",
-    "local_store",
-    "say_missing",
-    "settings_for",
-    "split",
+    "load_command_settings",
+    "open_jobs_target",
+    "open_local_store",
+    "open_query_target",
+    "parse_names",
+    "require_remote",
+    "warn_about_missing_records",
 ]
 
 Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
-OnlyProject = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
+ProjectFilter = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
 Project = Annotated[
     str | None,
     typer.Option(
@@ -49,13 +49,13 @@ Project = Annotated[
         autocompletion=complete_project,
     ),
 ]
-Ref = Annotated[
+RunArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.", autocompletion=complete_run
     ),
 ]
-Runs = Annotated[
+RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="RUN...", help="Ids, unique beginnings of them, or names no other has.", autocompletion=complete_run),
 ]
@@ -89,13 +89,13 @@ class QueryTarget(NamedTuple):
     project: str
 
 
-def split(names: str | None) -> list[str] | None:
+def parse_names(names: str | None) -> list[str] | None:
     """Names that were given with commas between them; None if none were given."""
     found = [name.strip() for name in (names or "").split(",") if name.strip()]
     return list(dict.fromkeys(found)) or None
 
 
-def settings_for(dir: str | None, remote: str | None = None) -> "Settings":
+def load_command_settings(dir: str | None, remote: str | None = None) -> "Settings":
     """The settings in force for a command."""
     from tasuki.settings import load
 
@@ -103,39 +103,39 @@ def settings_for(dir: str | None, remote: str | None = None) -> "Settings":
 
 
 @contextmanager
-def asking(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
+def open_query_target(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
     """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
     from tasuki.sdk.query.api import Api
 
     with Api(remote, dir=dir) as api:
         try:
-            yield QueryTarget(api.query, api.chosen(project))
+            yield QueryTarget(api.query, api.resolve_project(project))
         finally:  # what was not found may be missing
-            say_missing(api.query.missing)
+            warn_about_missing_records(api.query.missing)
 
 
 @contextmanager
-def local_store(dir: str | None) -> "Iterator[LocalStore]":
+def open_local_store(dir: str | None) -> "Iterator[LocalStore]":
     """The data folder's own store, open for the block."""
     from tasuki.store import open_local
 
-    with open_local(settings_for(dir)) as store:
+    with open_local(load_command_settings(dir)) as store:
         yield store
 
 
 @contextmanager
-def asking_jobs(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
+def open_jobs_target(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
     """Whom to ask, open for the block."""
     from tasuki.sdk.jobs import open_jobs
 
-    with open_jobs(remote, settings_for(dir)) as asked:
+    with open_jobs(remote, load_command_settings(dir)) as asked:
         yield asked
 
 
-def say_missing(records: int) -> None:
+def warn_about_missing_records(records: int) -> None:
     """Say that an answer is behind what was recorded."""
     if records:
-        say(f"note: {records:,} records are not in this answer yet; ask again in a moment")
+        print_message(f"note: {records:,} records are not in this answer yet; ask again in a moment")
 
 
 def confirm(kind: str, names: list[str], hint: str) -> None:
@@ -143,11 +143,11 @@ def confirm(kind: str, names: list[str], hint: str) -> None:
     what = ", ".join(names)
     if not sys.stdin.isatty():
         raise ConfigError(f"nobody can be asked whether {what} may go", hint=hint)
-    say(f"{len(names)} {kind}: {what}")
+    print_message(f"{len(names)} {kind}: {what}")
     typer.confirm("delete for good?", abort=True, err=True)
 
 
-def chosen_remote(settings: "Settings") -> str:
+def require_remote(settings: "Settings") -> str:
     """The server that is meant."""
     if settings.remote is None:
         raise ConfigError("no server is named", hint="tasuki sync --to http://127.0.0.1:7700, or export TASUKI_REMOTE")

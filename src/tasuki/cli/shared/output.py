@@ -9,8 +9,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasuki.cli.shared.formatting import cut, exact, for_people, plain, printable
-from tasuki.cli.shared.messages import say
+from tasuki.cli.shared.formatting import format_cell, format_tsv_cell, replace_control_characters, to_json_data, truncate
+from tasuki.cli.shared.messages import print_message
 from tasuki.clock import SYSTEM, datetime_from_us
 
 if TYPE_CHECKING:
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
     import rich.console
     import rich.table
 
-__all__ = ["Table", "draw", "on_terminal", "progress_bar", "rich_table", "write", "write_json", "write_text", "write_tsv"]
+__all__ = [
+    "Table",
+    "build_rich_table",
+    "is_terminal",
+    "print_tables",
+    "progress_bar",
+    "write_json",
+    "write_result",
+    "write_text",
+    "write_tsv",
+]
 
-STYLES = {
+STATE_STYLES = {
     **dict.fromkeys(("finished", "completed", "ok"), "green"),
     **dict.fromkeys(("running", "info"), "cyan"),
     **dict.fromkeys(("degraded", "warn"), "yellow"),
     **dict.fromkeys(("failed", "crashed", "broken", "error"), "red"),
 }
 """The colours of words that say how something is."""
-NARROWEST = 12
+MIN_COLUMN_WIDTH = 12
 """What a column of a table is not made narrower than, where it does not fit."""
-GAP = 3
+COLUMN_GAP = 3
 """Between two columns."""
 
 
@@ -41,21 +51,21 @@ class Table(NamedTuple):
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
-    whole: Collection[str] = ()
+    untruncated_columns: Collection[str] = ()
     """Columns that a terminal gets in full, on several lines if need be."""
 
 
-def write(schema: str, data: dict[str, Any], table: Table, *, as_json: bool) -> None:
+def write_result(schema: str, data: dict[str, Any], table: Table, *, as_json: bool) -> None:
     """One table, in the form that stdout and `--json` ask for."""
     if as_json:
         write_json(schema, data)
-    elif on_terminal():
-        draw(table)
+    elif is_terminal():
+        print_tables(table)
     else:
         write_tsv(table)
 
 
-def on_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether a person sees stdout."""
     return sys.stdout.isatty()
 
@@ -63,22 +73,22 @@ def on_terminal() -> bool:
 def write_json(schema: str, data: dict[str, Any]) -> None:
     """One JSON object: its schema's name and version, then the data."""
     unicode_safe = "utf" in (sys.stdout.encoding or "").lower()
-    document = {"schema": f"tasuki/{schema}"} | plain(data)
+    document = {"schema": f"tasuki/{schema}"} | to_json_data(data)
     sys.stdout.write(json.dumps(document, ensure_ascii=not unicode_safe, allow_nan=False) + "\n")
 
 
 def write_tsv(table: Table) -> None:
     """A header line, then a line per row."""
     for row in (table.columns, *table.rows):
-        sys.stdout.write("\t".join(map(exact, row)) + "\n")
+        sys.stdout.write("\t".join(map(format_tsv_cell, row)) + "\n")
 
 
 def write_text(text: str) -> None:
     """Text as it was recorded; a terminal gets it without what could steer it."""
-    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if on_terminal() else text)
+    sys.stdout.write("\n".join(map(replace_control_characters, text.split("\n"))) if is_terminal() else text)
 
 
-def draw(*tables: Table) -> None:
+def print_tables(*tables: Table) -> None:
     """Tables for a person. What does not fit beside each other is left out, and said; the first columns come first."""
     from rich.console import Console
 
@@ -87,13 +97,15 @@ def draw(*tables: Table) -> None:
     for place, table in enumerate(tables):
         if place:
             console.print()
-        shown = rich_table(table, now, console.width)
+        shown = build_rich_table(table, now, console.width)
         console.print(shown)
         if missing := table.columns[len(shown.columns) :]:
-            say(f"note: no room for {len(missing)} more columns ({cut(', '.join(missing))}); a wider window or a pipe gets all")
+            print_message(
+                f"note: no room for {len(missing)} more columns ({truncate(', '.join(missing))}); a wider window or a pipe gets all"
+            )
 
 
-def rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.table.Table":
+def build_rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.table.Table":
     """A table as rich draws it: numbers to the right, a line per row but for what is to be whole; as much as fits into a width."""
     import rich.box
     import rich.table
@@ -101,12 +113,12 @@ def rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.t
     from rich.text import Text
 
     drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    heads = [cut(column) for column in table.columns]
-    whole = [column in table.whole for column in table.columns]
-    rows = [[for_people(value, now, whole=in_full) for value, in_full in zip(row, whole, strict=True)] for row in table.rows]
+    heads = [truncate(column) for column in table.columns]
+    whole = [column in table.untruncated_columns for column in table.columns]
+    rows = [[format_cell(value, now, untruncated=in_full) for value, in_full in zip(row, whole, strict=True)] for row in table.rows]
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
-    least = [size if name == "id" else min(size, NARROWEST) for name, size in zip(table.columns, widths, strict=True)]
-    fitted = widths if width is None else fitting(widths, least, width)
+    least = [size if name == "id" else min(size, MIN_COLUMN_WIDTH) for name, size in zip(table.columns, widths, strict=True)]
+    fitted = widths if width is None else fit_widths(widths, least, width)
     for place, head in enumerate(heads[: len(fitted)]):
         values = [row[place] for row in table.rows if row[place] is not None]
         numeric = bool(values) and all(isinstance(value, (int, float)) for value in values)
@@ -114,24 +126,24 @@ def rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.t
         justify: rich.console.JustifyMethod = "right" if numeric else "left"
         drawn.add_column(Text(head), justify=justify, overflow=overflow, no_wrap=not whole[place], width=fitted[place])
     for cells, row in zip(rows, table.rows, strict=True):
-        drawn.add_row(*(Text(cell, style=style_of(value)) for cell, value in zip(cells[: len(fitted)], row, strict=False)))
+        drawn.add_row(*(Text(cell, style=get_style(value)) for cell, value in zip(cells[: len(fitted)], row, strict=False)))
     return drawn
 
 
-def fitting(widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+def fit_widths(widths: Sequence[int], minimums: Sequence[int], width: int) -> list[int]:
     """The widths of the first columns, as many as fit beside each other when each is as narrow as it may be."""
-    ends = accumulate(size + GAP for size in least)
-    shown = max(1, sum(1 for end in ends if end - GAP <= width))
+    ends = accumulate(size + COLUMN_GAP for size in minimums)
+    shown = max(1, sum(1 for end in ends if end - COLUMN_GAP <= width))
     fitted = [min(size, width) for size in widths[:shown]]
-    while sum(fitted) + GAP * (shown - 1) > width:
-        widest = max(range(shown), key=lambda place: fitted[place] - least[place])
+    while sum(fitted) + COLUMN_GAP * (shown - 1) > width:
+        widest = max(range(shown), key=lambda place: fitted[place] - minimums[place])
         fitted[widest] -= 1
     return fitted
 
 
-def style_of(value: object) -> str:
+def get_style(value: object) -> str:
     """The colour of a state or a level; none for anything else."""
-    return STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""
+    return STATE_STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """A folder of trackio's: a database per project, and the inbox."""
 
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM, Clock
-from tasuki.errors import Conflict, DataError
+from tasuki.errors import Conflict, DataError, LocksUnsupported
+from tasuki.file_locks import acquire_file_lock
 from tasuki.importers.trackio.inbox import InboxFile, fragments, lines_of
 from tasuki.importers.trackio.inbox_dedup import SeenIds
 from tasuki.importers.trackio.project_source import ProjectSource
@@ -104,13 +105,17 @@ class TrackioFolder:
 
 
 def work_folder(state: Path) -> tuple[Path, int]:
-    """A folder for private copies, and what holds it; those that nobody holds any more are removed."""
+    """Make and lock a folder for private copies; remove those of dead processes.
+
+    Raise LocksUnsupported if the file system has no locks: another process would remove the folder.
+    """
     copies = state / "copies"
     copies.mkdir(parents=True, exist_ok=True)
     for left in copies.iterdir():
-        if (held := hold(left)) is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            os.close(held)
+        with suppress(LocksUnsupported):
+            if (held := hold(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
     made = Path(tempfile.mkdtemp(dir=copies))
     held = hold(made)
     if held is None:
@@ -119,14 +124,17 @@ def work_folder(state: Path) -> tuple[Path, int]:
 
 
 def hold(folder: Path) -> int | None:
-    """A descriptor that holds a folder until it is closed; None if another one does, or it is gone."""
+    """Return a descriptor that locks a folder until it is closed, or None if the folder is locked or gone."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        is_ours = acquire_file_lock(descriptor, folder)
+    except BaseException:
         os.close(descriptor)
-        return None
-    return descriptor
+        raise
+    if is_ours:
+        return descriptor
+    os.close(descriptor)
+    return None

@@ -49,13 +49,13 @@ class HostSync:
 
     def __init__(self, queues: JobQueue, site: Host, transport: HostTransport, *, told: Told = quiet) -> None:
         self.queues = queues
-        self.desk = queues.desk
+        self.context = queues.context
         self.site = site
         self.transport = transport
         self.exchange = RemoteCommands(site, transport)
         self.told = told
-        self.outputs = OutputRecorder(queues.desk.settings)
-        self.memory_path = self.desk.settings.dir / HPC / f"{site.name}.json"
+        self.outputs = OutputRecorder(queues.context.settings)
+        self.memory_path = self.context.settings.dir / HPC / f"{site.name}.json"
         self.errors: list[str] = []
         self.unsent = 0
         """Jobs that have failed before they could be sent."""
@@ -87,7 +87,7 @@ class HostSync:
                 submitted=submitted,
                 completed=sum(job.status is JobStatus.COMPLETED for job in over),
                 failed=sum(job.status is JobStatus.FAILED for job in over) + self.unsent,
-                timestamp=timestamp(self.desk.clock.now_us()),
+                timestamp=timestamp(self.context.clock.now_us()),
                 errors=self.errors,
             )
 
@@ -104,7 +104,7 @@ class HostSync:
         await self.record(seen.values())
         memory.first, memory.offset = looking.cursor
         self.remember(memory)
-        now = await self.desk.ask(lambda questions: questions.jobs([job.id for job in active]))
+        now = await self.context.ask(lambda queries: queries.jobs([job.id for job in active]))
         return len(looking.submitted), [job for job in now.values() if job.status.is_final]
 
     async def upload(self, jobs: Sequence[Job], memory: HostSyncState) -> list[tuple[Job, JobTicket]]:
@@ -119,7 +119,7 @@ class HostSync:
             except (OSError, ConfigError, NotFound) as error:
                 self.errors.append(f"job {job.id}: {error}")
                 self.unsent += 1
-                seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.desk.clock.now_us()))
+                seen.append(self.seen(job, JobStatus.FAILED, error_message=str(error), ended=self.context.clock.now_us()))
                 continue
             ticket = self.ticket(job, memory)
             files += made.files(ticket.id, self.site.scheduler)
@@ -154,11 +154,11 @@ class HostSync:
 
     async def record(self, seen: Iterable[Observation]) -> None:
         """Record what is new of it, all at once."""
-        found, now = list(seen), self.desk.clock.now_us()
-        known = await self.desk.ask(lambda questions: questions.jobs([one.job for one in found]))
+        found, now = list(seen), self.context.clock.now_us()
+        known = await self.context.ask(lambda queries: queries.jobs([one.job for one in found]))
         news = [msgspec.structs.replace(one, time=now) for one in found if apply_observation(known[one.job], one)[1]]
         if news:
-            await self.desk.record(*news)
+            await self.context.record(*news)
 
     async def bring_home(self, job: Job) -> None:
         """Fetch results. What fails here can be had again by `fetch`."""

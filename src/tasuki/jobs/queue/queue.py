@@ -62,9 +62,9 @@ class SubmitOptions(msgspec.Struct, frozen=True):
 class JobQueue:
     """All jobs in queues of one data folder."""
 
-    def __init__(self, desk: JobContext, files: Path | None = None) -> None:
-        self.desk = desk
-        self.submitting = Submitter(desk, files)
+    def __init__(self, context: JobContext, files: Path | None = None) -> None:
+        self.context = context
+        self.submitting = Submitter(context, files)
 
     async def submit(self, site: Host, folder: Path, wanted: JobSpec, terms: SubmitOptions) -> tuple[Job, list[str]]:
         """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
@@ -75,16 +75,16 @@ class JobQueue:
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None and name != "env"}
         self.submitting.keep(id, JobRequest(env=wanted.env or {}))  # which may be secret
         facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
-        project = project_name(terms.project or self.desk.settings.project or PROJECT)
-        await self.desk.record(JobCreated(
-            time=self.desk.clock.now_us(), job=id, provider=HPC, config_name=terms.name or made.folder.name,
+        project = project_name(terms.project or self.context.settings.project or PROJECT)
+        await self.context.record(JobCreated(
+            time=self.context.clock.now_us(), job=id, provider=HPC, config_name=terms.name or made.folder.name,
             hardware_type=site.scheduler, command=[made.command], metadata=terms.metadata | facts | {"project": project},
         ))  # fmt: skip
         return await self.job(id), made.warnings
 
     async def job(self, id: str) -> Job:
         """One job, by its id or a unique beginning of it. NotFound for any other."""
-        found: Job = (await self.desk.ask(lambda questions: questions.job(id))).job
+        found: Job = (await self.context.ask(lambda queries: queries.job(id))).job
         if found.provider != HPC:
             raise NotFound(f"job {id} is in no queue", hint="tasuki job list --on hpc")
         return found
@@ -92,12 +92,12 @@ class JobQueue:
     async def all(self, site: str | None = None) -> list[Job]:
         """Every job, the oldest first."""
         wanted = JobFilter(provider=HPC)
-        rows = await self.desk.ask(lambda questions: questions.page(wanted))
+        rows = await self.context.ask(lambda queries: queries.page(wanted))
         return [row.job for row in rows if site in (None, site_of(row.job))]
 
     async def active(self, site: str) -> list[Job]:
         """Those of a host that are not over, the oldest first."""
-        found = await self.desk.ask(lambda questions: questions.active(HPC))
+        found = await self.context.ask(lambda queries: queries.active(HPC))
         return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
 
     def plan(self, job: Job) -> JobPackage:
@@ -111,11 +111,11 @@ class JobQueue:
 @asynccontextmanager
 async def queues_of(settings: Settings, files: Path | None = None) -> AsyncIterator[JobQueue]:
     """The jobs of a data folder, for the block; `files`: another one, in which what they are to run is kept."""
-    desk = JobContext(settings)
+    context = JobContext(settings)
     try:
-        yield JobQueue(desk, files)
+        yield JobQueue(context, files)
     finally:
-        await desk.close()
+        await context.close()
 
 
 @asynccontextmanager

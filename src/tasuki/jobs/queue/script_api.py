@@ -112,7 +112,7 @@ async def take_over(queues: JobQueue, site: Host, database: Path) -> int:
     if not database.is_file():
         return 0
     here = {job.id for job in await queues.all()}
-    came = [facts for facts in chasqui_facts(database, site, queues.desk.clock.now_us()) if facts[0].job not in here]  # type: ignore[attr-defined] # a JobCreated
+    came = [facts for facts in chasqui_facts(database, site, queues.context.clock.now_us()) if facts[0].job not in here]  # type: ignore[attr-defined] # a JobCreated
     for facts in came:
-        await queues.desk.record(*facts)
+        await queues.context.record(*facts)
     return len(came)

@@ -1,4 +1,4 @@
-"""What only one does at a time, of all processes of this machine and all threads of this one: who holds a file's record lock."""
+"""Mutual exclusion across processes and threads by a POSIX record lock on a file."""
 
 import os
 import threading
@@ -12,7 +12,7 @@ __all__ = ["Lease", "held"]
 
 
 class Lease:
-    """The right to do it. It is tried for again and again: whoever has it may end at any time, and it ends with its process."""
+    """A lease on a lock file. It ends with its process, so try `take` again while another holds it."""
 
     HELD: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
     GUARD = threading.Lock()
@@ -22,7 +22,7 @@ class Lease:
         self.descriptor: int | None = None
 
     def take(self) -> bool:
-        """Whether it is ours, from now on or already."""
+        """Take the lease unless another process or thread holds it. Return whether it is ours."""
         with self.GUARD:
             if self.descriptor is None and self.path not in self.HELD:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class Lease:
         return self.descriptor is not None
 
     def release(self) -> None:
-        """Give it up."""
+        """Release the lease, if it is ours."""
         with self.GUARD:
             if self.descriptor is not None:
                 os.close(self.descriptor)
@@ -42,7 +42,7 @@ class Lease:
 
 @contextmanager
 def held(path: Path) -> Iterator[bool]:
-    """True while it is ours, for the block; False where somebody else has it."""
+    """Take a lease for the block, and yield whether it is ours; do not wait for another holder."""
     lease = Lease(path)
     try:
         yield lease.take()

@@ -80,9 +80,9 @@ class JobJournal:
             )
         self.appender.sync()
 
-    def ask(self, question: Callable[[JobQueries], T]) -> T:
+    def ask(self, query: Callable[[JobQueries], T]) -> T:
         """Answer with everything that is in the journals of jobs now."""
-        return self.store.ask(lambda questions: question(JobQueries(questions.db)))
+        return self.store.ask(lambda queries: query(JobQueries(queries.db)))
 
     def tend(self) -> None:
         """Sync and seal: now and then."""

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.sdk.capture.git import Checkout, find_checkout
-from tasuki.sdk.capture.redact import redacted_arguments
+from tasuki.sdk.capture.redact import redact_arguments
 from tasuki.settings import captured_environment
 
-__all__ = ["checkout_here", "environment_of", "keep_diff"]
+__all__ = ["describe_environment", "find_current_checkout", "start_diff_thread"]
 
 
-def environment_of(checkout: Checkout | None) -> dict[str, Any]:
+def describe_environment(checkout: Checkout | None) -> dict[str, Any]:
     """Host, scheduler ids, Python, arguments, commit."""
-    found = captured_environment() | {"python": platform.python_version(), "argv": redacted_arguments(sys.argv)}
-    return found | ({"git": head} if checkout and (head := checkout.head()) else {})
+    found = captured_environment() | {"python": platform.python_version(), "argv": redact_arguments(sys.argv)}
+    return found | ({"git": head} if checkout and (head := checkout.read_head()) else {})
 
 
-def checkout_here() -> Checkout | None:
+def find_current_checkout() -> Checkout | None:
     """The working tree that this process is in."""
     try:
         return find_checkout(Path.cwd())
@@ -28,14 +28,14 @@ def checkout_here() -> Checkout | None:
         return None
 
 
-def keep_diff(checkout: Checkout, keep: Callable[[str], None]) -> threading.Thread:
+def start_diff_thread(checkout: Checkout, on_diff: Callable[[str], None]) -> threading.Thread:
     """Ask for the uncommitted changes in the background; where there are any, they are to be kept."""
 
-    def ask() -> None:
-        text = checkout.diff()
+    def read_diff() -> None:
+        text = checkout.read_diff()
         if text:
-            keep(text)
+            on_diff(text)
 
-    thread = threading.Thread(target=ask, name="tasuki-git", daemon=True)
+    thread = threading.Thread(target=read_diff, name="tasuki-git", daemon=True)
     thread.start()
     return thread

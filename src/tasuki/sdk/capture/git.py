@@ -8,40 +8,40 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.clock import SYSTEM
-from tasuki.sdk.capture.redact import redacted
+from tasuki.sdk.capture.redact import redact_text
 
 __all__ = ["Checkout", "find_checkout"]
 
-LONGEST_DIFF_BYTES = 100_000
-DEADLINE_SECONDS = 5.0
+MAX_DIFF_BYTES = 100_000
+DIFF_TIMEOUT_SECONDS = 5.0
 READ_BYTES = 65_536
-DIFF = ["git", "--no-optional-locks", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"]
+DIFF_COMMAND = ["git", "--no-optional-locks", "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"]
 
 
 class Checkout(NamedTuple):
     """A working tree, and the folder in which git keeps what belongs to it."""
 
     root: Path
-    git: Path
+    git_folder: Path
 
-    def head(self) -> dict[str, str]:
+    def read_head(self) -> dict[str, str]:
         """The commit, and the branch if there is one: without a process, in a tenth of a millisecond."""
         try:
-            head = (self.git / "HEAD").read_text().strip()
+            head = (self.git_folder / "HEAD").read_text().strip()
             if not head.startswith("ref: "):
                 return {"commit": head}
             ref = head.removeprefix("ref: ")
-            commit = self.commit_of(ref)
+            commit = self.resolve_commit(ref)
         except (OSError, UnicodeDecodeError):
             return {}
         return {"branch": ref.removeprefix("refs/heads/")} | ({"commit": commit} if commit else {})
 
-    def commit_of(self, ref: str) -> str | None:
+    def resolve_commit(self, ref: str) -> str | None:
         """The commit that a name stands for; None where nothing is committed yet."""
-        common = self.git
+        common = self.git_folder
         with suppress(FileNotFoundError):  # a further working tree shares the names
-            common = self.git / (self.git / "commondir").read_text().strip()
-        for folder in (self.git, common):
+            common = self.git_folder / (self.git_folder / "commondir").read_text().strip()
+        for folder in (self.git_folder, common):
             with suppress(FileNotFoundError):
                 return (folder / ref).read_text().strip()
         with suppress(FileNotFoundError):
@@ -50,25 +50,25 @@ class Checkout(NamedTuple):
                     return line.partition(" ")[0]
         return None
 
-    def diff(self) -> str:
+    def read_diff(self) -> str:
         """The uncommitted changes without secrets, or as much of them as may be kept; nothing if git takes too long."""
         try:
             process = subprocess.Popen(
-                DIFF, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                DIFF_COMMAND, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError:  # there is no git
             return ""
         with process:
             assert process.stdout is not None
-            data = read_within(process.stdout.fileno(), LONGEST_DIFF_BYTES + 1, DEADLINE_SECONDS)
+            data = read_within(process.stdout.fileno(), MAX_DIFF_BYTES + 1, DIFF_TIMEOUT_SECONDS)
             process.kill()
-        text = redacted(data[:LONGEST_DIFF_BYTES].decode(errors="replace"))
-        return f"{text}\n(cut: the changes are longer)\n" if len(data) > LONGEST_DIFF_BYTES else text
+        text = redact_text(data[:MAX_DIFF_BYTES].decode(errors="replace"))
+        return f"{text}\n(cut: the changes are longer)\n" if len(data) > MAX_DIFF_BYTES else text
 
 
-def read_within(descriptor: int, limit_bytes: int, seconds: float) -> bytes:
+def read_within(descriptor: int, limit_bytes: int, timeout_seconds: float) -> bytes:
     """What comes until the end, the limit or the deadline; nothing if that was the deadline."""
-    deadline = SYSTEM.monotonic() + seconds
+    deadline = SYSTEM.monotonic() + timeout_seconds
     data = b""
     while len(data) < limit_bytes:
         left = deadline - SYSTEM.monotonic()

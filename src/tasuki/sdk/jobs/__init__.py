@@ -3,11 +3,11 @@
 from tasuki.client.http_query import HttpQuery
 from tasuki.remotes import RemotesFile
 from tasuki.sdk.jobs.folder import FolderJobs
-from tasuki.sdk.jobs.protocol import JobAction, JobsApi, ListOptions, wait_for
+from tasuki.sdk.jobs.protocol import JobAction, JobsApi, ListOptions, wait_for_job
 from tasuki.sdk.jobs.remote import RemoteJobs
 from tasuki.settings import Settings
 
-__all__ = ["FolderJobs", "JobAction", "JobsApi", "ListOptions", "RemoteJobs", "open_jobs", "wait_for"]
+__all__ = ["FolderJobs", "JobAction", "JobsApi", "ListOptions", "RemoteJobs", "open_jobs", "wait_for_job"]
 
 
 def open_jobs(target: str | None, settings: Settings) -> FolderJobs | RemoteJobs:

@@ -14,7 +14,7 @@ from tasuki.store import JobFilter
 __all__ = ["FolderJobs"]
 
 T = TypeVar("T")
-TEND_SECONDS = 1.0
+BACKGROUND_INTERVAL_SECONDS = 1.0
 
 
 class FolderJobs:
@@ -23,12 +23,12 @@ class FolderJobs:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.runner = asyncio.Runner()
-        self.jobs = self.run(opened(settings))
-        self.tender = self.runner.get_loop().create_task(self.tend())
+        self.jobs = self.run(create_jobs(settings))
+        self.background_task = self.runner.get_loop().create_task(self.run_in_background())
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Do it in our own event loop."""
-        return self.runner.run(work)
+        return self.runner.run(coroutine)
 
     def __enter__(self) -> Self:
         return self
@@ -39,89 +39,89 @@ class FolderJobs:
 
     async def close(self) -> None:
         """Let go of everything. Jobs go on."""
-        self.tender.cancel()
+        self.background_task.cancel()
         with suppress(asyncio.CancelledError):
-            await self.tender
+            await self.background_task
         await self.jobs.close()
 
-    async def tend(self) -> None:
+    async def run_in_background(self) -> None:
         """What a server does of itself, now and then while something else is waited for."""
         while True:
-            await asyncio.sleep(TEND_SECONDS)
-            await self.tend_once()
+            await asyncio.sleep(BACKGROUND_INTERVAL_SECONDS)
+            await self.advance_local_jobs()
 
-    async def tend_once(self) -> None:
+    async def advance_local_jobs(self) -> None:
         """Look at what runs on this machine, and start what waits."""
         await self.jobs.look_here()
         if self.settings.background.queue_processing.enabled:
             await self.jobs.start_waiting()
 
-    def list(self, wanted: ListOptions) -> JobList:
+    def list(self, options: ListOptions) -> JobList:
         """See JobsApi."""
-        return self.run(self.listed(wanted))
+        return self.run(self.list_async(options))
 
-    async def listed(self, wanted: ListOptions) -> JobList:
+    async def list_async(self, options: ListOptions) -> JobList:
         """The list, when what runs here has been looked at."""
-        await self.tend_once()
-        chosen = JobFilter(statuses=wanted.statuses or None, provider=wanted.provider)
+        await self.advance_local_jobs()
+        chosen = JobFilter(statuses=options.statuses or None, provider=options.provider)
         return await self.jobs.listing(
-            chosen, limit=-1 if wanted.limit is None else wanted.limit, newest_first=True, sync_active=wanted.look
+            chosen, limit=-1 if options.limit is None else options.limit, newest_first=True, sync_active=options.refresh
         )
 
-    def get(self, id: str, *, look: bool = False) -> JobView:
+    def get(self, id: str, *, refresh: bool = False) -> JobView:
         """See JobsApi."""
 
-        async def found() -> JobView:
-            await self.tend_once()
+        async def get_job() -> JobView:
+            await self.advance_local_jobs()
             job = await self.jobs.get(id)
-            if look and job.is_active:
+            if refresh and job.is_active:
                 await self.jobs.refresh("wait", is_due=lambda other: other.id == job.job_id)
                 job = await self.jobs.get(job.job_id)
             return job
 
-        return self.run(found())
+        return self.run(get_job())
 
-    def submit(self, wanted: Submission) -> JobView:
+    def submit(self, submission: Submission) -> JobView:
         """See JobsApi."""
 
-        async def submitted() -> JobView:
-            job = await self.jobs.submit(wanted)
-            await self.tend_once()
+        async def submit_job() -> JobView:
+            job = await self.jobs.submit(submission)
+            await self.advance_local_jobs()
             return await self.jobs.get(job.job_id)
 
-        return self.run(submitted())
+        return self.run(submit_job())
 
-    def act(self, id: str, what: JobAction) -> JobView:
+    def perform(self, id: str, action: JobAction) -> JobView:
         """See JobsApi."""
 
-        async def done() -> JobView:
+        async def perform_action() -> JobView:
             job = await self.jobs.get(id)
-            match what:
+            match action:
                 case JobAction.CANCEL:
                     return await self.jobs.cancel(job.job_id)
                 case JobAction.DELETE:
                     await self.jobs.delete(job.job_id)
             return job
 
-        return self.run(done())
+        return self.run(perform_action())
 
     def retry(self, id: str, restart: str | None = None) -> JobView:
         """See JobsApi."""
 
-        async def again() -> JobView:
+        async def retry_job() -> JobView:
             job = await self.jobs.retry(id, restart=restart)
-            await self.tend_once()
+            await self.advance_local_jobs()
             return await self.jobs.get(job.job_id)
 
-        return self.run(again())
+        return self.run(retry_job())
 
-    def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
+    def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsApi."""
         if not follow:
             yield from self.run(self.jobs.logs(id)).logs.splitlines()
             return
         events = self.jobs.follow(self.get(id).job_id)
-        while (event := self.run(after(events))) is not None and event.line is not None:
+        while (event := self.run(next_event(events))) is not None and event.line is not None:
             yield event.line
 
     def metrics(self) -> JobMetrics:
@@ -133,12 +133,12 @@ class FolderJobs:
         return self.run(self.jobs.sync(provider))
 
 
-async def opened(settings: Settings) -> Jobs:
+async def create_jobs(settings: Settings) -> Jobs:
     """The jobs of a folder, in a loop that runs."""
     return Jobs(settings)
 
 
-async def after(events: Any) -> LogEvent | None:
+async def next_event(events: Any) -> LogEvent | None:
     """The next event; None where there are no more."""
     found: LogEvent | None = await anext(events, None)
     return found

@@ -9,11 +9,11 @@ from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import RemoteUnavailable
 from tasuki.jobs import JobList, JobMetrics, JobType, JobView, Submission, SyncReport
 
-__all__ = ["JobAction", "JobsApi", "ListOptions", "wait_for"]
+__all__ = ["JobAction", "JobsApi", "ListOptions", "wait_for_job"]
 
-PAUSE_SECONDS = 0.5
-LOOK_SECONDS = 10.0
-AWAY_SECONDS = 60.0
+POLL_SECONDS = 0.5
+REFRESH_SECONDS = 10.0
+MAX_OUTAGE_SECONDS = 60.0
 
 
 class JobAction(StrEnum):
@@ -29,25 +29,25 @@ class ListOptions(NamedTuple):
     statuses: tuple[str, ...] = ()
     provider: str | None = None
     limit: int | None = None
-    look: bool = False
+    refresh: bool = False
 
 
 class JobsApi(Protocol):
     """Jobs of one place. NotFound for a job that is not there, Conflict for what can't be done with one in its state."""
 
-    def list(self, wanted: ListOptions) -> JobList:
+    def list(self, options: ListOptions) -> JobList:
         """Some jobs, the newest first, and how many there are that match."""
         ...
 
-    def get(self, id: str, *, look: bool = False) -> JobView:
+    def get(self, id: str, *, refresh: bool = False) -> JobView:
         """One job, by its id or a unique beginning of it; with `look` its provider is asked first."""
         ...
 
-    def submit(self, wanted: Submission) -> JobView:
+    def submit(self, submission: Submission) -> JobView:
         """Start a job. With a key, the second submission is answered with the job of the first."""
         ...
 
-    def act(self, id: str, what: JobAction) -> JobView:
+    def perform(self, id: str, action: JobAction) -> JobView:
         """Do something with a job; it as it is then."""
         ...
 
@@ -55,7 +55,7 @@ class JobsApi(Protocol):
         """Try a job again that is over: from its inputs, or, in a queue, from an output of the last attempt."""
         ...
 
-    def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
+    def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """What it has written, line by line; with `follow` until it is over."""
         ...
 
@@ -68,25 +68,25 @@ class JobsApi(Protocol):
         ...
 
 
-def wait_for(asked: JobsApi, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobView:
+def wait_for_job(jobs: JobsApi, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobView:
     """Wait until a job is over, no longer than a while; the job as it is then.
 
     Its provider is asked every 10 s. A server that has answered once may be away for a minute.
     """
-    job = asked.get(id)
+    job = jobs.get(id)
     began = looked = answered = clock.monotonic()
     while job.is_active:
         now = clock.monotonic()
         if timeout is not None and now - began >= timeout.total_seconds():
             break
-        left = PAUSE_SECONDS if timeout is None else min(PAUSE_SECONDS, began + timeout.total_seconds() - now)
+        left = POLL_SECONDS if timeout is None else min(POLL_SECONDS, began + timeout.total_seconds() - now)
         clock.sleep(max(left, 0.01))
-        look = job.job_type is JobType.CLOUD and now - looked >= LOOK_SECONDS
+        look = job.job_type is JobType.CLOUD and now - looked >= REFRESH_SECONDS
         looked = now if look else looked
         try:
-            job = asked.get(job.job_id, look=look)
+            job = jobs.get(job.job_id, refresh=look)
             answered = clock.monotonic()
         except RemoteUnavailable:
-            if clock.monotonic() - answered > AWAY_SECONDS:
+            if clock.monotonic() - answered > MAX_OUTAGE_SECONDS:
                 raise
     return job

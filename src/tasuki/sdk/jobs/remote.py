@@ -16,9 +16,9 @@ from tasuki.sdk.jobs.protocol import JobAction, ListOptions
 
 __all__ = ["RemoteJobs"]
 
-PAGE = 500
-AGAIN_SECONDS = 2.0
-MOST_BREAKS = 30
+PAGE_SIZE = 500
+RECONNECT_SECONDS = 2.0
+MAX_RECONNECTS = 30
 EVENT_STREAM = "text/event-stream"
 
 
@@ -34,78 +34,82 @@ class RemoteJobs:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.query.close()
 
-    def list(self, wanted: ListOptions) -> JobList:
+    def list(self, options: ListOptions) -> JobList:
         """See JobsApi."""
-        filters = {"status": ",".join(wanted.statuses), "provider": wanted.provider, "sync_active": "true" if wanted.look else None}
+        filters = {
+            "status": ",".join(options.statuses),
+            "provider": options.provider,
+            "sync_active": "true" if options.refresh else None,
+        }
         asked: dict[str, Any] = {name: value for name, value in filters.items() if value}
         found: JobList = JobList(jobs=[], total=0)
         while True:
-            left = PAGE if wanted.limit is None else min(PAGE, wanted.limit - len(found.jobs))
-            page: JobList = self.ask("GET", "jobs", JobList, params=asked | {"limit": max(left, 1), "offset": len(found.jobs)})
-            found = JobList(jobs=[*found.jobs, *page.jobs][: wanted.limit], total=page.total)
-            if len(page.jobs) < left or len(found.jobs) == wanted.limit:
+            left = PAGE_SIZE if options.limit is None else min(PAGE_SIZE, options.limit - len(found.jobs))
+            page: JobList = self.request("GET", "jobs", JobList, params=asked | {"limit": max(left, 1), "offset": len(found.jobs)})
+            found = JobList(jobs=[*found.jobs, *page.jobs][: options.limit], total=page.total)
+            if len(page.jobs) < left or len(found.jobs) == options.limit:
                 return found
             asked.pop("sync_active", None)
 
-    def get(self, id: str, *, look: bool = False) -> JobView:
+    def get(self, id: str, *, refresh: bool = False) -> JobView:
         """See JobsApi."""
-        if look:
-            self.list(ListOptions(limit=1, look=True))
-        return self.job("GET", f"jobs/{segment(id)}")
+        if refresh:
+            self.list(ListOptions(limit=1, refresh=True))
+        return self.request_job("GET", f"jobs/{segment(id)}")
 
-    def submit(self, wanted: Submission) -> JobView:
+    def submit(self, submission: Submission) -> JobView:
         """See JobsApi. What is run is run where the server is: this folder and this environment mean nothing there."""
-        request = wanted.request
+        request = submission.request
         body: dict[str, Any] = {
-            "config_name": wanted.config_name,
+            "config_name": submission.config_name,
             "command": request.command,
             "inputs": request.inputs,
             "env": request.env,
-            "hardware_type": wanted.hardware_type,
-            "metadata": wanted.metadata,
-            "idempotency_key": wanted.key,
+            "hardware_type": submission.hardware_type,
+            "metadata": submission.metadata,
+            "idempotency_key": submission.key,
         }
         given = {name: value for name, value in body.items() if value}
-        return self.job("POST", "jobs/submit", params={"provider": wanted.provider}, content=msgspec.json.encode(given))
+        return self.request_job("POST", "jobs/submit", params={"provider": submission.provider}, content=msgspec.json.encode(given))
 
-    def act(self, id: str, what: JobAction) -> JobView:
+    def perform(self, id: str, action: JobAction) -> JobView:
         """See JobsApi."""
-        if what is JobAction.DELETE:
-            return self.job("DELETE", f"jobs/{segment(id)}")
-        return self.job("POST", f"jobs/{segment(id)}/{what}")
+        if action is JobAction.DELETE:
+            return self.request_job("DELETE", f"jobs/{segment(id)}")
+        return self.request_job("POST", f"jobs/{segment(id)}/{action}")
 
     def retry(self, id: str, restart: str | None = None) -> JobView:
         """See JobsApi."""
-        return self.job("POST", f"jobs/{segment(id)}/retry", params={} if restart is None else {"restart": restart})
+        return self.request_job("POST", f"jobs/{segment(id)}/retry", params={} if restart is None else {"restart": restart})
 
-    def lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
+    def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsApi. A stream that breaks off is taken up again where it was."""
         if not follow:
-            logs: JobLogs = self.ask("GET", f"jobs/{segment(id)}/logs", JobLogs)
+            logs: JobLogs = self.request("GET", f"jobs/{segment(id)}/logs", JobLogs)
             yield from logs.logs.splitlines()
             return
         place, breaks = "", 0
         while True:
             try:
-                for message in self.messages(f"/api/cloud/jobs/{segment(id)}/logs/stream", place):
+                for message in self.iter_events(f"/api/cloud/jobs/{segment(id)}/logs/stream", place):
                     place, breaks = message.get("id", place), 0
                     if message.get("event") == "done":
                         return
                     yield message.get("data", "")
             except RemoteUnavailable:
-                if breaks >= MOST_BREAKS or not place:
+                if breaks >= MAX_RECONNECTS or not place:
                     raise
             breaks += 1
-            SYSTEM.sleep(AGAIN_SECONDS)
+            SYSTEM.sleep(RECONNECT_SECONDS)
 
-    def messages(self, path: str, place: str) -> Iterator[dict[str, str]]:
+    def iter_events(self, path: str, last_event_id: str) -> Iterator[dict[str, str]]:
         """Server-sent events, each by its fields."""
-        headers = {"Accept": EVENT_STREAM, "Last-Event-ID": place} | authorization(self.query.token)
+        headers = {"Accept": EVENT_STREAM, "Last-Event-ID": last_event_id} | authorization(self.query.token)
         try:
             with self.query.client.stream("GET", path, headers=headers) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
-                    raise self.refusal(answer)
+                    raise self.build_error(answer)
                 fields: dict[str, str] = {}
                 for line in answer.iter_lines():
                     name, _, value = line.partition(": ")
@@ -119,41 +123,41 @@ class RemoteJobs:
 
     def metrics(self) -> JobMetrics:
         """See JobsApi."""
-        found: JobMetrics = self.ask("GET", "metrics", JobMetrics)
+        found: JobMetrics = self.request("GET", "metrics", JobMetrics)
         return found
 
     def sync(self, provider: str | None = None) -> SyncReport:
         """See JobsApi."""
-        found: SyncReport = self.ask(
+        found: SyncReport = self.request(
             "POST", "jobs/sync", SyncReport, content=b"" if provider is None else msgspec.json.encode({"provider": provider})
         )
         return found
 
     # -- how
 
-    def job(self, method: str, path: str, **how: Any) -> JobView:
+    def request_job(self, method: str, path: str, **request_options: Any) -> JobView:
         """The job that a request is answered with."""
-        found: JobAnswer = self.ask(method, path, JobAnswer, **how)
+        found: JobAnswer = self.request(method, path, JobAnswer, **request_options)
         return found.job
 
-    def ask(self, method: str, path: str, kind: Any, **how: Any) -> Any:
+    def request(self, method: str, path: str, response_type: Any, **request_options: Any) -> Any:
         """What a request is answered with."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"} | authorization(self.query.token)
         try:
-            answer = self.query.client.request(method, f"/api/cloud/{path}", headers=headers, **how)
+            answer = self.query.client.request(method, f"/api/cloud/{path}", headers=headers, **request_options)
         except httpx.TransportError as error:
             raise unreachable(self.query.url, error) from error
         if not answer.is_success:
-            raise self.refusal(answer)
+            raise self.build_error(answer)
         try:
             found = msgspec.json.decode(answer.content)
         except msgspec.DecodeError as error:
             raise self.query.not_tasuki(answer) from error
-        return self.query.converted(found, kind)
+        return self.query.converted(found, response_type)
 
-    def refusal(self, answer: httpx.Response) -> Exception:
+    def build_error(self, response: httpx.Response) -> Exception:
         """The error that an answer stands for."""
-        error = self.query.refusal(answer)
+        error = self.query.refusal(response)
         kinds: dict[int, type[Conflict | ConfigError]] = {httpx.codes.CONFLICT: Conflict, httpx.codes.BAD_REQUEST: ConfigError}
-        kind = kinds.get(answer.status_code)
+        kind = kinds.get(response.status_code)
         return error if kind is None else kind(getattr(error, "message", ""), hint=getattr(error, "hint", None))

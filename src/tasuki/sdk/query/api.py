@@ -11,13 +11,13 @@ from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
 from tasuki.records import AlertRow, FileRow, ProjectOverview, RunEdit, RunRow, Status
-from tasuki.sdk.query.comparison import Comparison, RankedRun, best, compare, top_of
-from tasuki.sdk.query.wait import STALLED_AFTER, WaitResult, parse_until, wait
-from tasuki.sdk.value_conversion import alert_level
+from tasuki.sdk.query.comparison import Comparison, RankedRun, build_comparison, parse_ranking, rank_runs
+from tasuki.sdk.query.wait import STALLED_AFTER, WaitResult, parse_condition, wait_for_run
+from tasuki.sdk.value_conversion import parse_alert_level
 from tasuki.settings import load, this_user
 from tasuki.store import Query, QueryAndEdit, Series, StopRequester
 
-__all__ = ["Api", "ApiRun", "chosen_project"]
+__all__ = ["Api", "ApiRun", "resolve_project"]
 
 
 @runtime_checkable
@@ -40,7 +40,7 @@ class Api:
         settings = load(dir=dir)
         self.default_project = settings.project
         self.query = query or open_query(target, settings)
-        self.opened = query is None
+        self.owns_query = query is None
 
     def projects(self) -> list[str]:
         """The names of all projects, sorted."""
@@ -51,11 +51,11 @@ class Api:
 
         No project: the one of TASUKI_PROJECT, else the only one there is; ConfigError if that is not clear.
         """
-        return [ApiRun(self.query, row) for row in self.query.runs(self.chosen(project))]
+        return [ApiRun(self.query, row) for row in self.query.runs(self.resolve_project(project))]
 
     def run(self, ref: str, project: str | None = None) -> "ApiRun":
         """One run, by its id, a unique beginning of it, or a name that no other run of the project has. NotFound, Conflict."""
-        return ApiRun(self.query, self.query.run(self.chosen(project), ref))
+        return ApiRun(self.query, self.query.run(self.resolve_project(project), ref))
 
     def alerts(
         self,
@@ -71,9 +71,9 @@ class Api:
         `reason`: only those that carry it; `level`: only of this level or a louder one; `since`: only later than a time, or than
         the alert of an id: who goes on from the last one they have seen misses none and gets none twice.
         """
-        chosen = self.chosen(project)
+        chosen = self.resolve_project(project)
         run_id = self.query.run(chosen, run).id if run else None
-        loudness = None if level is None else alert_level(level)
+        loudness = None if level is None else parse_alert_level(level)
         behind = us_from_datetime(since) if isinstance(since, datetime) else since
         return self.query.alerts(chosen, run_id, since=behind, reason=reason, level=loudness)
 
@@ -84,15 +84,15 @@ class Api:
 
         `mode`: "min" if less is better, "max" if more is; `by`: the last value of each run, its least ("min") or greatest ("max").
         """
-        return best(self.query, self.chosen(project), metric, top_of(top, mode, by))
+        return rank_runs(self.query, self.resolve_project(project), metric, parse_ranking(top, mode, by))
 
     def compare(self, runs: Sequence[str], project: str | None = None, *, metrics: Sequence[str] | None = None) -> Comparison:
         """Runs side by side: `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. NotFound."""
-        return compare(self.query, self.chosen(project), runs, metrics)
+        return build_comparison(self.query, self.resolve_project(project), runs, metrics)
 
     def summary(self, project: str | None = None) -> ProjectOverview:
         """A project at a glance: runs by status, the range of each metric, alerts by level. NotFound."""
-        return self.query.overview(self.chosen(project))
+        return self.query.overview(self.resolve_project(project))
 
     def wait(
         self,
@@ -107,16 +107,18 @@ class Api:
 
         `outcome` of what it returns is "true"; or "ended" (otherwise), "stalled" (nothing was logged for so long), "timeout".
         """
-        condition = None if until is None else parse_until(until)
-        return wait(self.query, self.chosen(project), run, until=condition, timeout=timeout, stalled_after=stalled_after)
+        condition = None if until is None else parse_condition(until)
+        return wait_for_run(
+            self.query, self.resolve_project(project), run, until=condition, timeout=timeout, stalled_after=stalled_after
+        )
 
-    def chosen(self, project: str | None) -> str:
+    def resolve_project(self, project: str | None) -> str:
         """The project that is meant."""
-        return chosen_project(self.query, project or self.default_project)
+        return resolve_project(self.query, project or self.default_project)
 
     def close(self) -> None:
         """Close what was opened."""
-        if self.opened and isinstance(self.query, Closable):
+        if self.owns_query and isinstance(self.query, Closable):
             self.query.close()
 
     def __enter__(self) -> Self:
@@ -131,9 +133,9 @@ class ApiRun:
 
     def __init__(self, query: QueryAndEdit, row: RunRow) -> None:
         self.query = query
-        self.seen(row)
+        self.set_row(row)
 
-    def seen(self, row: RunRow) -> None:
+    def set_row(self, row: RunRow) -> None:
         """The run as it is now known."""
         self.row = row
         self.id = row.id
@@ -181,15 +183,15 @@ class ApiRun:
 
     def edit(self, *, name: str | None = None, group: str | None = None, notes: str | None = None) -> None:
         """Change the run's name, group or notes, for everybody; what is None stays. It is on record when this returns."""
-        self.seen(self.query.edit(self.project, self.id, RunEdit(name=name, group=group, notes=notes)))
+        self.set_row(self.query.edit(self.project, self.id, RunEdit(name=name, group=group, notes=notes)))
 
     def tag(self, *tags: str) -> None:
         """Add tags."""
-        self.seen(self.query.edit(self.project, self.id, RunEdit(tags_added=list(tags))))
+        self.set_row(self.query.edit(self.project, self.id, RunEdit(tags_added=list(tags))))
 
     def untag(self, *tags: str) -> None:
         """Take tags away."""
-        self.seen(self.query.edit(self.project, self.id, RunEdit(tags_removed=list(tags))))
+        self.set_row(self.query.edit(self.project, self.id, RunEdit(tags_removed=list(tags))))
 
     def delete(self) -> None:
         """Forget the run, for everybody: it is in no answer any more, and does not come back."""
@@ -209,10 +211,10 @@ class ApiRun:
         return self.query.files(self.project, self.id)
 
 
-def chosen_project(query: Query, given: str | None) -> str:
+def resolve_project(query: Query, requested: str | None) -> str:
     """The given project, else the only one there is. ConfigError, naming them, when there are several; or none."""
-    if given:
-        return project_name(given)
+    if requested:
+        return project_name(requested)
     names = [row.name for row in query.projects()]
     if not names:
         raise ConfigError("nothing is recorded here yet", hint='tasuki.init(project="digits") starts a run')

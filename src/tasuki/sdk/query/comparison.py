@@ -9,10 +9,10 @@ from tasuki.errors import ConfigError, NotFound
 from tasuki.records import MACHINE, MetricSummary, RunRow
 from tasuki.store import BestRuns, Query, there_are
 
-__all__ = ["Comparison", "RankedRun", "best", "compare", "differing", "top_of"]
+__all__ = ["Comparison", "RankedRun", "build_comparison", "find_differing_keys", "parse_ranking", "rank_runs"]
 
-MODES = ("min", "max")
-SIDES = ("last", "min", "max")
+RANKING_MODES = ("min", "max")
+RANKING_VALUES = ("last", "min", "max")
 
 
 class RankedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,18 +33,18 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     summaries: dict[str, dict[str, MetricSummary]]
 
 
-def top_of(n: int, mode: str, by: str) -> BestRuns:
+def parse_ranking(n: int, mode: str, by: str) -> BestRuns:
     """How many of the best, and what is best. ConfigError for what is neither."""
-    if mode not in MODES:
-        raise ConfigError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}")
-    if by not in SIDES:
-        raise ConfigError(f"runs can't be ranked by {by!r}", hint=f"one of {', '.join(SIDES)}")
+    if mode not in RANKING_MODES:
+        raise ConfigError(f"there is no mode {mode!r}", hint=f"one of {', '.join(RANKING_MODES)}")
+    if by not in RANKING_VALUES:
+        raise ConfigError(f"runs can't be ranked by {by!r}", hint=f"one of {', '.join(RANKING_VALUES)}")
     if n < 1:
         raise ConfigError(f"the best {n} are none", hint="1 or more")
     return BestRuns(n, "min" if mode == "min" else "max", "last" if by == "last" else "min" if by == "min" else "max")
 
 
-def best(query: Query, project: str, metric: str, top: BestRuns) -> list[RankedRun]:
+def rank_runs(query: Query, project: str, metric: str, top: BestRuns) -> list[RankedRun]:
     """The best runs by a metric, the best first; those where it is NaN are none. NotFound if no run has it."""
     summaries = query.summaries(project, metrics=[metric], top=top)
     if not summaries:
@@ -57,16 +57,16 @@ def best(query: Query, project: str, metric: str, top: BestRuns) -> list[RankedR
     ]
 
 
-def check_metrics(query: Query, project: str, wanted: Iterable[str]) -> None:
+def check_metrics(query: Query, project: str, metrics: Iterable[str]) -> None:
     """NotFound, with the nearest there are, for a metric that no run of the project has."""
     names = [found.metric for found in query.overview(project).metrics]
-    for metric in wanted:
+    for metric in metrics:
         if metric not in names:
             hint = there_are(metric, names) if names else "nothing is logged yet"
             raise NotFound(f"no run of project {project!r} has a metric {metric!r}", hint=hint)
 
 
-def compare(query: Query, project: str, refs: Sequence[str], metrics: Sequence[str] | None = None) -> Comparison:
+def build_comparison(query: Query, project: str, refs: Sequence[str], metrics: Sequence[str] | None = None) -> Comparison:
     """Runs side by side, each once, in the order of what they are named by; NotFound for a run or a metric that is not there.
 
     Without `metrics` all that any of them has are compared, but for those of the machine.
@@ -82,7 +82,7 @@ def compare(query: Query, project: str, refs: Sequence[str], metrics: Sequence[s
     return Comparison(runs=runs, metrics=list(shown), summaries=found)
 
 
-def differing(configs: Sequence[dict[str, Any]]) -> list[str]:
+def find_differing_keys(configs: Sequence[dict[str, Any]]) -> list[str]:
     """The keys of which not all have the same value, in the order in which they appear."""
     keys = dict.fromkeys(key for config in configs for key in config)
     missing = object()

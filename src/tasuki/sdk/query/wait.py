@@ -12,33 +12,33 @@ from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
 from tasuki.records import MACHINE, MetricSummary, RunRow, Status
 from tasuki.store import Query, there_are
 
-__all__ = ["STALLED_AFTER", "Condition", "WaitOutcome", "WaitResult", "parse_until", "wait"]
+__all__ = ["STALLED_AFTER", "Condition", "WaitOutcome", "WaitResult", "parse_condition", "wait_for_run"]
 
 STALLED_AFTER = timedelta(minutes=10)
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 2.0
-OUTAGE_SECONDS = 60.0
+MIN_POLL_SECONDS = 0.2
+MAX_POLL_SECONDS = 2.0
+MAX_OUTAGE_SECONDS = 60.0
 """So long a server that has answered may be away."""
-COMPARISON = re.compile(r"\s*(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*")
+CONDITION_PATTERN = re.compile(r"\s*(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[^<>=\s]+)\s*")
 
 
 class Condition(NamedTuple):
     """A condition: true as soon as any value that was logged satisfies it."""
 
     metric: str
-    sign: str
+    operator: str
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.metric}{self.sign}{self.limit:g}"
+        return f"{self.metric}{self.operator}{self.limit:g}"
 
-    def reached(self, summary: MetricSummary) -> tuple[float, int] | None:
+    def find_match(self, summary: MetricSummary) -> tuple[float, int] | None:
         """The extreme value that satisfies it, and its step; None if none does."""
-        value, step = (summary.min, summary.min_step) if self.sign[0] == "<" else (summary.max, summary.max_step)
+        value, step = (summary.min, summary.min_step) if self.operator[0] == "<" else (summary.max, summary.max_step)
         if value is None or step is None:
             return None
         passes = {"<": value < self.limit, "<=": value <= self.limit, ">": value > self.limit, ">=": value >= self.limit}
-        return (value, step) if passes[self.sign] else None
+        return (value, step) if passes[self.operator] else None
 
 
 class WaitOutcome(StrEnum):
@@ -60,10 +60,10 @@ class WaitResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def parse_until(text: str) -> Condition:
+def parse_condition(text: str) -> Condition:
     """A condition as it is typed: a metric, one of < <= > >=, a number. ConfigError for anything else."""
     hint = "a metric, one of < <= > >=, a number: 'val/acc>0.97'"
-    match = COMPARISON.fullmatch(text)
+    match = CONDITION_PATTERN.fullmatch(text)
     if match is None:
         raise ConfigError(f"{text!r} is no condition", hint=hint)
     try:
@@ -75,7 +75,7 @@ def parse_until(text: str) -> Condition:
     return Condition(match["metric"], match["sign"], limit)
 
 
-def wait(  # noqa: PLR0913 - whom, which, until when
+def wait_for_run(  # noqa: PLR0913 - whom, which, until when
     query: Query,
     project: str,
     ref: str,
@@ -91,44 +91,44 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     the time is over. NotFound if there is no such run; RemoteUnavailable if a server can't be reached at first, or for a minute.
     """
     began = quiet_since = clock.monotonic()
-    seen, pause = look(query, project, ref, until), FIRST_PAUSE_SECONDS
-    logged, came = seen.logged, how_far(query, seen.run)
+    seen, pause = read_snapshot(query, project, ref, until), MIN_POLL_SECONDS
+    logged, came = seen.progress, count_training_progress(query, seen.run)
     while True:
         now = clock.monotonic()
-        if seen.logged != logged:
-            before, logged, came = came, seen.logged, how_far(query, seen.run)
+        if seen.progress != logged:
+            before, logged, came = came, seen.progress, count_training_progress(query, seen.run)
             quiet_since = quiet_since if came == before else now
-        outcome = outcome_of(seen, until, stalled=now - quiet_since >= stalled_after.total_seconds())
+        outcome = determine_outcome(seen, until, stalled=now - quiet_since >= stalled_after.total_seconds())
         left = None if timeout is None else timeout.total_seconds() - (now - began)
         if outcome is None and left is not None and left <= 0:
             outcome = WaitOutcome.TIMEOUT
         if outcome is not None:
-            value, step = seen.reached or (None, None)
+            value, step = seen.match or (None, None)
             return WaitResult(outcome=outcome, run=seen.run, value=value, step=step, seconds=now - began)
         clock.sleep(pause if left is None else min(pause, left))
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-        seen = look_again(query, seen.run, until, clock)
+        pause = min(pause * 1.5, MAX_POLL_SECONDS)
+        seen = read_snapshot_with_retry(query, seen.run, until, clock)
 
 
 class RunSnapshot(NamedTuple):
     """A run, and the value that satisfies the condition, if one does."""
 
     run: RunRow
-    reached: tuple[float, int] | None
+    match: tuple[float, int] | None
 
     @property
-    def logged(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
         """How much is on record: values, and rounds of its loop."""
         return self.run.points, self.run.progress.done if self.run.progress else 0
 
 
-def how_far(query: Query, run: RunRow) -> tuple[int, int]:
+def count_training_progress(query: Query, run: RunRow) -> tuple[int, int]:
     """How far the run has come: values that it has logged, those of the machine left out, and rounds of its loop."""
     values = sum(row.n for row in query.summaries(run.project, [run.id]) if not row.metric.startswith(MACHINE))
     return values, run.progress.done if run.progress else 0
 
 
-def look(query: Query, project: str, ref: str, until: Condition | None) -> RunSnapshot:
+def read_snapshot(query: Query, project: str, ref: str, until: Condition | None) -> RunSnapshot:
     """The run as it is now. NotFound for one that has ended without ever logging the metric."""
     run = query.run(project, ref)
     if until is None:
@@ -138,25 +138,25 @@ def look(query: Query, project: str, ref: str, until: Condition | None) -> RunSn
         names = [summary.metric for summary in query.summaries(project, [run.id])]
         hint = there_are(until.metric, names) if names else "it has logged nothing"
         raise NotFound(f"run {run.id!r} ({run.name}) has no metric {until.metric!r}", hint=hint)
-    return RunSnapshot(run, until.reached(found[0]) if found else None)
+    return RunSnapshot(run, until.find_match(found[0]) if found else None)
 
 
-def look_again(query: Query, run: RunRow, until: Condition | None, clock: Clock) -> RunSnapshot:
+def read_snapshot_with_retry(query: Query, run: RunRow, until: Condition | None, clock: Clock) -> RunSnapshot:
     """The same, of a server that may be away for a while."""
-    deadline = clock.monotonic() + OUTAGE_SECONDS
+    deadline = clock.monotonic() + MAX_OUTAGE_SECONDS
     while True:
         try:
-            return look(query, run.project, run.id, until)
+            return read_snapshot(query, run.project, run.id, until)
         except RemoteUnavailable:
             if clock.monotonic() >= deadline:
                 raise
-            clock.sleep(LONGEST_PAUSE_SECONDS)
+            clock.sleep(MAX_POLL_SECONDS)
 
 
-def outcome_of(seen: RunSnapshot, until: Condition | None, *, stalled: bool) -> WaitOutcome | None:
+def determine_outcome(snapshot: RunSnapshot, until: Condition | None, *, stalled: bool) -> WaitOutcome | None:
     """How a wait ends now; None if it goes on."""
-    if seen.reached is not None or (until is None and seen.run.status is Status.FINISHED):
+    if snapshot.match is not None or (until is None and snapshot.run.status is Status.FINISHED):
         return WaitOutcome.TRUE
-    if seen.run.status.is_final:
+    if snapshot.run.status.is_final:
         return WaitOutcome.ENDED
     return WaitOutcome.STALLED if stalled else None

@@ -6,16 +6,16 @@ from urllib.parse import urlsplit
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from tasuki.server.auth.guards import TokenAuthenticator, header
+from tasuki.server.auth.guards import TokenAuthenticator, get_header
 from tasuki.server.http.problems import HttpProblem, send_problem
 
-__all__ = ["LOOPBACK", "PROTOCOL", "SPOKEN", "RequestMiddleware"]
+__all__ = ["LOOPBACK_NAMES", "PROTOCOL", "SUPPORTED_PROTOCOLS", "RequestMiddleware"]
 
 PROTOCOL = 1
-SPOKEN = (PROTOCOL,)
+SUPPORTED_PROTOCOLS = (PROTOCOL,)
 """The versions of the protocol that are understood: this one and, from the second on, the one before."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-HEADERS = [
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+RESPONSE_HEADERS = [
     (b"tasuki-protocol", str(PROTOCOL).encode()),
     (
         b"content-security-policy",
@@ -26,9 +26,9 @@ HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-SIGNED = "/api/webhooks/"
+WEBHOOK_PREFIX = "/api/webhooks/"
 """Under whatever name they come: what is sent there is signed."""
-SAFE = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class RequestMiddleware:
@@ -37,10 +37,10 @@ class RequestMiddleware:
     A server that needs tokens may have any name: a browser sends a token only where it was entered.
     """
 
-    def __init__(self, app: ASGIApp, gate: TokenAuthenticator, names: Collection[str] = LOOPBACK) -> None:
+    def __init__(self, app: ASGIApp, authenticator: TokenAuthenticator, host_names: Collection[str] = LOOPBACK_NAMES) -> None:
         self.app = app
-        self.gate = gate
-        self.names = names
+        self.gate = authenticator
+        self.host_names = host_names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -50,42 +50,51 @@ class RequestMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *RESPONSE_HEADERS]
             await send(message)
 
         try:
-            self.check(scope)
-            scope["auth"] = self.gate.principal(scope)
+            self.check_request(scope)
+            scope["auth"] = self.gate.authenticate(scope)
         except HttpProblem as refusal:
             await send_problem(send_with_headers, refusal)
             return
         await self.app(scope, receive, send_with_headers)
 
-    def check(self, scope: HTTPScope) -> None:
+    def check_request(self, scope: HTTPScope) -> None:
         """Refusal for a request that was not meant for this server, or that it does not understand."""
-        host, origin = header(scope, b"host"), header(scope, b"origin")
-        if name_in(host) not in self.names and self.gate.is_open and not scope["path"].startswith(SIGNED):
+        host, origin = get_header(scope, b"host"), get_header(scope, b"origin")
+        if (
+            parse_host_name(host) not in self.host_names
+            and self.gate.allows_anonymous
+            and not scope["path"].startswith(WEBHOOK_PREFIX)
+        ):
             raise HttpProblem(421, f"this server is not {host!r}", hint="open it as http://127.0.0.1 or http://localhost")
-        if scope["method"] not in SAFE:
-            if origin and origin_host(origin) != host:
+        if scope["method"] not in SAFE_METHODS:
+            if origin and parse_origin_host(origin) != host:
                 raise HttpProblem(403, f"{origin!r} may not send to this server", error="bad-origin")
-            if not origin and header(scope, b"cookie") and not header(scope, b"authorization") and not self.gate.is_open:
+            if (
+                not origin
+                and get_header(scope, b"cookie")
+                and not get_header(scope, b"authorization")
+                and not self.gate.allows_anonymous
+            ):
                 raise HttpProblem(403, "a cookie alone may not change anything: a page says its origin too", error="bad-origin")
-        spoken = header(scope, b"tasuki-protocol")
-        if spoken and spoken not in map(str, SPOKEN):
+        spoken = get_header(scope, b"tasuki-protocol")
+        if spoken and spoken not in map(str, SUPPORTED_PROTOCOLS):
             raise HttpProblem(
                 426,
-                f"this server speaks protocol {', '.join(map(str, SPOKEN))}, not {spoken[:20]!r}",
+                f"this server speaks protocol {', '.join(map(str, SUPPORTED_PROTOCOLS))}, not {spoken[:20]!r}",
                 hint="pip install -U tasuki, " + ("here" if is_older(spoken) else "on the server"),
             )
 
 
-def is_older(spoken: str) -> bool:
+def is_older(version: str) -> bool:
     """Whether a protocol's version is below those that are understood."""
-    return spoken.isascii() and spoken.isdigit() and len(spoken) < 9 and int(spoken) < min(SPOKEN)
+    return version.isascii() and version.isdigit() and len(version) < 9 and int(version) < min(SUPPORTED_PROTOCOLS)
 
 
-def name_in(host: str) -> str:
+def parse_host_name(host: str) -> str:
     """The name in a Host header, without its port."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
@@ -93,7 +102,7 @@ def name_in(host: str) -> str:
         return ""
 
 
-def origin_host(origin: str) -> str:
+def parse_origin_host(origin: str) -> str:
     """What a page of that origin would send as Host."""
     try:
         return urlsplit(origin).netloc

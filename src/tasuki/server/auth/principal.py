@@ -15,12 +15,12 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
     @property
-    def includes(self) -> frozenset["Scope"]:
+    def included_scopes(self) -> frozenset["Scope"]:
         """All that somebody with this scope may do."""
-        return INCLUDES[self]
+        return INCLUDED_SCOPES[self]
 
 
-INCLUDES = {
+INCLUDED_SCOPES = {
     Scope.READ: frozenset({Scope.READ}),
     Scope.LOG: frozenset({Scope.LOG}),
     Scope.WRITE: frozenset({Scope.READ, Scope.LOG, Scope.WRITE}),
@@ -31,11 +31,11 @@ INCLUDES = {
 class Principal(NamedTuple):
     """Who asks: under which name what they send is kept, and what they may do, with one project or with all."""
 
-    token: str
+    token_id: str
     name: str
     scope: Scope
     project: str | None
 
-    def may(self, scope: Scope, project: str | None = None) -> bool:
+    def has_scope(self, scope: Scope, project: str | None = None) -> bool:
         """Whether they may do that with the project; with any, where none is named."""
-        return scope in self.scope.includes and (project is None or self.project in (None, project))
+        return scope in self.scope.included_scopes and (project is None or self.project in (None, project))

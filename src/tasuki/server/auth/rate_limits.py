@@ -9,43 +9,45 @@ from limits.strategies import MovingWindowRateLimiter
 from tasuki.clock import SYSTEM, Clock
 from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["PACE_MS", "BandwidthLimit", "RequestWindow"]
+__all__ = ["MIN_SEND_INTERVAL_MS", "BandwidthLimit", "RequestWindow"]
 
-PACE_MS = 1000
-BYTES_A_SECOND = 16 * 1024 * 1024
+MIN_SEND_INTERVAL_MS = 1000
+BYTES_PER_SECOND = 16 * 1024 * 1024
 BURST_BYTES = 64 * 1024 * 1024
-MOST_PACED = 10_000
+MAX_TRACKED_NAMES = 10_000
 
 
 class BandwidthLimit:
     """Bytes a second for everyone who sends. What is sent is a debt that time pays off; who waits as told is never refused."""
 
-    def __init__(self, bytes_a_second: int = BYTES_A_SECOND, burst_bytes: int = BURST_BYTES, *, clock: Clock = SYSTEM) -> None:
-        self.bytes_a_second = bytes_a_second
+    def __init__(self, bytes_per_second: int = BYTES_PER_SECOND, burst_bytes: int = BURST_BYTES, *, clock: Clock = SYSTEM) -> None:
+        self.bytes_per_second = bytes_per_second
         self.burst_bytes = burst_bytes
         self.clock = clock
-        self.free_at: dict[str, float] = {}
+        self.debt_free_at: dict[str, float] = {}
         """When everyone's debt is paid off."""
 
     def check(self, name: str) -> None:
         """Refusal (429) for one who owes more than a burst."""
-        seconds = self.owed_seconds(name)
-        if seconds * self.bytes_a_second > self.burst_bytes:
-            detail = f"more than {self.bytes_a_second:,} bytes a second were sent under this token's name"
-            raise HttpProblem(429, detail, error="too-fast", hint="wait as long as next_after_ms says", wait=math.ceil(seconds))
+        seconds = self.debt_seconds(name)
+        if seconds * self.bytes_per_second > self.burst_bytes:
+            detail = f"more than {self.bytes_per_second:,} bytes a second were sent under this token's name"
+            raise HttpProblem(
+                429, detail, error="too-fast", hint="wait as long as next_after_ms says", retry_after_seconds=math.ceil(seconds)
+            )
 
     def spend(self, name: str, size: int) -> int:
         """Note what was sent; returns for how many milliseconds the sender is asked to stay away."""
-        if len(self.free_at) > MOST_PACED:
+        if len(self.debt_free_at) > MAX_TRACKED_NAMES:
             now = self.clock.monotonic()
-            self.free_at = {one: free for one, free in self.free_at.items() if free > now}
-        seconds = self.owed_seconds(name) + size / self.bytes_a_second
-        self.free_at[name] = self.clock.monotonic() + seconds
-        return max(PACE_MS, math.ceil(1000 * seconds))
+            self.debt_free_at = {one: free for one, free in self.debt_free_at.items() if free > now}
+        seconds = self.debt_seconds(name) + size / self.bytes_per_second
+        self.debt_free_at[name] = self.clock.monotonic() + seconds
+        return max(MIN_SEND_INTERVAL_MS, math.ceil(1000 * seconds))
 
-    def owed_seconds(self, name: str) -> float:
+    def debt_seconds(self, name: str) -> float:
         """How long it takes until somebody owes nothing."""
-        return max(0.0, self.free_at.get(name, 0.0) - self.clock.monotonic())
+        return max(0.0, self.debt_free_at.get(name, 0.0) - self.clock.monotonic())
 
 
 class RequestWindow:
@@ -53,13 +55,16 @@ class RequestWindow:
 
     def __init__(self, requests: int, seconds: int) -> None:
         self.limit = RateLimitItemPerSecond(requests, seconds)
-        self.windows = MovingWindowRateLimiter(MemoryStorage())
+        self.limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def take(self, key: str) -> None:
+    def acquire(self, key: str) -> None:
         """Note a request. Refusal (429) for one too many, with when to come again."""
-        if not self.windows.hit(self.limit, key):
-            reset, _ = self.windows.get_window_stats(self.limit, key)
+        if not self.limiter.hit(self.limit, key):
+            reset, _ = self.limiter.get_window_stats(self.limit, key)
             wait = max(1, math.ceil(reset - SYSTEM.now_us() / 1_000_000))
             raise HttpProblem(
-                429, f"more than {self.limit.amount} requests in {self.limit.get_expiry()} s", error="too-fast", wait=wait
+                429,
+                f"more than {self.limit.amount} requests in {self.limit.get_expiry()} s",
+                error="too-fast",
+                retry_after_seconds=wait,
             )

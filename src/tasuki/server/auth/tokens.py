@@ -23,9 +23,9 @@ from tasuki.store import immediate, one, rows
 __all__ = ["TokenRow", "Tokens", "open_tokens"]
 
 SERVER_FILE = "server.db"
-SCHEMA = 1
+SCHEMA_VERSION = 1
 APPLICATION_ID = 0x7461_7376
-TABLES = """
+CREATE_TABLES = """
 CREATE TABLE token (
     id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, name TEXT NOT NULL, scope TEXT NOT NULL, project TEXT,
     created INTEGER NOT NULL, expires INTEGER, used INTEGER, revoked INTEGER
@@ -35,8 +35,8 @@ CREATE TABLE owner (
     PRIMARY KEY (project, run, writer)
 ) WITHOUT ROWID;
 """
-TOKEN = re.compile(r"tsk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
-NOTE_USE_US = 60_000_000
+TOKEN_PATTERN = re.compile(r"tsk_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+USE_UPDATE_INTERVAL_US = 60_000_000
 T = TypeVar("T", bound=tuple[str, str, str])
 
 
@@ -60,20 +60,22 @@ class Tokens:
         self.clock = clock
         self.db = apsw.Connection(str(path))
         try:
-            self.prepare()
+            self.create_tables()
         except apsw.NotADBError as error:
             raise DataError(f"{path} is not a server's file: {error}") from error
-        if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
-            raise DataError(f"{path} is not a server's file of schema {SCHEMA}")
+        if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA_VERSION:
+            raise DataError(f"{path} is not a server's file of schema {SCHEMA_VERSION}")
 
-    def prepare(self) -> None:
+    def create_tables(self) -> None:
         """The tables, made if there are none."""
         self.db.set_busy_timeout(10_000)
         self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         if self.db.pragma("user_version") == 0:
             with immediate(self.db):
                 if self.db.pragma("user_version") == 0:
-                    self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
+                    self.db.execute(
+                        f"{CREATE_TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
+                    )
 
     def close(self) -> None:
         """Close the file."""
@@ -91,7 +93,7 @@ class Tokens:
         """A new token, whose text is known to nobody but the caller. Tokens of one name are one principal."""
         id = secrets.token_hex(6)
         text = f"tsk_{id}_{secrets.token_urlsafe(32)}"
-        row = (id, digest(text), name or id, scope, project, self.clock.now_us(), expires)
+        row = (id, hash_token(text), name or id, scope, project, self.clock.now_us(), expires)
         self.db.execute("INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", row)
         return text
 
@@ -101,20 +103,20 @@ class Tokens:
         if not self.db.changes():
             raise NotFound(f"there is no token {id!r}", hint="tasuki token list")
 
-    def all(self) -> list[TokenRow]:
+    def list_tokens(self) -> list[TokenRow]:
         """Every token there has been, the oldest first."""
         found = rows(self.db, "SELECT id, name, scope, project, created, expires, used, revoked FROM token ORDER BY created, id")
         return [TokenRow(id, name, Scope(scope), *more) for id, name, scope, *more in found]
 
-    def any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether there is, or was, a token: one that is revoked still keeps the server closed."""
         return one(self.db, "SELECT 1 FROM token LIMIT 1") is not None
 
     # -- at work
 
-    def principal(self, text: str) -> Principal | None:
+    def authenticate(self, token: str) -> Principal | None:
         """Whose token this is; None for one that is none, is revoked or has expired."""
-        found = TOKEN.fullmatch(text)
+        found = TOKEN_PATTERN.fullmatch(token)
         row = found and one(
             self.db, "SELECT id, name, scope, project, sha256, expires, used, revoked FROM token WHERE id = ?", (found[1],)
         )
@@ -122,38 +124,38 @@ class Tokens:
             return None
         id, name, scope, project, sha256, expires, used, revoked = row
         now = self.clock.now_us()
-        if not hmac.compare_digest(digest(text), sha256) or revoked is not None or (expires is not None and expires <= now):
+        if not hmac.compare_digest(hash_token(token), sha256) or revoked is not None or (expires is not None and expires <= now):
             return None
-        if used is None or now - used > NOTE_USE_US:
-            self.note_use(id, now)
+        if used is None or now - used > USE_UPDATE_INTERVAL_US:
+            self.record_use(id, now)
         return Principal(id, name, Scope(scope), project)
 
-    def is_good(self, principal: Principal) -> bool:
+    def is_valid(self, principal: Principal) -> bool:
         """Whether a principal's token is still good."""
-        row = one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token,))
+        row = one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token_id,))
         return row is not None and row[1] is None and (row[0] is None or row[0] > self.clock.now_us())
 
-    def note_use(self, id: str, now: int) -> None:
+    def record_use(self, id: str, now: int) -> None:
         """Keep when it was used; not while somebody else writes."""
         self.db.set_busy_timeout(0)
         with suppress(apsw.BusyError):
             self.db.execute("UPDATE token SET used = ? WHERE id = ?", (now, id))
         self.db.set_busy_timeout(10_000)
 
-    def owner(self, project: str, run: str, writer: str) -> str | None:
+    def find_owner(self, project: str, run: str, writer: str) -> str | None:
         """Who was the first to send to a run (with a writer, to that stream); None where nobody was seen to."""
         row = one(self.db, "SELECT name FROM owner WHERE project = ? AND run = ? AND writer = ?", (project, run, writer))
         return None if row is None else str(row[0])
 
-    def own(self, owned: Collection[T], name: str) -> dict[T, str]:
+    def claim_ownership(self, resources: Collection[T], name: str) -> dict[T, str]:
         """Make somebody the first of each (project, run, writer) that has none yet, in one commit; returns whose each is."""
-        if not owned:
+        if not resources:
             return {}
         with immediate(self.db):
-            for key in owned:
+            for key in resources:
                 values = (*key, name, self.clock.now_us())
                 self.db.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
-            return {key: self.owner(*key) or name for key in owned}
+            return {key: self.find_owner(*key) or name for key in resources}
 
 
 def open_tokens(folder: Path) -> Tokens:
@@ -164,6 +166,6 @@ def open_tokens(folder: Path) -> Tokens:
     return Tokens(path)
 
 
-def digest(text: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """What is kept of a token. Its secret has 256 random bits: nothing slower than one sha256 is needed."""
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(token.encode()).digest()

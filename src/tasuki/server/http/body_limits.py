@@ -13,64 +13,66 @@ __all__ = ["MAX_BODY_BYTES", "MAX_JSON_BYTES", "BodyReader"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_JSON_BYTES = 8 * 1024 * 1024
-BUSY_SECONDS = 1
-BODY_SECONDS = 60.0
+RETRY_SECONDS = 1
+BODY_TIMEOUT_SECONDS = 60.0
 """The slowest sender that is waited for: 32 MiB at 4 Mbit/s."""
 
 
 class BodyReader:
     """The bodies that are held in memory at one time, from the first byte to the answer."""
 
-    def __init__(self, limit_bytes: int = 4 * MAX_BODY_BYTES, *, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, limit_bytes: int = 4 * MAX_BODY_BYTES, *, timeout_seconds: float = BODY_TIMEOUT_SECONDS) -> None:
         self.limit_bytes = limit_bytes
-        self.seconds = seconds
-        self.held_bytes = 0
+        self.timeout_seconds = timeout_seconds
+        self.buffered_bytes = 0
 
     @asynccontextmanager
     async def read(self, request: Request[Any, Any, Any], limit_bytes: int) -> AsyncIterator[bytes]:
         """The body, for the block. Refusal (408) for one that is too slow, (413) too large, (429) when too much is held already."""
         parts: list[bytes] = []
         try:
-            for stated in stated_length(request):
-                self.check(stated, self.held_bytes + stated, limit_bytes)
+            for stated in parse_content_length(request):
+                self.check(stated, self.buffered_bytes + stated, limit_bytes)
             try:
-                async with asyncio.timeout(self.seconds):
+                async with asyncio.timeout(self.timeout_seconds):
                     await self.collect(request, parts, limit_bytes)
             except TimeoutError as error:
                 raise HttpProblem(
-                    408, f"the body did not come within {self.seconds:g} s", hint="send fewer items at once"
+                    408, f"the body did not come within {self.timeout_seconds:g} s", hint="send fewer items at once"
                 ) from error
             yield b"".join(parts)
         finally:
-            self.held_bytes -= sum(map(len, parts))
+            self.buffered_bytes -= sum(map(len, parts))
 
-    async def collect(self, request: Request[Any, Any, Any], parts: list[bytes], limit_bytes: int) -> None:
+    async def collect(self, request: Request[Any, Any, Any], components: list[bytes], limit_bytes: int) -> None:
         """Add the body's parts as they come."""
         size = 0
         async for part in request.stream():
-            parts.append(part)
+            components.append(part)
             size += len(part)
-            self.held_bytes += len(part)
-            self.check(size, self.held_bytes, limit_bytes)
+            self.buffered_bytes += len(part)
+            self.check(size, self.buffered_bytes, limit_bytes)
 
-    def check(self, size: int, held_bytes: int, limit_bytes: int) -> None:
+    def check(self, size: int, buffered_bytes: int, limit_bytes: int) -> None:
         """Refusal for too much in one body (413), or in all of them (429)."""
         if size > limit_bytes:
-            raise too_large(limit_bytes)
-        if held_bytes > self.limit_bytes:
-            raise self.busy()
+            raise too_large_problem(limit_bytes)
+        if buffered_bytes > self.limit_bytes:
+            raise self.busy_problem()
 
-    def busy(self) -> HttpProblem:
+    def busy_problem(self) -> HttpProblem:
         """Too much at once."""
-        return HttpProblem(429, "the server holds as many requests as it can", hint="send it again", wait=BUSY_SECONDS)
+        return HttpProblem(
+            429, "the server holds as many requests as it can", hint="send it again", retry_after_seconds=RETRY_SECONDS
+        )
 
 
-def stated_length(request: Request[Any, Any, Any]) -> list[int]:
+def parse_content_length(request: Request[Any, Any, Any]) -> list[int]:
     """The Content-Length, if there is one that can be read."""
     text = request.headers.get("content-length", "")
     return [int(text)] if text.isascii() and text.isdigit() else []
 
 
-def too_large(limit_bytes: int) -> HttpProblem:
+def too_large_problem(limit_bytes: int) -> HttpProblem:
     """More than one request may have."""
     return HttpProblem(413, f"the body has more than {limit_bytes} bytes", hint="send fewer items at once")

@@ -8,16 +8,16 @@ import msgspec
 from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Manifest, MetaRule, Note, Severity, digest_of, id_from_content
 from tasuki.server.http.problems import HttpProblem
 
-__all__ = ["BRAIN", "CorrectionPayload", "IngestRequest", "PositionedNote", "SyncRequest", "one_given", "those_given"]
+__all__ = ["DEFAULT_BRAIN", "CorrectionPayload", "IngestRequest", "PositionedNote", "SyncRequest", "parse_note", "parse_notes"]
 
-BRAIN = "default"
+DEFAULT_BRAIN = "default"
 """The brain of those who name none."""
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Moment = str | int | float | None
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Timestamp = str | int | float | None
 T = TypeVar("T")
 
 
@@ -30,14 +30,14 @@ class CorrectionPayload(msgspec.Struct, frozen=True, kw_only=True):
     description: Text = ""
     draft_preview: Text = ""
     final_preview: Text = ""
-    created_at: Moment = None
+    created_at: Timestamp = None
     event_id: Id | None = None
 
-    def record(self, time: int, more: dict[str, Any]) -> Note:
+    def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept."""
         return Correction(
             time=time, event_id=self.event_id or "", session=self.session, draft=self.draft_preview, final=self.final_preview,
-            category=self.category, severity=self.severity, description=self.description, more=more,
+            category=self.category, severity=self.severity, description=self.description, more=extra_fields,
         )  # fmt: skip
 
 
@@ -46,21 +46,21 @@ class LessonPayload(msgspec.Struct, frozen=True, kw_only=True):
 
     text: Text = ""
     description: Text = ""
-    confidence: Share | None = None
+    confidence: Fraction | None = None
     category: Text | None = None
     session: Int64 | None = None
-    created_at: Moment = None
+    created_at: Timestamp = None
     event_id: Id | None = None
 
-    def record(self, time: int, more: dict[str, Any]) -> Note:
+    def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept. ValueError for one that says nothing."""
         if not (self.text or self.description).strip():
             raise ValueError("a lesson needs a `text` (or a `description`)")
         if self.text and self.description:
-            more |= {"description": self.description}
+            extra_fields |= {"description": self.description}
         return Lesson(
             time=time, event_id=self.event_id or "", session=self.session, text=self.text or self.description,
-            confidence=self.confidence, category=self.category, more=more,
+            confidence=self.confidence, category=self.category, more=extra_fields,
         )  # fmt: skip
 
 
@@ -71,43 +71,43 @@ class EventPayload(msgspec.Struct, frozen=True, kw_only=True):
     type: Text = ""
     data: Any = None
     session: Int64 | None = None
-    created_at: Moment = None
+    created_at: Timestamp = None
     event_id: Id | None = None
 
-    def record(self, time: int, more: dict[str, Any]) -> Note:
+    def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept. ValueError for one without a name."""
         if not (self.name or self.type).strip():
             raise ValueError("an event needs a `name` (or a `type`)")
         if self.name and self.type:
-            more |= {"type": self.type}
+            extra_fields |= {"type": self.type}
         name = self.name or self.type
-        return Event(time=time, event_id=self.event_id or "", session=self.session, name=name, data=self.data, more=more)
+        return Event(time=time, event_id=self.event_id or "", session=self.session, name=name, data=self.data, more=extra_fields)
 
 
 class RulePayload(msgspec.Struct, frozen=True, kw_only=True):
     """A rule about lessons; all of it is kept as it is."""
 
     event_id: Id | None = None
-    created_at: Moment = None
+    created_at: Timestamp = None
 
-    def record(self, time: int, more: dict[str, Any]) -> Note:
+    def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept."""
-        return MetaRule(time=time, event_id=self.event_id or "", more=more)
+        return MetaRule(time=time, event_id=self.event_id or "", more=extra_fields)
 
 
 class ManifestPayload(RulePayload, frozen=True, kw_only=True):
     """What a client says of itself; all of it is kept as it is."""
 
-    def record(self, time: int, more: dict[str, Any]) -> Note:
+    def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept."""
-        return Manifest(time=time, event_id=self.event_id or "", more=more)
+        return Manifest(time=time, event_id=self.event_id or "", more=extra_fields)
 
 
 class IngestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One correction, of a brain."""
 
     correction: dict[str, Any]
-    brain_id: Name = BRAIN
+    brain_id: Name = DEFAULT_BRAIN
     event_id: Id | None = None
 
 
@@ -123,7 +123,7 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-KINDS: dict[str, type[CorrectionPayload | LessonPayload | EventPayload | RulePayload]] = {
+PAYLOAD_TYPES: dict[str, type[CorrectionPayload | LessonPayload | EventPayload | RulePayload]] = {
     "corrections": CorrectionPayload,
     "lessons": LessonPayload,
     "events": EventPayload,
@@ -134,28 +134,30 @@ KINDS: dict[str, type[CorrectionPayload | LessonPayload | EventPayload | RulePay
 class PositionedNote(NamedTuple):
     """A note of a request, and where in it it stood."""
 
-    list: str
-    place: int
+    list_name: str
+    list_index: int
     note: Note
 
 
-def one_given(brain: str, name: str, index: int, fields: dict[str, Any], time: int) -> PositionedNote:
+def parse_note(brain: str, list_name: str, index: int, fields: dict[str, Any], time: int) -> PositionedNote:
     """A note from its JSON; without an id it gets one that is made from what it says. ValueError for what is none."""
-    kind = ManifestPayload if name == "manifest" else KINDS[name]
+    kind = ManifestPayload if list_name == "manifest" else PAYLOAD_TYPES[list_name]
     given = msgspec.convert(fields, kind)
     known = set(kind.__struct_fields__) - {"created_at"}
-    note = given.record(time, {key: value for key, value in fields.items() if key not in known and value is not None})
+    note = given.to_record(time, {key: value for key, value in fields.items() if key not in known and value is not None})
     return PositionedNote(
-        name, index, note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", digest_of(note)))
+        list_name,
+        index,
+        note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", digest_of(note))),
     )
 
 
-def those_given(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote]:
+def parse_notes(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote]:
     """All notes of a request. Refusal (422), which names each that is none and what is wrong with it."""
     found, wrong = [], []
-    for name, index, fields in listed(sync):
+    for name, index, fields in iter_note_fields(sync):
         try:
-            found.append(one_given(brain, name, index, fields, time))
+            found.append(parse_note(brain, name, index, fields, time))
         except ValueError as error:  # msgspec's own is one
             wrong.append(f"{name}[{index}]: {error}")
     if wrong:
@@ -163,9 +165,9 @@ def those_given(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote
     return found
 
 
-def listed(sync: SyncRequest) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def iter_note_fields(sync: SyncRequest) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Each note of a request, with its list and its place in that."""
-    for name in KINDS:
+    for name in PAYLOAD_TYPES:
         for index, fields in enumerate(getattr(sync, name)):
             yield name, index, fields
     if sync.manifest:

@@ -9,10 +9,10 @@ from litestar.types import Send
 
 from tasuki.errors import ConfigError, Conflict, NotFound, RemoteUnavailable, StoreCorrupt, TasukiError
 
-__all__ = ["MEDIA_TYPE", "HttpProblem", "Problem", "problem_from", "send_problem"]
+__all__ = ["PROBLEM_MEDIA_TYPE", "HttpProblem", "Problem", "problem_from", "send_problem"]
 
-MEDIA_TYPE = "application/problem+json"
-WORDS = {
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+ERROR_CODES = {
     400: "bad-request",
     401: "unauthorized",
     403: "forbidden",
@@ -28,7 +28,13 @@ WORDS = {
     503: "unavailable",
 }
 """The stable word for a status, where nothing more is known."""
-STATUS: dict[type[TasukiError], int] = {NotFound: 404, ConfigError: 400, Conflict: 409, StoreCorrupt: 503, RemoteUnavailable: 503}
+STATUS_BY_ERROR: dict[type[TasukiError], int] = {
+    NotFound: 404,
+    ConfigError: 400,
+    Conflict: 409,
+    StoreCorrupt: 503,
+    RemoteUnavailable: 503,
+}
 log = logging.getLogger("tasuki.server")
 
 
@@ -59,15 +65,15 @@ class HttpProblem(Exception):
         *,
         error: str | None = None,
         hint: str | None = None,
-        wait: int | None = None,
+        retry_after_seconds: int | None = None,
         state: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.error = error or WORDS[status]
+        self.error = error or ERROR_CODES[status]
         self.hint = hint
-        self.wait = wait
+        self.retry_after_seconds = retry_after_seconds
         self.state = state
 
 
@@ -75,30 +81,30 @@ def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
     """The document for an error, and the headers that go with it."""
     match error:
         case HttpProblem():
-            problem = make(error.status, error.detail, error.error, error.hint)
+            problem = build_problem(error.status, error.detail, error.error, error.hint)
             if error.state is not None:
                 problem = StateProblem(**msgspec.structs.asdict(problem), state=error.state)
-            headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
+            headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
             return problem, headers | ({"WWW-Authenticate": "Bearer"} if error.status == 401 else {})
         case TasukiError():
-            status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-            return make(status, error.message, WORDS.get(status, "internal"), error.hint), {}
+            status = next((status for kind, status in STATUS_BY_ERROR.items() if isinstance(error, kind)), 500)
+            return build_problem(status, error.message, ERROR_CODES.get(status, "internal"), error.hint), {}
         case ValidationException():
-            return make(400, validation_detail(error), WORDS[400], "docs/api.md lists the parameters"), {}
+            return build_problem(400, build_validation_detail(error), ERROR_CODES[400], "docs/api.md lists the parameters"), {}
         case HTTPException():
-            return make(error.status_code, error.detail, WORDS.get(error.status_code, "bad-request"), None), dict(
+            return build_problem(error.status_code, error.detail, ERROR_CODES.get(error.status_code, "bad-request"), None), dict(
                 error.headers or {}
             )
     log.error("a request failed", exc_info=error)
-    return make(500, "the server made an error; its log has more", "internal", None), {}
+    return build_problem(500, "the server made an error; its log has more", "internal", None), {}
 
 
-def make(status: int, detail: str, error: str, hint: str | None) -> Problem:
+def build_problem(status: int, detail: str, error: str, hint: str | None) -> Problem:
     """The document, with the status's own name as title."""
     return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, error=error, hint=hint)
 
 
-def validation_detail(error: ValidationException) -> str:
+def build_validation_detail(error: ValidationException) -> str:
     """Which parameter is wrong, and how."""
     extra = error.extra if isinstance(error.extra, list) else []
     said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
@@ -108,7 +114,7 @@ def validation_detail(error: ValidationException) -> str:
 async def send_problem(send: Send, error: Exception) -> None:
     """The same for those who speak ASGI."""
     problem, headers = problem_from(error)
-    pairs = [(b"content-type", MEDIA_TYPE.encode())]
+    pairs = [(b"content-type", PROBLEM_MEDIA_TYPE.encode())]
     pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": problem.status, "headers": pairs})
     await send({"type": "http.response.body", "body": msgspec.json.encode(problem), "more_body": False})

@@ -42,7 +42,7 @@ __all__ = [
     "SummaryList",
     "SyncJobsRequest",
     "TextList",
-    "encoded",
+    "encode_json",
 ]
 
 
@@ -223,7 +223,7 @@ class PurgeResponse(msgspec.Struct, frozen=True, kw_only=True):
     streams: int
 
 
-def encoded(answer: msgspec.Struct) -> bytes:
+def encode_json(answer: msgspec.Struct) -> bytes:
     """The answer as JSON: NaN and infinities as the strings that stand for them."""
     return msgspec.json.encode(json_safe(msgspec.to_builtins(answer)))
 
@@ -250,12 +250,12 @@ class SyncJobsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider: Text | None = None
 
 
-Words = Annotated[str, msgspec.Meta(max_length=10_000)]
+ReasonText = Annotated[str, msgspec.Meta(max_length=10_000)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class StopRequestBody(msgspec.Struct, frozen=True, kw_only=True):
     """Why, and who asks: a token's name counts for more."""
 
-    reason: Words | None = None
+    reason: ReasonText | None = None
     by: Name | None = None

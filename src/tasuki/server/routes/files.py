@@ -14,28 +14,30 @@ from litestar.response import File
 from tasuki.blobs import blob_path
 from tasuki.errors import NotFound
 from tasuki.records import FileRow
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import Problem
 from tasuki.server.http.schemas import FileList
-from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, answers, page_of
+from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, describe_responses, paginate
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
 from tasuki.store import FileContent, Queries
 
 __all__ = ["FILE_ROUTES"]
 
 Order = FromQuery[Literal["created", "-created"]]
-SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/wav"})
+INLINE_TYPES = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/wav"}
+)
 """What a browser shows in the page's own place; anything else is a download without a type that it could run."""
-OPAQUE = "application/octet-stream"
-UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
-SANDBOX = "default-src 'none'; sandbox"
-PROBLEM = "application/problem+json"
+DOWNLOAD_TYPE = "application/octet-stream"
+UNSAFE_CHARACTERS = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
+SANDBOX_POLICY = "default-src 'none'; sandbox"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
-@get("/api/v1/files", summary="The files of a project", opt=needs(Scope.READ), responses=answers(FileList))
+@get("/api/v1/files", summary="The files of a project", opt=requires(Scope.READ), responses=describe_responses(FileList))
 async def files(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: QueryRequest,
+    query_request: QueryRequest,
     project: Project,
     run: FromQuery[str | None] = None,
     search: FromQuery[str | None] = None,
@@ -48,72 +50,77 @@ async def files(  # noqa: PLR0913 - each is a parameter of the URL
     `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
     """
 
-    def question(questions: Queries, reached: ProjectionState) -> FileList:
-        found = questions.files(project, questions.id(project, run) if run else run)
-        return listed([row for row in found if search is None or is_like(row, search)], reached, order, limit, cursor)
+    def query(queries: Queries, state: ProjectionState) -> FileList:
+        found = queries.files(project, queries.id(project, run) if run else run)
+        return build_file_list([row for row in found if search is None or matches_search(row, search)], state, order, limit, cursor)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-def is_like(row: FileRow, search: str) -> bool:
+def matches_search(row: FileRow, search: str) -> bool:
     """Whether a text is in what is said of a file."""
     return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
 
 
-def listed(found: list[FileRow], reached: ProjectionState, order: str, limit: int, cursor: str | None) -> FileList:
+def build_file_list(rows: list[FileRow], state: ProjectionState, order: str, limit: int, cursor: str | None) -> FileList:
     """A page of files."""
-    page = page_of(found[::-1] if order == "-created" else found, lambda row: row.id, limit, cursor)
-    return FileList(files=page.rows, next=page.next, total=len(found), missing=reached.missing)
+    page = paginate(rows[::-1] if order == "-created" else rows, lambda row: row.id, limit, cursor)
+    return FileList(files=page.rows, next=page.next, total=len(rows), missing=state.missing)
 
 
-@get("/api/v1/runs/{id:str}/files", summary="The files of a run", opt=needs(Scope.READ), responses=answers(FileList))
+@get("/api/v1/runs/{id:str}/files", summary="The files of a run", opt=requires(Scope.READ), responses=describe_responses(FileList))
 async def run_files(
-    asking: QueryRequest, id: FromPath[str], project: Project, order: Order = "created", limit: Limit = 100, cursor: Cursor = None
+    query_request: QueryRequest,
+    id: FromPath[str],
+    project: Project,
+    order: Order = "created",
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Response[bytes]:
     """The files of a run, and the values that are no numbers."""
 
-    def question(questions: Queries, reached: ProjectionState) -> FileList:
-        return listed(questions.files(project, questions.id(project, id)), reached, order, limit, cursor)
+    def query(queries: Queries, state: ProjectionState) -> FileList:
+        return build_file_list(queries.files(project, queries.id(project, id)), state, order, limit, cursor)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/files/{sha256:str}", summary="A file's content", opt=needs(Scope.READ), responses={
-    200: ResponseSpec(None, description="The content", media_type=OPAQUE),
-    400: ResponseSpec(Problem, description="That is no sha256", media_type=PROBLEM),
-    404: ResponseSpec(Problem, description="The run has no such file, or its content is not on this server", media_type=PROBLEM),
+@get("/api/v1/files/{sha256:str}", summary="A file's content", opt=requires(Scope.READ), responses={
+    200: ResponseSpec(None, description="The content", media_type=DOWNLOAD_TYPE),
+    400: ResponseSpec(Problem, description="That is no sha256", media_type=PROBLEM_MEDIA_TYPE),
+    404: ResponseSpec(Problem, description="No such file, or its content is not on this server", media_type=PROBLEM_MEDIA_TYPE),
 })  # fmt: skip
 async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
     """What a run (without `run`: the project itself) has under a sha256, to be saved; pictures, sounds and films may be shown."""
     path = blob_path(readers.settings.dir, sha256)
 
-    def question(questions: Queries, _: ProjectionState) -> FileContent:
-        return questions.file_content(project, run, sha256)
+    def query(queries: Queries, _: ProjectionState) -> FileContent:
+        return queries.file_content(project, run, sha256)
 
-    found = (await readers.ask(question)).value
-    media_type = found.media_type if found.media_type in SHOWN else OPAQUE
+    found = (await readers.run_query(query)).value
+    media_type = found.media_type if found.media_type in INLINE_TYPES else DOWNLOAD_TYPE
     if found.content is not None:
         etag = {"etag": f'"{sha256}"'}
-        return Response(found.content.encode(), headers=headers_of(found) | etag, media_type=media_type)
+        return Response(found.content.encode(), headers=build_headers(found) | etag, media_type=media_type)
     if not path.is_file():
         raise NotFound(f"the content of {found.name!r} is not on this server", hint="it is where the run was made")
-    return File(path, headers=headers_of(found), media_type=media_type, etag=ETag(value=sha256))
+    return File(path, headers=build_headers(found), media_type=media_type, etag=ETag(value=sha256))
 
 
-def headers_of(found: FileContent) -> dict[str, str]:
+def build_headers(file: FileContent) -> dict[str, str]:
     """How a browser is to treat a content: never as a page of this server."""
-    how = "inline" if found.media_type in SHOWN else "attachment"
+    how = "inline" if file.media_type in INLINE_TYPES else "attachment"
     return {
-        "content-disposition": f"{how}; filename*=UTF-8''{quote(download_name(found), safe='')}",
-        "content-security-policy": SANDBOX,
+        "content-disposition": f"{how}; filename*=UTF-8''{quote(build_download_name(file), safe='')}",
+        "content-security-policy": SANDBOX_POLICY,
         "cache-control": "private, max-age=31536000, immutable",
     }
 
 
-def download_name(found: FileContent) -> str:
+def build_download_name(file: FileContent) -> str:
     """What a content is saved as: the last part of its name, with an ending that says what it is."""
-    name = UNSAFE.sub("_", found.name.rpartition("/")[2]).strip(". ") or "file"
-    ending = mimetypes.guess_extension(found.media_type or "") or ""
+    name = UNSAFE_CHARACTERS.sub("_", file.name.rpartition("/")[2]).strip(". ") or "file"
+    ending = mimetypes.guess_extension(file.media_type or "") or ""
     return name[-200:] if "." in name else f"{name[-200:]}{ending}"
 
 

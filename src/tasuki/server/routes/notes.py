@@ -11,11 +11,11 @@ from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.journal import project_name
 from tasuki.records import NoteKind, digest_of
-from tasuki.server.auth.guards import forbidden, needs
+from tasuki.server.auth.guards import forbidden_problem, requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.rate_limits import RequestWindow
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
-from tasuki.server.http.note_payloads import BRAIN, IngestRequest, PositionedNote, SyncRequest, one_given, those_given
+from tasuki.server.http.note_payloads import DEFAULT_BRAIN, IngestRequest, PositionedNote, SyncRequest, parse_note, parse_notes
 from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.http.schemas import (
     NoteAccepted,
@@ -23,58 +23,71 @@ from tasuki.server.http.schemas import (
     NoteResult,
     NotesSynced,
 )
-from tasuki.server.routes.query_request import INT64, Cursor, Limit, Project, QueryRequest, answers, cursor_from, parse_cursor
+from tasuki.server.routes.query_request import (
+    INT64,
+    Cursor,
+    Limit,
+    Project,
+    QueryRequest,
+    build_cursor,
+    describe_responses,
+    parse_cursor,
+)
 from tasuki.server.workers.reader_pool import ProjectionState
 from tasuki.server.workers.server_journal import ServerJournal
 from tasuki.store import NoteFilter, NotesBehind, Queries
 
-__all__ = ["NOTE_ROUTES", "notes", "storable"]
+__all__ = ["NOTE_ROUTES", "notes", "to_storable"]
 
 T = TypeVar("T")
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-PROBLEM = "application/problem+json"
-PROBLEMS = {
-    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM),
-    409: ResponseSpec(Problem, description="An id is taken by a note that says something else", media_type=PROBLEM),
-    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
-    422: ResponseSpec(Problem, description="A note is none; nothing is stored", media_type=PROBLEM),
-    429: ResponseSpec(Problem, description="Wait for Retry-After", media_type=PROBLEM),
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_RESPONSES = {
+    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM_MEDIA_TYPE),
+    409: ResponseSpec(Problem, description="An id is taken by a note that says something else", media_type=PROBLEM_MEDIA_TYPE),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM_MEDIA_TYPE),
+    422: ResponseSpec(Problem, description="A note is none; nothing is stored", media_type=PROBLEM_MEDIA_TYPE),
+    429: ResponseSpec(Problem, description="Wait for Retry-After", media_type=PROBLEM_MEDIA_TYPE),
 }
 
 
-@post("/api/v1/ingest", status_code=200, summary="Note one correction", opt=needs(Scope.LOG), responses={
-    200: ResponseSpec(NoteAccepted, description="It is on the disk"), **PROBLEMS,
+@post("/api/v1/ingest", status_code=200, summary="Note one correction", opt=requires(Scope.LOG), responses={
+    200: ResponseSpec(NoteAccepted, description="It is on the disk"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def ingest(
     request: Request[Any, Principal, Any],
-    own_journal: ServerJournal,
-    brain_requests: RequestWindow,
-    brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = BRAIN,
+    server_journal: ServerJournal,
+    brain_rate_limit: RequestWindow,
+    brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = DEFAULT_BRAIN,
 ) -> Response[bytes]:
     """`{"brain_id", "event_id", "correction": {...}}`, or the correction alone. Sent again, it is stored once."""
-    async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
-        fields = parsed(body)
-        asked = converted({"brain_id": brain, **(fields if "correction" in fields else {"correction": fields})}, IngestRequest)
-        name = admitted(request, asked.brain_id, brain_requests)
+    async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
+        fields = parse_json_object(body)
+        asked = convert_payload(
+            {"brain_id": brain, **(fields if "correction" in fields else {"correction": fields})}, IngestRequest
+        )
+        name = authorize_brain(request, asked.brain_id, brain_rate_limit)
         correction = asked.correction | ({"event_id": asked.event_id} if asked.event_id else {})
         try:
-            given = one_given(name, "corrections", 0, correction, SYSTEM.now_us())
+            given = parse_note(name, "corrections", 0, correction, SYSTEM.now_us())
         except ValueError as error:  # msgspec's own is one
             raise HttpProblem(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
-        (result,), _ = await stored(own_journal, name, [given])
-    return answered(NoteAccepted(event_id=result.event_id, deduplicated=result.deduplicated))
+        (result,), _ = await append_notes(server_journal, name, [given])
+    return build_response(NoteAccepted(event_id=result.event_id, deduplicated=result.deduplicated))
 
 
-@post("/api/v1/sync", status_code=200, summary="Note what a brain has gathered", opt=needs(Scope.LOG), responses={
-    200: ResponseSpec(NotesSynced, description="All of it is on the disk"), **PROBLEMS,
+@post("/api/v1/sync", status_code=200, summary="Note what a brain has gathered", opt=requires(Scope.LOG), responses={
+    200: ResponseSpec(NotesSynced, description="All of it is on the disk"), **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def sync(request: Request[Any, Principal, Any], own_journal: ServerJournal, brain_requests: RequestWindow) -> Response[bytes]:
+async def sync(
+    request: Request[Any, Principal, Any], server_journal: ServerJournal, brain_rate_limit: RequestWindow
+) -> Response[bytes]:
     """Corrections, lessons, events, rules and a manifest, all in one transaction. Sent again, each is stored once."""
-    async with own_journal.receiver.bodies.read(request, MAX_JSON_BYTES) as body:
-        asked = converted(parsed(body), SyncRequest)
-        name = admitted(request, asked.brain_name, brain_requests)
-        results, watermark = await stored(own_journal, name, those_given(name, asked, SYSTEM.now_us()))
-    return answered(NotesSynced(
+    async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
+        asked = convert_payload(parse_json_object(body), SyncRequest)
+        name = authorize_brain(request, asked.brain_name, brain_rate_limit)
+        results, watermark = await append_notes(server_journal, name, parse_notes(name, asked, SYSTEM.now_us()))
+    return build_response(NotesSynced(
         corrections_synced=len(asked.corrections),
         lessons_synced=len(asked.lessons),
         events_synced=len(asked.events),
@@ -85,49 +98,53 @@ async def sync(request: Request[Any, Principal, Any], own_journal: ServerJournal
     ))  # fmt: skip
 
 
-async def stored(own_journal: ServerJournal, name: str, given: list[PositionedNote]) -> tuple[list[NoteResult], str]:
+async def append_notes(
+    server_journal: ServerJournal, name: str, positioned_notes: list[PositionedNote]
+) -> tuple[list[NoteResult], str]:
     """Append what is new, in one transaction. Refusal (409), with nothing stored, if an id is another note's."""
-    brain = own_journal.brain(name)
+    brain = server_journal.get_stream(name)
     async with brain.lock:
-        known = await own_journal.standing(brain, [one.note.event_id for one in given])
+        known = await server_journal.find_note_digests(brain, [one.note.event_id for one in positioned_notes])
         new, results, conflicts = [], [], []
-        for one in given:
+        for one in positioned_notes:
             digest = digest_of(one.note)
             stands = known.get(one.note.event_id)
             if stands is None:
                 known[one.note.event_id] = digest
                 new.append(one.note)
             elif stands != digest:
-                conflicts.append(f"{one.list}[{one.place}]: {one.note.event_id}")
-            results.append(NoteResult(list=one.list, index=one.place, event_id=one.note.event_id, deduplicated=stands is not None))
+                conflicts.append(f"{one.list_name}[{one.list_index}]: {one.note.event_id}")
+            results.append(
+                NoteResult(list=one.list_name, index=one.list_index, event_id=one.note.event_id, deduplicated=stands is not None)
+            )
         if conflicts:
             raise HttpProblem(
                 409, f"ids of notes that say something else: {', '.join(conflicts)}", hint="nothing is stored of this request"
             )
-        return results, await own_journal.append(brain, new)
+        return results, await server_journal.append(brain, new)
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parse_json_object(body: bytes) -> dict[str, Any]:
     """A JSON object. Refusal (400) for what is none."""
     try:
-        return {name: storable(value) for name, value in decode_object(body).items()}
+        return {name: to_storable(value) for name, value in decode_object(body).items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HttpProblem(400, f"not a JSON object: {error}", hint="docs/api.md, Notes of light clients") from error
 
 
-def storable(value: Any) -> Any:
+def to_storable(value: Any) -> Any:
     """The same with integers of more than 64 bits as floats (or texts): no record can hold them."""
     match value:
         case int() if not -(2**63) <= value < 2**63:
             return float(value) if abs(value) < 2**1023 else str(value)
         case dict():
-            return {key: storable(inner) for key, inner in value.items()}
+            return {key: to_storable(inner) for key, inner in value.items()}
         case list():
-            return [storable(inner) for inner in value]
+            return [to_storable(inner) for inner in value]
     return value
 
 
-def converted(fields: dict[str, Any], kind: type[T]) -> T:
+def convert_payload(fields: dict[str, Any], kind: type[T]) -> T:
     """What an object stands for. Refusal (422) for what it can't be."""
     try:
         return msgspec.convert(fields, kind)
@@ -135,16 +152,16 @@ def converted(fields: dict[str, Any], kind: type[T]) -> T:
         raise HttpProblem(422, str(error), hint="docs/api.md, Notes of light clients") from error
 
 
-def admitted(request: Request[Any, Principal, Any], brain: str, requests: RequestWindow) -> str:
+def authorize_brain(request: Request[Any, Principal, Any], brain: str, rate_limit: RequestWindow) -> str:
     """The project of a brain. Refusal (403) if the token is not for it, (429) for one request too many within any minute."""
-    name = named(brain)
-    if not request.auth.may(Scope.LOG, name):
-        raise forbidden(request.auth, Scope.LOG, name)
-    requests.take(name)
+    name = parse_brain_name(brain)
+    if not request.auth.has_scope(Scope.LOG, name):
+        raise forbidden_problem(request.auth, Scope.LOG, name)
+    rate_limit.acquire(name)
     return name
 
 
-def named(brain: str) -> str:
+def parse_brain_name(brain: str) -> str:
     """The project of a brain. Refusal (422) for what can't be one."""
     try:
         return project_name(brain)
@@ -152,14 +169,14 @@ def named(brain: str) -> str:
         raise HttpProblem(422, error.message, hint=error.hint) from error
 
 
-def answered(answer: msgspec.Struct) -> Response[bytes]:
+def build_response(answer: msgspec.Struct) -> Response[bytes]:
     """An answer as JSON."""
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-@get("/api/v1/notes", summary="Notes", opt=needs(Scope.READ), responses=answers(NoteList))
+@get("/api/v1/notes", summary="Notes", opt=requires(Scope.READ), responses=describe_responses(NoteList))
 async def notes(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: QueryRequest,
+    query_request: QueryRequest,
     brain: Project,
     kind: FromQuery[NoteKind | None] = None,
     since: Annotated[int | None, QueryParameter(**INT64, description="Later than this (microseconds UTC)")] = None,
@@ -171,13 +188,13 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     """The notes of a brain (a project), by time or newest first: of a kind, later than `since`, with `search` in their texts."""
     behind = None if cursor is None else parse_cursor(cursor, NotesBehind)
 
-    def question(questions: Queries, reached: ProjectionState) -> NoteList:
+    def query(queries: Queries, state: ProjectionState) -> NoteList:
         wanted = NoteFilter(kind, since, search)
-        page = questions.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
-        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
-        return NoteList(notes=page.rows, next=following, total=page.total, missing=reached.missing)
+        page = queries.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
+        following = build_cursor(page.end) if page.end and len(page.rows) == limit else None
+        return NoteList(notes=page.rows, next=following, total=page.total, missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
 NOTE_ROUTES = [notes, ingest, sync]

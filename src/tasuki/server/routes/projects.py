@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from litestar import Request, Response, get
 from litestar.params import FromQuery, QueryParameter
 
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.schemas import (
     ProjectList,
@@ -17,8 +17,8 @@ from tasuki.server.routes.query_request import (
     LargeLimit,
     Project,
     QueryRequest,
-    answers,
-    page_of,
+    describe_responses,
+    paginate,
 )
 from tasuki.server.workers.reader_pool import ProjectionState
 from tasuki.store import BestRuns, Queries
@@ -26,32 +26,37 @@ from tasuki.store import BestRuns, Queries
 __all__ = ["PROJECT_ROUTES"]
 
 
-@get("/api/v1/projects", summary="All projects", opt=needs(Scope.READ), responses=answers(ProjectList))
-async def projects(asking: QueryRequest, request: Request[Any, Any, Any]) -> Response[bytes]:
+@get("/api/v1/projects", summary="All projects", opt=requires(Scope.READ), responses=describe_responses(ProjectList))
+async def projects(query_request: QueryRequest, request: Request[Any, Any, Any]) -> Response[bytes]:
     """All projects that may be read, by name."""
     principal: Principal = request.auth
 
-    def question(questions: Queries, reached: ProjectionState) -> ProjectList:
-        found = [row for row in questions.projects() if principal.may(Scope.READ, row.name)]
-        return ProjectList(projects=found, total=len(found), missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> ProjectList:
+        found = [row for row in queries.projects() if principal.has_scope(Scope.READ, row.name)]
+        return ProjectList(projects=found, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/overview", summary="A project at a glance", opt=needs(Scope.READ), responses=answers(ProjectOverviewResponse))
-async def overview(asking: QueryRequest, project: Project) -> Response[bytes]:
+@get(
+    "/api/v1/overview",
+    summary="A project at a glance",
+    opt=requires(Scope.READ),
+    responses=describe_responses(ProjectOverviewResponse),
+)
+async def overview(query_request: QueryRequest, project: Project) -> Response[bytes]:
     """How many runs of each status, the range of each metric over all runs, how many alerts of each level."""
 
-    def question(questions: Queries, reached: ProjectionState) -> ProjectOverviewResponse:
-        found = questions.overview(project)
-        return ProjectOverviewResponse(**{name: getattr(found, name) for name in found.__struct_fields__}, missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> ProjectOverviewResponse:
+        found = queries.overview(project)
+        return ProjectOverviewResponse(**{name: getattr(found, name) for name in found.__struct_fields__}, missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/summaries", summary="Summaries of metrics", opt=needs(Scope.READ), responses=answers(SummaryList))
+@get("/api/v1/summaries", summary="Summaries of metrics", opt=requires(Scope.READ), responses=describe_responses(SummaryList))
 async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: QueryRequest,
+    query_request: QueryRequest,
     project: Project,
     run: FromQuery[list[str] | None] = None,
     metric: FromQuery[list[str] | None] = None,
@@ -67,13 +72,13 @@ async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
     """
     best = None if top is None else BestRuns(top, mode, by)
 
-    def question(questions: Queries, reached: ProjectionState) -> SummaryList:
-        questions.check_project(project)
-        found = questions.summaries(project, run, metric, top=best)
-        page = page_of(found, lambda row: [row.run, row.metric], limit, cursor)
-        return SummaryList(summaries=page.rows, next=page.next, total=len(found), missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> SummaryList:
+        queries.check_project(project)
+        found = queries.summaries(project, run, metric, top=best)
+        page = paginate(found, lambda row: [row.run, row.metric], limit, cursor)
+        return SummaryList(summaries=page.rows, next=page.next, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
 PROJECT_ROUTES = [projects, overview, summaries]

@@ -13,7 +13,7 @@ from litestar.params import FromQuery, QueryParameter
 from tasuki.client.binary_body import FRAME
 from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.http.schemas import (
-    encoded,
+    encode_json,
 )
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
 from tasuki.store import Queries
@@ -26,11 +26,11 @@ __all__ = [
     "Page",
     "Project",
     "QueryRequest",
-    "answers",
-    "cursor_from",
-    "page_of",
+    "build_cursor",
+    "describe_responses",
+    "paginate",
     "parse_cursor",
-    "provide_asking",
+    "provide_query_request",
 ]
 
 JSON = "application/json"
@@ -52,38 +52,42 @@ class QueryRequest:
     def __init__(self, request: Request[Any, Any, Any], readers: ReaderPool, after: tuple[str, int] | None) -> None:
         self.readers = readers
         self.after = after
-        self.frame = FRAME in request.headers.get("accept", "")
+        self.accepts_frame = FRAME in request.headers.get("accept", "")
         known = request.headers.get("if-none-match", "")
-        self.known = {tag.strip().removeprefix("W/").strip('"') for tag in known.split(",")}
+        self.cached_tags = {tag.strip().removeprefix("W/").strip('"') for tag in known.split(",")}
 
-    async def answer(self, question: Callable[[Queries, ProjectionState], msgspec.Struct]) -> Response[bytes]:
+    async def answer(self, query: Callable[[Queries, ProjectionState], msgspec.Struct]) -> Response[bytes]:
         """The answer as JSON, tagged by its content: for small ones, which may change without an event."""
 
-        def sheet(questions: Queries, reached: ProjectionState) -> TaggedBody:
-            body = encoded(question(questions, reached))
+        def build_body(queries: Queries, state: ProjectionState) -> TaggedBody:
+            body = encode_json(query(queries, state))
             tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-            return TaggedBody(tag, None if tag in self.known else body)
+            return TaggedBody(tag, None if tag in self.cached_tags else body)
 
-        return self.response((await self.readers.ask(sheet, self.after)).value, JSON)
+        return self.build_response((await self.readers.run_query(build_body, self.after)).value, JSON)
 
-    async def answer_large(self, question: Callable[[Queries, ProjectionState], bytes]) -> Response[bytes]:
+    async def answer_large(self, query: Callable[[Queries, ProjectionState], bytes]) -> Response[bytes]:
         """The answer as bytes, tagged by how far the projection is: nothing is computed where the reader has it."""
 
-        def sheet(questions: Queries, reached: ProjectionState) -> TaggedBody:
-            tag = f"{reached.tag}-f" if self.frame else reached.tag
-            return TaggedBody(tag, None if tag in self.known else question(questions, reached))
+        def build_body(queries: Queries, state: ProjectionState) -> TaggedBody:
+            tag = f"{state.tag}-f" if self.accepts_frame else state.tag
+            return TaggedBody(tag, None if tag in self.cached_tags else query(queries, state))
 
-        return self.response((await self.readers.ask(sheet, self.after)).value, FRAME if self.frame else JSON)
+        return self.build_response(
+            (await self.readers.run_query(build_body, self.after)).value, FRAME if self.accepts_frame else JSON
+        )
 
-    def response(self, sheet: TaggedBody, media_type: str) -> Response[bytes]:
+    def build_response(self, tagged_body: TaggedBody, media_type: str) -> Response[bytes]:
         """The HTTP answer."""
-        headers = {"ETag": f'"{sheet.tag}"', "Cache-Control": "no-cache", "Vary": "Accept"}
-        if sheet.body is None:
+        headers = {"ETag": f'"{tagged_body.tag}"', "Cache-Control": "no-cache", "Vary": "Accept"}
+        if tagged_body.body is None:
             return Response(b"", status_code=304, headers=headers, media_type=media_type)
-        return Response(sheet.body, headers=headers, media_type=media_type)
+        return Response(tagged_body.body, headers=headers, media_type=media_type)
 
 
-async def provide_asking(request: Request[Any, Any, Any], readers: ReaderPool, after: FromQuery[str | None] = None) -> QueryRequest:
+async def provide_query_request(
+    request: Request[Any, Any, Any], readers: ReaderPool, after: FromQuery[str | None] = None
+) -> QueryRequest:
     """What every question has in common. `after=writer:offset` waits until that much of a stream is in the answer."""
     return QueryRequest(request, readers, None if after is None else parse_after(after))
 
@@ -103,19 +107,19 @@ class Page(NamedTuple):
     next: str | None
 
 
-def page_of(found: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor: str | None) -> Page:
+def paginate(items: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor: str | None) -> Page:
     """At most `limit` rows behind the one with the cursor's key. Refusal (400) for a cursor whose row is gone."""
     start = 0
     if cursor is not None:
         behind = parse_cursor(cursor, Any)
-        start = next((place for place, row in enumerate(found, 1) if key(row) == behind), 0)
+        start = next((place for place, row in enumerate(items, 1) if key(row) == behind), 0)
         if not start:
             raise HttpProblem(400, "the cursor's row is not in the list any more", hint="begin anew, without cursor=")
-    rows = list(found[start : start + limit])
-    return Page(rows, cursor_from(key(rows[-1])) if start + limit < len(found) else None)
+    rows = list(items[start : start + limit])
+    return Page(rows, build_cursor(key(rows[-1])) if start + limit < len(items) else None)
 
 
-def cursor_from(key: object) -> str:
+def build_cursor(key: object) -> str:
     """A row's key as a cursor."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
@@ -135,7 +139,7 @@ Project = FromQuery[str]
 INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
-def answers(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
+def describe_responses(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
     """What OpenAPI says of a question's answers."""
     problem = "application/problem+json"
     return {

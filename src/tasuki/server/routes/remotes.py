@@ -7,7 +7,7 @@ import msgspec
 from litestar import get
 
 from tasuki.relay import RemoteHealth, standings
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Scope
 
 __all__ = ["REMOTE_ROUTES", "RelayFolder"]
@@ -31,17 +31,17 @@ class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: int | None
 
 
-class RemoteRows(msgspec.Struct, frozen=True, kw_only=True):
+class RemoteList(msgspec.Struct, frozen=True, kw_only=True):
     """All of them."""
 
     remotes: list[RemoteRow]
 
 
-@get("/api/v1/remotes", summary="Where this folder's records go", opt=needs(Scope.ADMIN))
-async def remotes(outgoing: RelayFolder) -> RemoteRows:
+@get("/api/v1/remotes", summary="Where this folder's records go", opt=requires(Scope.ADMIN))
+async def remotes(relay_folder: RelayFolder) -> RemoteList:
     """What the processes that send have last said of each remote; `pending` is as of its last failure or backlog."""
-    found = await asyncio.to_thread(standings, outgoing.folder)
-    return RemoteRows(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
+    found = await asyncio.to_thread(standings, relay_folder.folder)
+    return RemoteList(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
 
 
 REMOTE_ROUTES = [remotes]

@@ -8,9 +8,9 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.records import ReplicateRequest, ReplicateResponse
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.server.auth.rate_limits import PACE_MS
+from tasuki.server.auth.rate_limits import MIN_SEND_INTERVAL_MS
 from tasuki.server.http.body_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
 from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.workers.receiver import SMALL_BYTES, StreamReceiver
@@ -21,7 +21,7 @@ MSGPACK = "application/msgpack"
 JSON = "application/json"
 
 
-@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=needs(Scope.LOG), responses={
+@post("/api/v1/replicate", status_code=200, summary="Store pieces of streams", opt=requires(Scope.LOG), responses={
     200: ResponseSpec(ReplicateResponse, description="A reply per item"),
     400: ResponseSpec(Problem, description="Not a request", media_type="application/problem+json"),
     413: ResponseSpec(Problem, description="Too large", media_type="application/problem+json"),
@@ -32,11 +32,11 @@ async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -
     kind, _ = request.content_type
     binary = kind in (MSGPACK, "application/x-msgpack")
     principal: Principal = request.auth
-    receiver.pace.check(principal.name)
-    async with receiver.bodies.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
-        after_ms = receiver.pace.spend(principal.name, len(body)) if principal.token else PACE_MS
-        asked = await parsed(body, binary=binary)
-        answer = await receiver.answer(asked, principal)
+    receiver.bandwidth_limit.check(principal.name)
+    async with receiver.body_reader.read(request, MAX_BODY_BYTES if binary else MAX_JSON_BYTES) as body:
+        after_ms = receiver.bandwidth_limit.spend(principal.name, len(body)) if principal.token_id else MIN_SEND_INTERVAL_MS
+        asked = await parse_replicate_request(body, binary=binary)
+        answer = await receiver.handle(asked, principal)
     answer = msgspec.structs.replace(answer, next_after_ms=after_ms if asked.items else 0)
     accepted = request.headers.get("accept", "")
     if MSGPACK in accepted or (binary and JSON not in accepted):
@@ -44,7 +44,7 @@ async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -
     return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
-async def parsed(body: bytes, *, binary: bool) -> ReplicateRequest:
+async def parse_replicate_request(body: bytes, *, binary: bool) -> ReplicateRequest:
     """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
     decode = decode_msgpack if binary else decode_json
     try:

@@ -10,13 +10,13 @@ from litestar.params import FromPath
 from tasuki.clock import SYSTEM
 from tasuki.errors import ConfigError
 from tasuki.records import RunEdit, StopRequested, encode
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.body_limits import MAX_JSON_BYTES
 from tasuki.server.http.problems import HttpProblem, Problem
-from tasuki.server.http.schemas import RunResponse, StopRequestBody, encoded
+from tasuki.server.http.schemas import RunResponse, StopRequestBody, encode_json
 from tasuki.server.routes.query_request import Project
-from tasuki.server.routes.runs import run_answer
+from tasuki.server.routes.runs import build_run_response
 from tasuki.server.workers.edit_writer import append_edit
 from tasuki.server.workers.reader_pool import ReaderPool
 from tasuki.server.workers.receiver import StreamReceiver
@@ -24,20 +24,20 @@ from tasuki.store import Edit, StopRequestRow, changed, deleted, later
 
 __all__ = ["RUN_EDIT_ROUTES"]
 
-PROBLEM = "application/problem+json"
-PROBLEMS = {
-    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM),
-    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM),
-    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
-    422: ResponseSpec(Problem, description="Not a change", media_type=PROBLEM),
-    503: ResponseSpec(Problem, description="The disk is full, or the server is stopping", media_type=PROBLEM),
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_RESPONSES = {
+    400: ResponseSpec(Problem, description="Not JSON", media_type=PROBLEM_MEDIA_TYPE),
+    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM_MEDIA_TYPE),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM_MEDIA_TYPE),
+    422: ResponseSpec(Problem, description="Not a change", media_type=PROBLEM_MEDIA_TYPE),
+    503: ResponseSpec(Problem, description="The disk is full, or the server is stopping", media_type=PROBLEM_MEDIA_TYPE),
 }
-decode = msgspec.json.Decoder(RunEdit).decode
+decode_run_edit = msgspec.json.Decoder(RunEdit).decode
 decode_stop_request = msgspec.json.Decoder(StopRequestBody).decode
 
 
-@patch("/api/v1/runs/{id:str}", status_code=200, summary="Change a run", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(RunResponse, description="The run as it is then"), **PROBLEMS,
+@patch("/api/v1/runs/{id:str}", status_code=200, summary="Change a run", opt=requires(Scope.WRITE), responses={
+    200: ResponseSpec(RunResponse, description="The run as it is then"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def change(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
@@ -46,28 +46,28 @@ async def change(
 
     What is missing stays. It is later than all that is known of the run by then.
     """
-    async with receiver.bodies.read(request, MAX_JSON_BYTES) as body:
-        edit = parsed(body)
-    before = await run_now(readers, project, id)
+    async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
+        edit = parse_run_edit(body)
+    before = await read_run(readers, project, id)
     await append_edit(receiver.committer, project, before.id, encode(edit(later(before, SYSTEM))))
-    return answered(await run_now(readers, project, before.id))
+    return build_response(await read_run(readers, project, before.id))
 
 
-@delete("/api/v1/runs/{id:str}", status_code=200, summary="Delete a run", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(RunResponse, description="The run as it was"), **PROBLEMS,
+@delete("/api/v1/runs/{id:str}", status_code=200, summary="Delete a run", opt=requires(Scope.WRITE), responses={
+    200: ResponseSpec(RunResponse, description="The run as it was"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def remove(receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project) -> Response[bytes]:
     """Forget a run: only a tombstone stays, and what is still recorded of it is not shown."""
-    before = await run_now(readers, project, id)
+    before = await read_run(readers, project, id)
     await append_edit(receiver.committer, project, before.id, encode(deleted()(later(before, SYSTEM))))
-    await readers.ask(lambda _, reached: reached)
-    return answered(before)
+    await readers.run_query(lambda _, reached: reached)
+    return build_response(before)
 
 
-def parsed(body: bytes) -> Edit:
+def parse_run_edit(body: bytes) -> Edit:
     """The edit in a body. Refusal (400, 422) for what is none."""
     try:
-        return changed(decode(body))
+        return changed(decode_run_edit(body))
     except msgspec.ValidationError as error:
         raise HttpProblem(422, str(error), hint="docs/api.md, Changing runs") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -76,21 +76,21 @@ def parsed(body: bytes) -> Edit:
         raise HttpProblem(422, error.message, hint=error.hint) from error
 
 
-async def run_now(readers: ReaderPool, project: str, ref: str) -> RunResponse:
+async def read_run(readers: ReaderPool, project: str, ref: str) -> RunResponse:
     """The run, with all that is stored of it."""
-    return (await readers.ask(lambda questions, reached: run_answer(questions.run(project, ref), reached))).value
+    return (await readers.run_query(lambda questions, reached: build_run_response(questions.run(project, ref), reached))).value
 
 
-def answered(run: RunResponse) -> Response[bytes]:
+def build_response(run: RunResponse) -> Response[bytes]:
     """A run as an answer."""
-    return Response(encoded(run), media_type="application/json")
+    return Response(encode_json(run), media_type="application/json")
 
 
-@post("/api/v1/runs/{id:str}/stop", status_code=200, summary="Ask a run to stop", opt=needs(Scope.WRITE), responses={
+@post("/api/v1/runs/{id:str}/stop", status_code=200, summary="Ask a run to stop", opt=requires(Scope.WRITE), responses={
     200: ResponseSpec(RunResponse, description="It was asked, now or before: `stop` says when, why and by whom"),
-    400: ResponseSpec(Problem, description="Not a request", media_type=PROBLEM),
-    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM),
-    409: ResponseSpec(Problem, description="The run is over", media_type=PROBLEM),
+    400: ResponseSpec(Problem, description="Not a request", media_type=PROBLEM_MEDIA_TYPE),
+    404: ResponseSpec(Problem, description="There is no such project or run", media_type=PROBLEM_MEDIA_TYPE),
+    409: ResponseSpec(Problem, description="The run is over", media_type=PROBLEM_MEDIA_TYPE),
 })  # fmt: skip
 async def stop(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
@@ -99,16 +99,16 @@ async def stop(
 
     The process sees it within two seconds, or when it is heard of again. The first request for an attempt stands.
     """
-    async with receiver.bodies.read(request, MAX_JSON_BYTES) as body:
+    async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         asked = parse_stop_request(body)
-    row = (await readers.ask(lambda questions, _: questions.going_on(project, id))).value
+    row = (await readers.run_query(lambda questions, _: questions.going_on(project, id))).value
     if row.stop is None and row.attempt_id is not None:
         by = request.auth.name or asked.by
         record = StopRequested(time=later(row, SYSTEM), attempt=row.attempt_id, reason=asked.reason or None, by=by)
         await append_edit(receiver.committer, project, row.id, encode(record))
-        receiver.mailbox.put([StopRequestRow(project, row.id, record.attempt, record.reason, record.by)])
-    answer = await readers.ask(lambda questions, reached: run_answer(questions.run(project, row.id), reached))
-    return Response(encoded(answer.value), media_type="application/json")
+        receiver.stop_requests.add([StopRequestRow(project, row.id, record.attempt, record.reason, record.by)])
+    answer = await readers.run_query(lambda questions, reached: build_run_response(questions.run(project, row.id), reached))
+    return Response(encode_json(answer.value), media_type="application/json")
 
 
 def parse_stop_request(body: bytes) -> StopRequestBody:

@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from tasuki.errors import NotFound
 from tasuki.records import AlertLevel, ResumableRun, RunRow
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.schemas import (
     AlertList,
@@ -16,7 +16,7 @@ from tasuki.server.http.schemas import (
     RunList,
     RunResponse,
     TextList,
-    encoded,
+    encode_json,
 )
 from tasuki.server.routes.query_request import (
     Cursor,
@@ -24,21 +24,21 @@ from tasuki.server.routes.query_request import (
     Limit,
     Project,
     QueryRequest,
-    answers,
-    cursor_from,
-    page_of,
+    build_cursor,
+    describe_responses,
+    paginate,
     parse_cursor,
 )
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
-from tasuki.server.workers.receiver import StreamReceiver, of_run
+from tasuki.server.workers.receiver import StreamReceiver, build_empty_item
 from tasuki.store import Behind, Queries
 
-__all__ = ["RUN_ROUTES", "alerts", "history", "metrics", "resume", "run", "run_answer", "runs", "texts"]
+__all__ = ["RUN_ROUTES", "alerts", "build_run_response", "history", "metrics", "resume", "run", "runs", "texts"]
 
 
-@get("/api/v1/runs", summary="The runs of a project", opt=needs(Scope.READ), responses=answers(RunList))
+@get("/api/v1/runs", summary="The runs of a project", opt=requires(Scope.READ), responses=describe_responses(RunList))
 async def runs(
-    asking: QueryRequest,
+    query_request: QueryRequest,
     project: Project,
     ref: FromQuery[list[str] | None] = None,
     order: FromQuery[Literal["created", "-created"]] = "created",
@@ -51,46 +51,56 @@ async def runs(
     """
     behind = None if cursor is None else parse_cursor(cursor, Behind)
 
-    def question(questions: Queries, reached: ProjectionState) -> RunList:
+    def query(queries: Queries, state: ProjectionState) -> RunList:
         if ref is not None:
-            named = questions.named(project, ref)
-            return RunList(runs=named, total=len(named), missing=reached.missing)
-        page = questions.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
-        following = cursor_from(page.end) if page.end and len(page.rows) == limit else None
-        return RunList(runs=page.rows, next=following, total=questions.count_runs(project), missing=reached.missing)
+            named = queries.named(project, ref)
+            return RunList(runs=named, total=len(named), missing=state.missing)
+        page = queries.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
+        following = build_cursor(page.end) if page.end and len(page.rows) == limit else None
+        return RunList(runs=page.rows, next=following, total=queries.count_runs(project), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/runs/{id:str}", summary="One run", opt=needs(Scope.READ), responses=answers(RunResponse))
-async def run(asking: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
+@get("/api/v1/runs/{id:str}", summary="One run", opt=requires(Scope.READ), responses=describe_responses(RunResponse))
+async def run(query_request: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
     """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
 
-    def question(questions: Queries, reached: ProjectionState) -> RunResponse:
-        return run_answer(questions.run(project, id), reached)
+    def query(queries: Queries, state: ProjectionState) -> RunResponse:
+        return build_run_response(queries.run(project, id), state)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-def run_answer(row: RunRow, reached: ProjectionState) -> RunResponse:
+def build_run_response(row: RunRow, state: ProjectionState) -> RunResponse:
     """One run as it is answered."""
-    return RunResponse(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=reached.missing)
+    return RunResponse(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=state.missing)
 
 
-@get("/api/v1/runs/{id:str}/metrics", summary="The metrics of a run", opt=needs(Scope.READ), responses=answers(MetricList))
-async def metrics(asking: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
+@get(
+    "/api/v1/runs/{id:str}/metrics",
+    summary="The metrics of a run",
+    opt=requires(Scope.READ),
+    responses=describe_responses(MetricList),
+)
+async def metrics(query_request: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
     """The summary of each metric of a run."""
 
-    def question(questions: Queries, reached: ProjectionState) -> MetricList:
-        found = questions.summaries(project, [questions.id(project, id)])
-        return MetricList(metrics=found, total=len(found), missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> MetricList:
+        found = queries.summaries(project, [queries.id(project, id)])
+        return MetricList(metrics=found, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/runs/{id:str}/history", summary="What a run logged", opt=needs(Scope.READ), responses=answers(HistoryList))
+@get(
+    "/api/v1/runs/{id:str}/history",
+    summary="What a run logged",
+    opt=requires(Scope.READ),
+    responses=describe_responses(HistoryList),
+)
 async def history(
-    asking: QueryRequest,
+    query_request: QueryRequest,
     id: FromPath[str],
     project: Project,
     metric: FromQuery[str | None] = None,
@@ -100,17 +110,17 @@ async def history(
     """A row per `log()` call, by step and time; with `metric` only the calls that logged it, and only its value."""
     behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
 
-    def question(questions: Queries, reached: ProjectionState) -> bytes:
-        page = questions.history_page(project, id, metric, limit=limit, behind=behind)
-        following = cursor_from(page.end) if page.end and page.more else None
-        return encoded(HistoryList(history=page.rows, next=following, total=page.total, missing=reached.missing))
+    def query(queries: Queries, state: ProjectionState) -> bytes:
+        page = queries.history_page(project, id, metric, limit=limit, behind=behind)
+        following = build_cursor(page.end) if page.end and page.more else None
+        return encode_json(HistoryList(history=page.rows, next=following, total=page.total, missing=state.missing))
 
-    return await asking.answer_large(question)
+    return await query_request.answer_large(query)
 
 
-@get("/api/v1/alerts", summary="Alerts", opt=needs(Scope.READ), responses=answers(AlertList))
+@get("/api/v1/alerts", summary="Alerts", opt=requires(Scope.READ), responses=describe_responses(AlertList))
 async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
-    asking: QueryRequest,
+    query_request: QueryRequest,
     project: Project,
     run: FromQuery[str | None] = None,
     since: Annotated[str | None, QueryParameter(description="A time (microseconds UTC), or the id of an alert")] = None,
@@ -122,14 +132,14 @@ async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
     """The alerts of a project or of one run, in the order in which they arrived here; those of one moment by time."""
     behind = parse_since(since)
 
-    def question(questions: Queries, reached: ProjectionState) -> AlertList:
-        questions.check_project(project)
-        of_run = None if run is None else questions.id(project, run)
-        found = questions.alerts(project, of_run, since=behind, reason=reason, level=level)
-        page = page_of(found, lambda row: row.id, limit, cursor)
-        return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> AlertList:
+        queries.check_project(project)
+        of_run = None if run is None else queries.id(project, run)
+        found = queries.alerts(project, of_run, since=behind, reason=reason, level=level)
+        page = paginate(found, lambda row: row.id, limit, cursor)
+        return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
 def parse_since(text: str | None) -> int | str | None:
@@ -139,9 +149,9 @@ def parse_since(text: str | None) -> int | str | None:
     return max(min(int(text[:20]), 2**63 - 1), -(2**63))
 
 
-@get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=needs(Scope.READ), responses=answers(TextList))
+@get("/api/v1/runs/{id:str}/texts", summary="What a run printed", opt=requires(Scope.READ), responses=describe_responses(TextList))
 async def texts(
-    asking: QueryRequest,
+    query_request: QueryRequest,
     id: FromPath[str],
     project: Project,
     name: FromQuery[str | None] = None,
@@ -150,29 +160,29 @@ async def texts(
 ) -> Response[bytes]:
     """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
 
-    def question(questions: Queries, reached: ProjectionState) -> TextList:
-        found = questions.texts(project, id, name)
-        page = page_of(list(enumerate(found)), lambda row: row[0], limit, cursor)
-        return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=reached.missing)
+    def query(queries: Queries, state: ProjectionState) -> TextList:
+        found = queries.texts(project, id, name)
+        page = paginate(list(enumerate(found)), lambda row: row[0], limit, cursor)
+        return TextList(texts=[row for _, row in page.rows], next=page.next, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=needs(Scope.LOG), responses=answers(ResumableRun))
+@get("/api/v1/runs/{id:str}/resume", summary="A run to resume", opt=requires(Scope.LOG), responses=describe_responses(ResumableRun))
 async def resume(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> ResumableRun:
     """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
 
-    def question(questions: Queries, _: ProjectionState) -> ResumableRun:
-        row = questions.run(project, id)
+    def query(queries: Queries, _: ProjectionState) -> ResumableRun:
+        row = queries.run(project, id)
         if not row.id.startswith(id):  # it was found by its name
             raise NotFound(f"project {project!r} has no run {id!r}")
-        steps = [summary.last_step for summary in questions.summaries(project, [row.id])]
+        steps = [summary.last_step for summary in queries.summaries(project, [row.id])]
         return ResumableRun(id=row.id, next_step=max(steps, default=-1) + 1)
 
-    found = (await readers.ask(question)).value
-    (permitted,) = await receiver.authority.permitted(request.auth, [of_run(project, found.id)])
+    found = (await readers.run_query(query)).value
+    (permitted,) = await receiver.ownership.are_permitted(request.auth, [build_empty_item(project, found.id)])
     if not permitted:
         raise NotFound(f"project {project!r} has no run {id!r}")
     return found

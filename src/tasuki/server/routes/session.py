@@ -7,7 +7,7 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.openapi.datastructures import ResponseSpec
 
-from tasuki.server.auth.guards import ANY_TOKEN, TokenAuthenticator, bearer, needs
+from tasuki.server.auth.guards import ANY_TOKEN, TokenAuthenticator, parse_bearer_token, requires
 from tasuki.server.auth.principal import Principal, Scope
 
 __all__ = ["SESSION_ROUTES"]
@@ -23,36 +23,39 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None
 
 
-def session_of(principal: Principal) -> Session:
+def build_session(principal: Principal) -> Session:
     """What somebody may know of themselves."""
     return Session(name=principal.name, scope=principal.scope, project=principal.project)
 
 
-@get(PATH, summary="Whose token it is", opt=needs(ANY_TOKEN))
+@get(PATH, summary="Whose token it is", opt=requires(ANY_TOKEN))
 async def session(request: Request[Any, Any, Any]) -> Session:
     """The name, the scope and the project of the token that the request carries."""
-    return session_of(request.auth)
+    return build_session(request.auth)
 
 
 @post(
     PATH,
     status_code=200,
     summary="Log the page in",
-    opt=needs(ANY_TOKEN),
+    opt=requires(ANY_TOKEN),
     responses={200: ResponseSpec(Session, description="Logged in")},
 )
-async def log_in(request: Request[Any, Any, Any], gate: TokenAuthenticator) -> Response[Session]:
+async def log_in(request: Request[Any, Any, Any], authenticator: TokenAuthenticator) -> Response[Session]:
     """Keep the token of the header `Authorization` in a cookie that no script can read and no other site can send."""
-    token = bearer(request.scope)
+    token = parse_bearer_token(request.scope)
     secure = request.headers.get("origin", "").startswith("https://")
-    cookies = [Cookie(gate.cookie, value=token, httponly=True, samesite="strict", secure=secure)] if token else []
-    return Response(session_of(request.auth), cookies=cookies)
+    cookies = [Cookie(authenticator.cookie_name, value=token, httponly=True, samesite="strict", secure=secure)] if token else []
+    return Response(build_session(request.auth), cookies=cookies)
 
 
-@delete(PATH, status_code=200, summary="Log the page out", opt=needs(ANY_TOKEN))
-async def log_out(request: Request[Any, Any, Any], gate: TokenAuthenticator) -> Response[Session]:
+@delete(PATH, status_code=200, summary="Log the page out", opt=requires(ANY_TOKEN))
+async def log_out(request: Request[Any, Any, Any], authenticator: TokenAuthenticator) -> Response[Session]:
     """Forget the cookie."""
-    return Response(session_of(request.auth), cookies=[Cookie(gate.cookie, value="", max_age=0, httponly=True, samesite="strict")])
+    return Response(
+        build_session(request.auth),
+        cookies=[Cookie(authenticator.cookie_name, value="", max_age=0, httponly=True, samesite="strict")],
+    )
 
 
 SESSION_ROUTES = [session, log_in, log_out]

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from tasuki.server.auth.guards import NOTHING, needs
+from tasuki.server.auth.guards import PUBLIC, requires
 from tasuki.server.http.problems import HttpProblem
 
 __all__ = ["STATIC_ROUTES"]
 
 PACKAGE = "tasuki.web"
-TYPES = {
+MEDIA_TYPES = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
@@ -28,7 +28,7 @@ TYPES = {
     ".txt": "text/plain",
     ".woff2": "font/woff2",
 }
-WORTH_PACKING_BYTES = 1024
+MIN_GZIP_BYTES = 1024
 
 
 class StaticFile(NamedTuple):
@@ -36,46 +36,46 @@ class StaticFile(NamedTuple):
 
     tag: str
     body: bytes
-    packed: bytes | None
+    gzipped: bytes | None
 
 
-CACHE: dict[str, StaticFile] = {}
+FILE_CACHE: dict[str, StaticFile] = {}
 
 
-def names(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+def iter_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
     """Every file below a folder that is served, by its path."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from names(entry, f"{prefix}{entry.name}/")
-        elif PurePosixPath(entry.name).suffix in TYPES:
+            yield from iter_files(entry, f"{prefix}{entry.name}/")
+        elif PurePosixPath(entry.name).suffix in MEDIA_TYPES:
             yield f"{prefix}{entry.name}", entry
 
 
-def find(path: str) -> StaticFile:
+def load_file(path: str) -> StaticFile:
     """A file of the page. Refusal (404) for what is none: a path is looked up among those there are, and never followed."""
-    entry = dict(names(files(PACKAGE) / "static")).get(path)
+    entry = dict(iter_files(files(PACKAGE) / "static")).get(path)
     if entry is None:
         raise HttpProblem(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")
     body = entry.read_bytes()
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    known = CACHE.get(path)
+    known = FILE_CACHE.get(path)
     if known is None or known.tag != tag:
-        packed = gzip.compress(body, 6, mtime=0) if len(body) >= WORTH_PACKING_BYTES else None
-        known = CACHE[path] = StaticFile(tag, body, packed)
+        packed = gzip.compress(body, 6, mtime=0) if len(body) >= MIN_GZIP_BYTES else None
+        known = FILE_CACHE[path] = StaticFile(tag, body, packed)
     return known
 
 
-@get(["/", "/{path:path}"], include_in_schema=False, opt=needs(NOTHING))
+@get(["/", "/{path:path}"], include_in_schema=False, opt=requires(PUBLIC))
 async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Response[bytes]:
     """A file of the page; `/` is its index."""
     name = path.lstrip("/") or "index.html"
-    file = await asyncio.to_thread(find, name)
+    file = await asyncio.to_thread(load_file, name)
     headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    media_type = TYPES[PurePosixPath(name).suffix]
+    media_type = MEDIA_TYPES[PurePosixPath(name).suffix]
     if file.tag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type=media_type)
-    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=media_type)
+    if file.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type=media_type)
     return Response(file.body, headers=headers, media_type=media_type)
 
 

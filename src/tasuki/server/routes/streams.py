@@ -8,10 +8,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery
 
 from tasuki.journal import Stream
-from tasuki.server.auth.guards import needs
+from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.schemas import PurgeResponse, StreamList, StreamRow
-from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, answers, page_of
+from tasuki.server.routes.query_request import Cursor, Limit, Project, QueryRequest, describe_responses, paginate
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
 from tasuki.server.workers.receiver import StreamReceiver
 from tasuki.server.workers.server_journal import ServerJournal
@@ -20,9 +20,9 @@ from tasuki.store import Queries, RawStore
 __all__ = ["STREAM_ROUTES"]
 
 
-@get("/api/v1/streams", summary="The streams received", opt=needs(Scope.READ), responses=answers(StreamList))
+@get("/api/v1/streams", summary="The streams received", opt=requires(Scope.READ), responses=describe_responses(StreamList))
 async def streams(
-    asking: QueryRequest,
+    query_request: QueryRequest,
     receiver: StreamReceiver,
     project: Project,
     digest: FromQuery[bool] = False,
@@ -31,17 +31,17 @@ async def streams(
 ) -> Response[bytes]:
     """Each stream of a project: how far it was received. With `digest=1` what is stored is read and hashed."""
 
-    def question(_: Queries, reached: ProjectionState) -> StreamList:
+    def query(_: Queries, state: ProjectionState) -> StreamList:
         with closing(RawStore(receiver.raw_path)) as store:
             found = store.received(project)
-            page = page_of(found, lambda stream: stream.writer, limit, cursor)
-            rows = [row(store, stream, digest=digest) for stream in page.rows]
-        return StreamList(streams=rows, next=page.next, total=len(found), missing=reached.missing)
+            page = paginate(found, lambda stream: stream.writer, limit, cursor)
+            rows = [build_stream_row(store, stream, digest=digest) for stream in page.rows]
+        return StreamList(streams=rows, next=page.next, total=len(found), missing=state.missing)
 
-    return await asking.answer(question)
+    return await query_request.answer(query)
 
 
-def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
+def build_stream_row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
     """One stream; of a damaged one, what can be read."""
     position = store.positions([stream.writer])[stream.writer]
     given: dict[str, Any] = {"writer": stream.writer, "run": stream.run, "sealed": stream.sealed}
@@ -55,17 +55,17 @@ def row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
     "/api/v1/purge",
     status_code=200,
     summary="Drop a run's streams",
-    opt=needs(Scope.WRITE),
+    opt=requires(Scope.WRITE),
     responses={200: ResponseSpec(PurgeResponse, description="Dropped")},
 )
 async def purge(
-    receiver: StreamReceiver, readers: ReaderPool, own_journal: ServerJournal, project: Project, run: FromQuery[str]
+    receiver: StreamReceiver, readers: ReaderPool, server_journal: ServerJournal, project: Project, run: FromQuery[str]
 ) -> PurgeResponse:
     """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
     streams = await receiver.committer.purge(project, run)
     if not run:
-        own_journal.forget(project)
-    await readers.in_thread(readers.forget, project, run)
+        server_journal.forget(project)
+    await readers.run_in_thread(readers.forget, project, run)
     return PurgeResponse(streams=streams)
 
 

@@ -17,9 +17,9 @@ from tasuki.store import StreamStore
 
 __all__ = ["GroupCommitter"]
 
-QUEUE_BYTES = 64 * 1024 * 1024
-ITEM_BYTES = 500
-BUSY_SECONDS = 1
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+ITEM_OVERHEAD_BYTES = 500
+RETRY_SECONDS = 1
 log = logging.getLogger("tasuki.server")
 
 
@@ -48,10 +48,10 @@ class GroupCommitter:
     """`append` and `purge` may be called from the event loop alone; what they have answered is on the disk."""
 
     def __init__(
-        self, open_store: Callable[[], PackableStore], committed: Callable[[], object], *, limit_bytes: int = QUEUE_BYTES
+        self, open_store: Callable[[], PackableStore], on_commit: Callable[[], object], *, limit_bytes: int = MAX_QUEUED_BYTES
     ) -> None:
         self.open_store = open_store
-        self.committed = committed
+        self.on_commit = on_commit
         self.limit_bytes = limit_bytes
         self.queue: SimpleQueue[CommitRequest | None] = SimpleQueue()
         self.queued_bytes = 0
@@ -73,38 +73,38 @@ class GroupCommitter:
 
     async def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """A reply per item, in their order. Refusal (429) when too much is waiting, (503) when the store can't be written."""
-        size = sum(ITEM_BYTES + len(item.data or b"") for item in items)
+        size = sum(ITEM_OVERHEAD_BYTES + len(item.data or b"") for item in items)
         if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
-            raise HttpProblem(429, "the disk can't keep up", hint="send it again", wait=BUSY_SECONDS)
-        replies: list[ItemReply] = await self.done(CommitRequest(self.loop.create_future(), items=items, size=size))
+            raise HttpProblem(429, "the disk can't keep up", hint="send it again", retry_after_seconds=RETRY_SECONDS)
+        replies: list[ItemReply] = await self.submit(CommitRequest(self.loop.create_future(), items=items, size=size))
         return replies
 
     async def purge(self, project: str, run: str) -> int:
         """Drop a run's streams; returns how many."""
-        return int(await self.done(CommitRequest(self.loop.create_future(), purge=(project, run))))
+        return int(await self.submit(CommitRequest(self.loop.create_future(), purge=(project, run))))
 
-    async def done(self, work: CommitRequest) -> Any:
+    async def submit(self, request: CommitRequest) -> Any:
         """Queue it and wait for it. Who stops waiting does not undo it."""
-        self.queued_bytes += work.size
-        self.queue.put(work)
-        return await asyncio.shield(work.future)
+        self.queued_bytes += request.size
+        self.queue.put(request)
+        return await asyncio.shield(request.future)
 
     # -- in the thread
 
     def run(self, store: PackableStore) -> None:
         """Commit in groups until there is nothing more to come."""
         with closing(store):
-            while (first := self.next_work(store)) is not None:
-                group = [first, *self.waiting()]
+            while (first := self.get_next_request(store)) is not None:
+                group = [first, *self.drain_queue()]
                 try:
-                    results = commit(store, group)
+                    results = commit_group(store, group)
                 except Exception as error:  # the top of the thread: those who wait are told, and it goes on
                     log.error("a commit to the raw store failed", exc_info=True)
                     refusal = HttpProblem(503, f"the raw store can't be written: {error}", hint="is there room on the disk?")
                     results = [refusal] * len(group)
-                self.loop.call_soon_threadsafe(self.answer, group, results)
+                self.loop.call_soon_threadsafe(self.resolve_futures, group, results)
 
-    def next_work(self, store: PackableStore) -> CommitRequest | None:
+    def get_next_request(self, store: PackableStore) -> CommitRequest | None:
         """What is to be done next; while there is nothing, the store is packed."""
         try:
             while self.queue.empty() and store.pack():
@@ -113,7 +113,7 @@ class GroupCommitter:
             log.error("the raw store can't be packed, which is tried again later", exc_info=True)
         return self.queue.get()
 
-    def waiting(self) -> list[CommitRequest]:
+    def drain_queue(self) -> list[CommitRequest]:
         """All that is queued now."""
         group: list[CommitRequest] = []
         while True:
@@ -128,7 +128,7 @@ class GroupCommitter:
 
     # -- in the event loop
 
-    def answer(self, group: Sequence[CommitRequest], results: Sequence[Any]) -> None:
+    def resolve_futures(self, group: Sequence[CommitRequest], results: Sequence[Any]) -> None:
         """Give everyone what they wait for."""
         for work, result in zip(group, results, strict=True):
             self.queued_bytes -= work.size
@@ -138,10 +138,10 @@ class GroupCommitter:
                 work.future.set_exception(result)
             else:
                 work.future.set_result(result)
-        self.committed()
+        self.on_commit()
 
 
-def commit(store: PackableStore, group: Sequence[CommitRequest]) -> list[Any]:
+def commit_group(store: PackableStore, group: Sequence[CommitRequest]) -> list[Any]:
     """One commit for all items, then the purges; a result for each, in their order."""
     replies = iter(store.append([item for work in group for item in work.items]))
     reach("server.after_commit")

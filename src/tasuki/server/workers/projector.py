@@ -18,9 +18,9 @@ from tasuki.store import LocalStore, generation_number, open_local
 
 __all__ = ["Projector", "main"]
 
-QUIET_SECONDS = 0.5
+IDLE_POLL_SECONDS = 0.5
 """Local processes write journals and tell nobody: look this often."""
-TEND_SECONDS = 2.0
+DEAD_WRITER_CHECK_SECONDS = 2.0
 """Looking for dead writers costs as much as looking for new records."""
 READ_BYTES = 65_536
 
@@ -32,54 +32,54 @@ class SupervisorGone(Exception):
 class Projector:
     """Catches up in rounds."""
 
-    def __init__(self, store: LocalStore, link: socket.socket, clock: Clock = SYSTEM) -> None:
+    def __init__(self, store: LocalStore, connection: socket.socket, clock: Clock = SYSTEM) -> None:
         self.store = store
-        self.link = link
+        self.connection = connection
         self.clock = clock
-        self.heard = 0
-        self.tended = -TEND_SECONDS
+        self.requests_read = 0
+        self.last_dead_writer_check = -DEAD_WRITER_CHECK_SECONDS
 
     def run(self) -> None:
         """Round after round, until the other end is gone."""
         try:
             while True:
-                heard = self.heard
-                self.round()
-                self.say(f"{heard} {generation_number(self.store.path)}\n")
-                self.listen(QUIET_SECONDS if self.heard == heard else 0)
+                heard = self.requests_read
+                self.run_round()
+                self.send_line(f"{heard} {generation_number(self.store.path)}\n")
+                self.read_requests(IDLE_POLL_SECONDS if self.requests_read == heard else 0)
         except (SupervisorGone, BrokenPipeError, ConnectionResetError):
             return
 
-    def round(self) -> None:
+    def run_round(self) -> None:
         """Catch up, in the store that is the current one even when it is over."""
-        tend = self.clock.monotonic() >= self.tended + TEND_SECONDS
+        tend = self.clock.monotonic() >= self.last_dead_writer_check + DEAD_WRITER_CHECK_SECONDS
         if tend:
-            self.tended = self.clock.monotonic()
+            self.last_dead_writer_check = self.clock.monotonic()
         while True:
-            self.store.project_all(self.progress, tend=tend)
+            self.store.project_all(self.report_progress, tend=tend)
             if self.store.path == self.store.generations.current():
                 return
 
-    def progress(self, _: int) -> None:
+    def report_progress(self, _: int) -> None:
         """Between two transactions: others can see more now."""
-        self.listen(0)
-        self.say("p\n")
+        self.read_requests(0)
+        self.send_line("p\n")
 
-    def listen(self, seconds: float) -> None:
+    def read_requests(self, seconds: float) -> None:
         """Count the bytes that came; wait for one if there are none, as long as that. Gone at the end."""
-        if self.heard_all(seconds):
-            data = self.link.recv(READ_BYTES)
+        if self.is_readable(seconds):
+            data = self.connection.recv(READ_BYTES)
             if not data:
                 raise SupervisorGone
-            self.heard += len(data)
+            self.requests_read += len(data)
 
-    def heard_all(self, seconds: float) -> bool:
+    def is_readable(self, seconds: float) -> bool:
         """Whether there is something to read within that time."""
-        return bool(select.select([self.link], [], [], seconds)[0])
+        return bool(select.select([self.connection], [], [], seconds)[0])
 
-    def say(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """A line to the other end."""
-        self.link.sendall(line.encode())
+        self.connection.sendall(line.encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

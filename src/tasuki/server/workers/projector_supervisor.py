@@ -13,10 +13,10 @@ from tasuki.settings import Settings
 
 __all__ = ["ProjectorSupervisor"]
 
-LONGEST_PAUSE_SECONDS = 10.0
+MAX_RESTART_SECONDS = 10.0
 HEALTHY_SECONDS = 5.0
 STOP_SECONDS = 2.0
-UNANSWERED = 1000
+MAX_UNANSWERED_REQUESTS = 1000
 """So many requests may be on their way; more would fill the socket of a projector that hangs."""
 log = logging.getLogger("tasuki.server")
 
@@ -27,45 +27,45 @@ class ProjectorSupervisor:
     A request is numbered; it is answered when a round has ended that began after it. Requests are bytes: the projector counts them.
     """
 
-    def __init__(self, settings: Settings, moved: Callable[[], object], clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: Settings, on_change: Callable[[], object], clock: Clock = SYSTEM) -> None:
         self.settings = settings
-        self.moved = moved
+        self.on_change = on_change
         self.clock = clock
-        self.asked = self.answered = self.before = self.generation = 0
-        self.owed = False
-        self.link: socket.socket | None = None
+        self.sent_count = self.answered_count = self.sent_before_start = self.generation = 0
+        self.has_unsent_request = False
+        self.connection: socket.socket | None = None
         self.process: Process | None = None
-        self.changed = asyncio.Event()
+        self.change_event = asyncio.Event()
 
-    def command(self) -> list[str]:
+    def build_command(self) -> list[str]:
         """How the projector is started."""
         journal = [] if self.settings.journal is None else [f"--journal={self.settings.journal}"]
         return [sys.executable, "-m", "tasuki.server.workers.projector", f"--dir={self.settings.dir}", *journal]
 
     # -- asking
 
-    def ask(self) -> int:
+    def request_round(self) -> int:
         """Ask for a round; returns the number of the request."""
-        if self.link is not None and self.asked - self.answered < UNANSWERED:
+        if self.connection is not None and self.sent_count - self.answered_count < MAX_UNANSWERED_REQUESTS:
             with suppress(BlockingIOError, OSError):
-                self.link.send(b".")
-                self.asked += 1
-                return self.asked
-        self.owed = True
-        return self.asked + 1
+                self.connection.send(b".")
+                self.sent_count += 1
+                return self.sent_count
+        self.has_unsent_request = True
+        return self.sent_count + 1
 
-    async def reached(self, request: int, deadline: float) -> bool:
+    async def wait_answered(self, request: int, deadline: float) -> bool:
         """Wait until a request is answered; False when the time (of the clock's `monotonic`) is over."""
-        while self.answered < request:
-            if not await self.change(deadline):
+        while self.answered_count < request:
+            if not await self.wait_for_change(deadline):
                 return False
         return True
 
-    async def change(self, deadline: float) -> bool:
+    async def wait_for_change(self, deadline: float) -> bool:
         """Wait until the projection may have moved; False when the time is over."""
         try:
             async with asyncio.timeout(max(0, deadline - self.clock.monotonic())):
-                await self.changed.wait()
+                await self.change_event.wait()
         except TimeoutError:
             return False
         return True
@@ -78,22 +78,22 @@ class ProjectorSupervisor:
         while True:
             began = self.clock.monotonic()
             try:
-                await self.live()
+                await self.run_process()
             finally:
-                await self.end()
+                await self.stop_process()
             healthy = self.clock.monotonic() - began > HEALTHY_SECONDS
-            pause = 0.1 if healthy else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = 0.1 if healthy else min(2 * pause, MAX_RESTART_SECONDS)
             log.warning("the projector ended and is started again in %.1f s", pause)
             await asyncio.sleep(pause)
 
-    async def live(self) -> None:
+    async def run_process(self) -> None:
         """One projector's life."""
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            self.process = await asyncio.create_subprocess_exec(*self.command(), stdin=theirs.fileno())
-        self.before, self.link = self.asked, ours
-        self.pay()
+            self.process = await asyncio.create_subprocess_exec(*self.build_command(), stdin=theirs.fileno())
+        self.sent_before_start, self.connection = self.sent_count, ours
+        self.send_unsent_request()
         loop = asyncio.get_running_loop()
         rest = b""
         while True:
@@ -104,30 +104,30 @@ class ProjectorSupervisor:
             if not data:
                 return
             *lines, rest = (rest + data).split(b"\n")
-            self.heard(lines)
+            self.handle_lines(lines)
 
-    def heard(self, lines: list[bytes]) -> None:
+    def handle_lines(self, lines: list[bytes]) -> None:
         """What the projector said."""
         for line in lines:
             if line != b"p":
                 heard, generation = map(int, line.split())
-                self.answered, self.generation = max(self.answered, self.before + heard), generation
-        self.pay()
-        self.changed.set()
-        self.changed = asyncio.Event()
-        self.moved()
+                self.answered_count, self.generation = max(self.answered_count, self.sent_before_start + heard), generation
+        self.send_unsent_request()
+        self.change_event.set()
+        self.change_event = asyncio.Event()
+        self.on_change()
 
-    def pay(self) -> None:
+    def send_unsent_request(self) -> None:
         """Send the request that could not be sent."""
-        if self.owed:
-            self.owed = False
-            self.ask()
+        if self.has_unsent_request:
+            self.has_unsent_request = False
+            self.request_round()
 
-    async def end(self) -> None:
+    async def stop_process(self) -> None:
         """Let the projector go, and wait for its end."""
-        if self.link is not None:
-            self.link.close()
-            self.link = None
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
         process, self.process = self.process, None
         if process is None or process.returncode is not None:
             return

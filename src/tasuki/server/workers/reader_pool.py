@@ -19,7 +19,7 @@ __all__ = ["ProjectionState", "QueryAnswer", "ReaderPool"]
 
 T = TypeVar("T")
 THREADS = 4
-NOWHERE = -1
+NO_GENERATION = -1
 WAIT_SECONDS = 1.2
 """With the time that counting and answering take, an answer comes within 2 seconds."""
 
@@ -41,43 +41,49 @@ class QueryAnswer(NamedTuple, Generic[T]):
     """What a question was answered with, and as of when."""
 
     value: T
-    reached: ProjectionState
+    state: ProjectionState
 
 
 class ThreadState(threading.local):
     """What a thread has for itself."""
 
     store: LocalStore | None = None
-    complete: int | None = None
+    complete_generation: int | None = None
     """The generation of which the projector said that nothing is missing; None where nobody asks."""
 
 
 class ReaderPool:
     """`ask` may be called from the event loop alone."""
 
-    def __init__(self, settings: Settings, keeper: ProjectorSupervisor, *, threads: int = THREADS, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, settings: Settings, supervisor: ProjectorSupervisor, *, threads: int = THREADS, clock: Clock = SYSTEM
+    ) -> None:
         self.settings = settings
-        self.keeper = keeper
+        self.supervisor = supervisor
         self.clock = clock
-        self.own = ThreadState()
+        self.thread_state = ThreadState()
         self.stores: list[LocalStore] = []
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="tasuki-reader")
 
-    async def ask(self, question: Callable[[Queries, ProjectionState], T], after: tuple[str, int] | None = None) -> QueryAnswer[T]:
+    async def run_query(
+        self, query: Callable[[Queries, ProjectionState], T], after: tuple[str, int] | None = None
+    ) -> QueryAnswer[T]:
         """Wait until all that has been recorded is projected, at most 2 seconds; then answer within one read transaction."""
         deadline = self.clock.monotonic() + WAIT_SECONDS
-        reached = await self.keeper.reached(self.keeper.ask(), deadline)
-        late = 0 if after is None or await self.arrived(*after, deadline) else 1
-        return await self.in_thread(self.answer, question, self.keeper.generation if reached else NOWHERE, late)
+        reached = await self.supervisor.wait_answered(self.supervisor.request_round(), deadline)
+        late = 0 if after is None or await self.wait_projected(*after, deadline) else 1
+        return await self.run_in_thread(
+            self.answer_with_state, query, self.supervisor.generation if reached else NO_GENERATION, late
+        )
 
-    async def arrived(self, writer: str, offset: int, deadline: float) -> bool:
+    async def wait_projected(self, writer: str, offset: int, deadline: float) -> bool:
         """Wait until that much of a stream is projected; False when the time is over."""
-        while await self.in_thread(self.position, writer) < offset:
-            if not await self.keeper.change(deadline):
+        while await self.run_in_thread(self.find_projected_offset, writer) < offset:
+            if not await self.supervisor.wait_for_change(deadline):
                 return False
         return True
 
-    async def in_thread(self, action: Callable[..., T], *arguments: object) -> T:
+    async def run_in_thread(self, action: Callable[..., T], *arguments: object) -> T:
         """Do it in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, action, *arguments)
 
@@ -89,42 +95,44 @@ class ReaderPool:
 
     # -- in a thread
 
-    def answer(self, question: Callable[[Queries, ProjectionState], T], complete: int, late: int) -> QueryAnswer[T]:
+    def answer_with_state(
+        self, query: Callable[[Queries, ProjectionState], T], complete_generation: int, late: int
+    ) -> QueryAnswer[T]:
         """Answer now. What is missing is counted only where the projector did not say that nothing is."""
 
-        def answered(questions: Queries, generation: int) -> QueryAnswer[T]:
-            reached = ProjectionState(generation, event_span(questions.db).last, max(self.store().missing, late))
+        def run(queries: Queries, generation: int) -> QueryAnswer[T]:
+            reached = ProjectionState(generation, event_span(queries.db).last, max(self.get_store().missing, late))
             try:
-                return QueryAnswer(question(questions, reached), reached)
+                return QueryAnswer(query(queries, reached), reached)
             except NotFound as error:
                 if not reached.missing:
                     raise
                 raise NotFound(error.message, hint=f"{reached.missing:,} records are not in the answers yet: ask again") from error
 
-        return self.peek(answered, complete)
+        return self.run_query_now(run, complete_generation)
 
-    def peek(self, question: Callable[[Queries, int], T], complete: int | None = None) -> T:
+    def run_query_now(self, query: Callable[[Queries, int], T], complete_generation: int | None = None) -> T:
         """Answer from what is projected, and from which generation that is."""
-        self.own.complete = complete
-        store = self.store()
-        return store.ask(lambda questions: question(questions, generation_number(store.path)))
+        self.thread_state.complete_generation = complete_generation
+        store = self.get_store()
+        return store.ask(lambda questions: query(questions, generation_number(store.path)))
 
     def forget(self, project: str, run: str) -> None:
         """Drop what is projected of a run: its streams were purged."""
-        self.store().forget(project, run)
+        self.get_store().forget(project, run)
 
-    def position(self, writer: str) -> int:
+    def find_projected_offset(self, writer: str) -> int:
         """How far a stream is projected."""
-        return self.peek(lambda questions, _: questions.projected(writer))
+        return self.run_query_now(lambda questions, _: questions.projected(writer))
 
-    def store(self) -> LocalStore:
+    def get_store(self) -> LocalStore:
         """This thread's own store: it projects nothing."""
-        if self.own.store is None:
-            self.own.store = LocalStore(self.settings, arrive=self.missing)
-            self.stores.append(self.own.store)
-        return self.own.store
+        if self.thread_state.store is None:
+            self.thread_state.store = LocalStore(self.settings, arrive=self.count_missing_records)
+            self.stores.append(self.thread_state.store)
+        return self.thread_state.store
 
-    def missing(self, db: apsw.Connection, source: Source) -> int:
+    def count_missing_records(self, db: apsw.Connection, source: Source) -> int:
         """How many records are not projected."""
-        complete = self.own.complete
-        return 0 if complete is None or complete == generation_number(self.store().path) else count_missing(db, source)
+        complete = self.thread_state.complete_generation
+        return 0 if complete is None or complete == generation_number(self.get_store().path) else count_missing(db, source)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasuki.records import JOBS, START, Item
-from tasuki.server.auth.guards import forbidden
+from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.tokens import Tokens
 from tasuki.server.workers.reader_pool import ReaderPool
@@ -31,63 +31,66 @@ class RunOwnership:
         self.readers = readers
         self.raw_path = raw_path
 
-    async def objections(self, principal: Principal, items: Sequence[Item]) -> list[str | None]:
+    async def find_objections(self, principal: Principal, items: Sequence[Item]) -> list[str | None]:
         """Why each item is not the principal's to send; None where it is. Refusal (403) where none of them is."""
-        if not principal.token:
+        if not principal.token_id:
             return [None] * len(items)
-        permitted = [item for item in items if principal.may(Scope.LOG, item.project)]
-        owners = await self.owners(principal, permitted)
-        found = [self.objection(principal, item, owners) for item in items]
+        permitted = [item for item in items if principal.has_scope(Scope.LOG, item.project)]
+        owners = await self.resolve_owners(principal, permitted)
+        found = [self.find_objection(principal, item, owners) for item in items]
         if None not in found:
             if not permitted:
-                raise forbidden(principal, Scope.LOG, items[0].project)
-            raise forbidden(principal, Scope.WRITE, items[0].project)
+                raise forbidden_problem(principal, Scope.LOG, items[0].project)
+            raise forbidden_problem(principal, Scope.WRITE, items[0].project)
         return found
 
-    async def permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
+    async def are_permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
         """Whether each item would be the principal's to send."""
-        if not principal.token or not items:
+        if not principal.token_id or not items:
             return [True] * len(items)
-        owners = await self.owners(principal, [item for item in items if principal.may(Scope.LOG, item.project)])
-        return [self.objection(principal, item, owners) is None for item in items]
+        owners = await self.resolve_owners(principal, [item for item in items if principal.has_scope(Scope.LOG, item.project)])
+        return [self.find_objection(principal, item, owners) is None for item in items]
 
-    def objection(self, principal: Principal, item: Item, owners: dict[OwnedResource, str]) -> str | None:
+    def find_objection(self, principal: Principal, item: Item, owners: dict[OwnedResource, str]) -> str | None:
         """Why one item is not the principal's to send."""
-        if not principal.may(Scope.LOG, item.project):
+        if not principal.has_scope(Scope.LOG, item.project):
             return "the token is not for this project"
-        if item.project == JOBS and not principal.may(Scope.WRITE, item.project):
+        if item.project == JOBS and not principal.has_scope(Scope.WRITE, item.project):
             return "what is known of jobs is not for a `log` token to say"
-        if not principal.may(Scope.WRITE, item.project) and owners.get(owned(item), principal.name) != principal.name:
+        if (
+            not principal.has_scope(Scope.WRITE, item.project)
+            and owners.get(build_resource_key(item), principal.name) != principal.name
+        ):
             return "the run is another's: a `log` token touches only runs that its principal has created"
         return None
 
-    async def owners(self, principal: Principal, items: Sequence[Item]) -> dict[OwnedResource, str]:
+    async def resolve_owners(self, principal: Principal, items: Sequence[Item]) -> dict[OwnedResource, str]:
         """Whose each thing is; what nobody has sent to before becomes the principal's, unless they only ask for it."""
-        wanted = {owned(item) for item in items}
-        owners = {key: name for key in wanted if (name := self.tokens.owner(*key)) is not None}
+        wanted = {build_resource_key(item) for item in items}
+        owners = {key: name for key in wanted if (name := self.tokens.find_owner(*key)) is not None}
         if wanted <= owners.keys():
             return owners
-        found = await self.readers.in_thread(
-            self.readers.peek, lambda questions, _: self.existing(questions, wanted - owners.keys())
+        found = await self.readers.run_in_thread(
+            self.readers.run_query_now, lambda questions, _: self.find_existing(questions, wanted - owners.keys())
         )
         owners |= dict.fromkeys(found, "")
-        told = {owned(item) for item in items if item.data is not None or item.sealed}
-        return owners | self.tokens.own((told - owners.keys()), principal.name)
+        told = {build_resource_key(item) for item in items if item.data is not None or item.sealed}
+        return owners | self.tokens.claim_ownership((told - owners.keys()), principal.name)
 
-    def existing(self, questions: Queries, wanted: set[OwnedResource]) -> set[OwnedResource]:
+    def find_existing(self, queries: Queries, resources: set[OwnedResource]) -> set[OwnedResource]:
         """What is there although nobody owns it: it came before there were tokens, or was recorded in the server's own folder."""
         with closing(RawStore(self.raw_path)) as raw:
-            return {key for key in wanted if is_projected(questions, key) or is_received(raw, key)}
+            return {key for key in resources if is_projected(queries, key) or is_received(raw, key)}
 
 
-def owned(item: Item) -> OwnedResource:
+def build_resource_key(item: Item) -> OwnedResource:
     """What an item is of."""
     return OwnedResource(item.project, item.run, "" if item.run else item.writer)
 
 
-def is_projected(questions: Queries, key: OwnedResource) -> bool:
+def is_projected(queries: Queries, key: OwnedResource) -> bool:
     """Whether the projection knows it."""
-    return questions.knows(key.project, key.run) if key.run else questions.projected(key.writer) > 0
+    return queries.knows(key.project, key.run) if key.run else queries.projected(key.writer) > 0
 
 
 def is_received(raw: RawStore, key: OwnedResource) -> bool:

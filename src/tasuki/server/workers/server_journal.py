@@ -16,8 +16,8 @@ from tasuki.store import Queries, RawStore
 
 __all__ = ["BrainStream", "ServerJournal"]
 
-TRIES = 3
-MOST_BRAINS = 1000
+MAX_TRIES = 3
+MAX_CACHED_BRAINS = 1000
 """So many are remembered; of more, only those that are being written to."""
 
 
@@ -38,53 +38,55 @@ class ServerJournal:
         self.receiver = receiver
         self.readers = readers
         self.server_id = server_id
-        self.brains: dict[str, BrainStream] = {}
+        self.streams: dict[str, BrainStream] = {}
 
     @property
     def committer(self) -> GroupCommitter:
         """Who writes to the disk."""
         return self.receiver.committer
 
-    def brain(self, name: str) -> BrainStream:
+    def get_stream(self, name: str) -> BrainStream:
         """The brain of a name."""
-        if len(self.brains) > MOST_BRAINS:
-            self.brains = {known: brain for known, brain in self.brains.items() if brain.lock.locked()}
-        return self.brains.setdefault(name, BrainStream(name))
+        if len(self.streams) > MAX_CACHED_BRAINS:
+            self.streams = {known: brain for known, brain in self.streams.items() if brain.lock.locked()}
+        return self.streams.setdefault(name, BrainStream(name))
 
-    async def standing(self, brain: BrainStream, event_ids: Sequence[str]) -> dict[str, str]:
+    async def find_note_digests(self, stream: BrainStream, event_ids: Sequence[str]) -> dict[str, str]:
         """The digests of the notes that stand under these ids, all that was stored before being known."""
 
-        def question(questions: Queries, _: ProjectionState) -> dict[str, str]:
-            return questions.standing(brain.name, event_ids)
+        def query(queries: Queries, _: ProjectionState) -> dict[str, str]:
+            return queries.standing(stream.name, event_ids)
 
-        return (await self.readers.ask(question)).value
+        return (await self.readers.run_query(query)).value
 
-    async def append(self, brain: BrainStream, notes: Sequence[Note]) -> str:
+    async def append(self, stream: BrainStream, notes: Sequence[Note]) -> str:
         """Put notes on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
         data = b"".join(frame(encode(note)) for note in notes)
-        for _ in range(TRIES):
-            writer = brain.writer or await self.open(brain)
+        for _ in range(MAX_TRIES):
+            writer = stream.writer or await self.open_stream(stream)
             if not data:
                 break
-            item = Item(project=brain.name, run="", writer=writer, offset=brain.end.offset, crc=brain.end.crc, data=pack_item(data))
+            item = Item(
+                project=stream.name, run="", writer=writer, offset=stream.end.offset, crc=stream.end.crc, data=pack_item(data)
+            )
             (reply,) = await self.committer.append([item])
             if reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
-                brain.end = Position(item.offset + len(data), crc32(data, item.crc))
+                stream.end = Position(item.offset + len(data), crc32(data, item.crc))
                 break
-            brain.writer = None  # somebody else has written there: see where it ends
+            stream.writer = None  # somebody else has written there: see where it ends
         else:
             raise HttpProblem(
-                503, f"the journal of {brain.name!r} can't be appended to", hint="does another server use this folder?"
+                503, f"the journal of {stream.name!r} can't be appended to", hint="does another server use this folder?"
             )
-        return f"{brain.writer}:{brain.end.offset}"
+        return f"{stream.writer}:{stream.end.offset}"
 
-    async def open(self, brain: BrainStream) -> str:
+    async def open_stream(self, stream: BrainStream) -> str:
         """Find where the brain's stream ends; one that was purged is never written to again."""
-        writer, brain.end = await asyncio.to_thread(self.find, brain.name)
-        brain.writer = writer
+        writer, stream.end = await asyncio.to_thread(self.find_stream_end, stream.name)
+        stream.writer = writer
         return writer
 
-    def find(self, name: str) -> tuple[str, Position]:
+    def find_stream_end(self, name: str) -> tuple[str, Position]:
         """The first of the brain's streams that was not purged, and its end."""
         with closing(RawStore(self.receiver.raw_path)) as store:
             there = {stream.writer for stream in store.received(name)}
@@ -97,4 +99,4 @@ class ServerJournal:
 
     def forget(self, name: str) -> None:
         """The brain's stream was purged: the next note begins another one."""
-        self.brains.pop(name, None)
+        self.streams.pop(name, None)

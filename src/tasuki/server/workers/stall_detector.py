@@ -17,10 +17,10 @@ from tasuki.store import Queries, RunActivity, logged_since
 
 __all__ = ["StallDetector"]
 
-LONGEST_PAUSE_SECONDS = 15.0
-LOOKS = 4
+MAX_CHECK_INTERVAL_SECONDS = 15.0
+CHECKS_PER_STALL_TIME = 4
 """How often it looks within the time after which a run is stalled."""
-RECENT_US = 3_600_000_000
+CLOCK_TOLERANCE_US = 3_600_000_000
 """Hosts' clocks may be wrong by that much."""
 log = logging.getLogger("tasuki.server")
 
@@ -28,15 +28,15 @@ log = logging.getLogger("tasuki.server")
 class StallState(NamedTuple):
     """How far a run had come, since when that has been so, and whether no more is to be said of it."""
 
-    logged: RunActivity
+    activity: RunActivity
     since: float
-    told: bool = False
+    is_reported: bool = False
 
 
 class StalledRun(NamedTuple):
     """A run that does not go on."""
 
-    run: RunActivity
+    activity: RunActivity
     attempt: int
     step: int | None
 
@@ -49,70 +49,70 @@ class StallDetector:
         self.committer = committer
         self.minutes = minutes
         self.clock = clock
-        self.seen: dict[tuple[str, str], StallState] = {}
+        self.states: dict[tuple[str, str], StallState] = {}
 
     async def run(self) -> None:
         """Look again and again; never, if nothing counts as a stall."""
         while self.minutes:
-            await asyncio.sleep(min(LONGEST_PAUSE_SECONDS, 60 * self.minutes / LOOKS))
+            await asyncio.sleep(min(MAX_CHECK_INTERVAL_SECONDS, 60 * self.minutes / CHECKS_PER_STALL_TIME))
             try:
-                await self.look()
+                await self.check()
             except (TasukiError, HttpProblem, apsw.Error):
                 log.warning("looking for stalled runs failed", exc_info=True)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Raise an alert for every run that has stalled since the last look."""
-        for stalled in await self.readers.in_thread(self.readers.peek, self.stalled):
-            await append_edit(self.committer, stalled.run.project, stalled.run.run, encode(self.alert(stalled)))
+        for stalled in await self.readers.run_in_thread(self.readers.run_query_now, self.find_stalled_runs):
+            await append_edit(self.committer, stalled.run.project, stalled.run.run, encode(self.build_alert(stalled)))
 
-    def alert(self, stalled: StalledRun) -> Alert:
+    def build_alert(self, stalled_run: StalledRun) -> Alert:
         """What is said of it."""
         return Alert(
             time=self.clock.now_us(),
             title=f"no progress for {self.minutes:g} minutes",
             reason=AlertReason.STALLED,
-            step=stalled.step,
-            data={"minutes": self.minutes} | mark(stalled.run, stalled.attempt),
+            step=stalled_run.step,
+            data={"minutes": self.minutes} | build_stall_data(stalled_run.activity, stalled_run.attempt),
         )
 
     # -- in a thread
 
-    def stalled(self, questions: Queries, _: int) -> list[StalledRun]:
+    def find_stalled_runs(self, queries: Queries, _: int) -> list[StalledRun]:
         """The runs that have stalled and of which that has not been said."""
         now = self.clock.monotonic()
         recent = {
             (logged.project, logged.run): logged
-            for logged in logged_since(questions.db, self.clock.now_us() - RECENT_US - round(60_000_000 * self.minutes))
+            for logged in logged_since(queries.db, self.clock.now_us() - CLOCK_TOLERANCE_US - round(60_000_000 * self.minutes))
         }
-        self.seen = {key: seen_now(self.seen.get(key), logged, now) for key, logged in recent.items()}
+        self.states = {key: update_state(self.states.get(key), logged, now) for key, logged in recent.items()}
         found = []
-        for key, seen in self.seen.items():
-            if not seen.told and now - seen.since >= 60 * self.minutes:
-                self.seen[key] = seen._replace(told=True)
-                found += look_at(questions, recent[key])
+        for key, seen in self.states.items():
+            if not seen.is_reported and now - seen.since >= 60 * self.minutes:
+                self.states[key] = seen._replace(is_reported=True)
+                found += check_run(queries, recent[key])
         return found
 
 
-def seen_now(before: StallState | None, logged: RunActivity, now: float) -> StallState:
+def update_state(before: StallState | None, activity: RunActivity, now: float) -> StallState:
     """What is seen of a run now: the same, unless it has come further."""
-    return before if before is not None and before.logged == logged else StallState(logged, now)
+    return before if before is not None and before.activity == activity else StallState(activity, now)
 
 
-def mark(logged: RunActivity, attempt: int) -> dict[str, Any]:
+def build_stall_data(activity: RunActivity, attempt: int) -> dict[str, Any]:
     """Where a run has stalled: there it is said once."""
-    return {"attempt": attempt, "points": logged.points, "done": logged.done}
+    return {"attempt": attempt, "points": activity.points, "done": activity.done}
 
 
-def look_at(questions: Queries, logged: RunActivity) -> list[StalledRun]:
+def check_run(queries: Queries, activity: RunActivity) -> list[StalledRun]:
     """A run that has logged nothing for long: stalled, if it runs, and if that was not said before the server's last start."""
     try:
-        run = questions.run(logged.project, logged.run)
+        run = queries.run(activity.project, activity.run)
     except NotFound:
         return []
     if run.status is not Status.RUNNING:
         return []
-    said = questions.alerts(logged.project, logged.run, reason=AlertReason.STALLED)
-    if any(mark(logged, run.attempt).items() <= (alert.data or {}).items() for alert in said):
+    said = queries.alerts(activity.project, activity.run, reason=AlertReason.STALLED)
+    if any(build_stall_data(activity, run.attempt).items() <= (alert.data or {}).items() for alert in said):
         return []
-    steps = [summary.last_step for summary in questions.summaries(logged.project, [logged.run])]
-    return [StalledRun(logged, run.attempt, max(steps, default=None))]
+    steps = [summary.last_step for summary in queries.summaries(activity.project, [activity.run])]
+    return [StalledRun(activity, run.attempt, max(steps, default=None))]

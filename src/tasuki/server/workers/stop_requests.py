@@ -14,11 +14,11 @@ from tasuki.store import ChangeEvent, StopRequestRow
 
 __all__ = ["StopRequests"]
 
-Run = tuple[str, str]
+RunKey = tuple[str, str]
 """Project and id."""
-Attempt = tuple[str, str, str]
+AttemptKey = tuple[str, str, str]
 """Project, run's id and attempt."""
-STOP_EVENT = '{"type":"stop"'
+STOP_EVENT_PREFIX = '{"type":"stop"'
 
 
 class StopEvent(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class StopEvent(msgspec.Struct, frozen=True):
 
 
 log = logging.getLogger("tasuki.server")
-decode = msgspec.json.Decoder(StopEvent).decode
+decode_stop_event = msgspec.json.Decoder(StopEvent).decode
 
 
 class StopRequests:
@@ -42,71 +42,71 @@ class StopRequests:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.words: dict[Run, dict[str, StopCommand]] = {}
-        self.waiting: dict[Attempt, set[asyncio.Event]] = {}
-        self.bells: set[asyncio.Event] = set()
-        self.closed = False
+        self.commands: dict[RunKey, dict[str, StopCommand]] = {}
+        self.waiters: dict[AttemptKey, set[asyncio.Event]] = {}
+        self.wakeups: set[asyncio.Event] = set()
+        self.is_closed = False
 
-    def put(self, words: Iterable[StopRequestRow]) -> None:
+    def add(self, requests: Iterable[StopRequestRow]) -> None:
         """Requests, new or known: the first for an attempt stands. Whoever waits for one hears it."""
-        for word in words:
-            known = self.words.setdefault((word.project, word.run), {})
+        for word in requests:
+            known = self.commands.setdefault((word.project, word.run), {})
             if word.attempt not in known:
                 known[word.attempt] = StopCommand(run=word.run, attempt=word.attempt, stop=word.reason or "", by=word.by)
-                self.leave(known[word.attempt])
-            for bell in self.waiting.get((word.project, word.run, word.attempt), ()):
+                self.write_stop_file(known[word.attempt])
+            for bell in self.waiters.get((word.project, word.run, word.attempt), ()):
                 bell.set()
 
-    def leave(self, word: StopCommand) -> None:
+    def write_stop_file(self, command: StopCommand) -> None:
         """Leave a word in the folder."""
         try:
-            write_control(self.folder, word)
+            write_control(self.folder, command)
         except OSError as error:
-            log.warning("the request to run %s can't be left in %s: %s", word.run, self.folder, error)
+            log.warning("the request to run %s can't be left in %s: %s", command.run, self.folder, error)
 
-    def hear(self, event: ChangeEvent) -> None:
+    def handle_event(self, event: ChangeEvent) -> None:
         """An event of the projection: it may be a request."""
-        if event.data.startswith(STOP_EVENT):
-            told = decode(event.data)
-            self.put([StopRequestRow(event.project, told.run, told.attempt, told.reason, told.by)])
+        if event.data.startswith(STOP_EVENT_PREFIX):
+            told = decode_stop_event(event.data)
+            self.add([StopRequestRow(event.project, told.run, told.attempt, told.reason, told.by)])
 
-    def about(self, runs: Iterable[Run]) -> list[StopCommand]:
+    def find_for_runs(self, runs: Iterable[RunKey]) -> list[StopCommand]:
         """What is wanted of some runs, whichever attempt it is wanted of."""
-        return [word for run in runs for word in self.words.get(run, {}).values()]
+        return [word for run in runs for word in self.commands.get(run, {}).values()]
 
-    def known(self, attempts: Iterable[Attempt]) -> dict[Attempt, StopCommand]:
+    def find_for_attempts(self, attempts: Iterable[AttemptKey]) -> dict[AttemptKey, StopCommand]:
         """What is wanted of some attempts."""
-        found = {key: self.words.get(key[:2], {}).get(key[2]) for key in attempts}
+        found = {key: self.commands.get(key[:2], {}).get(key[2]) for key in attempts}
         return {key: word for key, word in found.items() if word is not None}
 
-    async def wait(self, attempts: Collection[Attempt], seconds: float) -> dict[Attempt, StopCommand]:
+    async def wait(self, attempts: Collection[AttemptKey], seconds: float) -> dict[AttemptKey, StopCommand]:
         """What is wanted of some attempts; if nothing is, what comes within the time, or before the server stops."""
-        found = self.known(attempts)
-        if not found and not self.closed:
-            with self.listening(attempts) as bell, suppress(TimeoutError):
+        found = self.find_for_attempts(attempts)
+        if not found and not self.is_closed:
+            with self.subscribe(attempts) as bell, suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await bell.wait()
-            found = self.known(attempts)
+            found = self.find_for_attempts(attempts)
         return found
 
     @contextmanager
-    def listening(self, attempts: Collection[Attempt]) -> Iterator[asyncio.Event]:
+    def subscribe(self, attempts: Collection[AttemptKey]) -> Iterator[asyncio.Event]:
         """A bell that rings when there is a word for one of the attempts."""
         bell = asyncio.Event()
-        self.bells.add(bell)
+        self.wakeups.add(bell)
         for attempt in attempts:
-            self.waiting.setdefault(attempt, set()).add(bell)
+            self.waiters.setdefault(attempt, set()).add(bell)
         try:
             yield bell
         finally:
-            self.bells.discard(bell)
+            self.wakeups.discard(bell)
             for attempt in attempts:
-                self.waiting[attempt].discard(bell)
-                if not self.waiting[attempt]:
-                    del self.waiting[attempt]
+                self.waiters[attempt].discard(bell)
+                if not self.waiters[attempt]:
+                    del self.waiters[attempt]
 
     def close(self) -> None:
         """Let all go who wait."""
-        self.closed = True
-        for bell in self.bells:
+        self.is_closed = True
+        for bell in self.wakeups:
             bell.set()

@@ -6,7 +6,7 @@ import apsw
 
 from tasuki.database.sqlite import one, rows
 from tasuki.records import AlertRow
-from tasuki.store.queries.runs import alert_row
+from tasuki.store.queries.content import alert_row
 
 __all__ = ["AlertBatch", "alerts_told"]
 

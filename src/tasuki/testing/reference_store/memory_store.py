@@ -1,96 +1,34 @@
-"""A store in memory that does everything the plain way: the reference that the real ones are held against.
+"""Store in memory without SQL, indexes or caches: the reference implementation for tests.
 
-It receives streams (`StreamStore`), can be projected from (`Source`) and answers (`Query`), by going through all records each time.
+`MemoryStore` receives streams (`StreamStore`), is a `Source` of a projection, and answers queries (`Query`).
 """
 
-import json
 import secrets
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from operator import attrgetter
-from typing import Any
 
-import numpy as np
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.clock import SYSTEM
-from tasuki.errors import DataError, InvalidRecord, NotFound
+from tasuki.errors import DataError
 from tasuki.journal import Liveness, Stream
-from tasuki.records import (
-    JOBS,
-    START,
-    Alert,
-    AlertLevel,
-    AlertRow,
-    FileRow,
-    HistoryRow,
-    Item,
-    ItemReply,
-    MetricRange,
-    MetricSummary,
-    NoteKind,
-    NoteRow,
-    Position,
-    ProgressRow,
-    ProjectOverview,
-    ProjectRow,
-    Record,
-    ReplyStatus,
-    RunDeleted,
-    RunEdit,
-    RunRow,
-    SalvagedStream,
-    Status,
-    StopRow,
-    TextRow,
-    UnknownRecord,
-    decode,
-    encode,
-    frame,
-    frames,
-    unpack_item,
-    words_in,
-)
-from tasuki.store import BestRuns, Dump, Edit, Series, changed, deleted, later
-from tasuki.testing.reference_store.job_facts import JobFacts
-from tasuki.testing.reference_store.run_facts import Placed, RunFacts
+from tasuki.records import START, Item, ItemReply, Position, ReplyStatus, RunEdit, RunRow, encode, frame, frames, unpack_item
+from tasuki.store import Edit, changed, deleted, later
+from tasuki.testing.reference_store.queries import ReferenceQueries
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 
 __all__ = ["MemoryStore"]
 
-LARGEST_INT = 2**63 - 1
 
-
-class ReceivedStream:
-    """One stream, as far as it has come."""
-
-    def __init__(self, project: str, run: str) -> None:
-        self.project = project
-        self.run = run
-        self.data = b""
-        self.sealed = False
-        self.purged = False
-
-    @property
-    def position(self) -> Position:
-        """Where it ends."""
-        return Position(len(self.data), crc32(self.data))
-
-
-class MemoryStore:
-    """Streams in a dict."""
-
-    missing = 0
-
-    def __init__(self) -> None:
-        self.received: dict[str, ReceivedStream] = {}
+class MemoryStore(ReferenceQueries):
+    """Streams in a dict, with every interface of a store."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file or connection is open."""
 
-    # -- a Store
+    # -- StreamStore
 
     def append(self, items: Sequence[Item]) -> list[ItemReply]:
-        """Compare and append."""
+        """Compare and append; return a reply per item."""
         return [self.append_one(item) for item in items]
 
     def append_one(self, item: Item) -> ItemReply:
@@ -130,46 +68,46 @@ class MemoryStore:
         return ItemReply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=kept.sealed, crc_at=crc_at)
 
     def positions(self, writers: Collection[str]) -> dict[str, Position]:
-        """The position of each writer; (0, 0) for one never heard of."""
+        """Return the position of each writer; (0, 0) for an unknown one."""
         return {writer: self.received[writer].position if writer in self.received else START for writer in writers}
 
     def purge(self, project: str, run: str) -> int:
-        """Drop the run's streams, leaving tombstones; returns how many."""
+        """Drop the streams of a run, leaving tombstones; return their number."""
         found = [kept for kept in self.received.values() if (kept.project, kept.run) == (project, run) and not kept.purged]
         for kept in found:
             kept.data, kept.purged = b"", True
         return len(found)
 
-    # -- an Editor
+    # -- RunEditor
 
     def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
-        """Change fields and tags of a run; returns it as it is then."""
+        """Change fields and tags of a run; return the run as changed."""
         row = self.run(project, run)
         self.add_edit(row, changed(change))
         return self.run(project, row.id)
 
     def delete(self, project: str, run: str) -> RunRow:
-        """Forget a run. Returns it as it was."""
+        """Delete a run; return the run as it was."""
         row = self.run(project, run)
         self.add_edit(row, deleted())
         return row
 
     def add_edit(self, row: RunRow, edit: Edit) -> None:
-        """A stream of the run with one record."""
+        """Add a stream with one record to a run."""
         stream = ReceivedStream(row.project, row.id)
         stream.data, stream.sealed = frame(encode(edit(later(row, SYSTEM)))), True
         self.received[secrets.token_hex(16)] = stream
 
-    # -- a Source
+    # -- Source
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """Every stream but those `known`."""
+        """Yield every stream except the `known` ones."""
         for writer, kept in sorted(self.received.items()):
             if writer not in known and not kept.purged:
                 yield Stream(writer, kept.project, kept.run, len(kept.data), kept.sealed)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`."""
+        """Return whole frames from `offset`."""
         data, end = self.received[writer].data[offset:], 0
         for start, payload in frames(data):
             end = start + 8 + len(payload)
@@ -178,329 +116,5 @@ class MemoryStore:
         return data[:end]
 
     def verdict(self, writer: str) -> Liveness:
-        """A stream that is sealed is over."""
+        """Return DEAD for a sealed stream, UNKNOWN for any other."""
         return Liveness.DEAD if self.received[writer].sealed else Liveness.UNKNOWN
-
-    # -- what the records say
-
-    def records(self, project: str, run: str) -> list[Placed]:
-        """All records of a run with their clocks, stream by stream."""
-        found: list[Placed] = []
-        for writer, kept in sorted(self.received.items()):
-            if (kept.project, kept.run) == (project, run):
-                clock = 0
-                for offset, payload in frames(kept.data):
-                    record = read(payload)
-                    clock = clock + 1 if isinstance(record, InvalidRecord) else max(min(record.time, LARGEST_INT), clock + 1)
-                    found.append((writer, offset, clock, record))
-        return found
-
-    def run_ids(self) -> list[tuple[str, str]]:
-        """Project and run of every stream that was not purged."""
-        return sorted({(kept.project, kept.run) for kept in self.received.values() if not kept.purged})
-
-    def dump(self) -> Dump:
-        """What a projection of these streams must say; the same shape as `tasuki.store.logical_dump`."""
-        return {run: self.dump_run(*run) for run in self.run_ids()}
-
-    def dump_run(self, project: str, run: str) -> dict[str, Any]:
-        """One run of the dump."""
-        records = self.records(project, run)
-        streams = []
-        for writer, kept in sorted(self.received.items()):
-            if (kept.project, kept.run) == (project, run) and not kept.purged:
-                clocks = [clock for name, _, clock, _ in records if name == writer]
-                streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
-        found: dict[str, Any] = {
-            "streams": streams,
-            "rejected": [],
-            "unknown": [],
-            "holes": [],
-            "notes": [],
-            "files": [],
-            "job_records": [],
-        }
-        if (project, run) == (JOBS, ""):
-            found |= JobFacts(records).dump()
-        if any(isinstance(record, RunDeleted) for *_, record in records):
-            return found | {"deleted": True}
-        facts = RunFacts(records)
-        displaced = facts.displaced(is_jobs=(project, run) == (JOBS, ""))
-        found |= {
-            "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
-            "notes": facts.notes(),
-            "files": facts.files(),
-            "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, UnknownRecord)],
-            "holes": [(r.writer, r.hole, w, o) for w, o, _, r in records if isinstance(r, SalvagedStream)],
-        }
-        return found | facts.dump() if run else found
-
-    # -- a Query
-
-    def projects(self) -> list[ProjectRow]:
-        """All projects, by name."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for (project, run), dumped in self.dump().items():
-            rows = [(1, dumped["row"][6] or 0)] if "row" in dumped else []
-            rows += [(0, clock) for _, _, clock, *_ in dumped["notes"] + ([] if run else dumped["files"])]
-            if rows:
-                found.setdefault(project, []).extend(rows)
-        return [
-            ProjectRow(name=name, runs=sum(runs for runs, _ in rows), updated=max(updated for _, updated in rows))
-            for name, rows in sorted(found.items())
-        ]
-
-    def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
-        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
-        found = [
-            self.run_row(project, run, dumped) for (name, run), dumped in self.dump().items() if name == project and "row" in dumped
-        ]
-        if project not in {row.name for row in self.projects()}:
-            raise NotFound(f"there is no project {project!r}", hint=f"there are {', '.join(row.name for row in self.projects())}")
-        return sorted(found, key=lambda row: (row.created, row.id), reverse=newest_first)[:limit]
-
-    def run_row(self, project: str, run: str, dumped: dict[str, Any]) -> RunRow:
-        """A run from its dump."""
-        name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
-        attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
-        attempt = (attempts or dumped["attempts"] or [None])[-1]
-        id = attempt[0] if attempt else None
-        status, reason, ended, environment = Status.RUNNING, None, None, "{}"
-        if attempt:
-            environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
-            writers = [writer for known, writer in dumped["attempt_writers"] if known == attempt[0]]
-            over = all(self.received[writer].sealed for writer in writers)
-            status = Status(attempt[4]) if attempt[4] else Status.CRASHED if over else Status.RUNNING
-        return RunRow(
-            project=project,
-            id=run,
-            name=name or run,
-            status=status,
-            group=group,
-            notes=notes,
-            tags=json.loads(tags or "[]"),
-            config=json.loads(config or "{}"),
-            environment=json.loads(environment),
-            attempt=max(1, len(attempts)),
-            reason=reason,
-            created=created or updated or 0,
-            updated=updated or 0,
-            ended=ended,
-            points=points,
-            lost=lost,
-            attempt_id=id,
-            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in dumped["stops"] if key == id), None),
-            progress=next(
-                (
-                    ProgressRow(time=time, done=done, total=total, rate=rate)
-                    for key, done, total, rate, time, _ in dumped["progress"]
-                    if key == id
-                ),
-                None,
-            ),
-        )
-
-    def run(self, project: str, ref: str) -> RunRow:
-        """One run, by id, by name or by a beginning of its id."""
-        rows = self.runs(project)
-        by_id, by_name = [row for row in rows if row.id == ref], [row for row in rows if row.name == ref]
-        found = by_id or by_name or [row for row in rows if ref and row.id.startswith(ref)]
-        if len(found) == 1:
-            return found[0]
-        raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
-
-    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
-        """Several runs at once, in the order of what they are named by."""
-        return [self.run(project, ref) for ref in refs]
-
-    def overview(self, project: str) -> ProjectOverview:
-        """A project at a glance."""
-        runs = self.runs(project)
-        summaries = self.summaries(project)
-        alerts = Counter(alert.level for alert in self.alerts(project))
-        statuses = Counter(row.status for row in runs)
-        return ProjectOverview(
-            project=project,
-            runs=len(runs),
-            statuses={status: statuses[status] for status in Status},
-            points=sum(row.points for row in runs),
-            lost=sum(row.lost for row in runs),
-            created=min((row.created for row in runs), default=None),
-            updated=max((row.updated for row in runs), default=None),
-            metrics=[
-                metric_range([row for row in summaries if row.metric == name]) for name in sorted({row.metric for row in summaries})
-            ],
-            alerts={level: alerts[level] for level in AlertLevel},
-            notes=len({note.event_id for note in self.notes(project)}),
-        )
-
-    def summaries(
-        self,
-        project: str,
-        runs: Collection[str] | None = None,
-        metrics: Collection[str] | None = None,
-        *,
-        top: BestRuns | None = None,
-    ) -> list[MetricSummary]:
-        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
-        found = []
-        for row in self.runs(project) if project in {p.name for p in self.projects()} else []:
-            for summary in self.dump_run(project, row.id)["summaries"]:
-                name, n, first, first_step, _, _, last, last_step, last_clock, _, low, low_step, _, _, high, high_step, _, _ = (
-                    summary
-                )
-                if (runs is None or row.id in runs) and (metrics is None or name in metrics):
-                    found.append(MetricSummary(
-                        run=row.id, metric=name, n=n, first=first, first_step=first_step, last=last, last_step=last_step,
-                        last_time=last_clock, min=low, min_step=low_step, max=high, max_step=high_step,
-                    ))  # fmt: skip
-        if top is not None:
-            there = [row for row in found if getattr(row, top.by) is not None]
-            found = sorted(there, key=lambda row: getattr(row, top.by), reverse=top.mode == "max")[: top.n]
-        return found
-
-    def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
-        """What was logged, by (step, time)."""
-        calls = RunFacts(self.records(project, self.run(project, run).id)).calls()
-        rows = [
-            HistoryRow(step=step, time=time, metrics={name: v for name, v in values.items() if metric in (None, name)})
-            for (step, _, _), time, values in calls
-        ]
-        found = [row for row in rows if row.metrics]
-        if not found and metric is not None:
-            names = sorted({name for _, _, values in calls for name in values})
-            raise NotFound(f"run {run!r} has no metric {metric!r}", hint=f"there are {', '.join(names)}")
-        return found
-
-    def series(self, project: str, run: str, metric: str) -> Series:
-        """One metric's points."""
-        rows = self.history(project, run, metric)
-        return Series(
-            np.array([row.step for row in rows], np.int64),
-            np.array([row.time for row in rows], np.int64),
-            np.array([row.metrics[metric] for row in rows], np.float64),
-        )
-
-    def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
-        """The same row by row."""
-        for row in self.history(project, run, metric):
-            yield [row]
-
-    def alerts(
-        self,
-        project: str,
-        run: str | None = None,
-        *,
-        since: int | str | None = None,
-        reason: str | None = None,
-        level: AlertLevel | None = None,
-    ) -> list[AlertRow]:
-        """The alerts of a project or of one run. Here they have all arrived at once, so they are in order by time."""
-        found = []
-        for row in self.runs(project):
-            for writer, offset, clock, record in self.records(project, row.id):
-                if isinstance(record, Alert):
-                    data = None if record.data is None else dict(record.data)
-                    found.append((clock, writer, offset, AlertRow(
-                        id=f"{writer}:{offset}", project=project, run=row.id, run_name=row.name, time=record.time,
-                        level=record.level, title=record.title, text=record.text, reason=record.reason, metric=record.metric,
-                        value=record.value, step=record.step, data=data,
-                    )))  # fmt: skip
-        alerts = [alert for *_, alert in sorted(found, key=lambda row: row[:3])]
-        if isinstance(since, str):
-            ids = [alert.id for alert in alerts]
-            if since not in ids:
-                raise NotFound(f"project {project!r} has no alert {since!r}")
-            alerts = alerts[ids.index(since) + 1 :]
-        return [
-            alert
-            for alert in alerts
-            if run in (None, alert.run)
-            and (not isinstance(since, int) or alert.time > since)
-            and reason in (None, alert.reason)
-            and (level is None or alert.level in level.and_louder)
-        ]
-
-    def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
-        """What a run has kept as text."""
-        dumped = self.dump_run(project, self.run(project, run).id)
-        return [
-            TextRow(attempt=attempt, name=kept, time=time, text=text)
-            for writer, offset, time, attempt, kept, text in sorted(dumped["texts"], key=lambda row: (row[2], row[0], row[1]))
-            if name in (None, kept)
-        ]
-
-    def notes(
-        self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
-    ) -> list[NoteRow]:
-        """A project's notes, by time, once each; those that conflict with one that came first are marked."""
-        self.runs(project)
-        placed = sorted(
-            (clock, writer, offset, run, *row)
-            for (name, run), dumped in self.dump().items()
-            if name == project
-            for writer, offset, clock, *row in dumped["notes"]
-        )
-        seen: dict[str, list[str]] = {}
-        found = []
-        for _, writer, offset, run, time, tag, event_id, digest, session, category, text, content in placed:
-            digests = seen.setdefault(event_id, [])
-            if digest not in digests:
-                digests.append(digest)
-                found.append(NoteRow(
-                    id=f"{writer}:{offset}", event_id=event_id, project=project, run=run, kind=NoteKind(tag), time=time,
-                    session=session, category=category, text=text, content=json.loads(content), conflict=len(digests) > 1,
-                ))  # fmt: skip
-        return [
-            row
-            for row in found
-            if kind in (None, row.kind)
-            and (since is None or row.time > since)
-            and (not search or search.casefold() in words_in(row.content))
-        ]
-
-    def files(self, project: str, run: str | None = None) -> list[FileRow]:
-        """The files of a project or of one run, in the order in which they came."""
-        names = {row.id: row.name for row in self.runs(project)}
-        told: dict[str, list[tuple[Any, ...]]] = {}
-        for clock, writer, offset, name, said in sorted(
-            (clock, writer, offset, name, said)
-            for (of, name), dumped in self.dump().items()
-            if of == project and run in (None, name)
-            for writer, offset, clock, *said in dumped["files"]
-        ):
-            place = f"{writer}:{offset}"
-            told.setdefault(f"{name}/{said[1]}" if said[1] else place, []).append((place, clock, name, said))
-        found = []
-        for records in told.values():
-            (place, _, name, first), (_, _, _, last) = records[0], records[-1]
-            row = {"id": place, "project": project, "run": name, "run_name": names.get(name, name), "time": last[0]}
-            row["name"] = first[1] or first[2] or "file"
-            for number, field in enumerate(("key", "step", "form", "caption", "sha256", "size", "media_type"), 2):
-                values = [said[number] for *_, said in records if said[number] is not None]
-                row |= {field: values[-1]} if values else {}
-            found.append(FileRow(**row))
-        return found
-
-
-def metric_range(found: list[MetricSummary]) -> MetricRange:
-    """One metric over all runs; `found` is in the order in which they were created."""
-    numbers = [row for row in found if row.min is not None]
-    low: MetricSummary | None = min(numbers, key=attrgetter("min"), default=None)
-    high: MetricSummary | None = max(numbers, key=attrgetter("max"), default=None)
-    return MetricRange(
-        metric=found[0].metric,
-        runs=len(found),
-        min=low.min if low else None,
-        min_run=low.run if low else None,
-        max=high.max if high else None,
-        max_run=high.run if high else None,
-    )
-
-
-def read(payload: bytes) -> Record | UnknownRecord | InvalidRecord:
-    """The record, or what is wrong with it."""
-    try:
-        return decode(payload)
-    except InvalidRecord as error:
-        return error

@@ -3,15 +3,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tasuki.cli.agents.hermes_config import PASSED, configured, is_sync
+from tasuki.cli.agents.hermes_config import ENV_PASSTHROUGH, is_sync_hook, update_config
 from tasuki.errors import ConfigError
 
-PASSING = f"terminal:\n  env_passthrough: [{', '.join(PASSED)}]\n"
+PASSING = f"terminal:\n  env_passthrough: [{', '.join(ENV_PASSTHROUGH)}]\n"
 SYNC = "python -m tasuki sync --to team"
 
 
 def test_an_empty_configuration_gets_what_the_tools_need_and_no_hook() -> None:
-    assert configured("") == PASSING
+    assert update_config("") == PASSING
 
 
 BLOCK = """\
@@ -41,7 +41,7 @@ REMOVED = """\
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_only_the_sync_hook_goes_and_every_other_byte_stays(end: str) -> None:
-    assert configured(BLOCK.replace("\n", end)) == (BLOCK.replace(REMOVED, "") + PASSING).replace("\n", end)
+    assert update_config(BLOCK.replace("\n", end)) == (BLOCK.replace(REMOVED, "") + PASSING).replace("\n", end)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_only_the_sync_hook_goes_and_every_other_byte_stays(end: str) -> None:
     ],
 )
 def test_a_sync_hook_goes_with_all_that_it_leaves_empty(before: str, after: str) -> None:
-    assert configured(before) == after + PASSING
+    assert update_config(before) == after + PASSING
 
 
-NAMES = ", ".join(PASSED)
+NAMES = ", ".join(ENV_PASSTHROUGH)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ NAMES = ", ".join(PASSED)
         ("terminal: {env_passthrough: []}\n", f"terminal: {{env_passthrough: [{NAMES}]}}\n"),
         (
             "terminal:\n  env_passthrough:\n    # mine\n    - A\n",
-            "terminal:\n  env_passthrough:\n    # mine\n" + "".join(f"    - {name}\n" for name in PASSED) + "    - A\n",
+            "terminal:\n  env_passthrough:\n    # mine\n" + "".join(f"    - {name}\n" for name in ENV_PASSTHROUGH) + "    - A\n",
         ),
         ("{model: x}", f"{{terminal: {{env_passthrough: [{NAMES}]}}, model: x}}"),
         ("model: x", f"model: x\n{PASSING}"),
@@ -83,15 +83,15 @@ NAMES = ", ".join(PASSED)
     ],
 )
 def test_the_variables_are_added_in_the_style_that_is_there(before: str, after: str) -> None:
-    assert configured(before) == after
+    assert update_config(before) == after
 
 
 @pytest.mark.parametrize(
     "text", ["", BLOCK, "{model: x}", "terminal: {env_passthrough: [A]}\n", "terminal:\n  env_passthrough:\n  - A\n"]
 )
 def test_a_second_time_changes_nothing(text: str) -> None:
-    once = configured(text)
-    assert configured(once) == once
+    once = update_config(text)
+    assert update_config(once) == once
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_second_time_changes_nothing(text: str) -> None:
 )
 def test_what_is_broken_or_can_not_be_edited_safely_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        configured(text)
+        update_config(text)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_what_is_broken_or_can_not_be_edited_safely_is_refused(text: str, words:
     ],
 )
 def test_only_our_own_sync_is_taken_for_one(entry: Any, expected: bool) -> None:
-    assert is_sync(entry) is expected
+    assert is_sync_hook(entry) is expected
 
 
 def test_the_fixture_is_what_an_agent_would_read() -> None:
-    assert len(yaml.safe_load(configured(BLOCK))["hooks"]["on_session_end"]) == 2
+    assert len(yaml.safe_load(update_config(BLOCK))["hooks"]["on_session_end"]) == 2

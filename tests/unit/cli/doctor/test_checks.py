@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tasuki.cli.doctor.checks import Check, CheckLevel, broken, checkup
+from tasuki.cli.doctor.checks import Check, CheckLevel, build_broken_checks, build_folder_checks
 from tasuki.errors import ConfigError, JournalError
 from tasuki.store import FolderStatus, StreamDamage
 
@@ -37,7 +37,7 @@ def changed(**fields: Any) -> FolderStatus:
 
 
 def degraded(condition: FolderStatus, free_bytes: int = PLENTY) -> list[Check]:
-    return [check for check in checkup(condition, free_bytes) if check.state is not CheckLevel.OK]
+    return [check for check in build_folder_checks(condition, free_bytes) if check.state is not CheckLevel.OK]
 
 
 def test_a_sound_folder_is_ok() -> None:
@@ -74,9 +74,9 @@ def test_a_long_list_names_the_first_and_counts_the_rest() -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_broken() -> None:
-    assert broken(ConfigError("no", hint="do this")) == [Check("data folder", CheckLevel.BROKEN, "no", "do this")]
-    assert broken(PermissionError(13, "denied"))[0].state is CheckLevel.BROKEN
-    assert broken(JournalError("full"))[0].state.exit_code == 2
+    assert build_broken_checks(ConfigError("no", hint="do this")) == [Check("data folder", CheckLevel.BROKEN, "no", "do this")]
+    assert build_broken_checks(PermissionError(13, "denied"))[0].state is CheckLevel.BROKEN
+    assert build_broken_checks(JournalError("full"))[0].state.exit_code == 2
 
 
 def test_the_worst_state_is_the_exit_code() -> None:
@@ -93,5 +93,5 @@ def test_the_worst_state_is_the_exit_code() -> None:
     ],
 )
 def test_a_store_is_said_to_have_what_it_has(fields: dict[str, Any], words: str) -> None:
-    (store,) = [check for check in checkup(changed(**fields), PLENTY) if check.name == "store"]
+    (store,) = [check for check in build_folder_checks(changed(**fields), PLENTY) if check.name == "store"]
     assert store.found == f"/data/store.1.db has everything: {words}"

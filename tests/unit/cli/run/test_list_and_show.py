@@ -4,8 +4,8 @@ import math
 import pytest
 
 from tasuki.cli.run.list import list_runs
-from tasuki.cli.run.show import history, list_files, show
-from tasuki.cli.run.tables import key_metrics
+from tasuki.cli.run.show import show_files, show_history, show_run
+from tasuki.cli.run.tables import select_key_metrics
 from tasuki.cli.shared.options import QueryTarget
 from tasuki.errors import NotFound
 from tasuki.records import Alert, AlertLevel, File, Status
@@ -49,11 +49,11 @@ def test_list_as_json_has_the_last_value_of_every_metric(asked: QueryTarget, cap
 
 
 def test_key_metrics_are_the_three_that_most_runs_have() -> None:
-    assert key_metrics([{"d": 1, "b": 1, "a": 1}, {"b": 1, "c": 1}, {"c": 1}]) == ["b", "c", "a"]
+    assert select_key_metrics([{"d": 1, "b": 1, "a": 1}, {"b": 1, "c": 1}, {"c": 1}]) == ["b", "c", "a"]
 
 
 def test_show_in_a_pipe_is_a_field_a_line(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    show(asked, "lr-0.1", as_json=False)
+    show_run(asked, "lr-0.1", as_json=False)
     fields = {line[0]: line[1:] for line in lines(capsys)}
     assert fields["config.lr"] == ["0.1"]
     assert fields["config.odd\\t"] == ["[1]"]
@@ -62,7 +62,7 @@ def test_show_in_a_pipe_is_a_field_a_line(asked: QueryTarget, capsys: pytest.Cap
 
 
 def test_show_as_json_has_facts_config_metrics_and_alerts(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    show(asked, "abc2", as_json=True)
+    show_run(asked, "abc2", as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "tasuki/run-show/1"
     assert document["run"]["config"] == {}
@@ -84,7 +84,7 @@ def test_show_as_json_has_facts_config_metrics_and_alerts(asked: QueryTarget, ca
 
 
 def test_history_has_a_line_per_call_and_a_column_per_metric(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    history(asked, "abc2", None, as_json=False)
+    show_history(asked, "abc2", None, as_json=False)
     assert lines(capsys) == [
         ["step", "time", "train/loss", "rare"],
         ["0", "2027-01-15T08:00:00.000001Z", "2.0", "1.0"],
@@ -93,13 +93,13 @@ def test_history_has_a_line_per_call_and_a_column_per_metric(asked: QueryTarget,
 
 
 def test_history_of_a_metric_has_no_other_metric(asked: QueryTarget, capsys: pytest.CaptureFixture[str]) -> None:
-    history(asked, "abc1", "val/acc", as_json=True)
+    show_history(asked, "abc1", "val/acc", as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "tasuki/run-history/1"
     assert document["rows"] == [{"step": 1, "time": "2027-01-15T08:00:01.000000Z", "metrics": {"val/acc": 0.5}}]
 
 
-@pytest.mark.parametrize("command", [show, lambda asked, ref, as_json: history(asked, ref, None, as_json=as_json)])
+@pytest.mark.parametrize("command", [show_run, lambda asked, ref, as_json: show_history(asked, ref, None, as_json=as_json)])
 def test_a_run_that_is_not_there_is_an_error(asked: QueryTarget, command: object) -> None:
     with pytest.raises(NotFound):
         command(asked, "nope", as_json=True)  # type: ignore[operator]
@@ -109,11 +109,11 @@ def test_files_are_listed_in_a_pipe_and_as_json(capsys: pytest.CaptureFixture[st
     store = MemoryStore()
     file = File(time=BEGAN + 5, path="net.yaml", step=3, sha256="0" * 64, size=9, media_type="text/plain", caption="a\tb")
     add_run(store, "abc1", [{"x": 1.0}], name="lr-0.1", more=[file], status=Status.FINISHED)
-    list_files(QueryTarget(store, "digits"), "lr-0.1", as_json=False)
+    show_files(QueryTarget(store, "digits"), "lr-0.1", as_json=False)
     assert lines(capsys) == [
         ["name", "key", "step", "form", "size", "media_type", "sha256", "caption"],
         ["net.yaml", "", "3", "file", "9", "text/plain", "0" * 64, "a\\tb"],
     ]
-    list_files(QueryTarget(store, "digits"), "lr-0.1", as_json=True)
+    show_files(QueryTarget(store, "digits"), "lr-0.1", as_json=True)
     document = json.loads(capsys.readouterr().out)
     assert (document["schema"], document["run"], document["files"][0]["caption"]) == ("tasuki/run-files/1", "abc1", "a\tb")

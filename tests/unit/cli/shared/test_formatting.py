@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tasuki.cli.shared.formatting import cut, exact, for_people, iso, plain, printable
+from tasuki.cli.shared.formatting import (
+    format_cell,
+    format_iso,
+    format_tsv_cell,
+    replace_control_characters,
+    to_json_data,
+    truncate,
+)
 from tasuki.records import Status
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
@@ -31,7 +38,7 @@ NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
     ],
 )
 def test_people_get_4_significant_digits(value: object, shown: str) -> None:
-    assert for_people(value, NOW) == shown
+    assert format_cell(value, NOW) == shown
 
 
 @pytest.mark.parametrize(
@@ -45,32 +52,32 @@ def test_people_get_4_significant_digits(value: object, shown: str) -> None:
     ],
 )
 def test_a_time_within_a_day_is_relative(ago: timedelta, shown: str) -> None:
-    assert for_people(NOW - ago, NOW) == shown
+    assert format_cell(NOW - ago, NOW) == shown
 
 
 @pytest.mark.parametrize("moment", [NOW - timedelta(days=2), NOW + timedelta(seconds=1)])
 def test_other_times_are_local_dates(moment: datetime) -> None:
-    assert datetime.fromisoformat(for_people(moment, NOW)).astimezone(UTC) == moment.replace(second=0)
+    assert datetime.fromisoformat(format_cell(moment, NOW)).astimezone(UTC) == moment.replace(second=0)
 
 
 def test_a_long_duration_has_two_units() -> None:
-    assert for_people(timedelta(hours=2, minutes=3, seconds=59), NOW) == "2 h 03 min"
-    assert for_people(timedelta(days=3, hours=5), NOW) == "3 d 05 h"
+    assert format_cell(timedelta(hours=2, minutes=3, seconds=59), NOW) == "2 h 03 min"
+    assert format_cell(timedelta(days=3, hours=5), NOW) == "3 d 05 h"
 
 
 def test_a_name_longer_than_40_is_cut_with_an_ellipsis() -> None:
-    assert cut("x" * 40) == "x" * 40
-    assert cut("x" * 41) == "x" * 39 + "…"
+    assert truncate("x" * 40) == "x" * 40
+    assert truncate("x" * 41) == "x" * 39 + "…"
 
 
 def test_nothing_in_a_name_steers_the_terminal() -> None:
-    assert printable("a\x1b[2Jb\r\n\u202ec\x9b") == "a�[2Jb���c�"
-    assert printable("日本 👩‍🔬 é") == "日本 👩‍🔬 é"
+    assert replace_control_characters("a\x1b[2Jb\r\n\u202ec\x9b") == "a�[2Jb���c�"
+    assert replace_control_characters("日本 👩‍🔬 é") == "日本 👩‍🔬 é"
 
 
 def test_numbers_that_json_lacks_become_words() -> None:
     value = {"a": [math.nan, math.inf, -math.inf, 1.5], "b": timedelta(seconds=1.5), "c": NOW, "d": b"\x00\xff"}
-    assert json.loads(json.dumps(plain(value), allow_nan=False)) == {
+    assert json.loads(json.dumps(to_json_data(value), allow_nan=False)) == {
         "a": ["NaN", "Infinity", "-Infinity", 1.5],
         "b": 1.5,
         "c": "2027-01-15T08:00:00.000000Z",
@@ -93,8 +100,8 @@ def test_numbers_that_json_lacks_become_words() -> None:
     ],
 )
 def test_programs_get_everything_on_one_line(value: object, cell: str) -> None:
-    assert exact(value) == cell
+    assert format_tsv_cell(value) == cell
 
 
 def test_iso_times_are_utc_with_microseconds() -> None:
-    assert iso(datetime(2027, 1, 15, 9, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))) == "2027-01-15T08:00:00.000005Z"
+    assert format_iso(datetime(2027, 1, 15, 9, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))) == "2027-01-15T08:00:00.000005Z"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasuki.cli.shared.output import Table, rich_table, style_of, write
+from tasuki.cli.shared.output import Table, build_rich_table, get_style, write_result
 from tasuki.records import Status
 
 LONG = "a name of more than forty characters, far more"
@@ -28,7 +28,7 @@ class Latin(io.TextIOWrapper):
 
 def written(stdout: io.TextIOBase, *, as_json: bool = False) -> str:
     with redirect_stdout(stdout):  # type: ignore[type-var]
-        write("test/1", {"rows": [{"name": LONG, "loss": float("nan")}]}, TABLE, as_json=as_json)
+        write_result("test/1", {"rows": [{"name": LONG, "loss": float("nan")}]}, TABLE, as_json=as_json)
     stdout.seek(0)
     return stdout.read()
 
@@ -56,15 +56,15 @@ def test_json_is_one_object_with_its_schema_wherever_it_goes(stdout: io.StringIO
 def test_json_is_valid_on_a_stdout_that_lacks_characters() -> None:
     stdout = Latin()
     with redirect_stdout(stdout):
-        write("test/1", {"name": "日本 é"}, TABLE, as_json=True)
+        write_result("test/1", {"name": "日本 é"}, TABLE, as_json=True)
     stdout.seek(0)
     assert json.load(stdout)["name"] == "日本 é"
 
 
 def test_numbers_stand_to_the_right() -> None:
-    justified = [column.justify for column in rich_table(TABLE, datetime(2027, 1, 1, tzinfo=UTC)).columns]
+    justified = [column.justify for column in build_rich_table(TABLE, datetime(2027, 1, 1, tzinfo=UTC)).columns]
     assert justified == ["left", "right", "left"]
 
 
 def test_only_states_are_coloured() -> None:
-    assert [style_of(value) for value in (Status.FAILED, Status.RUNNING, "failed", 1)] == ["red", "cyan", "", ""]
+    assert [get_style(value) for value in (Status.FAILED, Status.RUNNING, "failed", 1)] == ["red", "cyan", "", ""]

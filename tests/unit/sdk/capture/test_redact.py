@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from tasuki.sdk.capture.redact import redacted, redacted_arguments
+from tasuki.sdk.capture.redact import redact_arguments, redact_text
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tasuki.sdk.capture.redact import redacted, redacted_arguments
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, expected: str):
-    assert redacted(text) == expected
+    assert redact_text(text) == expected
 
 
 @pytest.mark.parametrize("piece", ["x", "a.b-c", "token='", "-----BEGIN A PRIVATE KEY-----\n", "http://a:", "eyJ", "api_key"])
@@ -28,10 +28,10 @@ def test_no_text_takes_long(piece: str):
     """A long word cost seconds once, in which no other thread could run: so nothing here may grow faster than the text."""
     text = piece * (100_000 // len(piece))
     began = time.perf_counter()
-    redacted(text[:10_000])
+    redact_text(text[:10_000])
     small = time.perf_counter() - began
     began = time.perf_counter()
-    redacted(text)
+    redact_text(text)
     assert time.perf_counter() - began < max(40 * small, 0.2)
 
 
@@ -39,10 +39,10 @@ def test_files_of_secrets_are_left_out_of_a_diff_and_the_others_stay():
     kept = "diff --git a/x.py b/x.py\n+a\n", "diff --git a/y.py b/y.py\n+c\n"
     secret = "diff --git a/k/id_rsa b/k/id_rsa\n+b\n"
     left_out = "diff --git a/k/id_rsa b/k/id_rsa\n(*** left out: it may hold secrets)\n"
-    assert redacted(secret.join(kept)) == left_out.join(kept)
+    assert redact_text(secret.join(kept)) == left_out.join(kept)
 
 
 def test_values_of_options_that_name_a_secret_are_masked():
     given = ["train.py", "--token", "abcd", "--lr", "1", "--api-key=abcd1234", "--password", "--verbose"]
     found = ["train.py", "--token", "***", "--lr", "1", "--api-key=***", "--password", "--verbose"]
-    assert redacted_arguments(given) == found
+    assert redact_arguments(given) == found

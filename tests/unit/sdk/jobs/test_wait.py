@@ -5,7 +5,7 @@ import pytest
 from tasuki.errors import RemoteUnavailable
 from tasuki.jobs import Job, JobStatus, JobView
 from tasuki.jobs.schemas import JobExtras, shown
-from tasuki.sdk.jobs import wait_for
+from tasuki.sdk.jobs import wait_for_job
 from tasuki.testing import FakeClock
 
 
@@ -17,9 +17,9 @@ class Scripted:
         self.began = clock.monotonic()
         self.looks: list[float] = []
 
-    def get(self, id: str, *, look: bool = False) -> JobView:
+    def get(self, id: str, *, refresh: bool = False) -> JobView:
         seconds = self.clock.monotonic() - self.began
-        if look:
+        if refresh:
             self.looks.append(round(seconds, 1))
         status = self.script[max(second for second in self.script if second <= seconds)]
         if status is None:
@@ -33,7 +33,7 @@ def clock() -> FakeClock:
 
 
 def waited(scripted: Scripted, timeout: float | None = None) -> JobView:
-    return wait_for(scripted, "0123", None if timeout is None else timedelta(seconds=timeout), clock=scripted.clock)  # type: ignore[arg-type] # all that it needs
+    return wait_for_job(scripted, "0123", None if timeout is None else timedelta(seconds=timeout), clock=scripted.clock)  # type: ignore[arg-type] # all that it needs
 
 
 def test_it_ends_when_the_job_is_over(clock: FakeClock) -> None:

@@ -7,7 +7,7 @@ import pytest
 import tasuki
 from tasuki.errors import ConfigError, NotFound
 from tasuki.records import Alert, RunStatus, Status
-from tasuki.sdk.query.api import Api, chosen_project
+from tasuki.sdk.query.api import Api, resolve_project
 from tasuki.testing import MemoryStore
 from tests.support.recorded_runs import BEGAN, add_run
 
@@ -102,12 +102,12 @@ def test_the_only_project_is_meant_when_none_is_named(store: MemoryStore, api: A
 
 def test_an_empty_folder_says_how_to_begin() -> None:
     with pytest.raises(ConfigError, match="nothing is recorded") as error:
-        chosen_project(MemoryStore(), None)
+        resolve_project(MemoryStore(), None)
     assert "tasuki.init" in (error.value.hint or "")
 
 
 def test_a_named_project_is_looked_up_as_it_is_kept() -> None:
-    assert chosen_project(MemoryStore(), " e\u0301 ") == "é"
+    assert resolve_project(MemoryStore(), " e\u0301 ") == "é"
 
 
 def test_what_was_handed_over_is_not_closed(store: MemoryStore, tmp_path: Path) -> None:

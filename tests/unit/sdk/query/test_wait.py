@@ -6,9 +6,9 @@ import pytest
 
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
 from tasuki.records import Metrics, Record, RunProgress, RunStarted, RunStatus, Status, encode, frame
-from tasuki.sdk.query.wait import Condition, WaitOutcome, parse_until, wait
+from tasuki.sdk.query.wait import Condition, WaitOutcome, parse_condition, wait_for_run
 from tasuki.testing import FakeClock, MemoryStore
-from tasuki.testing.reference_store.memory_store import ReceivedStream
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 from tests.support.recorded_runs import BEGAN
 
 SECOND = 1_000_000
@@ -49,8 +49,8 @@ def ends(store: MemoryStore, status: Status) -> Callable[[], None]:
 
 def waited(store: MemoryStore, events: dict[float, Callable[[], None]], until: str | None = None, **how: float):
     limits = {name: timedelta(seconds=seconds) for name, seconds in how.items()}
-    condition = None if until is None else parse_until(until)
-    return wait(store, "p", "run", until=condition, clock=Story(store, events), **limits)
+    condition = None if until is None else parse_condition(until)
+    return wait_for_run(store, "p", "run", until=condition, clock=Story(store, events), **limits)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def waited(store: MemoryStore, events: dict[float, Callable[[], None]], until: s
     ],
 )
 def test_a_condition_is_a_metric_a_sign_and_a_number(text: str, parsed: Condition) -> None:
-    assert parse_until(text) == parsed
+    assert parse_condition(text) == parsed
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_condition_is_a_metric_a_sign_and_a_number(text: str, parsed: Conditio
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
-        parse_until(text)
+        parse_condition(text)
 
 
 def test_it_is_true_as_soon_as_a_value_satisfies_it_even_if_the_next_does_not(store: MemoryStore) -> None:
@@ -164,11 +164,11 @@ def test_a_server_may_be_away_for_a_minute(seconds: float, survives: bool) -> No
     store.received["a" * 32] = ReceivedStream("p", "r")
     say(store, RunStarted(time=BEGAN, attempt="one", name="run"))
     if survives:
-        found = wait(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
+        found = wait_for_run(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
         assert found.outcome is WaitOutcome.TIMEOUT
     else:
         with pytest.raises(RemoteUnavailable):
-            wait(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
+            wait_for_run(store, "p", "run", timeout=timedelta(seconds=120), clock=clock)
 
 
 def loads(store: MemoryStore, seconds: int) -> Callable[[], None]:

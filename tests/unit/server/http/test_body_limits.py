@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tasuki.server.auth.rate_limits import PACE_MS, BandwidthLimit, RequestWindow
+from tasuki.server.auth.rate_limits import MIN_SEND_INTERVAL_MS, BandwidthLimit, RequestWindow
 from tasuki.server.http.body_limits import BodyReader
 from tasuki.server.http.problems import HttpProblem
 from tasuki.testing import FakeClock
@@ -24,25 +24,25 @@ def test_who_does_not_wait_is_refused_until_the_debt_is_paid_and_others_are_not(
     pace.spend("a", 9000)
     with pytest.raises(HttpProblem) as refusal:
         pace.check("a")
-    assert (refusal.value.status, refusal.value.wait) == (429, 9)
+    assert (refusal.value.status, refusal.value.retry_after_seconds) == (429, 9)
     pace.check("b")
     clock.sleep(4.1)
     pace.check("a")
 
 
 def test_a_little_is_asked_to_come_once_a_second():
-    assert BandwidthLimit(1000, 5000, clock=FakeClock()).spend("a", 10) == PACE_MS
+    assert BandwidthLimit(1000, 5000, clock=FakeClock()).spend("a", 10) == MIN_SEND_INTERVAL_MS
 
 
 def test_a_window_holds_so_many_of_each_key():
     window = RequestWindow(600, 60)
     for _ in range(600):
-        window.take("a")
+        window.acquire("a")
     with pytest.raises(HttpProblem) as refusal:
-        window.take("a")
+        window.acquire("a")
     assert refusal.value.status == 429
-    assert 1 <= refusal.value.wait <= 60
-    window.take("b")
+    assert 1 <= refusal.value.retry_after_seconds <= 60
+    window.acquire("b")
 
 
 class Slow:
@@ -57,7 +57,7 @@ class Slow:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for():
-    bodies = BodyReader(seconds=0)
+    bodies = BodyReader(timeout_seconds=0)
 
     async def read():
         async with bodies.read(Slow(), 1000):
@@ -66,4 +66,4 @@ def test_a_body_that_does_not_come_is_not_waited_for():
     with pytest.raises(HttpProblem) as refusal:
         asyncio.run(read())
     assert refusal.value.status == 408
-    assert bodies.held_bytes == 0
+    assert bodies.buffered_bytes == 0

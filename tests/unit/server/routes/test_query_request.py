@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.server.http.problems import HttpProblem
-from tasuki.server.routes.query_request import cursor_from, page_of, parse_after, parse_cursor
+from tasuki.server.routes.query_request import build_cursor, paginate, parse_after, parse_cursor
 
 
 @given(key=st.one_of(st.text(), st.lists(st.one_of(st.text(), st.integers(-(2**63), 2**63 - 1)))))
 def test_a_cursor_keeps_its_key(key):
-    cursor = cursor_from(key)
+    cursor = build_cursor(key)
     assert cursor.isascii()
     assert not set(cursor) & set("=&+/?#")
     assert parse_cursor(cursor, Any) == key
@@ -27,7 +27,7 @@ def test_what_is_no_cursor_is_refused(text):
 def test_pages_have_every_row_once_in_order(rows, limit):
     found, cursor = [], None
     while True:
-        page = page_of(rows, str, limit, cursor)
+        page = paginate(rows, str, limit, cursor)
         assert len(page.rows) <= limit
         found += page.rows
         cursor = page.next
@@ -38,7 +38,7 @@ def test_pages_have_every_row_once_in_order(rows, limit):
 
 def test_a_cursor_whose_row_is_gone_is_refused():
     with pytest.raises(HttpProblem):
-        page_of(["a", "b"], str, 1, cursor_from("c"))
+        paginate(["a", "b"], str, 1, build_cursor("c"))
 
 
 @pytest.mark.parametrize(("text", "after"), [("ab:12", ("ab", 12)), ("ab:0", ("ab", 0))])

@@ -70,7 +70,7 @@ def test_too_much_at_once_is_refused_and_what_was_taken_is_kept():
         done = await asyncio.gather(*works, return_exceptions=True)
         refused = [error for error in done if isinstance(error, HttpProblem)]
         assert refused
-        assert {(error.status, error.wait) for error in refused} == {(429, 1)}
+        assert {(error.status, error.retry_after_seconds) for error in refused} == {(429, 1)}
         assert (await committer.append([Stream().item([started()])]))[0].status is ReplyStatus.STORED
 
     committing(action, limit_bytes=1000)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tasuki.clock import SYSTEM
-from tasuki.server.workers.projector_supervisor import UNANSWERED, ProjectorSupervisor
+from tasuki.server.workers.projector_supervisor import MAX_UNANSWERED_REQUESTS, ProjectorSupervisor
 from tasuki.settings import load
 
 
@@ -22,7 +22,7 @@ class Link:
 
 
 def keeping(action: Callable[[ProjectorSupervisor], Awaitable[None]]) -> int:
-    """Do something with a keeper; returns how often it was told that the projection moved."""
+    """Do something with a supervisor; returns how often it was told that the projection moved."""
     moved = []
 
     async def main() -> None:
@@ -32,99 +32,99 @@ def keeping(action: Callable[[ProjectorSupervisor], Awaitable[None]]) -> int:
     return len(moved)
 
 
-async def is_reached(keeper: ProjectorSupervisor, request: int) -> bool:
-    return await keeper.reached(request, SYSTEM.monotonic())
+async def is_reached(supervisor: ProjectorSupervisor, request: int) -> bool:
+    return await supervisor.wait_answered(request, SYSTEM.monotonic())
 
 
 def test_a_request_is_answered_by_a_round_that_began_after_it():
-    async def action(keeper):
-        keeper.link = Link()
-        first, second = keeper.ask(), keeper.ask()
-        assert not await is_reached(keeper, first)
-        keeper.heard([b"1 7"])
-        assert await is_reached(keeper, first)
-        assert not await is_reached(keeper, second)
-        keeper.heard([b"2 7"])
-        assert await is_reached(keeper, second)
-        assert keeper.generation == 7
+    async def action(supervisor):
+        supervisor.connection = Link()
+        first, second = supervisor.request_round(), supervisor.request_round()
+        assert not await is_reached(supervisor, first)
+        supervisor.handle_lines([b"1 7"])
+        assert await is_reached(supervisor, first)
+        assert not await is_reached(supervisor, second)
+        supervisor.handle_lines([b"2 7"])
+        assert await is_reached(supervisor, second)
+        assert supervisor.generation == 7
 
     keeping(action)
 
 
 def test_progress_within_a_round_answers_nothing_and_is_passed_on():
-    async def action(keeper):
-        keeper.link = Link()
-        request = keeper.ask()
-        keeper.heard([b"p", b"p"])
-        assert not await is_reached(keeper, request)
+    async def action(supervisor):
+        supervisor.connection = Link()
+        request = supervisor.request_round()
+        supervisor.handle_lines([b"p", b"p"])
+        assert not await is_reached(supervisor, request)
 
     assert keeping(action) == 1
 
 
 def test_one_who_waits_is_woken_by_the_answer():
-    async def action(keeper):
-        keeper.link = Link()
-        waiting = asyncio.create_task(keeper.reached(keeper.ask(), SYSTEM.monotonic() + 10))
+    async def action(supervisor):
+        supervisor.connection = Link()
+        waiting = asyncio.create_task(supervisor.wait_answered(supervisor.request_round(), SYSTEM.monotonic() + 10))
         await asyncio.sleep(0)
-        keeper.heard([b"p"])
+        supervisor.handle_lines([b"p"])
         await asyncio.sleep(0)
-        keeper.heard([b"1 1"])
+        supervisor.handle_lines([b"1 1"])
         assert await waiting
 
     keeping(action)
 
 
 def test_while_there_is_no_projector_requests_are_owed_to_the_next():
-    async def action(keeper):
-        request = keeper.ask()
-        keeper.link = link = Link()
-        keeper.pay()
+    async def action(supervisor):
+        request = supervisor.request_round()
+        supervisor.connection = link = Link()
+        supervisor.send_unsent_request()
         assert link.sent == 1
-        keeper.heard([b"0 1"])
-        assert not await is_reached(keeper, request)
-        keeper.heard([b"1 1"])
-        assert await is_reached(keeper, request)
+        supervisor.handle_lines([b"0 1"])
+        assert not await is_reached(supervisor, request)
+        supervisor.handle_lines([b"1 1"])
+        assert await is_reached(supervisor, request)
 
     keeping(action)
 
 
 def test_what_a_dead_projector_was_asked_the_first_round_of_the_next_answers():
-    async def action(keeper):
-        keeper.link = Link()
-        requests = [keeper.ask() for _ in range(3)]
-        keeper.heard([b"1 1"])
-        keeper.link, keeper.before = Link(), keeper.asked
-        keeper.heard([b"p"])
-        assert not await is_reached(keeper, requests[1])
-        keeper.heard([b"0 1"])
-        assert await is_reached(keeper, requests[2])
-        later = keeper.ask()
-        assert not await is_reached(keeper, later)
-        keeper.heard([b"1 1"])
-        assert await is_reached(keeper, later)
+    async def action(supervisor):
+        supervisor.connection = Link()
+        requests = [supervisor.request_round() for _ in range(3)]
+        supervisor.handle_lines([b"1 1"])
+        supervisor.connection, supervisor.sent_before_start = Link(), supervisor.sent_count
+        supervisor.handle_lines([b"p"])
+        assert not await is_reached(supervisor, requests[1])
+        supervisor.handle_lines([b"0 1"])
+        assert await is_reached(supervisor, requests[2])
+        later = supervisor.request_round()
+        assert not await is_reached(supervisor, later)
+        supervisor.handle_lines([b"1 1"])
+        assert await is_reached(supervisor, later)
 
     keeping(action)
 
 
 def test_a_projector_that_hangs_is_not_flooded():
-    async def action(keeper):
-        keeper.link = link = Link()
-        requests = [keeper.ask() for _ in range(UNANSWERED + 50)]
-        assert link.sent == UNANSWERED
-        assert requests[-1] == UNANSWERED + 1
-        keeper.heard([f"{UNANSWERED} 1".encode()])
-        assert link.sent == UNANSWERED + 1
-        assert not await is_reached(keeper, requests[-1])
-        keeper.heard([f"{UNANSWERED + 1} 1".encode()])
-        assert await is_reached(keeper, requests[-1])
+    async def action(supervisor):
+        supervisor.connection = link = Link()
+        requests = [supervisor.request_round() for _ in range(MAX_UNANSWERED_REQUESTS + 50)]
+        assert link.sent == MAX_UNANSWERED_REQUESTS
+        assert requests[-1] == MAX_UNANSWERED_REQUESTS + 1
+        supervisor.handle_lines([f"{MAX_UNANSWERED_REQUESTS} 1".encode()])
+        assert link.sent == MAX_UNANSWERED_REQUESTS + 1
+        assert not await is_reached(supervisor, requests[-1])
+        supervisor.handle_lines([f"{MAX_UNANSWERED_REQUESTS + 1} 1".encode()])
+        assert await is_reached(supervisor, requests[-1])
 
     keeping(action)
 
 
 def test_a_full_socket_is_as_good_as_none():
-    async def action(keeper):
-        keeper.link = Link(room=1)
-        first, second = keeper.ask(), keeper.ask()
-        assert (first, second, keeper.owed) == (1, 2, True)
+    async def action(supervisor):
+        supervisor.connection = Link(room=1)
+        first, second = supervisor.request_round(), supervisor.request_round()
+        assert (first, second, supervisor.has_unsent_request) == (1, 2, True)
 
     keeping(action)

@@ -5,8 +5,8 @@ import pytest
 
 from tasuki.records import Item, ReplicateRequest
 from tasuki.server.http.problems import HttpProblem
-from tasuki.server.routes.replicate import parsed
-from tasuki.server.workers.receiver import flaw
+from tasuki.server.routes.replicate import parse_replicate_request
+from tasuki.server.workers.receiver import find_item_error
 
 SOUND = Item(project="p", run="r", writer="0" * 32, offset=0, crc=0)
 
@@ -17,7 +17,7 @@ def changed(**fields) -> Item:
 
 @pytest.mark.parametrize("item", [SOUND, changed(run=""), changed(project="Ångström/../x"), changed(offset=2**40, crc=2**32 - 1)])
 def test_what_a_sender_sends_has_no_flaw(item):
-    assert flaw(item) is None
+    assert find_item_error(item) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_a_sender_sends_has_no_flaw(item):
     ],
 )
 def test_what_no_sender_sends_is_refused(item):
-    assert flaw(item)
+    assert find_item_error(item)
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_what_no_sender_sends_is_refused(item):
 )
 def test_what_is_no_request_is_refused(body, binary):
     with pytest.raises(HttpProblem) as refusal:
-        asyncio.run(parsed(body, binary=binary))
+        asyncio.run(parse_replicate_request(body, binary=binary))
     assert refusal.value.status == 400
 
 
 def test_too_many_items_are_too_large():
     body = msgspec.msgpack.encode({"items": [{}] * 10_001})
     with pytest.raises(HttpProblem) as refusal:
-        asyncio.run(parsed(body, binary=True))
+        asyncio.run(parse_replicate_request(body, binary=True))
     assert refusal.value.status == 413
 
 
@@ -79,4 +79,4 @@ def test_too_many_items_are_too_large():
 def test_a_request_is_read_either_way(binary):
     asked = ReplicateRequest(items=[changed(data=b"\0\xff")], wait_s=2)
     encode = msgspec.msgpack.encode if binary else msgspec.json.encode
-    assert asyncio.run(parsed(encode(asked), binary=binary)) == asked
+    assert asyncio.run(parse_replicate_request(encode(asked), binary=binary)) == asked

@@ -26,12 +26,12 @@ class Watch:
         """The server has started (anew): it remembers nothing."""
         not_used: Any = None
         self.stalls = StallDetector(not_used, not_used, minutes=10, clock=self.clock)
-        self.clock.us = self.run.started.time
+        self.clock.us = self.run.start_record.time
 
     def after(self, minutes: float) -> list[Alert]:
         """What it says so much later, which is then in the run's journal as if it had been in the server's."""
         self.clock.sleep(60 * minutes)
-        found = [self.stalls.alert(stalled) for stalled in self.store.ask(self.stalls.stalled, 0)]
+        found = [self.stalls.build_alert(stalled) for stalled in self.store.ask(self.stalls.find_stalled_runs, 0)]
         for alert in found:
             self.run.append(encode(alert))
         return found
@@ -71,7 +71,7 @@ def test_progress_arms_it_again(watch: Watch):
 
 def test_a_loop_that_goes_on_is_progress(watch: Watch):
     watch.after(9)
-    watch.run.append(encode(RunProgress(time=watch.clock.now_us(), attempt=watch.run.started.attempt, done=5)))
+    watch.run.append(encode(RunProgress(time=watch.clock.now_us(), attempt=watch.run.start_record.attempt, done=5)))
     assert watch.after(2) == []
     assert [alert.data["done"] for alert in watch.after(10) if alert.data] == [5]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tasuki.records import RunStarted, encode, encode_metrics, frame
 from tasuki.store import BestRuns, Queries, catch_up, connect
 from tasuki.testing import MemoryStore
-from tasuki.testing.reference_store.memory_store import ReceivedStream
+from tasuki.testing.reference_store.received_streams import ReceivedStream
 
 values = st.sampled_from([0.0, -0.0, 1.0, 2.5, math.inf, -math.inf, math.nan])
 runs = st.lists(st.tuples(st.lists(values, min_size=1, max_size=4), st.booleans()), min_size=1, max_size=8)
@@ -36,8 +36,8 @@ def test_best_is_what_sorting_all_summaries_gives(found, later, n, mode, by):
         another.data = b"".join(frame(encode_metrics(20, 20 + step, {"loss": value})) for step, value in enumerate(logged))
         store.received[f"{100 + number:032x}"] = another
     catch_up(db, store)
-    questions = Queries(db, lambda *_: True)
-    assert questions.summaries("p", metrics=["loss"], top=top) == store.summaries("p", metrics=["loss"], top=top)
+    queries = Queries(db, lambda *_: True)
+    assert queries.summaries("p", metrics=["loss"], top=top) == store.summaries("p", metrics=["loss"], top=top)
     db.close()
 
 
@@ -62,8 +62,8 @@ def test_of_equals_a_run_comes_first_that_turns_out_to_be_older():
     store.received["f" * 32] = ReceivedStream("p", "run-2")
     store.received["f" * 32].data = frame(encode(RunStarted(time=5, attempt="earlier")))
     catch_up(db, store)
-    questions = Queries(db, lambda *_: True)
-    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=BestRuns(3))] == ["run-2", "run-0", "run-1"]
+    queries = Queries(db, lambda *_: True)
+    assert [best.run for best in queries.summaries("p", metrics=["loss"], top=BestRuns(3))] == ["run-2", "run-0", "run-1"]
     db.close()
 
 
@@ -73,7 +73,7 @@ def test_runs_of_other_projects_are_not_among_them():
     other.data, other.sealed = frame(encode_metrics(20, 20, {"loss": 0.5})), True
     store.received["e" * 32] = other
     catch_up(db, store)
-    questions = Queries(db, lambda *_: True)
-    assert [best.run for best in questions.summaries("p", metrics=["loss"], top=BestRuns(1))] == ["run-0"]
-    assert [best.last for best in questions.summaries("q", metrics=["loss"], top=BestRuns(1))] == [0.5]
+    queries = Queries(db, lambda *_: True)
+    assert [best.run for best in queries.summaries("p", metrics=["loss"], top=BestRuns(1))] == ["run-0"]
+    assert [best.last for best in queries.summaries("q", metrics=["loss"], top=BestRuns(1))] == [0.5]
     db.close()

@@ -107,10 +107,10 @@ def test_a_note_that_has_no_form_in_json_is_listed_as_rejected_and_stops_nothing
 def test_notes_are_searched_in_their_texts_and_not_in_the_names_of_their_fields(db, source):
     source.send([correction(0), Lesson(time=BEGAN + 1, event_id="l", text='Say "how" many', more={"of": ["Straße"]})])
     catch_up(db, source)
-    questions = Queries(db, lambda *_: True)
-    assert [row.event_id for row in questions.notes("p", search='"HOW"')] == ["l"]
-    assert [row.event_id for row in questions.notes("p", NoteKind.LESSON, search="STRASSE")] == ["l"]
-    assert questions.notes("p", search="draft") == []
+    queries = Queries(db, lambda *_: True)
+    assert [row.event_id for row in queries.notes("p", search='"HOW"')] == ["l"]
+    assert [row.event_id for row in queries.notes("p", NoteKind.LESSON, search="STRASSE")] == ["l"]
+    assert queries.notes("p", search="draft") == []
 
 
 def test_a_session_of_more_than_64_bits_is_no_note():

@@ -17,22 +17,22 @@ from zlib_ng.zlib_ng import crc32
 from tasuki.blobs import keep_text
 from tasuki.clock import SYSTEM
 from tasuki.records import START, DeliveryIds, Item, ItemReply, Position, ReplyStatus, encode, frame, pack_item
-from tasuki.server.auth.guards import forbidden
+from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import HttpProblem
 from tasuki.server.protocols.trackio.dedup import IdSet
-from tasuki.server.protocols.trackio.run_state import Delivery, RunStreamState, payloads
+from tasuki.server.protocols.trackio.run_state import Delivery, RunStreamState, encode_delivery
 from tasuki.server.workers.receiver import StreamReceiver
 from tasuki.store import RawStore
 
 __all__ = ["ClientStreams", "RunKey"]
 
-TRIES = 3
-MOST_STREAMS = 1000
+MAX_TRIES = 3
+MAX_CACHED_STREAMS = 1000
 """So many are remembered; of more, only those that are being written to."""
-PIECE_BYTES = 2 * 1024 * 1024
+TARGET_ITEM_BYTES = 2 * 1024 * 1024
 READ_BYTES = 8 * 1024 * 1024
-THERE = {ReplyStatus.STORED, ReplyStatus.DUPLICATE}
+STORED_STATUSES = {ReplyStatus.STORED, ReplyStatus.DUPLICATE}
 
 
 class RunKey(NamedTuple):
@@ -49,28 +49,28 @@ class RunStream:
         self.key = key
         self.writer = writer
         self.lock = asyncio.Lock()
-        self.opened = False
+        self.is_open = False
         self.end = START
-        self.told = RunStreamState()
+        self.state = RunStreamState()
         self.ids = IdSet()
 
     def open(self, raw_path: Path) -> None:
         """Learn what is on the disk."""
-        self.end, self.told, self.ids = START, RunStreamState(), IdSet()
+        self.end, self.state, self.ids = START, RunStreamState(), IdSet()
         with closing(RawStore(raw_path)) as store:
             self.end = store.positions([self.writer])[self.writer]
             offset = 0
             while data := store.read(self.writer, offset, READ_BYTES):
-                self.ids.add(list(self.told.read(data)))
+                self.ids.add(list(self.state.read_frames(data)))
                 offset += len(data)
-        self.opened = True
+        self.is_open = True
 
-    def new(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def select_new(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those that are not here yet, each once."""
         named = {one.id: one for one in deliveries if one.id is not None}
         known = set()
         if named:
-            known = {id for id, there in zip(named, self.ids.known(list(named)), strict=True) if there}
+            known = {id for id, there in zip(named, self.ids.contains(list(named)), strict=True) if there}
         return [one for one in deliveries if one.id is None or (one.id not in known and named[one.id] is one)]
 
 
@@ -80,51 +80,51 @@ class AppendPlan(NamedTuple):
     stream: RunStream
     items: list[Item]
     end: Position
-    told: RunStreamState
+    state: RunStreamState
     ids: list[bytes]
 
-    def done(self) -> None:
+    def apply(self) -> None:
         """It is on the disk."""
-        self.stream.end, self.stream.told = self.end, self.told
+        self.stream.end, self.stream.state = self.end, self.state
         self.stream.ids.add(self.ids)
 
 
 class ItemBuilder:
     """Records on their way into items of a stream."""
 
-    def __init__(self, stream: RunStream, told: RunStreamState, now: int) -> None:
+    def __init__(self, stream: RunStream, state: RunStreamState, now: int) -> None:
         self.stream = stream
-        self.told = told
+        self.state = state
         self.now = now
         self.end = stream.end
         self.items: list[Item] = []
         self.ids: list[bytes] = []
-        self.named: list[bytes] = []
-        self.piece: list[bytes] = []
-        self.size = 0
+        self.pending_ids: list[bytes] = []
+        self.pending_records: list[bytes] = []
+        self.pending_bytes = 0
 
     def add(self, id: bytes | None, records: Iterable[bytes]) -> None:
         """The records of one delivery, which stay together."""
         if id is not None:
-            self.named.append(id)
+            self.pending_ids.append(id)
         for payload in records:
-            self.piece.append(payload)
-            self.size += len(payload)
-        if self.size >= PIECE_BYTES:
-            self.cut()
+            self.pending_records.append(payload)
+            self.pending_bytes += len(payload)
+        if self.pending_bytes >= TARGET_ITEM_BYTES:
+            self.finish_item()
 
-    def cut(self) -> None:
+    def finish_item(self) -> None:
         """Make an item of what there is."""
-        if not self.piece:
+        if not self.pending_records:
             return
-        tail = DeliveryIds(time=self.now, ids=b"".join(self.named).hex(), system=self.told.system)
-        data = b"".join(map(frame, (*self.piece, encode(tail))))
+        tail = DeliveryIds(time=self.now, ids=b"".join(self.pending_ids).hex(), system=self.state.next_system_step)
+        data = b"".join(map(frame, (*self.pending_records, encode(tail))))
         (project, run), (offset, crc) = self.stream.key, self.end
         item = Item(project=project, run=run, writer=self.stream.writer, offset=offset, crc=crc, data=pack_item(data))
         self.items.append(item)
-        self.ids += self.named
+        self.ids += self.pending_ids
         self.end = Position(offset + len(data), crc32(data, crc))
-        self.named, self.piece, self.size = [], [], 0
+        self.pending_ids, self.pending_records, self.pending_bytes = [], [], 0
 
 
 class ClientStreams:
@@ -136,9 +136,9 @@ class ClientStreams:
         self.folder = folder
         self.streams: dict[RunKey, RunStream] = {}
 
-    def stream(self, key: RunKey) -> RunStream:
+    def get_stream(self, key: RunKey) -> RunStream:
         """The stream of a run."""
-        if len(self.streams) > MOST_STREAMS:
+        if len(self.streams) > MAX_CACHED_STREAMS:
             self.streams = {known: stream for known, stream in self.streams.items() if stream.lock.locked()}
         if key not in self.streams:
             words = msgspec.json.encode([self.server_id, "trackio", *key])
@@ -147,18 +147,18 @@ class ClientStreams:
 
     async def deliver(self, principal: Principal, batch: Mapping[RunKey, Sequence[Delivery]]) -> None:
         """Put what is new on the disk: when this returns, all of the batch is there, once."""
-        streams = [self.stream(key) for key in sorted(batch)]
-        await self.admit(principal, streams)
+        streams = [self.get_stream(key) for key in sorted(batch)]
+        await self.authorize(principal, streams)
         async with AsyncExitStack() as held:
             for stream in streams:
                 await held.enter_async_context(stream.lock)
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 streams = await self.append(streams, batch)
                 if not streams:
                     return
         raise HttpProblem(503, "the server's journal can't be appended to", hint="does another server use this folder?")
 
-    async def admit(self, principal: Principal, streams: Sequence[RunStream]) -> None:
+    async def authorize(self, principal: Principal, streams: Sequence[RunStream]) -> None:
         """Refusal (403) where a run is not the principal's to send to; what nobody has sent to becomes theirs."""
         asked = [
             Item(project=stream.key.project, run=stream.key.run, writer=stream.writer, offset=0, crc=0, data=b"")
@@ -166,38 +166,38 @@ class ClientStreams:
         ]
         if not asked:
             return
-        for item, objection in zip(asked, await self.receiver.authority.objections(principal, asked), strict=True):
+        for item, objection in zip(asked, await self.receiver.ownership.find_objections(principal, asked), strict=True):
             if objection is not None:
-                raise forbidden(principal, Scope.WRITE, item.project)
+                raise forbidden_problem(principal, Scope.WRITE, item.project)
 
     async def append(self, streams: Sequence[RunStream], batch: Mapping[RunKey, Sequence[Delivery]]) -> list[RunStream]:
         """Append to the streams, in one commit; returns those that were elsewhere than was known."""
-        plans = await asyncio.to_thread(lambda: [self.plan(stream, batch[stream.key]) for stream in streams])
+        plans = await asyncio.to_thread(lambda: [self.plan_append(stream, batch[stream.key]) for stream in streams])
         items = [item for plan in plans for item in plan.items]
         replies = iter(await self.receiver.committer.append(items) if items else [])
         moved = []
         for plan in plans:
             answers: list[ItemReply] = [next(replies) for _ in plan.items]
-            if all(answer.status in THERE for answer in answers):
-                plan.done()
+            if all(answer.status in STORED_STATUSES for answer in answers):
+                plan.apply()
             else:
-                plan.stream.opened = False
+                plan.stream.is_open = False
                 moved.append(plan.stream)
         return moved
 
     # -- in a thread, while the stream's lock is held
 
-    def plan(self, stream: RunStream, deliveries: Sequence[Delivery]) -> AppendPlan:
+    def plan_append(self, stream: RunStream, deliveries: Sequence[Delivery]) -> AppendPlan:
         """What of the deliveries is new, as items of the stream."""
-        if not stream.opened:
+        if not stream.is_open:
             stream.open(self.receiver.raw_path)
-        told, now = stream.told.copy(), SYSTEM.now_us()
+        told, now = stream.state.copy(), SYSTEM.now_us()
         pieces = ItemBuilder(stream, told, now)
-        for delivery in stream.new(deliveries):
-            pieces.add(delivery.id, payloads(told, stream.key.run, delivery, now, self.keep))
-        pieces.cut()
+        for delivery in stream.select_new(deliveries):
+            pieces.add(delivery.id, encode_delivery(told, stream.key.run, delivery, now, self.store_text))
+        pieces.finish_item()
         return AppendPlan(stream, pieces.items, pieces.end, told, pieces.ids)
 
-    def keep(self, text: str) -> None:
+    def store_text(self, text: str) -> None:
         """Put a text into a blob."""
         keep_text(self.folder, text)

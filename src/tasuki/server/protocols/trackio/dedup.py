@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["IdSet", "id_of"]
+__all__ = ["IdSet", "hash_id"]
 
-SIZE = 16
-KIND = f"S{SIZE}"
+ID_BYTES = 16
+ID_DTYPE = f"S{ID_BYTES}"
 Column = npt.NDArray[np.bytes_]
 
 
-def id_of(kind: str, given: str) -> bytes:
+def hash_id(kind: str, client_id: str) -> bytes:
     """The id of what a client calls so; a log and an alert of one name are two."""
-    return hashlib.blake2b(f"{kind}:{given}".encode("utf-8", "replace"), digest_size=SIZE).digest()
+    return hashlib.blake2b(f"{kind}:{client_id}".encode("utf-8", "replace"), digest_size=ID_BYTES).digest()
 
 
 class IdSet:
@@ -26,15 +26,15 @@ class IdSet:
 
     def add(self, ids: Sequence[bytes]) -> None:
         """Add ids that are not in it."""
-        column = np.sort(column_of(ids))
+        column = np.sort(build_column(ids))
         while self.columns and len(self.columns[-1]) < 2 * len(column):
             column = np.sort(np.concatenate([self.columns.pop(), column]), kind="stable")
         if len(column):
             self.columns.append(column)
 
-    def known(self, ids: Sequence[bytes]) -> list[bool]:
+    def contains(self, ids: Sequence[bytes]) -> list[bool]:
         """Of each, whether it is in it."""
-        asked = column_of(ids)
+        asked = build_column(ids)
         found = np.zeros(len(asked), np.bool_)
         for column in self.columns:
             places = np.minimum(np.searchsorted(column, asked), len(column) - 1)
@@ -42,6 +42,6 @@ class IdSet:
         return [bool(one) for one in found]
 
 
-def column_of(ids: Sequence[bytes]) -> Column:
+def build_column(ids: Sequence[bytes]) -> Column:
     """Ids as an array. All have the same length, so zeros at an id's end, which this kind of array hides, count all the same."""
-    return np.frombuffer(b"".join(ids), KIND)
+    return np.frombuffer(b"".join(ids), ID_DTYPE)

@@ -20,14 +20,14 @@ from tasuki.importers.trackio.client_protocol import Entry, LogEntry, UploadEntr
 from tasuki.importers.trackio.entry_mapping import base_name, run_of
 from tasuki.journal import project_name
 from tasuki.records import File, json_safe
-from tasuki.server.auth.guards import ANY_TOKEN, needs
+from tasuki.server.auth.guards import ANY_TOKEN, requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import HttpProblem, problem_from
 from tasuki.server.protocols.trackio import queries as reading
 from tasuki.server.protocols.trackio import requests as asked
 from tasuki.server.protocols.trackio.call_context import CallContext
 from tasuki.server.protocols.trackio.client_streams import ClientStreams, RunKey
-from tasuki.server.protocols.trackio.dedup import id_of
+from tasuki.server.protocols.trackio.dedup import hash_id
 from tasuki.server.protocols.trackio.run_state import Delivery
 from tasuki.server.protocols.trackio.uploads import MAX_UPLOAD_BYTES, Uploads
 from tasuki.server.workers.reader_pool import ReaderPool
@@ -45,69 +45,71 @@ Deliveries = dict[RunKey, list[Delivery]]
 # -- what is written
 
 
-async def bulk_log(caller: CallContext, given: asked.BulkLog) -> None:
+async def bulk_log(context: CallContext, arguments: asked.BulkLog) -> None:
     """Logs of any runs."""
-    await deliver(caller, given.logs, lambda entry: identified("log", entry.log_id))
+    await deliver_entries(context, arguments.logs, lambda entry: build_entry_id("log", entry.log_id))
 
 
-async def bulk_log_system(caller: CallContext, given: asked.BulkLogSystem) -> None:
+async def bulk_log_system(context: CallContext, arguments: asked.BulkLogSystem) -> None:
     """System metrics of any runs."""
-    await deliver(caller, given.logs, lambda entry: identified("system", entry.log_id))
+    await deliver_entries(context, arguments.logs, lambda entry: build_entry_id("system", entry.log_id))
 
 
-async def bulk_alert(caller: CallContext, given: asked.BulkAlert) -> None:
+async def bulk_alert(context: CallContext, arguments: asked.BulkAlert) -> None:
     """Alerts of any runs."""
-    await deliver(caller, given.alerts, lambda entry: identified("alert", entry.alert_id))
+    await deliver_entries(context, arguments.alerts, lambda entry: build_entry_id("alert", entry.alert_id))
 
 
-async def bulk_run_status(caller: CallContext, given: asked.BulkRunStatus) -> None:
+async def bulk_run_status(context: CallContext, arguments: asked.BulkRunStatus) -> None:
     """States of any runs."""
-    await deliver(caller, given.statuses, lambda _: None)
+    await deliver_entries(context, arguments.statuses, lambda _: None)
 
 
-async def log(caller: CallContext, given: asked.LogArguments) -> None:
+async def log(context: CallContext, arguments: asked.LogArguments) -> None:
     """One log."""
-    entry = LogEntry(project=given.project, run=given.run, run_id=given.run_id, metrics=given.metrics, step=given.step)
-    await deliver(caller, [entry], lambda _: None)
+    entry = LogEntry(
+        project=arguments.project, run=arguments.run, run_id=arguments.run_id, metrics=arguments.metrics, step=arguments.step
+    )
+    await deliver_entries(context, [entry], lambda _: None)
 
 
-async def bulk_upload_media(caller: CallContext, given: asked.BulkUpload) -> None:
+async def bulk_upload_media(context: CallContext, arguments: asked.BulkUpload) -> None:
     """What the files are that were uploaded before: of a run at a step, or of a project in one of its folders."""
     now = SYSTEM.now_us()
     found: Deliveries = defaultdict(list)
-    for entry in given.uploads:
-        file = file_of(entry, caller.uploads, now)
-        id = id_of("file", f"{file.path} {file.step} {file.sha256}")
-        found[key_of(entry, alone=not entry.run and not entry.run_id)].append(Delivery(file, entry.run, id))
-    await caller.streams.deliver(caller.principal, found)
+    for entry in arguments.uploads:
+        file = build_file_record(entry, context.uploads, now)
+        id = hash_id("file", f"{file.path} {file.step} {file.sha256}")
+        found[build_run_key(entry, is_project_level=not entry.run and not entry.run_id)].append(Delivery(file, entry.run, id))
+    await context.streams.deliver(context.principal, found)
 
 
-async def deliver(caller: CallContext, entries: Sequence[Any], named: Callable[[Any], bytes | None]) -> None:
+async def deliver_entries(context: CallContext, entries: Sequence[Any], build_id: Callable[[Any], bytes | None]) -> None:
     """Put entries on the disk, run by run."""
     found: Deliveries = defaultdict(list)
     keys: dict[tuple[str, str | None, str | None], RunKey] = {}
     for entry in entries:
         words = (entry.project, entry.run, entry.run_id)
         if words not in keys:
-            keys[words] = key_of(entry)
-        found[keys[words]].append(Delivery(entry, entry.run, named(entry)))
-    await caller.streams.deliver(caller.principal, found)
+            keys[words] = build_run_key(entry)
+        found[keys[words]].append(Delivery(entry, entry.run, build_id(entry)))
+    await context.streams.deliver(context.principal, found)
 
 
-def identified(kind: str, given: str | None) -> bytes | None:
+def build_entry_id(kind: str, client_id: str | None) -> bytes | None:
     """The id of an entry that has one."""
-    return None if given is None else id_of(kind, given)
+    return None if client_id is None else hash_id(kind, client_id)
 
 
-def key_of(entry: Entry, *, alone: bool = False) -> RunKey:
+def build_run_key(entry: Entry, *, is_project_level: bool = False) -> RunKey:
     """The project and the run of an entry; no run, if it is of the project alone. Refusal (400) for names that can't be any."""
     try:
-        return RunKey(project_name(entry.project), "" if alone else run_of(entry.run, entry.run_id))
+        return RunKey(project_name(entry.project), "" if is_project_level else run_of(entry.run, entry.run_id))
     except ConfigError as error:
         raise HttpProblem(400, error.message, hint=error.hint) from error
 
 
-def file_of(entry: UploadEntry, uploads: Uploads, now: int) -> File:
+def build_file_record(entry: UploadEntry, uploads: Uploads, now: int) -> File:
     """A file, by the name that the run's logs know it by. Its path only names it."""
     staged = uploads.find(entry.uploaded_file.path)
     name = base_name(entry.uploaded_file.orig_name or "") or base_name(staged.name) or staged.blob.sha256[:16]
@@ -139,7 +141,7 @@ CALLS: dict[str, tuple[type[asked.CallArguments], Callable[[CallContext, Any], A
 # -- routes
 
 
-def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def build_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """An error as trackio's client reads it."""
     del request
     problem, headers = problem_from(error)
@@ -148,24 +150,24 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     return Response(body, status_code=problem.status, media_type=JSON, headers=headers)
 
 
-@get("/version", opt=needs(ANY_TOKEN))
+@get("/version", opt=requires(ANY_TOKEN))
 async def version() -> dict[str, Any]:
     """Which protocol is spoken here: trackio's client asks this first."""
     return {"api_version": API_VERSION, "api_transport": "http", "writes_paused": False, "server": "tasuki"}
 
 
-@post("/api/upload", status_code=200, opt=needs(Scope.LOG), request_max_body_size=MAX_UPLOAD_BYTES)
+@post("/api/upload", status_code=200, opt=requires(Scope.LOG), request_max_body_size=MAX_UPLOAD_BYTES)
 async def upload(request: Request[Any, Principal, Any], uploads: Uploads) -> dict[str, list[str]]:
     """Take files; what is answered is the word for each, by which a later call says what it is."""
-    return {"paths": await uploads.take(request)}
+    return {"paths": await uploads.receive(request)}
 
 
-@post("/api/{name:str}", status_code=200, opt=needs(ANY_TOKEN), request_max_body_size=MAX_CALL_BYTES)
+@post("/api/{name:str}", status_code=200, opt=requires(ANY_TOKEN), request_max_body_size=MAX_CALL_BYTES)
 async def call(
     request: Request[Any, Principal, Any],
     name: FromPath[str],
     receiver: StreamReceiver,
-    streams: ClientStreams,
+    client_streams: ClientStreams,
     uploads: Uploads,
     readers: ReaderPool,
 ) -> Response[bytes]:
@@ -174,15 +176,17 @@ async def call(
         raise HttpProblem(404, f"there is no {name[:100]!r} here", hint="docs/trackio.md lists what trackio's client may call")
     kind, action = CALLS[name]
     principal = request.auth
-    receiver.pace.check(principal.name)
-    async with receiver.bodies.read(request, MAX_CALL_BYTES) as body:
-        if principal.token:
-            receiver.pace.spend(principal.name, len(body))
-        given = await asyncio.to_thread(asked.asked_from, body, kind)
-        data = await action(CallContext(principal, streams, uploads, readers, receiver.authority.tokens), given)
+    receiver.bandwidth_limit.check(principal.name)
+    async with receiver.body_reader.read(request, MAX_CALL_BYTES) as body:
+        if principal.token_id:
+            receiver.bandwidth_limit.spend(principal.name, len(body))
+        given = await asyncio.to_thread(asked.parse_arguments, body, kind)
+        data = await action(CallContext(principal, client_streams, uploads, readers, receiver.ownership.tokens), given)
     return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
 
 
 TRACKIO_ROUTES = [
-    Router("/", route_handlers=[version, upload, call], exception_handlers={Exception: refused}, include_in_schema=False)
+    Router(
+        "/", route_handlers=[version, upload, call], exception_handlers={Exception: build_error_response}, include_in_schema=False
+    )
 ]

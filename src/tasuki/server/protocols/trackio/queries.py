@@ -10,7 +10,7 @@ from tasuki.errors import ConfigError, NotFound
 from tasuki.importers.trackio.entry_mapping import SYSTEM, moment_us, run_of
 from tasuki.journal import project_name
 from tasuki.records import AlertRow, MetricSummary, RunRow
-from tasuki.server.auth.guards import forbidden
+from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Scope
 from tasuki.server.protocols.trackio import requests as asked
 from tasuki.server.protocols.trackio.call_context import CallContext
@@ -20,35 +20,35 @@ from tasuki.store import Queries
 __all__ = ["alerts", "all_projects", "metrics_for_run", "project_summary", "run_summary", "runs_for_project"]
 
 
-async def all_projects(caller: CallContext, _: asked.NoArguments) -> list[str]:
+async def all_projects(context: CallContext, _: asked.NoArguments) -> list[str]:
     """The names of the projects that may be read."""
-    rows = (await caller.readers.ask(lambda questions, _: questions.projects())).value
-    return [row.name for row in rows if caller.principal.may(Scope.READ, row.name)]
+    rows = (await context.readers.run_query(lambda questions, _: questions.projects())).value
+    return [row.name for row in rows if context.principal.has_scope(Scope.READ, row.name)]
 
 
-async def runs_for_project(caller: CallContext, given: asked.ProjectArguments) -> list[dict[str, Any]]:
+async def runs_for_project(context: CallContext, arguments: asked.ProjectArguments) -> list[dict[str, Any]]:
     """The runs of a project; none of one that is not there."""
     return [
-        {"id": row.id, "name": row.name, "created_at": moment_text(row.created)}
-        for row in await visible_runs(caller, given.project)
+        {"id": row.id, "name": row.name, "created_at": format_time(row.created)}
+        for row in await list_visible_runs(context, arguments.project)
     ]
 
 
-async def project_summary(caller: CallContext, given: asked.ProjectArguments) -> dict[str, Any]:
+async def project_summary(context: CallContext, arguments: asked.ProjectArguments) -> dict[str, Any]:
     """A project's runs, and the highest step of them."""
-    runs = await runs_for_project(caller, given)
-    last = [summary.last_step for summary in await logged_metrics(caller, given.project, [run["id"] for run in runs])]
-    return {"project": given.project, "num_runs": len(runs), "runs": runs, "last_activity": max(last, default=None)}
+    runs = await runs_for_project(context, arguments)
+    last = [summary.last_step for summary in await list_step_summaries(context, arguments.project, [run["id"] for run in runs])]
+    return {"project": arguments.project, "num_runs": len(runs), "runs": runs, "last_activity": max(last, default=None)}
 
 
-async def run_summary(caller: CallContext, given: asked.RunArguments) -> dict[str, Any]:
+async def run_summary(context: CallContext, arguments: asked.RunArguments) -> dict[str, Any]:
     """A run's config, the names of its metrics, and its highest step."""
-    run = await one_run(caller, given)
-    found = [] if run is None else await logged_metrics(caller, given.project, [run.id])
+    run = await find_run(context, arguments)
+    found = [] if run is None else await list_step_summaries(context, arguments.project, [run.id])
     return {
-        "project": given.project,
-        "run": given.run if run is None else run.name,
-        "run_id": given.run_id if run is None else run.id,
+        "project": arguments.project,
+        "run": arguments.run if run is None else run.name,
+        "run_id": arguments.run_id if run is None else run.id,
         "num_logs": max((summary.n for summary in found), default=0),
         "metrics": [summary.metric for summary in found],
         "config": None if run is None else run.config,
@@ -56,75 +56,75 @@ async def run_summary(caller: CallContext, given: asked.RunArguments) -> dict[st
     }
 
 
-async def metrics_for_run(caller: CallContext, given: asked.RunArguments) -> list[str]:
+async def metrics_for_run(context: CallContext, arguments: asked.RunArguments) -> list[str]:
     """The names of a run's metrics."""
-    run = await one_run(caller, given)
-    return [] if run is None else [summary.metric for summary in await logged_metrics(caller, given.project, [run.id])]
+    run = await find_run(context, arguments)
+    return [] if run is None else [summary.metric for summary in await list_step_summaries(context, arguments.project, [run.id])]
 
 
-async def alerts(caller: CallContext, given: asked.AlertArguments) -> list[dict[str, Any]]:
+async def alerts(context: CallContext, arguments: asked.AlertArguments) -> list[dict[str, Any]]:
     """Alerts of a project or of a run, the latest first."""
-    named = asked.RunArguments(project=given.project, run=given.run, run_id=given.run_id)
-    wanted = {row.id for row in await visible_runs(caller, given.project)}
-    if given.run or given.run_id:
-        run = await one_run(caller, named)
+    named = asked.RunArguments(project=arguments.project, run=arguments.run, run_id=arguments.run_id)
+    wanted = {row.id for row in await list_visible_runs(context, arguments.project)}
+    if arguments.run or arguments.run_id:
+        run = await find_run(context, named)
         wanted &= set() if run is None else {run.id}
-    since = 0 if given.since is None else moment_us(given.since, 0)
+    since = 0 if arguments.since is None else moment_us(arguments.since, 0)
 
-    def question(questions: Queries, _: ProjectionState) -> list[AlertRow]:
-        return questions.alerts(given.project)
+    def query(queries: Queries, _: ProjectionState) -> list[AlertRow]:
+        return queries.alerts(arguments.project)
 
-    found = (await caller.readers.ask(question)).value if wanted else []
+    found = (await context.readers.run_query(query)).value if wanted else []
     return [
         {
-            "timestamp": moment_text(row.time), "run": row.run_name, "title": row.title, "text": row.text, "level": row.level,
+            "timestamp": format_time(row.time), "run": row.run_name, "title": row.title, "text": row.text, "level": row.level,
             "step": row.step, "data": row.data,
         }
         for row in reversed(found)
-        if row.run in wanted and given.level in (None, row.level) and row.time > since
+        if row.run in wanted and arguments.level in (None, row.level) and row.time > since
     ]  # fmt: skip
 
 
 # -- how
 
 
-async def visible_runs(caller: CallContext, project: str) -> list[RunRow]:
+async def list_visible_runs(context: CallContext, project: str) -> list[RunRow]:
     """The runs of a project that the caller may know of, the oldest first. Refusal (403) for a token that is not for it."""
-    principal = caller.principal
-    if not principal.may(Scope.READ, project) and not principal.may(Scope.LOG, project):
-        raise forbidden(principal, Scope.READ, project)
+    principal = context.principal
+    if not principal.has_scope(Scope.READ, project) and not principal.has_scope(Scope.LOG, project):
+        raise forbidden_problem(principal, Scope.READ, project)
 
-    def question(questions: Queries, _: ProjectionState) -> list[RunRow]:
+    def query(queries: Queries, _: ProjectionState) -> list[RunRow]:
         try:
-            return questions.runs(project_name(project))
+            return queries.runs(project_name(project))
         except (NotFound, ConfigError):
             return []
 
-    rows = (await caller.readers.ask(question)).value
-    if principal.may(Scope.READ, project):
+    rows = (await context.readers.run_query(query)).value
+    if principal.has_scope(Scope.READ, project):
         return rows
-    return [row for row in rows if caller.tokens.owner(row.project, row.id, "") == principal.name]
+    return [row for row in rows if context.tokens.find_owner(row.project, row.id, "") == principal.name]
 
 
-async def one_run(caller: CallContext, given: asked.RunArguments) -> RunRow | None:
+async def find_run(context: CallContext, arguments: asked.RunArguments) -> RunRow | None:
     """The run of an id, else the latest of a name."""
-    rows = await visible_runs(caller, given.project)
-    if given.run_id is not None:
-        id = run_of(given.run, given.run_id)
+    rows = await list_visible_runs(context, arguments.project)
+    if arguments.run_id is not None:
+        id = run_of(arguments.run, arguments.run_id)
         return next((row for row in rows if row.id == id), None)
-    return next((row for row in reversed(rows) if row.name == given.run or row.id == given.run), None)
+    return next((row for row in reversed(rows) if row.name == arguments.run or row.id == arguments.run), None)
 
 
-async def logged_metrics(caller: CallContext, project: str, runs: list[str]) -> list[MetricSummary]:
+async def list_step_summaries(context: CallContext, project: str, runs: list[str]) -> list[MetricSummary]:
     """The summaries of what runs have logged by step; system metrics have a count of their own."""
 
-    def question(questions: Queries, _: ProjectionState) -> list[MetricSummary]:
-        return questions.summaries(project_name(project), runs)
+    def query(queries: Queries, _: ProjectionState) -> list[MetricSummary]:
+        return queries.summaries(project_name(project), runs)
 
-    found = (await caller.readers.ask(question)).value if runs else []
+    found = (await context.readers.run_query(query)).value if runs else []
     return [summary for summary in found if not summary.metric.startswith(f"{SYSTEM}/")]
 
 
-def moment_text(time_us: int) -> str:
+def format_time(time_us: int) -> str:
     """A time as trackio writes it."""
     return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()

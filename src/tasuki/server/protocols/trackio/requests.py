@@ -20,7 +20,7 @@ __all__ = [
     "NoArguments",
     "ProjectArguments",
     "RunArguments",
-    "asked_from",
+    "parse_arguments",
 ]
 
 A = TypeVar("A", bound="CallArguments")
@@ -114,15 +114,15 @@ class LooseCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def decoder(kind: type[A]) -> msgspec.json.Decoder[Call[A]]:
+def get_decoder(kind: type[A]) -> msgspec.json.Decoder[Call[A]]:
     """Reads calls of a kind."""
     return msgspec.json.Decoder(Call[kind])  # type: ignore[valid-type]
 
 
-def asked_from(body: bytes, kind: type[A]) -> A:
+def parse_arguments(body: bytes, kind: type[A]) -> A:
     """The arguments in a body. Refusal (400) for what is no call, or lacks one."""
     try:
-        call: Call[A] = decoder(kind).decode(body)
+        call: Call[A] = get_decoder(kind).decode(body)
         if not call.args:
             return call.kwargs
     except msgspec.ValidationError:

@@ -25,19 +25,19 @@ from tasuki.records import (
     split,
 )
 
-__all__ = ["Delivery", "RunStreamState", "payloads"]
+__all__ = ["Delivery", "RunStreamState", "encode_delivery"]
 
 ID_BYTES = 16
-LONGEST_CONTENT = 1024 * 1024
+MAX_INLINE_CHARACTERS = 1024 * 1024
 """A longer text goes into a blob."""
-Keep = Callable[[str], object]
+StoreText = Callable[[str], object]
 
 
 class Delivery(NamedTuple):
     """An entry (or, for a file that was uploaded, its record), and the id by which it is known when it comes again."""
 
-    said: Entry | File
-    name: str | None
+    entry: Entry | File
+    run_name: str | None
     id: bytes | None = None
 
 
@@ -47,14 +47,14 @@ class RunStreamState:
 
     name: str | None = None
     attempts: dict[str, str | None] = field(default_factory=dict)
-    system: int = 0
+    next_system_step: int = 0
     next_step: int = 0
 
     def copy(self) -> "RunStreamState":
         """Another one that says the same."""
         return replace(self, attempts=dict(self.attempts))
 
-    def read(self, data: bytes) -> Iterator[bytes]:
+    def read_frames(self, data: bytes) -> Iterator[bytes]:
         """Learn from whole frames what the stream tells in them; yields ids of deliveries. What can't be read is passed over."""
         for payload in split(data)[1]:
             with suppress(InvalidRecord, ValueError):
@@ -62,84 +62,84 @@ class RunStreamState:
                 if isinstance(record, RawMetrics):
                     self.next_step = max(self.next_step, record.step + 1)
                 elif isinstance(record, DeliveryIds):
-                    self.system = max(self.system, record.system)
-                    yield from ids_in(record)
+                    self.next_system_step = max(self.next_system_step, record.system)
+                    yield from split_ids(record)
                 elif isinstance(record, RunStarted):
-                    self.begin(record)
+                    self.add_attempt(record)
                 elif isinstance(record, RunUpdated):
                     self.name = record.name or self.name
 
-    def begin(self, record: RunStarted) -> None:
+    def add_attempt(self, record: RunStarted) -> None:
         """An attempt begins, or more is said of one."""
         self.attempts.pop(record.attempt, None)
         self.attempts[record.attempt] = record.environment.get("created")
         self.name = record.name or self.name
 
     @property
-    def attempt(self) -> str:
+    def latest_attempt(self) -> str:
         """The latest attempt."""
         return next(reversed(self.attempts))
 
-    def beginning(self, run: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> Iterator[Record]:
+    def build_start_records(self, run: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> Iterator[Record]:
         """What has to be said of the run before an entry: that an attempt began, what it is called."""
         created = None if config is None else config.get("_Created")
         created = None if created is None else str(created)
         if not self.attempts:
-            yield self.new_attempt(first_attempt(run), name, config, now)
+            yield self.start_attempt(first_attempt(run), name, config, now)
         elif created is not None and created not in self.attempts.values():
-            same = self.attempts[self.attempt] is None
-            attempt = self.attempt if same else hashlib.sha256(f"{run} {created}".encode()).hexdigest()[:16]
-            yield self.new_attempt(attempt, name, config, now)
+            same = self.attempts[self.latest_attempt] is None
+            attempt = self.latest_attempt if same else hashlib.sha256(f"{run} {created}".encode()).hexdigest()[:16]
+            yield self.start_attempt(attempt, name, config, now)
         elif config and created is None:
             yield RunUpdated(time=now, config={key: plain(value) for key, value in config.items() if not key.startswith("_")})
         if name and name != self.name:
             self.name = name
             yield RunUpdated(time=now, name=name)
 
-    def new_attempt(self, attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
+    def start_attempt(self, attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
         """Note that an attempt begins."""
         record = started(attempt, name, config, now)
-        self.begin(record)
+        self.add_attempt(record)
         return record
 
 
-def ids_in(record: DeliveryIds) -> Iterator[bytes]:
+def split_ids(record: DeliveryIds) -> Iterator[bytes]:
     """The ids that a record names."""
     named = bytes.fromhex(record.ids)
     yield from (named[at : at + ID_BYTES] for at in range(0, len(named) - ID_BYTES + 1, ID_BYTES))
 
 
-def payloads(told: RunStreamState, run: str, delivery: Delivery, now: int, keep: Keep) -> Iterator[bytes]:
+def encode_delivery(state: RunStreamState, run: str, delivery: Delivery, now: int, store_text: StoreText) -> Iterator[bytes]:
     """The records of one delivery, encoded. `keep` puts a text into a blob."""
-    said = delivery.said
+    said = delivery.entry
     config = said.config if isinstance(said, LogEntry) else None
     if run:
-        yield from map(encode, told.beginning(run, delivery.name, config, now))
+        yield from map(encode, state.build_start_records(run, delivery.run_name, config, now))
     match said:
         case LogEntry():
-            step = told.next_step if said.step is None else said.step
-            told.next_step = max(told.next_step, step + 1)
-            yield from values(said.metrics, step, moment_us(said.timestamp, now) if said.timestamp else now, keep)
+            step = state.next_step if said.step is None else said.step
+            state.next_step = max(state.next_step, step + 1)
+            yield from encode_values(said.metrics, step, moment_us(said.timestamp, now) if said.timestamp else now, store_text)
         case SystemEntry():
             named = {f"{SYSTEM}/{key}": value for key, value in said.metrics.items()}
-            yield from values(named, told.system, moment_us(said.timestamp, now), keep)
-            told.system += 1
+            yield from encode_values(named, state.next_system_step, moment_us(said.timestamp, now), store_text)
+            state.next_system_step += 1
         case AlertEntry():
             yield encode(alert_from(said, now))
         case StatusEntry() if (status := status_of(said.status)).is_final:
             time = moment_us(said.timestamp, now)
-            yield encode(RunStatus(time=time, attempt=told.attempt, status=status, reason=said.reason))
+            yield encode(RunStatus(time=time, attempt=state.latest_attempt, status=status, reason=said.reason))
         case File():
             yield encode(said)
 
 
-def values(metrics: Mapping[str, Any], step: int, time: int, keep: Keep) -> Iterator[bytes]:
+def encode_values(metrics: Mapping[str, Any], step: int, time: int, store_text: StoreText) -> Iterator[bytes]:
     """Numbers in one record, and one for each value that is none."""
     numbers, files = logged(metrics, step, time)
     if numbers:
         yield encode_metrics(time, step, numbers)
     for file in files:
-        if file.content is not None and len(file.content) > LONGEST_CONTENT:
-            keep(file.content)
+        if file.content is not None and len(file.content) > MAX_INLINE_CHARACTERS:
+            store_text(file.content)
             file = msgspec.structs.replace(file, content=None)
         yield encode(file)

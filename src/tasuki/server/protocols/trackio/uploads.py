@@ -16,11 +16,11 @@ from tasuki.server.http.problems import HttpProblem
 __all__ = ["MAX_UPLOAD_BYTES", "StagedFile", "Uploads"]
 
 MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
-MOST_FILES = 100
-AT_ONCE = 16
-PART_SECONDS = 60.0
-MOST_STAGED = 10_000
-FIELD = "files"
+MAX_FILES = 100
+MAX_CONCURRENT_UPLOADS = 16
+PART_TIMEOUT_SECONDS = 60.0
+MAX_STAGED_FILES = 10_000
+FILE_FIELD = "files"
 
 
 class StagedFile(NamedTuple):
@@ -35,59 +35,61 @@ class Uploads:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.staged: dict[str, StagedFile] = {}
-        self.running = 0
+        self.staged_files: dict[str, StagedFile] = {}
+        self.active_uploads = 0
 
-    def find(self, word: str) -> StagedFile:
+    def find(self, upload_id: str) -> StagedFile:
         """What came under a word. Refusal (400) for what did not: it is to be sent again."""
-        found = self.staged.get(word)
+        found = self.staged_files.get(upload_id)
         if found is None:
-            raise HttpProblem(400, f"no file was uploaded as {word[:100]!r} since the server has started", hint="upload it again")
+            raise HttpProblem(
+                400, f"no file was uploaded as {upload_id[:100]!r} since the server has started", hint="upload it again"
+            )
         return found
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def reserve_slot(self) -> Iterator[None]:
         """One of the few that may come at once. Refusal (429) for one more."""
-        if self.running >= AT_ONCE:
-            raise HttpProblem(429, f"{AT_ONCE} uploads are under way", hint="send it again", wait=1)
-        self.running += 1
+        if self.active_uploads >= MAX_CONCURRENT_UPLOADS:
+            raise HttpProblem(429, f"{MAX_CONCURRENT_UPLOADS} uploads are under way", hint="send it again", retry_after_seconds=1)
+        self.active_uploads += 1
         try:
             yield
         finally:
-            self.running -= 1
+            self.active_uploads -= 1
 
-    async def take(self, request: Request[Any, Any, Any]) -> list[str]:
+    async def receive(self, request: Request[Any, Any, Any]) -> list[str]:
         """The words for the files in a form, which are on the disk. Refusal for what is none (400), or is too slow (408)."""
         kind, options = request.content_type
         boundary = options.get("boundary")
         if kind != "multipart/form-data" or not boundary:
-            raise HttpProblem(400, "an upload is a form: multipart/form-data", hint=f"with a file named {FIELD!r}")
-        with self.turn():
+            raise HttpProblem(400, "an upload is a form: multipart/form-data", hint=f"with a file named {FILE_FIELD!r}")
+        with self.reserve_slot():
             try:
-                found = [staged async for staged in self.files(request, boundary)]
+                found = [staged async for staged in self.read_files(request, boundary)]
             except (MultipartError, UnicodeError) as error:
                 raise HttpProblem(400, f"the form can't be read: {error}") from error
             except TimeoutError as error:
-                raise HttpProblem(408, f"nothing came for {PART_SECONDS:g} s", hint="send it again") from error
+                raise HttpProblem(408, f"nothing came for {PART_TIMEOUT_SECONDS:g} s", hint="send it again") from error
             except OSError as error:
                 raise HttpProblem(503, f"the file can't be written: {error.strerror}", hint="is there room on the disk?") from error
         words = [secrets.token_hex(16) for _ in found]
-        self.staged |= zip(words, found, strict=True)
-        for word in list(self.staged)[: max(0, len(self.staged) - MOST_STAGED)]:
-            del self.staged[word]
+        self.staged_files |= zip(words, found, strict=True)
+        for word in list(self.staged_files)[: max(0, len(self.staged_files) - MAX_STAGED_FILES)]:
+            del self.staged_files[word]
         return words
 
-    async def files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[StagedFile]:
+    async def read_files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[StagedFile]:
         """Each file of a form, kept as it comes; other fields are passed over."""
         draft: BlobWriter | None = None
         name = ""
         try:
-            with PushMultipartParser(boundary, max_segment_count=MOST_FILES) as parser:
-                async for part in parts(request):
+            with PushMultipartParser(boundary, max_segment_count=MAX_FILES) as parser:
+                async for part in read_parts(request):
                     for event in parser.parse(part):
                         if isinstance(event, MultipartSegment):
                             name = event.filename or ""
-                            draft = BlobWriter(self.folder) if event.name == FIELD and event.filename else None
+                            draft = BlobWriter(self.folder) if event.name == FILE_FIELD and event.filename else None
                         elif event is not None and draft is not None:
                             draft.write(event)
                         elif event is None and draft is not None:
@@ -99,12 +101,12 @@ class Uploads:
                 draft.close()
 
 
-async def parts(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def read_parts(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """A body as it comes, then nothing. TimeoutError when it stops coming."""
     stream = aiter(request.stream())
     while True:
         try:
-            async with asyncio.timeout(PART_SECONDS):
+            async with asyncio.timeout(PART_TIMEOUT_SECONDS):
                 part = await anext(stream)
         except StopAsyncIteration:
             break

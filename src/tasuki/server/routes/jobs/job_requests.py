@@ -14,26 +14,26 @@ from tasuki.server.http.body_limits import MAX_JSON_BYTES
 from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.workers.receiver import StreamReceiver
 
-__all__ = ["PROBLEMS", "Request_", "body_of", "parsed", "translated"]
+__all__ = ["PROBLEM_RESPONSES", "AuthenticatedRequest", "parse_body", "read_body", "translate_job_errors"]
 
-PROBLEM = "application/problem+json"
-PROBLEMS = {
-    400: ResponseSpec(Problem, description="A parameter or the body is wrong", media_type=PROBLEM),
-    404: ResponseSpec(Problem, description="There is no such job or provider", media_type=PROBLEM),
-    409: ResponseSpec(Problem, description="The job is not in a state for that, which it says", media_type=PROBLEM),
-    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM),
-    503: ResponseSpec(Problem, description="The provider can't be asked now", media_type=PROBLEM),
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_RESPONSES = {
+    400: ResponseSpec(Problem, description="A parameter or the body is wrong", media_type=PROBLEM_MEDIA_TYPE),
+    404: ResponseSpec(Problem, description="There is no such job or provider", media_type=PROBLEM_MEDIA_TYPE),
+    409: ResponseSpec(Problem, description="The job is not in a state for that, which it says", media_type=PROBLEM_MEDIA_TYPE),
+    413: ResponseSpec(Problem, description="Too large", media_type=PROBLEM_MEDIA_TYPE),
+    503: ResponseSpec(Problem, description="The provider can't be asked now", media_type=PROBLEM_MEDIA_TYPE),
 }
-Request_ = Request[Any, Principal, Any]
+AuthenticatedRequest = Request[Any, Principal, Any]
 
 
 @contextmanager
-def translated(missing: str = "job_not_found") -> Iterator[None]:
+def translate_job_errors(not_found_code: str = "job_not_found") -> Iterator[None]:
     """Errors of jobs as what a client is told, with a stable word."""
     try:
         yield
     except NotFound as error:
-        raise HttpProblem(404, error.message, error=missing) from error
+        raise HttpProblem(404, error.message, error=not_found_code) from error
     except Conflict as error:
         raise HttpProblem(409, error.message, hint=error.hint) from error
     except ConfigError as error:
@@ -42,13 +42,13 @@ def translated(missing: str = "job_not_found") -> Iterator[None]:
         raise HttpProblem(503, error.message, error="provider_refused", hint=error.hint) from error
 
 
-async def body_of(request: Request_, receiver: StreamReceiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
+async def read_body(request: AuthenticatedRequest, receiver: StreamReceiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
     """The body. Refusal (413) for one that is too large."""
-    async with receiver.bodies.read(request, limit_bytes) as body:
+    async with receiver.body_reader.read(request, limit_bytes) as body:
         return body
 
 
-def parsed(body: bytes, kind: Any) -> Any:
+def parse_body(body: bytes, kind: Any) -> Any:
     """What a body says; nothing where there is none. Refusal (400) for what it can't be."""
     try:
         return msgspec.json.decode(body or b"{}", type=kind)

@@ -13,25 +13,31 @@ from litestar.response import Stream
 
 from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, Jobs, JobStatus, JobView, Progress, Submission, SyncReport
 from tasuki.jobs import JobRequest as JobRequest
-from tasuki.server.auth.guards import forbidden, needs
+from tasuki.server.auth.guards import forbidden_problem, requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import HttpProblem
 from tasuki.server.http.schemas import SubmitRequest, SyncJobsRequest
-from tasuki.server.routes.events import client_address
-from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
-from tasuki.server.routes.notes import storable
+from tasuki.server.routes.events import find_client_address
+from tasuki.server.routes.jobs.job_requests import (
+    PROBLEM_RESPONSES,
+    AuthenticatedRequest,
+    parse_body,
+    read_body,
+    translate_job_errors,
+)
+from tasuki.server.routes.notes import to_storable
 from tasuki.server.workers.event_hub import EventHub
 from tasuki.server.workers.receiver import StreamReceiver
 from tasuki.store import JobFilter
 
-__all__ = ["JOB_ROUTES", "job", "one"]
+__all__ = ["JOB_ROUTES", "build_job_response", "job"]
 
-SHELL = ["/bin/sh", "-c"]
+SHELL_COMMAND = ["/bin/sh", "-c"]
 HEARTBEAT_SECONDS = 15.0
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 RETRY_SECONDS = 5
 ACTIVE = "active"
-ANSWER = {200: ResponseSpec(JobAnswer, description="The job"), **PROBLEMS}
+JOB_RESPONSES = {200: ResponseSpec(JobAnswer, description="The job"), **PROBLEM_RESPONSES}
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="The most jobs of an answer")]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="How many to pass over")]
 
@@ -41,12 +47,12 @@ def is_admin(principal: Principal) -> bool:
     return principal.scope is Scope.ADMIN and principal.project is None
 
 
-def user_of(request: Request_) -> str | None:
+def get_user(request: AuthenticatedRequest) -> str | None:
     """Whose jobs a request is about; None: everybody's."""
     return None if is_admin(request.auth) else request.auth.name
 
 
-def statuses_from(texts: list[str] | None) -> frozenset[str] | None:
+def parse_statuses(texts: list[str] | None) -> frozenset[str] | None:
     """The states that a question names. Refusal (400), with those there are, for one that is none."""
     words = {word.strip() for text in texts or () for word in text.split(",") if word.strip()}
     if not words:
@@ -60,22 +66,25 @@ def statuses_from(texts: list[str] | None) -> frozenset[str] | None:
     return frozenset((words - {ACTIVE}) | active)
 
 
-def answered(answer: msgspec.Struct, status: int = 200) -> Response[bytes]:
+def build_response(answer: msgspec.Struct, status: int = 200) -> Response[bytes]:
     """An answer as JSON: never from a cache."""
     headers = {"Cache-Control": "no-store"}
     return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json", headers=headers)
 
 
-def one(job: JobView, status: int = 200) -> Response[bytes]:
+def build_job_response(job: JobView, status: int = 200) -> Response[bytes]:
     """One job."""
-    return answered(JobAnswer(job=job), status)
+    return build_response(JobAnswer(job=job), status)
 
 
 @get(
-    "/api/cloud/jobs", summary="Jobs", opt=needs(Scope.READ), responses={200: ResponseSpec(JobList, description="Jobs"), **PROBLEMS}
+    "/api/cloud/jobs",
+    summary="Jobs",
+    opt=requires(Scope.READ),
+    responses={200: ResponseSpec(JobList, description="Jobs"), **PROBLEM_RESPONSES},
 )
 async def listing(  # noqa: PLR0913 - a parameter each
-    request: Request_,
+    request: AuthenticatedRequest,
     jobs: Jobs,
     job_type: FromQuery[Literal["local", "cloud"] | None] = None,
     status: FromQuery[list[str] | None] = None,
@@ -89,109 +98,114 @@ async def listing(  # noqa: PLR0913 - a parameter each
 
     With `sync_active` all active ones are looked at before, for at most 10 seconds; what could not be reached says so.
     """
-    wanted = JobFilter(None if job_type is None else job_type == "local", statuses_from(status), provider, user_of(request))
-    with translated():
-        return answered(
+    wanted = JobFilter(None if job_type is None else job_type == "local", parse_statuses(status), provider, get_user(request))
+    with translate_job_errors():
+        return build_response(
             await jobs.listing(wanted, limit=limit, offset=offset, newest_first=order == "-created", sync_active=sync_active)
         )
 
 
 @post(
-    "/api/cloud/jobs/sync", status_code=200, summary="Look for jobs", opt=needs(Scope.WRITE),
-    responses={200: ResponseSpec(SyncReport, description="What was found"), **PROBLEMS},
+    "/api/cloud/jobs/sync", status_code=200, summary="Look for jobs", opt=requires(Scope.WRITE),
+    responses={200: ResponseSpec(SyncReport, description="What was found"), **PROBLEM_RESPONSES},
 )  # fmt: skip
-async def sync(request: Request_, jobs: Jobs, receiver: StreamReceiver) -> Response[bytes]:
+async def sync(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver) -> Response[bytes]:
     """Jobs that were submitted elsewhere come to be known; what is known of others is brought up to date."""
-    only: SyncJobsRequest = parsed(await body_of(request, receiver), SyncJobsRequest)
-    with translated("provider_not_found"):
-        return answered(await jobs.sync(only.provider))
+    only: SyncJobsRequest = parse_body(await read_body(request, receiver), SyncJobsRequest)
+    with translate_job_errors("provider_not_found"):
+        return build_response(await jobs.sync(only.provider))
 
 
 @post(
-    "/api/cloud/jobs/submit", status_code=202, summary="Start a job", opt=needs(Scope.WRITE),
-    responses={202: ResponseSpec(JobAnswer, description="It is on record"), **PROBLEMS},
+    "/api/cloud/jobs/submit", status_code=202, summary="Start a job", opt=requires(Scope.WRITE),
+    responses={202: ResponseSpec(JobAnswer, description="It is on record"), **PROBLEM_RESPONSES},
 )  # fmt: skip
-async def submit(request: Request_, jobs: Jobs, receiver: StreamReceiver, provider: FromQuery[str] = "local") -> Response[bytes]:
+async def submit(
+    request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromQuery[str] = "local"
+) -> Response[bytes]:
     """Start a job. A second request of one user with the same `idempotency_key` is answered with the first one's job.
 
     A command of this machine's needs an admin token: it can do whatever the server can.
     """
-    wanted: SubmitRequest = parsed(await body_of(request, receiver), SubmitRequest)
+    wanted: SubmitRequest = parse_body(await read_body(request, receiver), SubmitRequest)
     if provider == "local" and not is_admin(request.auth):
-        raise forbidden(request.auth, Scope.ADMIN, None)
-    command = [*SHELL, wanted.command] if isinstance(wanted.command, str) and wanted.command else list(wanted.command)
+        raise forbidden_problem(request.auth, Scope.ADMIN, None)
+    command = [*SHELL_COMMAND, wanted.command] if isinstance(wanted.command, str) and wanted.command else list(wanted.command)
     submission = Submission(
         provider=provider,
         request=JobRequest(command=command, inputs=wanted.inputs, env=wanted.env, webhook_url=wanted.webhook_url),
         user=request.auth.name or None,
         config_name=wanted.config_name,
         hardware_type=wanted.hardware_type,
-        metadata={key: storable(value) for key, value in wanted.metadata.items()},
+        metadata={key: to_storable(value) for key, value in wanted.metadata.items()},
         key=wanted.idempotency_key,
     )
-    with translated("provider_not_found"):
-        return one(await jobs.submit(submission), 202)
+    with translate_job_errors("provider_not_found"):
+        return build_job_response(await jobs.submit(submission), 202)
 
 
-@get("/api/cloud/jobs/{id:str}", summary="One job", opt=needs(Scope.READ), responses=ANSWER)
-async def job(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
+@get("/api/cloud/jobs/{id:str}", summary="One job", opt=requires(Scope.READ), responses=JOB_RESPONSES)
+async def job(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """One job, by its id or a unique beginning of it."""
-    with translated():
-        return one(await jobs.get(id, user_of(request)))
+    with translate_job_errors():
+        return build_job_response(await jobs.get(id, get_user(request)))
 
 
-@delete("/api/cloud/jobs/{id:str}", status_code=200, summary="Forget a job", opt=needs(Scope.WRITE), responses={
-    200: ResponseSpec(JobAnswer, description="The job that was forgotten"), **PROBLEMS,
+@delete("/api/cloud/jobs/{id:str}", status_code=200, summary="Forget a job", opt=requires(Scope.WRITE), responses={
+    200: ResponseSpec(JobAnswer, description="The job that was forgotten"), **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def forget(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
+async def forget(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """Forget a job that is over. It is not found again."""
-    with translated():
-        found = await jobs.get(id, user_of(request))
+    with translate_job_errors():
+        found = await jobs.get(id, get_user(request))
         if found.is_active:
             raise HttpProblem(
                 409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status
             )
-        await jobs.delete(found.job_id, user_of(request))
-    return one(found)
+        await jobs.delete(found.job_id, get_user(request))
+    return build_job_response(found)
 
 
 @get(
-    "/api/cloud/jobs/{id:str}/inline-progress", summary="How far a job is", opt=needs(Scope.READ),
-    responses={200: ResponseSpec(Progress, description="What its latest lines say"), **PROBLEMS},
+    "/api/cloud/jobs/{id:str}/inline-progress", summary="How far a job is", opt=requires(Scope.READ),
+    responses={200: ResponseSpec(Progress, description="What its latest lines say"), **PROBLEM_RESPONSES},
 )  # fmt: skip
-async def inline_progress(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
+async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """Stage, last line and percentage of a running job; all null for one that does not run, and nobody is asked then."""
-    with translated():
-        return answered(await jobs.progress(id, user_of(request)))
+    with translate_job_errors():
+        return build_response(await jobs.progress(id, get_user(request)))
 
 
 @get(
-    "/api/cloud/jobs/{id:str}/logs", summary="What a job has written", opt=needs(Scope.READ),
-    responses={200: ResponseSpec(JobLogs, description="All of it"), **PROBLEMS},
+    "/api/cloud/jobs/{id:str}/logs", summary="What a job has written", opt=requires(Scope.READ),
+    responses={200: ResponseSpec(JobLogs, description="All of it"), **PROBLEM_RESPONSES},
 )  # fmt: skip
-async def logs(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
+async def logs(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """All that a job has written: also what its provider has deleted since."""
-    with translated():
-        return answered(await jobs.logs(id, user_of(request)))
+    with translate_job_errors():
+        return build_response(await jobs.logs(id, get_user(request)))
 
 
-@get("/api/cloud/jobs/{id:str}/logs/stream", summary="What a job writes, as it comes", opt=needs(Scope.READ), responses={
-    200: ResponseSpec(str, description="Server-sent events: a line each, then `done`", media_type="text/event-stream"), **PROBLEMS,
+@get("/api/cloud/jobs/{id:str}/logs/stream", summary="What a job writes, as it comes", opt=requires(Scope.READ), responses={
+    200: ResponseSpec(str, description="Server-sent events: a line each, then `done`", media_type="text/event-stream"),
+    **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def follow(request: Request_, jobs: Jobs, hub: EventHub, log_streams: Counter[str], id: FromPath[str]) -> Stream:
+async def follow(
+    request: AuthenticatedRequest, jobs: Jobs, hub: EventHub, log_stream_counts: Counter[str], id: FromPath[str]
+) -> Stream:
     """Every line, each an event without a name, then one named `done` with the status. `Last-Event-ID` goes on behind that line."""
-    with translated():
-        await jobs.row(id, user_of(request))
-    address = client_address(request.scope, hub.trusted)
-    if log_streams[address] >= hub.per_address:
-        detail = f"{address} follows {hub.per_address} logs already"
-        raise HttpProblem(429, detail, error="too-many-connections", wait=RETRY_SECONDS)
+    with translate_job_errors():
+        await jobs.row(id, get_user(request))
+    address = find_client_address(request.scope, hub.trusted_proxies)
+    if log_stream_counts[address] >= hub.max_streams_per_address:
+        detail = f"{address} follows {hub.max_streams_per_address} logs already"
+        raise HttpProblem(429, detail, error="too-many-connections", retry_after_seconds=RETRY_SECONDS)
     place = request.headers.get("last-event-id", "")
-    lines = counted(log_streams, address, messages(jobs, hub, id, user_of(request), place))
+    lines = count_stream(log_stream_counts, address, iter_messages(jobs, hub, id, get_user(request), place))
     return Stream(lines, media_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
 
 
-async def counted(counter: Counter[str], address: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def count_stream(counter: Counter[str], address: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The stream, counted while it lasts."""
     counter[address] += 1
     try:
@@ -203,13 +217,13 @@ async def counted(counter: Counter[str], address: str, stream: AsyncIterator[byt
             del counter[address]
 
 
-async def messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, place: str) -> AsyncIterator[bytes]:
+async def iter_messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, last_event_id: str) -> AsyncIterator[bytes]:
     """A job's lines as server-sent events, with a sign of life now and then."""
-    events = jobs.follow(id, user, place)
+    events = jobs.follow(id, user, last_event_id)
     coming = asyncio.ensure_future(anext(events, None))
     yield b": a line each, then done\n\n"
     try:
-        while not hub.closing.is_set():
+        while not hub.shutdown.is_set():
             done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
             if not done:
                 yield b": heartbeat\n\n"
@@ -226,36 +240,38 @@ async def messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, place: 
         coming.cancel()
 
 
-@post("/api/cloud/jobs/{id:str}/cancel", status_code=200, summary="End a job", opt=needs(Scope.WRITE), responses=ANSWER)
-async def cancel(request: Request_, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
+@post("/api/cloud/jobs/{id:str}/cancel", status_code=200, summary="End a job", opt=requires(Scope.WRITE), responses=JOB_RESPONSES)
+async def cancel(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """End a job. What becomes of it is what its provider says: it may have been over in that moment."""
-    with translated():
-        found = await jobs.get(id, user_of(request))
+    with translate_job_errors():
+        found = await jobs.get(id, get_user(request))
         if found.is_terminal:
             raise HttpProblem(409, f"job {found.job_id} is {found.status} already", error="job_is_final", state=found.status)
-        return one(await jobs.cancel(found.job_id, user_of(request)))
+        return build_job_response(await jobs.cancel(found.job_id, get_user(request)))
 
 
-@post("/api/cloud/jobs/{id:str}/retry", status_code=202, summary="Try a job again", opt=needs(Scope.WRITE), responses={
-    202: ResponseSpec(JobAnswer, description="A new attempt is on record"), **PROBLEMS,
+@post("/api/cloud/jobs/{id:str}/retry", status_code=202, summary="Try a job again", opt=requires(Scope.WRITE), responses={
+    202: ResponseSpec(JobAnswer, description="A new attempt is on record"), **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def retry(request: Request_, jobs: Jobs, id: FromPath[str], restart: FromQuery[str | None] = None) -> Response[bytes]:
+async def retry(
+    request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str], restart: FromQuery[str | None] = None
+) -> Response[bytes]:
     """A new attempt at a job that is over; one in a queue may begin from an output of the last attempt, like CONTCAR."""
-    with translated():
-        found = await jobs.get(id, user_of(request))
+    with translate_job_errors():
+        found = await jobs.get(id, get_user(request))
         if found.is_active:
             raise HttpProblem(
                 409, f"job {found.job_id} is {found.status}: cancel it first", error="job_is_active", state=found.status
             )
-        return one(await jobs.retry(found.job_id, user_of(request), restart=restart), 202)
+        return build_job_response(await jobs.retry(found.job_id, get_user(request), restart=restart), 202)
 
 
-@get("/api/cloud/metrics", summary="Counts and costs", opt=needs(Scope.READ), responses={
-    200: ResponseSpec(JobMetrics, description="Counts by status, costs by provider"), **PROBLEMS,
+@get("/api/cloud/metrics", summary="Counts and costs", opt=requires(Scope.READ), responses={
+    200: ResponseSpec(JobMetrics, description="Counts by status, costs by provider"), **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def metrics(request: Request_, jobs: Jobs) -> Response[bytes]:
+async def metrics(request: AuthenticatedRequest, jobs: Jobs) -> Response[bytes]:
     """How many jobs there are in each state, and what they have cost."""
-    return answered(await jobs.metrics(user_of(request)))
+    return build_response(await jobs.metrics(get_user(request)))
 
 
 JOB_ROUTES = [listing, sync, submit, job, forget, inline_progress, logs, follow, cancel, retry, metrics]

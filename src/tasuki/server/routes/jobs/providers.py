@@ -9,10 +9,16 @@ from litestar.params import FromPath
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
 from tasuki.jobs import InvalidSignature, Jobs, ProviderAccount, ProviderView, UnreadableMessage, shown_config
-from tasuki.server.auth.guards import NOTHING, needs
+from tasuki.server.auth.guards import PUBLIC, requires
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import HttpProblem, Problem
-from tasuki.server.routes.jobs.job_requests import PROBLEMS, Request_, body_of, parsed, translated
+from tasuki.server.routes.jobs.job_requests import (
+    PROBLEM_RESPONSES,
+    AuthenticatedRequest,
+    parse_body,
+    read_body,
+    translate_job_errors,
+)
 from tasuki.server.workers.receiver import StreamReceiver
 
 __all__ = ["PROVIDER_ROUTES"]
@@ -33,7 +39,7 @@ class WebhookAccepted(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-@get("/api/cloud/providers", summary="Where jobs run", opt=needs(Scope.READ), responses={
+@get("/api/cloud/providers", summary="Where jobs run", opt=requires(Scope.READ), responses={
     200: ResponseSpec(ProviderList, description="All providers"),
 })  # fmt: skip
 async def providers(jobs: Jobs) -> ProviderList:
@@ -43,55 +49,57 @@ async def providers(jobs: Jobs) -> ProviderList:
 
 @get(
     ["/api/cloud/providers/{name:str}/validate", "/api/cloud/{name:str}/validate"], summary="Does it take our key?",
-    opt=needs(Scope.WRITE), responses={200: ResponseSpec(ProviderAccount, description="Whether it does"), **PROBLEMS},
+    opt=requires(Scope.WRITE), responses={200: ResponseSpec(ProviderAccount, description="Whether it does"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
     """Whether the provider takes our key, and whom it takes us for."""
-    with translated("provider_not_found"):
+    with translate_job_errors("provider_not_found"):
         return await jobs.validate(name)
 
 
-@get("/api/cloud/providers/{name:str}/config", summary="How a provider is set up", opt=needs(Scope.ADMIN), responses={
-    200: ResponseSpec(dict[str, Any], description="Without secrets"), **PROBLEMS,
+@get("/api/cloud/providers/{name:str}/config", summary="How a provider is set up", opt=requires(Scope.ADMIN), responses={
+    200: ResponseSpec(dict[str, Any], description="Without secrets"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
     """How a provider is set up. Of secrets is only said whether they are set."""
-    with translated("provider_not_found"):
+    with translate_job_errors("provider_not_found"):
         return shown_config(jobs.config(name))
 
 
-@put("/api/cloud/providers/{name:str}/config", summary="Set a provider up", opt=needs(Scope.ADMIN), responses={
-    200: ResponseSpec(dict[str, Any], description="As it is now, without secrets"), **PROBLEMS,
+@put("/api/cloud/providers/{name:str}/config", summary="Set a provider up", opt=requires(Scope.ADMIN), responses={
+    200: ResponseSpec(dict[str, Any], description="As it is now, without secrets"), **PROBLEM_RESPONSES,
 })  # fmt: skip
-async def configure(request: Request_, jobs: Jobs, receiver: StreamReceiver, name: FromPath[str]) -> dict[str, Any]:
+async def configure(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, name: FromPath[str]) -> dict[str, Any]:
     """Change what is named; null takes back what was set here."""
-    changes: dict[str, Any] = parsed(await body_of(request, receiver), dict[str, Any])
-    with translated("provider_not_found"):
+    changes: dict[str, Any] = parse_body(await read_body(request, receiver), dict[str, Any])
+    with translate_job_errors("provider_not_found"):
         await jobs.configure(name, changes)
         return shown_config(jobs.config(name))
 
 
-@post("/api/webhooks/{provider:str}", status_code=200, summary="News of a provider", opt=needs(NOTHING), responses={
+@post("/api/webhooks/{provider:str}", status_code=200, summary="News of a provider", opt=requires(PUBLIC), responses={
     200: ResponseSpec(WebhookAccepted, description="Taken, or taken before"),
     400: ResponseSpec(Problem, description="Signed, and no job"),
     401: ResponseSpec(Problem, description="Not signed by the provider, or not now"),
-    404: PROBLEMS[404],
-    413: PROBLEMS[413],
+    404: PROBLEM_RESPONSES[404],
+    413: PROBLEM_RESPONSES[413],
     503: ResponseSpec(Problem, description="Send it again: the provider's key can't be had now"),
 })  # fmt: skip
-async def webhook(request: Request_, jobs: Jobs, receiver: StreamReceiver, provider: FromPath[str]) -> Response[WebhookAccepted]:
+async def webhook(
+    request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromPath[str]
+) -> Response[WebhookAccepted]:
     """A message signed as Standard Webhooks has it, whose body is the provider's own object. Again it changes nothing."""
-    body = await body_of(request, receiver, MAX_WEBHOOK_BYTES)
+    body = await read_body(request, receiver, MAX_WEBHOOK_BYTES)
     headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     try:
-        with translated("provider_not_found"):
+        with translate_job_errors("provider_not_found"):
             await jobs.webhook(provider, headers, body)
     except InvalidSignature as error:
         raise HttpProblem(401, str(error), error="bad_signature") from error
     except UnreadableMessage as error:
         raise HttpProblem(400, error.message, error="unreadable") from error
     except (RemoteUnavailable, RemoteRejected) as error:
-        raise HttpProblem(503, error.message, error="no_key", wait=RETRY_SECONDS) from error
+        raise HttpProblem(503, error.message, error="no_key", retry_after_seconds=RETRY_SECONDS) from error
     return Response(WebhookAccepted())
 
 
