@@ -76,13 +76,13 @@ def check_notify(settings: "Settings") -> list[Check]:
     try:
         is_delivered = is_delivering(settings)
     except (LocksUnsupported, OSError) as error:
-        return [unjudged("alerts", f"whether they are delivered {found}", error)]
+        return [build_unknown_check("alerts", f"whether they are delivered {found}", error)]
     if is_delivered:
         return [Check("alerts", CheckLevel.OK, f"delivered {found}")]
     return [Check("alerts", CheckLevel.DEGRADED, f"nobody delivers them {found}", "tasuki notify watch, or tasuki serve")]
 
 
-def unjudged(name: str, question: str, error: LocksUnsupported | OSError) -> Check:
+def build_unknown_check(name: str, question: str, error: LocksUnsupported | OSError) -> Check:
     """Report a check as degraded because its question cannot be answered here."""
     reason = error.message if isinstance(error, LocksUnsupported) else str(error)
     hint = error.hint if isinstance(error, LocksUnsupported) else None
