@@ -47,7 +47,7 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
-def check_names_and_prose(path: Path, text: str) -> Iterator[str]:
+def check_names_and_prose(text: str) -> Iterator[str]:
     """Yield the violations of one file: docstrings, class names, spelling, and long functions."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
@@ -146,7 +146,7 @@ def main(arguments: list[str]) -> int:
     found = [
         f"{file.relative_to(ROOT)}:{line}"
         for file, text in texts.items()
-        for line in [*check_names_and_prose(file, text), *check_lazy_imports(file, text)]
+        for line in [*check_names_and_prose(text), *check_lazy_imports(file, text)]
     ]
     if not arguments:
         found += check_package(texts)

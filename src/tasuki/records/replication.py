@@ -1,6 +1,5 @@
 """What a sender and a receiver of journals say to each other."""
 
-import threading
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import zstandard
 
 from tasuki.errors import DataError
 from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
+from tasuki.zstd_codecs import ZstdCodecs
 
 __all__ = [
     "MAX_ITEM_BYTES",
@@ -124,20 +124,12 @@ class ReplicateResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     control: list[StopCommand] = []
 
 
-class ZstdCodecs(threading.local):
-    """zstd's objects are not thread-safe, and dear to make: one of each per thread."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-tools = ZstdCodecs()
+codecs = ZstdCodecs(level=3)
 
 
 def pack_item(data: bytes) -> bytes:
     """Whole frames as an item carries them: one zstd frame that says its size."""
-    return tools.compressor.compress(data)
+    return codecs.compressor.compress(data)
 
 
 def unpack_item(data: bytes) -> bytes:
@@ -154,6 +146,6 @@ def stored_frames(data: bytes) -> bytes:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= MAX_ITEM_BYTES:
             raise DataError(f"an item holds {size} bytes of frames; {MAX_ITEM_BYTES} are the most")
-        return tools.decompressor.decompress(data, max_output_size=size)
+        return codecs.decompressor.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise DataError(f"an item's data is not one zstd frame: {error}") from error

@@ -2,15 +2,14 @@
 
 import io
 import socket
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM
 from tasuki.errors import RemoteError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
+from tasuki.retry_after import parse_retry_after
 
 __all__ = [
     "ANSWER_SECONDS",
@@ -19,12 +18,10 @@ __all__ = [
     "HttpResponse",
     "ProblemDocument",
     "error_from_answer",
-    "seconds_asked_for",
     "set_timeout",
 ]
 
 ANSWER_SECONDS = 30.0
-LONGEST_WAIT_SECONDS = 15 * 60.0
 SHOWN_BYTES = 200
 WAIT = {408, 425, 429}
 REFUSED = {400, 409, 422}
@@ -46,7 +43,7 @@ def error_from_answer(url: str, answer: HttpResponse, now_us: int) -> RemoteErro
     shown = problem.detail or (answer.location and f"go to {answer.location}")
     text = f"{url} answered {answer.status}: {shown or answer.content[:SHOWN_BYTES].decode(errors='replace')}"
     if answer.status in WAIT or answer.status >= 500:
-        return RemoteUnavailable(text, after_seconds=seconds_asked_for(answer.retry_after, now_us))
+        return RemoteUnavailable(text, after_seconds=parse_retry_after(answer.retry_after, now_us))
     if answer.status == TOO_LARGE:
         return RequestTooLarge(text)
     if answer.status in REFUSED:
@@ -67,20 +64,6 @@ def problem_in(content: bytes) -> ProblemDocument:
         return msgspec.json.decode(content, type=ProblemDocument)
     except msgspec.DecodeError:
         return ProblemDocument()
-
-
-def seconds_asked_for(retry_after: str | None, now_us: int) -> float | None:
-    """A Retry-After header, in seconds or as a date (RFC 9110, 10.2.3), a quarter of an hour at most; None if it says nothing."""
-    text = (retry_after or "").strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text[:10])
-    else:
-        try:
-            date = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime_from_us(now_us)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
 
 
 def set_timeout(sock: socket.socket, seconds: float) -> None:

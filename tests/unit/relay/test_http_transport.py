@@ -7,8 +7,7 @@ import pytest
 from tasuki.errors import ConfigError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.records import ItemReply, ReplicateResponse, ReplyStatus
 from tasuki.relay import HttpTransport, remote_url
-from tasuki.relay.http_responses import HttpResponse, seconds_asked_for
-from tasuki.testing import FakeClock
+from tasuki.relay.http_responses import HttpResponse
 
 TRANSPORT = HttpTransport("http://127.0.0.1:9")
 REPLY = ItemReply(writer="a", status=ReplyStatus.STORED, offset=1, crc=2)
@@ -41,26 +40,6 @@ def test_each_status_is_an_error_that_says_what_to_do(status, error):
     with pytest.raises(error, match=str(status)) as raised:
         TRANSPORT.answer(HttpResponse(status, b"why"), set())
     assert raised.type is error
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7),
-        ("0", 0),
-        ("86400", 900),
-        ("Fri, 15 Jan 2027 08:01:00 GMT", 60),
-        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
-        ("Sat, 15 Jan 2028 07:00:00 GMT", 900),
-        ("soon", None),
-        ("-3", None),
-        ("٣", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_and_a_quarter_of_an_hour_at_most(text, seconds):
-    assert seconds_asked_for(text, FakeClock().now_us()) == seconds
 
 
 def test_an_address_is_shown_without_its_password():

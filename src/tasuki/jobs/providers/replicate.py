@@ -28,9 +28,10 @@ from tasuki.jobs.providers.prices import REPLICATE_PRICES
 from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage, is_large
 from tasuki.jobs.storage.requests import JobRequest, anew
 from tasuki.records import Job, JobStatus, Observation
+from tasuki.retry_after import parse_retry_after
 from tasuki.settings import ReplicateSettings
 
-__all__ = ["ReplicateProvider", "parse_retry_after", "parse_sight"]
+__all__ = ["ReplicateProvider", "parse_pause", "parse_sight"]
 
 STATES = {  # https://replicate.com/docs/reference/http#predictions.get
     "starting": JobStatus.QUEUED,
@@ -179,7 +180,8 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
     status = answer.status_code
     detail = detail_of(answer)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise RateLimited(f"Replicate has had enough: {detail}", after_seconds=parse_retry_after(answer.headers, answer.text))
+        pause = parse_pause(answer.headers, answer.text, SYSTEM.now_us())
+        raise RateLimited(f"Replicate has had enough: {detail}", after_seconds=pause)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise RemoteMisconfigured(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
     if status == httpx.codes.NOT_FOUND:
@@ -213,11 +215,12 @@ def detail_of(answer: httpx.Response) -> str:
     return str(found.get("detail") or found.get("title") or "")[:200]
 
 
-def parse_retry_after(headers: Mapping[str, str], text: str) -> float | None:
-    """How long to wait: the header's seconds, or what the text says; None where neither says anything."""
-    stated = headers.get("retry-after", "")
-    found = stated if re.fullmatch(r"\d+(\.\d+)?", stated) else (RESETS.search(text) or ["", ""])[1]
-    return min(float(found), LONGEST_PAUSE_SECONDS) if found else None
+def parse_pause(headers: Mapping[str, str], text: str, now_us: int) -> float | None:
+    """Return the seconds to wait: what Retry-After says, else what the text says, else None."""
+    seconds = parse_retry_after(headers.get("retry-after"), now_us, max_seconds=LONGEST_PAUSE_SECONDS)
+    if seconds is None and (found := RESETS.search(text)):
+        seconds = min(float(found[1]), LONGEST_PAUSE_SECONDS)
+    return seconds
 
 
 def path_of(job: Job) -> str:

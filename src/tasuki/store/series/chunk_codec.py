@@ -3,8 +3,6 @@
 Values that float32 represents exactly are stored as float32. An arithmetic run of integers, or a constant, costs nothing.
 """
 
-import threading
-
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +11,7 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import StoreCorrupt
 from tasuki.store.series.points import Column, Floats, Ints, Points
+from tasuki.zstd_codecs import ZstdCodecs
 
 __all__ = [
     "axis_points",
@@ -67,15 +66,7 @@ class TailPoints(msgspec.Struct, array_like=True):
     columns: dict[int, MetricChunk]
 
 
-class ZstdCodecs(threading.local):
-    """zstd's objects are not thread-safe: one of each per thread."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-tools = ZstdCodecs()
+codecs = ZstdCodecs(LEVEL)
 encode = msgspec.msgpack.encode
 decode_axis = msgspec.msgpack.Decoder(Axis).decode
 decode_column = msgspec.msgpack.Decoder(MetricChunk).decode
@@ -99,13 +90,13 @@ def packed(values: npt.NDArray[np.generic], start: int = 0, step: int = 0) -> En
     form = values.dtype.str.lstrip("<|")
     if values.nbytes < WORTH_PACKING_BYTES:
         return EncodedNumbers(form, len(values), start, step, values.tobytes())
-    return EncodedNumbers(form, len(values), start, step, tools.compressor.compress(shuffled(values)), True)
+    return EncodedNumbers(form, len(values), start, step, codecs.compressor.compress(shuffled(values)), True)
 
 
 def numbers(column: EncodedNumbers) -> npt.NDArray[np.generic]:
     """The numbers that were packed."""
     kind = np.dtype("<" + column.form)
-    data = tools.decompressor.decompress(column.data) if column.zipped else column.data
+    data = codecs.decompressor.decompress(column.data) if column.zipped else column.data
     values = unshuffled(data, kind) if column.zipped else np.frombuffer(data, kind)
     if len(values) != column.n:
         raise StoreCorrupt(f"a column has {len(values)} values, {column.n} were stored")

@@ -4,8 +4,9 @@ import pytest
 
 from tasuki.errors import ConfigError
 from tasuki.jobs.providers.prices import REPLICATE_PRICES, cost_of
-from tasuki.jobs.providers.replicate import parse_data_uri, parse_retry_after, parse_sight, parse_time
+from tasuki.jobs.providers.replicate import parse_data_uri, parse_pause, parse_sight, parse_time
 from tasuki.records import JobStatus
+from tasuki.testing import FakeClock
 
 PREDICTION = {
     "id": "gm3qorzdhgbfurvjtvhg6dckhu",
@@ -77,12 +78,15 @@ def test_a_time_that_is_none_costs_nothing(seconds: object):
         ({"retry-after": "7"}, "", 7.0),
         ({}, '{"detail":"Request was throttled. Your rate limit resets in ~30s."}', 30.0),
         ({}, "resets in 5 s", 5.0),
+        ({"retry-after": "0.5"}, "", 0.5),
+        ({"retry-after": "Fri, 15 Jan 2027 08:01:00 GMT"}, "", 60.0),
         ({"retry-after": "soon"}, "", None),
+        ({"retry-after": "soon"}, "resets in 5 s", 5.0),
         ({"retry-after": "99999999"}, "", 3600.0),
     ],
 )
 def test_how_long_to_wait_is_read_from_the_header_or_the_text(headers: dict, text: str, seconds: float | None):
-    assert parse_retry_after(headers, text) == seconds
+    assert parse_pause(headers, text, FakeClock().now_us()) == seconds
 
 
 def test_the_cost_is_the_price_of_the_jobs_own_hardware_times_how_many():
