@@ -22,8 +22,8 @@ from tests.support.servers import MSGPACK, SERVE, Stream, serving
 RELAYS = 27
 RECORDS = 12
 RECORD_BYTES = 150_000
-SLOWLY = f"""from tasuki.server.http.body_limits import Pace
-Pace.__init__.__defaults__ = ({6 * 1024 * 1024}, {64 * 1024 * 1024})
+SLOWLY = f"""from tasuki.server.auth.rate_limits import BandwidthLimit
+BandwidthLimit.__init__.__defaults__ = ({6 * 1024 * 1024}, {64 * 1024 * 1024})
 {SERVE}"""
 """A server that takes 6 MiB a second, which these relays can outrun on any machine."""
 

@@ -14,7 +14,7 @@ from tests.support.processes import Child, eventually
 IDLES = """
 import sys, tasuki
 run = tasuki.init("p", remote=sys.argv[1], dir=sys.argv[2])
-print("run", run.id, run.started.attempt, flush=True)
+print("run", run.id, run.start_record.attempt, flush=True)
 sys.stdin.readline()
 """
 

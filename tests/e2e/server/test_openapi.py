@@ -136,6 +136,6 @@ def test_no_request_with_a_small_token_or_none_is_a_server_error(closed, describ
 def test_every_path_is_described(server):
     described = server.client.get("/openapi.json").json()
     assert set(described["paths"]) == set(OPERATIONS)
-    assert {"RunList", "RunRow", "MetricSummary", "SeriesResponse", "ReplicateResponse", "ProblemDocument"} <= set(
+    assert {"RunList", "RunRow", "MetricSummary", "SeriesResponse", "ReplicateResponse", "Problem"} <= set(
         described["components"]["schemas"]
     )

@@ -63,7 +63,7 @@ class StallDetector:
     async def check(self) -> None:
         """Raise an alert for every run that has stalled since the last look."""
         for stalled in await self.readers.run_in_thread(self.readers.run_query_now, self.find_stalled_runs):
-            await append_edit(self.committer, stalled.run.project, stalled.run.run, encode(self.build_alert(stalled)))
+            await append_edit(self.committer, stalled.activity.project, stalled.activity.run, encode(self.build_alert(stalled)))
 
     def build_alert(self, stalled_run: StalledRun) -> Alert:
         """What is said of it."""
