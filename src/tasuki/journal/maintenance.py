@@ -34,8 +34,8 @@ class MaintenanceThread:
     def start(self) -> None:
         """Start the thread, unless it runs."""
         if self.thread is None or not self.thread.is_alive():
-            self.stopping.clear()
-            self.thread = threading.Thread(target=self.run, name="tasuki-pulse", daemon=True)
+            self.stopping = threading.Event()  # a new one: a thread that `stop` did not wait for still sees its own
+            self.thread = threading.Thread(target=self.run, args=(self.stopping,), name="tasuki-pulse", daemon=True)
             self.thread.start()
 
     def stop(self) -> None:
@@ -50,10 +50,10 @@ class MaintenanceThread:
         self.stopping = threading.Event()
         self.thread = None
 
-    def run(self) -> None:
-        """The thread's rounds, until stopped."""
+    def run(self, stopping: threading.Event) -> None:
+        """Do the thread's rounds until `stopping` is set."""
         next_beat = self.clock.monotonic() + self.beat_seconds
-        while not self.stopping.wait(TICK_SECONDS):
+        while not stopping.wait(TICK_SECONDS):
             try:
                 for appender in list(APPENDERS):
                     appender.tend()

@@ -81,11 +81,30 @@ def test_starting_it_twice_makes_one_thread(pulse: MaintenanceThread):
 def test_it_stops_and_starts_again(pulse: MaintenanceThread, beats: Beats):
     thread = pulse.thread
     pulse.stop()
-    assert not thread.is_alive()
+    thread.join()
     beats.three.clear()
     beats.count = 0
     pulse.start()
     assert beats.three.wait(5)
+
+
+def test_a_thread_that_stop_did_not_wait_for_still_stops_after_a_new_start(pulse: MaintenanceThread):
+    in_round, go_on = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        in_round.set()
+        go_on.wait()
+
+    pulse.watch = watch
+    first = pulse.thread
+    assert in_round.wait(30)
+    pulse.stop()
+    assert first.is_alive()
+    pulse.watch = lambda: None
+    pulse.start()
+    go_on.set()
+    first.join()
+    assert pulse.thread.is_alive()
 
 
 def test_a_child_of_a_fork_has_no_thread_until_it_needs_one(pulse: MaintenanceThread):

@@ -67,3 +67,39 @@ def test_a_body_that_does_not_come_is_not_waited_for():
         asyncio.run(read())
     assert refusal.value.status == 408
     assert bodies.buffered_bytes == 0
+
+
+class Body:
+    """A request with a body of so many bytes, in parts of 10."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.headers: dict[str, str] = {}
+
+    async def stream(self):
+        for start in range(0, self.size, 10):
+            yield b"x" * min(10, self.size - start)
+
+
+def read_body(bodies: BodyReader, size: int, limit_bytes: int) -> bytes:
+    async def read() -> bytes:
+        async with bodies.read(Body(size), limit_bytes) as body:
+            return bytes(body)
+
+    return asyncio.run(read())
+
+
+def test_a_body_may_be_as_large_as_its_limit_and_not_a_byte_larger():
+    bodies = BodyReader()
+    assert len(read_body(bodies, 100, 100)) == 100
+    with pytest.raises(HttpProblem) as refusal:
+        read_body(bodies, 101, 100)
+    assert refusal.value.status == 413
+    assert bodies.buffered_bytes == 0
+
+
+def test_all_bodies_together_may_be_as_large_as_the_servers_limit_and_not_a_byte_larger():
+    assert len(read_body(BodyReader(limit_bytes=100), 100, 1000)) == 100
+    with pytest.raises(HttpProblem) as refusal:
+        read_body(BodyReader(limit_bytes=100), 101, 1000)
+    assert (refusal.value.status, refusal.value.retry_after_seconds) == (429, 1)
