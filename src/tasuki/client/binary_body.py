@@ -1,4 +1,4 @@
-"""`application/x-tasuki-frame`: a JSON header and arrays, little-endian, each array from a multiple of 8 bytes (docs/api.md)."""
+"""The media type `application/x-tasuki-frame`: a JSON header and little-endian arrays (docs/api.md)."""
 
 import struct
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def frame_from(header: object, arrays: Sequence[Array]) -> bytes:
-    """A frame."""
+    """Encode a header and arrays."""
     text = msgspec.json.encode(header)
     text += b" " * (-(LENGTH.size + len(text)) % BOUNDARY)
     parts = [LENGTH.pack(len(text)), text]
@@ -29,14 +29,17 @@ def frame_from(header: object, arrays: Sequence[Array]) -> bytes:
 
 
 def header_from(frame: bytes) -> tuple[dict[str, Any], int]:
-    """The header, and where the arrays begin. msgspec.DecodeError or struct.error for what is no frame."""
+    """Decode the header; return it and the offset of the arrays.
+
+    Raise msgspec.DecodeError or struct.error if invalid.
+    """
     (length,) = LENGTH.unpack_from(frame)
     end = LENGTH.size + length
     return msgspec.json.decode(frame[LENGTH.size : end], type=dict[str, Any]), end
 
 
 def arrays_from(frame: bytes, start: int, shapes: Sequence[tuple[str, int]]) -> list[Array]:
-    """The arrays behind `start`, by type and length. ValueError if the frame ends before they do."""
+    """Decode the arrays after `start`, by type and length. Raise ValueError if the body ends early."""
     arrays = []
     for kind, n in shapes:
         array = np.frombuffer(frame, kind, n, start)

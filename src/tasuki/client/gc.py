@@ -1,4 +1,4 @@
-"""Making room: the journals of runs that a server has, whole and for long enough.
+"""Remove journals of runs that a server has had, whole, for long enough.
 
 Nothing goes that the server does not name, now, with its exact length and checksum. What is alive, not sealed,
 damaged, or in no run stays; so does a run of which any journal has to.
@@ -22,7 +22,7 @@ ASK_AT_ONCE = 1000
 
 
 class RemovableRun(NamedTuple):
-    """A run whose journals may go."""
+    """A run whose journals may be removed."""
 
     project: str
     run: str
@@ -30,14 +30,17 @@ class RemovableRun(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """How much room they take."""
+        """Return the size of its journals in bytes."""
         return sum(journal.path.stat().st_size for journal in self.journals)
 
 
 def forgettable(
     folder: JournalFolder, transport: ReceiverTransport, acks: AckLog, retention: timedelta, *, clock: Clock = SYSTEM
 ) -> list[RemovableRun]:
-    """The runs that a server has had for longer than the retention. RemoteError while it can't be asked."""
+    """Return the runs that a server has had for longer than the retention.
+
+    Raise RemoteError if it cannot be asked.
+    """
     until = clock.now_us() - retention // timedelta(microseconds=1)
     runs: dict[tuple[str, str], list[JournalFileInfo]] = defaultdict(list)
     for journal in folder.journals():
@@ -52,13 +55,16 @@ def forgettable(
 
 
 def stored_at(journal: JournalFileInfo, acks: AckLog) -> int:
-    """When the server first had all of a sealed journal, as far as is known: never before it was sealed."""
+    """Return when the server first had all of a sealed journal, as far as known.
+
+    Never before it was sealed.
+    """
     sealed_us = journal.path.stat().st_mtime_ns // 1000
     return max(sealed_us, acks.stored.get(journal.header.writer, sealed_us))
 
 
 def confirmed(transport: ReceiverTransport, journals: Sequence[JournalFileInfo]) -> set[str]:
-    """The writers of which the server says, now, that it has them up to their end, and that this is their end."""
+    """Return the writers that the server confirms now: each complete there, with the same end."""
     there = set()
     for first in range(0, len(journals), ASK_AT_ONCE):
         items = {journal.header.writer: question(journal) for journal in journals[first : first + ASK_AT_ONCE]}
@@ -71,13 +77,13 @@ def confirmed(transport: ReceiverTransport, journals: Sequence[JournalFileInfo])
 
 
 def question(journal: JournalFileInfo) -> Item:
-    """Asks whether the other side is where a sealed journal ends."""
+    """Build an item that asks whether the receiver is at the end of a sealed journal."""
     header = journal.header
     return Item(project=header.project, run=header.run, writer=header.writer, offset=header.end or 0, crc=header.end_crc or 0)
 
 
 def remove(runs: Iterable[RemovableRun], progress: Callable[[int], None] = lambda _: None) -> None:
-    """Remove the journals of runs. Killed in the middle, the rest is still there for the next time."""
+    """Remove the journals of runs. After a kill in the middle, the next call removes the rest."""
     for count, old in enumerate(runs, 1):
         for journal in old.journals:
             journal.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Asking a server: the same questions as a folder's store answers, the same changes, over HTTP."""
+"""Query a server over HTTP: the same questions and edits as a folder's store."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
@@ -42,7 +42,10 @@ T = TypeVar("T")
 
 
 class HttpQuery:
-    """Answers from a server. RemoteUnavailable while it can't be reached; never an answer from anywhere else."""
+    """Queries answered by a server.
+
+    Raise RemoteUnavailable while it cannot be reached; never fall back to other data.
+    """
 
     def __init__(self, url: str, token: Token = None, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = remote_url(url).geturl().rstrip("/")
@@ -64,27 +67,27 @@ class HttpQuery:
     # -- answers
 
     def projects(self) -> list[ProjectRow]:
-        """All projects, by name."""
+        """Return all projects, by name."""
         return list(self.rows("projects", "projects", ProjectRow, {}))
 
     def overview(self, project: str) -> ProjectOverview:
-        """A project at a glance."""
+        """Return the overview of a project."""
         found: ProjectOverview = self.converted(self.ask("overview", {"project": project}), ProjectOverview)
         return found
 
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
-        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        """Return the project's runs, or the first `limit` of them, oldest or newest first."""
         page = PAGE if limit is None else min(max(limit, 1), PAGE)
         order = "-created" if newest_first else "created"
         return list(islice(self.rows("runs", "runs", RunRow, {"project": project, "limit": page, "order": order}), limit))
 
     def run(self, project: str, ref: str) -> RunRow:
-        """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+        """Return one run, by id, by a unique prefix of its id, or by a unique name."""
         found: RunRow = self.converted(self.ask(f"runs/{segment(ref)}", {"project": project}), RunRow)
         return found
 
     def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
-        """Several runs at once, in the order of what they are named by."""
+        """Return several runs, in the order of `refs`."""
         parts = [list(refs[start : start + NAMED_RUNS]) for start in range(0, len(refs), NAMED_RUNS)]
         return [row for part in parts for row in self.rows("runs", "runs", RunRow, {"project": project, "ref": part})]
 
@@ -96,7 +99,10 @@ class HttpQuery:
         *,
         top: BestRuns | None = None,
     ) -> list[MetricSummary]:
-        """The summary of each metric of each run, by run and metric; with `top` only the best of them, the best first."""
+        """Return the summary of each metric of each run, by run and metric.
+
+        With `top`, only the best, best first.
+        """
         asked: dict[str, Any] = {"project": project, "limit": LARGE_PAGE}
         if (runs is not None and not runs) or (metrics is not None and not metrics):
             return []
@@ -109,16 +115,16 @@ class HttpQuery:
         return chosen if top is None else best_of(chosen, top)
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
-        """What was logged, by (step, time)."""
+        """Return the logged calls, by (step, time)."""
         return list(chain.from_iterable(self.history_pages(project, run, metric)))
 
     def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
-        """The same page by page."""
+        """Yield the history page by page."""
         asked: dict[str, Any] = {"project": project, "limit": HISTORY_PAGE} | ({} if metric is None else {"metric": metric})
         return self.pages(f"runs/{segment(run)}/history", "history", HistoryRow, asked)
 
     def series(self, project: str, run: str, metric: str) -> Series:
-        """One metric's points."""
+        """Return the points of one metric."""
         answer = self.get(f"runs/{segment(run)}/points", {"project": project, "metric": metric}, accept=FRAME)
         try:
             header, start = header_from(answer.content)
@@ -138,20 +144,20 @@ class HttpQuery:
         reason: str | None = None,
         level: AlertLevel | None = None,
     ) -> list[AlertRow]:
-        """The alerts of a project or of one run, in the order in which they arrived there."""
+        """Return the alerts of a project or run, in the order of their arrival at the server."""
         wanted = {"run": run, "since": since, "reason": reason, "level": level}
         asked = {"project": project, "limit": PAGE} | {name: value for name, value in wanted.items() if value is not None}
         return list(self.rows("alerts", "alerts", AlertRow, asked))
 
     def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
-        """What a run has kept as text."""
+        """Return the texts of a run."""
         asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if name is None else {"name": name})
         return list(self.rows(f"runs/{segment(run)}/texts", "texts", TextRow, asked))
 
     def notes(
         self, project: str, kind: NoteKind | None = None, *, since: int | None = None, search: str | None = None
     ) -> list[NoteRow]:
-        """A project's notes, by time."""
+        """Return a project's notes, by time."""
         asked: dict[str, Any] = {"brain": project, "limit": PAGE}
         asked |= {name: value for name, value in (("kind", kind), ("since", since), ("search", search)) if value is not None}
         return list(self.rows("notes", "notes", NoteRow, asked))
@@ -159,44 +165,44 @@ class HttpQuery:
     # -- changes
 
     def edit(self, project: str, run: str, change: RunEdit) -> RunRow:
-        """Change fields and tags of a run; returns it as it is then."""
+        """Change fields and tags of a run; return the changed run."""
         changed(change)
         found: RunRow = self.converted(self.tell("PATCH", project, run, msgspec.json.encode(change)), RunRow)
         return found
 
     def delete(self, project: str, run: str) -> RunRow:
-        """Forget a run: only a tombstone stays there. Returns it as it was."""
+        """Delete a run, leaving a tombstone; return the run as it was."""
         found: RunRow = self.converted(self.tell("DELETE", project, run), RunRow)
         return found
 
     def purge(self, project: str, run: str) -> int:
-        """Drop what the server holds of a run, by its id, for good; returns how many streams that were."""
+        """Drop the server's streams of a run, by its id, for good; return their number."""
         answer = self.send("POST", "purge", {"project": project, "run": run}, accept=JSON)
         return int(self.object_in(answer).get("streams", 0))
 
     def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
-        """Ask the latest attempt at a run to stop."""
+        """Request that the latest attempt of a run stops."""
         body = msgspec.json.encode({"reason": reason, "by": by})
         found: RunRow = self.converted(self.tell("POST", project, ref, body, "/stop"), RunRow)
         return found
 
     def files(self, project: str, run: str | None = None) -> list[FileRow]:
-        """The files of a project or of one run, in the order in which they came."""
+        """Return the files of a project or run, in the order of their arrival."""
         asked: dict[str, Any] = {"project": project, "limit": PAGE} | ({} if run is None else {"run": run})
         return list(self.rows("files", "files", FileRow, asked))
 
     # -- how
 
     def tell(self, method: str, project: str, run: str, body: bytes | None = None, what: str = "") -> dict[str, Any]:
-        """The run that the server answers a change with."""
+        """Send a change; return the run that the server answers with."""
         return self.object_in(self.send(method, f"runs/{segment(run)}{what}", {"project": project}, accept=JSON, body=body))
 
     def rows(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[T]:
-        """All rows of a list, page by page."""
+        """Yield all rows of a list, page by page."""
         return chain.from_iterable(self.pages(path, name, kind, asked))
 
     def pages(self, path: str, name: str, kind: type[T], asked: dict[str, Any]) -> Iterator[list[T]]:
-        """The pages of a list."""
+        """Yield the pages of a list."""
         missing, cursor = 0, None
         while True:
             page = self.ask(path, asked if cursor is None else asked | {"cursor": cursor})
@@ -208,11 +214,11 @@ class HttpQuery:
                 return
 
     def ask(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """A JSON object from the server."""
+        """Request a JSON object."""
         return self.object_in(self.get(path, asked, accept=JSON))
 
     def object_in(self, answer: httpx.Response) -> dict[str, Any]:
-        """The JSON object of an answer; keeps how much is missing in it."""
+        """Decode the JSON object of a response; remember the number of records missing from it."""
         try:
             found = msgspec.json.decode(answer.content, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -221,11 +227,11 @@ class HttpQuery:
         return found
 
     def get(self, path: str, asked: dict[str, Any], *, accept: str) -> httpx.Response:
-        """What a question is answered with."""
+        """Send a GET request."""
         return self.send("GET", path, asked, accept=accept)
 
     def send(self, method: str, path: str, asked: dict[str, Any], *, accept: str, body: bytes | None = None) -> httpx.Response:
-        """An answer that is one of tasuki's, and no error."""
+        """Send a request. Raise the error that a response stands for."""
         headers = {"Accept": accept} | authorization(self.token) | ({} if body is None else {"Content-Type": JSON})
         try:
             answer = self.client.request(method, f"/api/v1/{path}", params=asked, headers=headers, content=body)
@@ -236,7 +242,7 @@ class HttpQuery:
         return answer
 
     def converted(self, found: Any, kind: Any) -> Any:
-        """Rows from JSON; numbers that JSON can't hold are strings there."""
+        """Convert rows from JSON; numbers that JSON lacks are strings there."""
         try:
             return msgspec.convert(found, kind, strict=False)
         except msgspec.ValidationError as error:
@@ -245,7 +251,7 @@ class HttpQuery:
             ) from error
 
     def refusal(self, answer: httpx.Response) -> Exception:
-        """The error that an answer stands for."""
+        """Return the error that a response stands for."""
         status = answer.status_code
         if answer.headers.get("Tasuki-Protocol") is None:
             return self.not_tasuki(answer)
@@ -262,7 +268,7 @@ class HttpQuery:
         return RemoteRejected(f"{self.url}: {said.detail}", hint=said.hint)
 
     def not_tasuki(self, answer: httpx.Response) -> RemoteUnavailable | RemoteRejected:
-        """Something else answered: in trouble, or of another kind."""
+        """Return the error for a response that is not tasuki's: an outage, or another service."""
         found = f"{self.url} answered {answer.status_code} {answer.reason_phrase}, but not as a tasuki server does"
         if answer.status_code >= 500 or answer.status_code == 429:
             return RemoteUnavailable(found, hint="a proxy before it may be in trouble; try again later")
@@ -270,11 +276,11 @@ class HttpQuery:
 
 
 def segment(name: str) -> str:
-    """A name as one part of a path."""
+    """Quote a name as one path segment."""
     return quote(name, safe="")
 
 
 def unreachable(url: str, error: httpx.TransportError) -> RemoteUnavailable:
-    """The server can't be reached."""
+    """Return the error for a server that cannot be reached."""
     said = str(error) or type(error).__name__
     return RemoteUnavailable(f"{url} can't be reached: {said}", hint=f"what is wrong: tasuki remote test {url}")

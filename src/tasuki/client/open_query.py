@@ -1,4 +1,4 @@
-"""Whom to ask, decided once: a folder, or a server."""
+"""Choose between a data folder and a server, once."""
 
 from importlib import import_module
 
@@ -10,7 +10,7 @@ __all__ = ["open_query"]
 
 
 def open_query(target: str | None, settings: Settings) -> QueryAndEdit:
-    """Whatever answers questions: the folder of the settings, or the server of a name or an address."""
+    """Open the queries of a target: the settings' folder, or the server of a name or address."""
     if target is None:
         return open_local(settings)
     remote = import_module("tasuki.client.http_query")  # with httpx, a sixth of the time of a command that asks a folder

@@ -1,4 +1,4 @@
-"""`tasuki remote test URL`: what answers at a URL, and if it is no tasuki server of ours, what is wrong."""
+"""`tasuki remote test URL`: find what answers at a URL, and explain why records cannot be sent there."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ SHOWN_CHARACTERS = 80
 
 
 class ProbeVerdict(StrEnum):
-    """What was found at a URL."""
+    """Result of a probe."""
 
     OK = "ok"
     UNRESOLVED = "unresolved"
@@ -37,7 +37,7 @@ class ProbeVerdict(StrEnum):
 
 
 class ProbeResult(NamedTuple):
-    """What was found, in words; and what to do about it. A server of ours says its version; `seconds` is one request's time."""
+    """Result of a probe, explained, with a hint. `seconds` is the time of one request."""
 
     verdict: ProbeVerdict
     said: str
@@ -47,7 +47,7 @@ class ProbeResult(NamedTuple):
 
 
 class TokenInfo(msgspec.Struct, frozen=True):
-    """What a tasuki server says of a token."""
+    """A tasuki server's description of a token."""
 
     name: str
     scope: str
@@ -55,7 +55,7 @@ class TokenInfo(msgspec.Struct, frozen=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """What a tasuki server says of itself."""
+    """A tasuki server's description of itself."""
 
     version: str
     protocols: list[int]
@@ -71,7 +71,7 @@ def remote_test(
     verify: ssl.SSLContext | bool = True,
     clock: Clock = SYSTEM,
 ) -> ProbeResult:
-    """Ask the URL who it is, twice, and say what is wrong. ConfigError for what is no URL."""
+    """Probe a URL with two requests, and explain the result. Raise ConfigError for an invalid URL."""
     base = remote_url(url).geturl().rstrip("/")
     headers = {"User-Agent": f"tasuki/{__version__}"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
@@ -86,7 +86,7 @@ def remote_test(
 
 
 def unreached(url: str, error: httpx.TransportError, timeout_seconds: float) -> ProbeResult:
-    """No answer came: why."""
+    """Explain why no response came."""
     host, port = httpx.URL(url).host, httpx.URL(url).port
     causes = list(chain_of(error))
     if isinstance(error, httpx.TimeoutException):
@@ -106,7 +106,7 @@ def unreached(url: str, error: httpx.TransportError, timeout_seconds: float) -> 
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what caused it."""
+    """Yield the error and its causes."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -114,19 +114,19 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def tls_reason(error: ssl.SSLError) -> str:
-    """What OpenSSL says, without its numbers."""
+    """Return OpenSSL's reason without its numbers."""
     return str(getattr(error, "verify_message", "") or error.reason or error)
 
 
 def tls_hint(error: ssl.SSLError) -> str:
-    """What to do about it."""
+    """Return the hint for a TLS error."""
     if error.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
         return "it may speak plain http:// there"
     return "renew or replace its certificate, or use the name that is in it"
 
 
 def held(found: ProbeResult, answer: httpx.Response) -> ProbeResult:
-    """A server of ours, and what the token is for there. One before 0.2 knows no tokens."""
+    """Describe a tasuki server, and the scope of the token. Servers before 0.2 have no tokens."""
     try:
         holder = msgspec.json.decode(answer.content, type=TokenInfo)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -141,7 +141,7 @@ def held(found: ProbeResult, answer: httpx.Response) -> ProbeResult:
 
 
 def judged(url: str, answer: httpx.Response, seconds: float, *, has_token: bool = False) -> ProbeResult:
-    """An answer came: whose it is."""
+    """Classify a response."""
     status = answer.status_code
     if answer.is_redirect:
         return ProbeResult(ProbeVerdict.REDIRECTED, f"{url} redirects to {answer.headers.get('Location')}", "use that address")
@@ -174,7 +174,7 @@ def judged(url: str, answer: httpx.Response, seconds: float, *, has_token: bool 
 
 
 def looks_like(answer: httpx.Response) -> str:
-    """The answer in a few words."""
+    """Describe a response in a few words."""
     kind = answer.headers.get("Content-Type", "no type").split(";")[0]
     text = " ".join(answer.text[: 10 * SHOWN_CHARACTERS].split())
     shown = text[:SHOWN_CHARACTERS] + ("…" if len(text) > SHOWN_CHARACTERS else "")

@@ -1,4 +1,4 @@
-"""A receipt: what a server was proven to hold of a folder, signed with the key for that server.
+"""A receipt: the proof of a server's copy of a folder, signed with the key for that server.
 
 The signature is HMAC-SHA256 under the key's text, over the receipt's JSON without the signature, keys sorted, no spaces: whoever
 has the key, the owner and the server, can check it, and nobody else can make one.
@@ -17,7 +17,7 @@ __all__ = ["is_genuine", "receipt"]
 
 
 def receipt(remote: str, proven: Sequence[VerifiedStream], key: str, *, clock: Clock = SYSTEM) -> dict[str, Any]:
-    """The writers of each run, with length and sha256 of their frames, and the signature."""
+    """Build the receipt: each run's writers with length and sha256 of their frames, and the signature."""
     said = {
         "schema": "tasuki/receipt/1",
         "remote": remote,
@@ -29,12 +29,12 @@ def receipt(remote: str, proven: Sequence[VerifiedStream], key: str, *, clock: C
 
 
 def is_genuine(document: dict[str, Any], key: str) -> bool:
-    """Whether a receipt was made with this key, and not changed since."""
+    """Return whether a receipt was made with this key and is unchanged."""
     said = {name: value for name, value in document.items() if name != "signature"}
     return hmac.compare_digest(str(document.get("signature")), signature(said, key))
 
 
 def signature(said: dict[str, Any], key: str) -> str:
-    """In hex."""
+    """Return the signature in hex."""
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()

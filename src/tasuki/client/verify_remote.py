@@ -1,4 +1,4 @@
-"""Proof that a remote has what a folder has: per stream, length and sha256 of the frames on both sides.
+"""Verify a remote's copy of a folder: length and sha256 of the frames of each stream, on both sides.
 
 Streams may grow meanwhile: what a stream had when it was looked at has some time to arrive, and what follows does not count.
 """
@@ -28,26 +28,26 @@ LOOK_SECONDS = 0.1
 
 
 class RemoteStream(NamedTuple):
-    """A stream as the remote holds it: how long it is there, and the sha256 of its frames; what is damaged there has none."""
+    """A stream at the remote: its length, and the sha256 of its frames (None if damaged)."""
 
     offset: int
     sha256: str | None
 
 
 class ComparableRemote(Protocol):
-    """Whom a folder is compared with."""
+    """A remote that a folder is compared with."""
 
     def replicate(self, items: list[Item]) -> ReplicateResponse:
         """Ask for positions."""
         ...
 
     def held(self, project: str) -> Mapping[str, RemoteStream]:
-        """What the remote holds of a project, by writer, every frame read for its sha256."""
+        """Return the remote's streams of a project by writer, every frame read for its sha256."""
         ...
 
 
 class StreamDifference(NamedTuple):
-    """A stream that is not the same on both sides; `records` of ours are missing there."""
+    """A stream that differs; `records` of ours are missing at the remote."""
 
     project: str
     run: str
@@ -57,7 +57,7 @@ class StreamDifference(NamedTuple):
 
 
 class VerifiedStream(NamedTuple):
-    """A stream as it is on both sides, but for the differences."""
+    """A stream that is equal on both sides."""
 
     project: str
     run: str
@@ -67,7 +67,7 @@ class VerifiedStream(NamedTuple):
 
 
 class VerifyResult(NamedTuple):
-    """Streams and records compared, where they differ, and what was compared."""
+    """Streams and records compared, differences, and verified streams."""
 
     streams: int
     records: int
@@ -76,7 +76,10 @@ class VerifyResult(NamedTuple):
 
 
 class LocalStream(NamedTuple):
-    """A stream of ours, or the part of it that goes under another name: where it ends, and all crcs on the way."""
+    """A local stream, or a part of it under another writer id.
+
+    Its end, and the crc at every frame boundary.
+    """
 
     journal: JournalFileInfo
     remote_writer: str
@@ -101,7 +104,7 @@ def compare(
     runs: Collection[str] | None = None,
     clock: Clock = SYSTEM,
 ) -> VerifyResult:
-    """Compare every stream of a folder that is synced, of one project, or of some runs."""
+    """Compare the synced streams of a folder, of one project, or of some runs."""
     chosen = (
         journal
         for journal in folder.journals(project=project)
@@ -130,12 +133,12 @@ def compare(
 
 
 def missing(frame: DeadLetter) -> StreamDifference:
-    """A record that the remote does not take."""
+    """Build the difference of a record that the remote refused."""
     return StreamDifference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
 
 
 def parts(folder: JournalFolder, journal: JournalFileInfo, kept: RemoteState) -> list[LocalStream]:
-    """A journal as it goes to the remote: as one stream, or cut where it goes on under another name."""
+    """Split a journal into its remote streams: one, or several if it continues under other writer ids."""
     ack = kept.acks.acks.get(journal.header.writer)
     with folder.view(journal) as view:
         data = b"".join(view.pieces())
@@ -154,7 +157,10 @@ def parts(folder: JournalFolder, journal: JournalFileInfo, kept: RemoteState) ->
 
 
 def around(journal: JournalFileInfo, data: bytes, cuts: list[DeadLetter], hole: int | None) -> list[LocalStream]:
-    """A journal of which some frames are set aside: what lies between goes on under other names, frames delivered since alone."""
+    """Yield the remote streams that together hold a journal with dead letters.
+
+    The ranges between dead letters, and each dead letter that was delivered later.
+    """
     found, name, start = [], journal.header.writer, 0
     for cut in cuts:
         end = cut.end or cut.start
@@ -166,7 +172,7 @@ def around(journal: JournalFileInfo, data: bytes, cuts: list[DeadLetter], hole: 
 
 
 def measured(journal: JournalFileInfo, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> LocalStream:
-    """Lengths and sums of one stream."""
+    """Compute lengths and checksums of one stream."""
     places, crc, end, records = {0: (0, 0)}, 0, 0, 0
     for offset, payload in frames(data):
         end, records = offset + 8 + len(payload), records + 1
@@ -177,7 +183,7 @@ def measured(journal: JournalFileInfo, remote_writer: str, data: bytes, hole: in
 
 
 def positions(remote: ComparableRemote, ours: list[LocalStream]) -> Iterable[tuple[str, ItemReply]]:
-    """What the remote answers when it is asked for each stream at its end."""
+    """Yield the remote's reply for each stream, asked at its end."""
     for first in range(0, len(ours), ASK_AT_ONCE):
         asked = [
             Item(
@@ -193,7 +199,7 @@ def positions(remote: ComparableRemote, ours: list[LocalStream]) -> Iterable[tup
 
 
 def arrived(remote: ComparableRemote, ours: list[LocalStream], clock: Clock) -> dict[str, ItemReply]:
-    """What the remote answers once everything has arrived that is on its way, or has had the time to."""
+    """Return the remote's replies once all records had time to arrive."""
     replies = dict(positions(remote, ours))
     deadline = clock.monotonic() + ARRIVING_SECONDS
     while late := [part for part in ours if part.alive and replies[part.remote_writer].offset < part.end.offset]:
@@ -205,13 +211,13 @@ def arrived(remote: ComparableRemote, ours: list[LocalStream], clock: Clock) -> 
 
 
 def length_now(folder: JournalFolder, journal: JournalFileInfo) -> int:
-    """How many bytes of frames a journal has by now."""
+    """Return the current length of a journal's frames, in bytes."""
     found = folder.look(journal.path)
     return found.size if isinstance(found, JournalFileInfo) else 0
 
 
 def judged(part: LocalStream, reply: ItemReply, held: RemoteStream | None) -> tuple[str | None, int]:
-    """What is wrong with a stream, and how many of its records are missing there."""
+    """Compare one stream: return the difference, and how many of its records the remote lacks."""
     if reply.status is ReplyStatus.DUPLICATE:
         if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
             return None, 0
@@ -234,7 +240,7 @@ PAGE = 1000
 
 
 class StreamListRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as a server lists it."""
+    """A stream in a server's list."""
 
     writer: str
     offset: int
@@ -243,7 +249,7 @@ class StreamListRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerStreams:
-    """One server."""
+    """The streams of one server."""
 
     def __init__(self, remote: str, token: Token = None) -> None:
         self.transport = HttpTransport(remote, token=token)
@@ -257,10 +263,10 @@ class ServerStreams:
         self.query.close()
 
     def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
-        """Ask for positions, or send."""
+        """Ask for positions, or send items."""
         return self.transport.replicate(items)
 
     def held(self, project: str) -> Mapping[str, RemoteStream]:
-        """What the server holds of a project, by writer, every frame read for its sha256."""
+        """Return the server's streams of a project by writer, every frame read for its sha256."""
         rows = self.query.rows("streams", "streams", StreamListRow, {"project": project, "digest": 1, "limit": PAGE})
         return {row.writer: RemoteStream(row.offset, None if row.damaged else row.sha256) for row in rows}

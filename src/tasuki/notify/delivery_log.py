@@ -1,4 +1,4 @@
-"""What a target has been told: a file of lines `writer offset`, appended to as alerts are delivered.
+"""Alerts delivered to a target: a file of lines `writer offset`, appended as alerts are delivered.
 
 An alert is a place in a writer's stream, and a writer's alerts are delivered in their order: the highest offset of each says it
 all. The alerts themselves are in the store; this is all that has to survive.
@@ -17,7 +17,7 @@ WORTH_PACKING = 1000
 
 
 class DeliveryLog:
-    """One target's file. Not to be used by two processes at once."""
+    """The delivery log of one target. One process at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,7 +32,7 @@ class DeliveryLog:
             self.pack()
 
     def lines(self) -> list[str] | None:
-        """The whole lines that there are; None without a file. A torn one at the end is of a process that was killed."""
+        """Return the whole lines; None without a file. A torn last line is left by a killed process."""
         try:
             text = self.path.read_text(errors="replace")
         except FileNotFoundError:
@@ -41,7 +41,7 @@ class DeliveryLog:
         return text.splitlines() if self.ends_whole else text.splitlines()[:-1]
 
     def pack(self) -> None:
-        """Write the file anew, a line per writer."""
+        """Rewrite the file with a line per writer."""
         text = "".join(f"{writer} {offset}\n" for writer, offset in self.offsets.items())
         replace_file(self.path, f"# writer offset\n{text}".encode(), durable=True)
 
@@ -50,20 +50,20 @@ class DeliveryLog:
         return offset <= self.offsets.get(writer, -1)
 
     def begin(self, rows: Iterable[AlertRow]) -> None:
-        """A new target: what there is already is none of its business."""
+        """Start the log of a new target: alerts that exist already are not delivered."""
         self.raise_to(rows)
         self.pack()
         self.is_new = False
 
     def add(self, rows: Iterable[AlertRow]) -> None:
-        """These were delivered, or are not to be: on the disk when it returns."""
+        """Record alerts as delivered (or skipped): on the disk when it returns."""
         raised = self.raise_to(rows)
         with self.path.open("ab", buffering=0) as file:
             file.write("".join(f"{writer} {offset}\n" for writer, offset in raised.items()).encode())
             os.fsync(file.fileno())
 
     def raise_to(self, rows: Iterable[AlertRow]) -> dict[str, int]:
-        """Note the highest offset of each writer; returns those of these rows."""
+        """Raise the highest offset of each writer; return the offsets of these rows."""
         raised: dict[str, int] = {}
         for row in rows:
             writer, offset = place_of(row)
@@ -74,6 +74,6 @@ class DeliveryLog:
 
 
 def place_of(row: AlertRow) -> tuple[str, int]:
-    """Where an alert lies."""
+    """Return the stream and offset of an alert."""
     writer, _, offset = row.id.partition(":")
     return writer, int(offset)

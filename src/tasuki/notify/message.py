@@ -1,4 +1,4 @@
-"""What a target is told: one alert, or how many were held back. docs/alerts.md has these bodies."""
+"""Messages to a target: one alert, or a count of held alerts. docs/alerts.md has the bodies."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LISTED = 20
 
 
 class Message(NamedTuple):
-    """One message. `id` is the same however often it is sent; `body` is what a webhook gets, the rest what services get."""
+    """One message. `id` is stable across retries; `body` is for webhooks, the other fields for services."""
 
     id: str
     level: AlertLevel
@@ -29,7 +29,7 @@ class Message(NamedTuple):
 
 
 def message_of_alert(row: AlertRow, link: str | None) -> Message:
-    """One alert."""
+    """Build the message of one alert."""
     title = f"{row.project} · {row.run_name}: {cut(row.title, LONGEST_TITLE)}"
     seen = [f"{row.metric} is {row.value:g}" if row.metric is not None and row.value is not None else None]
     seen += [None if row.step is None else f"step {row.step}"]
@@ -48,7 +48,7 @@ def message_of_alert(row: AlertRow, link: str | None) -> Message:
 
 
 def alert_body(row: AlertRow) -> dict[str, Any]:
-    """An alert's fields; what would make a message too large is cut."""
+    """Return an alert's fields; cut what would make the message too large."""
     return {
         "id": row.id,
         "time": moment(row.time),
@@ -64,7 +64,7 @@ def alert_body(row: AlertRow) -> dict[str, Any]:
 
 
 def message_of_held(rows: Sequence[AlertRow], link: str | None) -> Message:
-    """Several alerts in one: how many of each level and run, and the first of them."""
+    """Build one message of several alerts: counts by level and run, and the first of them."""
     levels = Counter(row.level.value for row in rows)
     runs = Counter((row.project, row.run, row.run_name) for row in rows)
     level = max((row.level for row in rows), key=list(AlertLevel).index)
@@ -90,28 +90,28 @@ def message_of_held(rows: Sequence[AlertRow], link: str | None) -> Message:
 
 
 def message_of_test(time: int, link: str | None) -> Message:
-    """What `tasuki notify test` sends."""
+    """Build the message that `tasuki notify test` sends."""
     title = "A test: alerts are delivered here"
     body = {"schema": "tasuki/alert-test/1", "id": f"test:{time}", "text": title, "time": moment(time), "link": link}
     return Message(f"test:{time}", AlertLevel.INFO, title, "Sent by tasuki notify test.", body)
 
 
 def run_link(link: str | None, project: str, run: str) -> str | None:
-    """The page of a run."""
+    """Return the address of a run's page."""
     return link and f"{link.rstrip('/')}/#project={quote(project, safe='')}&runs={quote(run, safe='')}"
 
 
 def moment(time: int) -> str:
-    """ISO 8601, UTC."""
+    """Format a time as ISO 8601 UTC."""
     return datetime_from_us(time).isoformat().replace("+00:00", "Z")
 
 
 def cut(text: str, longest: int) -> str:
-    """A text, cut with an ellipsis if it is too long."""
+    """Cut a text that is too long, with an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def bounded(data: Any) -> Any:
-    """Data, or, if there is too much, how much."""
+    """Return the data, or its size if it is too large."""
     size = len(msgspec.json.encode(data))
     return data if size <= LARGEST_DATA_BYTES else {"left_out_bytes": size}

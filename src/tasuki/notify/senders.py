@@ -1,4 +1,4 @@
-"""Sending one message to one target: HTTP for webhooks, apprise for the rest."""
+"""Send one message to one target: HTTP for webhooks, apprise for other services."""
 
 import logging
 import threading
@@ -28,12 +28,12 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs addresse
 
 
 def post_to(target: AlertTarget) -> Post:
-    """What sends to a target. ConfigError for an address that nothing here can send to."""
+    """Return the sender for a target. Raise ConfigError for an address that none supports."""
     return WebhookSender(target) if target.is_webhook else AppriseSender(target)
 
 
 class WebhookSender:
-    """Posts the message's body as JSON. Whatever is 2xx is a success."""
+    """Posts the message's body as JSON. Any 2xx status is a success."""
 
     def __init__(self, target: AlertTarget) -> None:
         import httpx  # a sixth of a server's start: only where something is to be delivered
@@ -44,7 +44,7 @@ class WebhookSender:
         self.client = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS)
 
     def __call__(self, message: Message) -> None:
-        """Send it, and read no more of the answer than an error shows."""
+        """Send the message; read no more of the response than an error shows."""
         try:
             with self.client.stream("POST", self.target.url, json=message.body, headers={"Idempotency-Key": message.id}) as answer:
                 if not answer.is_success:
@@ -54,7 +54,7 @@ class WebhookSender:
             raise RemoteUnavailable(f"{self.target.name} can't be reached: {said}") from None
 
     def complain(self, answer: "httpx.Response") -> None:
-        """Raise the error that an answer stands for."""
+        """Raise the error that a response stands for."""
         content = next(answer.iter_bytes(SHOWN_BYTES), b"")
         said = self.target.without_secrets(content.decode(errors="replace")).encode()
         found = error_from_answer(
@@ -65,7 +65,7 @@ class WebhookSender:
 
 
 class AppriseSender:
-    """Hands the message to apprise, which knows a service by the beginning of its address."""
+    """Hands the message to apprise, which selects a service by the address's scheme."""
 
     def __init__(self, target: AlertTarget) -> None:
         self.target = target
@@ -80,7 +80,7 @@ class AppriseSender:
             raise ConfigError(f"apprise can do nothing with {target.name}", hint="github.com/caronc/apprise lists what it knows")
 
     def __call__(self, message: Message) -> None:
-        """Send it. What apprise says of a failure is all that there is to know of it."""
+        """Send the message. apprise's log is the only source of its errors."""
         said = LastLogLine()
         self.log.addHandler(said)
         try:
@@ -93,7 +93,7 @@ class AppriseSender:
 
 
 class LastLogLine(logging.Handler):
-    """The last complaint that this thread made."""
+    """The last log line of this thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -101,6 +101,6 @@ class LastLogLine(logging.Handler):
         self.last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One more."""
+        """Keep the line."""
         if record.thread == self.thread:
             self.last = record.getMessage()

@@ -1,4 +1,7 @@
-"""Delivering a folder's alerts: one process per folder looks for new ones, and a courier per target tells them."""
+"""Deliver a folder's alerts.
+
+One process per folder reads new ones, and a worker per target sends them.
+"""
 
 import logging
 import os
@@ -33,7 +36,7 @@ log = logging.getLogger("tasuki.notify")
 
 
 class TestResult(NamedTuple):
-    """What became of a test: `said` is empty where it was delivered."""
+    """Result of a test message: `said` is empty if it was delivered."""
 
     target: str
     project: str | None
@@ -42,7 +45,7 @@ class TestResult(NamedTuple):
 
 
 class DeliveryService:
-    """The couriers of one folder. ConfigError for a target that nothing here can send to.
+    """The workers of one folder. Raise ConfigError for a target that no sender supports.
 
     `projects`: whether the look for alerts projects what is recorded; beside a server that is its projector's work.
     """
@@ -71,12 +74,12 @@ class DeliveryService:
     # -- whoever owns it
 
     def start(self) -> None:
-        """Deliver in threads that hold nobody up, once no other process does."""
+        """Deliver in background threads, once no other process does."""
         if self.posts:
             self.begin_thread(self.run, "tasuki-notify")
 
     def stop(self) -> None:
-        """End soon. What is not delivered by then is after the next start."""
+        """Stop soon. Undelivered alerts are delivered after the next start."""
         self.stopping.set()
         for courier in self.couriers:
             courier.news.set()
@@ -85,7 +88,10 @@ class DeliveryService:
             thread.join(max(0.0, deadline - self.clock.monotonic()))
 
     def watch(self) -> None:
-        """Deliver until `stop`, in this thread. Conflict if another process delivers this folder's alerts."""
+        """Deliver until `stop`, in this thread.
+
+        Raise Conflict if another process delivers this folder's alerts.
+        """
         with alone(self.folder):
             self.send_out()
             while not self.stopping.is_set():
@@ -98,7 +104,7 @@ class DeliveryService:
     # -- in threads
 
     def run(self) -> None:
-        """Watch, as soon as nobody else does."""
+        """Deliver as soon as no other process does."""
         while not self.stopping.is_set():
             try:
                 self.watch()
@@ -107,7 +113,7 @@ class DeliveryService:
                 self.stopping.wait(TROUBLE_SECONDS)
 
     def send_out(self) -> None:
-        """Begin a courier for each target, in a thread of its own: one that hangs holds up no other."""
+        """Start a worker for each target in a thread of its own: one that hangs holds up no other."""
         self.couriers = [
             TargetWorker(target, DeliveryLog(self.folder / target.key), post, link=self.link, pace=self.pace(), clock=self.clock)
             for target, post in self.posts
@@ -116,19 +122,22 @@ class DeliveryService:
             self.begin_thread(partial(courier.run, self.stopping.is_set), f"tasuki-notify-{courier.target.key}")
 
     def begin_thread(self, action: Callable[[], None], name: str) -> None:
-        """One that does not keep the process alive."""
+        """Start a thread that does not keep the process alive."""
         self.threads.append(threading.Thread(target=action, name=name, daemon=True))
         self.threads[-1].start()
 
     def look_until_stopped(self) -> None:
-        """Look again and again."""
+        """Poll for alerts until stopped."""
         with open_local(self.settings) if self.projects else LocalStore(self.settings, arrive=self.missing) as store:
             while not self.stopping.is_set():
                 self.look(store)
                 self.stopping.wait(LOOK_SECONDS)
 
     def look(self, store: LocalStore) -> None:
-        """Give the couriers what is new. What there is at the very beginning has to be complete: it is what is not new."""
+        """Hand new alerts to the workers.
+
+        The first pass must see every existing alert, since those are not delivered.
+        """
 
         def query(queries: Queries) -> tuple[AlertBatch, int, bool]:
             generation = generation_number(store.path)
@@ -144,7 +153,7 @@ class DeliveryService:
         self.generation, self.told = generation, found.last
 
     def missing(self, db: apsw.Connection, source: Source) -> int:
-        """How many records are not projected; of no interest once it has begun."""
+        """Return the number of records not projected yet; only the first pass needs it."""
         return 0 if self.generation else count_missing(db, source)
 
 
@@ -177,7 +186,7 @@ def is_delivering(settings: Settings) -> bool:
 
 
 def send_test(settings: Settings, clock: Clock = SYSTEM) -> list[TestResult]:
-    """Send each target a message that says that it is a test."""
+    """Send each target a test message."""
     message = message_of_test(clock.now_us(), settings.public_url)
     found = []
     for target in settings.notify:

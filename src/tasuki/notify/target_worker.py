@@ -1,4 +1,4 @@
-"""One target's courier: what is still to be told there, how fast, and what becomes of what fails."""
+"""Worker of one target: queue its alerts, limit the rate, retry failures."""
 
 import logging
 import threading
@@ -21,7 +21,7 @@ log = logging.getLogger("tasuki.notify")
 
 
 class RateLimit:
-    """At most so many messages in any so many seconds."""
+    """At most `count` messages in any `seconds`."""
 
     def __init__(self, messages: int = 10, seconds: float = 60.0, *, clock: Clock = SYSTEM) -> None:
         self.seconds = seconds
@@ -29,18 +29,21 @@ class RateLimit:
         self.sent: deque[float] = deque(maxlen=messages)
 
     def wait(self) -> float:
-        """Seconds until there is room for one more."""
+        """Return the seconds until the next message is allowed."""
         if len(self.sent) < (self.sent.maxlen or 0):
             return 0.0
         return max(0.0, self.sent[0] + self.seconds - self.clock.monotonic())
 
     def spend(self) -> None:
-        """One was sent."""
+        """Count a sent message."""
         self.sent.append(self.clock.monotonic())
 
 
 class TargetWorker:
-    """Alerts are told one by one; those for which there was no room are told together. Each stays until the target has it."""
+    """Sends alerts one by one, and those that overflow the queue together.
+
+    Each stays until it is delivered.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class TargetWorker:
         self.news = threading.Event()
 
     def offer(self, rows: Sequence[AlertRow], *, all_there_are: bool) -> None:
-        """Take what is new of some alerts, in their order: of the newest, or of all that there are."""
+        """Queue new alerts, in order: some of the newest, or all."""
         with self.lock:
             if not all_there_are and (self.is_behind or self.delivered.is_new):
                 return
@@ -84,7 +87,7 @@ class TargetWorker:
         self.news.set()
 
     def takes(self, row: AlertRow) -> bool:
-        """Let an alert wait, if it is new; False if it is not for this target."""
+        """Queue an alert if it is new. Return False if it is not for this target."""
         if row.id in self.expected or row in self.delivered:
             return True
         if not self.target.wants(row.project, row.level):
@@ -96,11 +99,14 @@ class TargetWorker:
         return True
 
     def wants_all(self) -> bool:
-        """Whether it has told what it had, and there is more than it could keep."""
+        """Return whether the queue is empty and alerts exist that did not fit into it."""
         return self.is_behind and not self.waiting
 
     def deliver(self) -> float | None:
-        """Send the next message, if it is time. Seconds until there is something to do again; None: when something comes."""
+        """Send the next message if it is due.
+
+        Return the seconds until the next action; None if none is pending.
+        """
         with self.lock:
             if not self.waiting:
                 return None
@@ -115,7 +121,7 @@ class TargetWorker:
         return 0.0
 
     def send(self, rows: list[AlertRow]) -> None:
-        """Send one message about some alerts, the first that wait."""
+        """Send one message for the first `rows` of the queue."""
         try:
             self.post(self.message(rows))
         except RequestRejected as error:
@@ -142,11 +148,11 @@ class TargetWorker:
             self.delivered.add(rows)
 
     def message(self, rows: list[AlertRow]) -> Message:
-        """One alert as itself, several together."""
+        """Build the message of one alert, or of several together."""
         return message_of_alert(rows[0], self.link) if len(rows) == 1 else message_of_held(rows, self.link)
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Deliver until told to stop: the courier's thread."""
+        """Deliver until stopped: the body of the worker's thread."""
         while not stopped():
             try:
                 seconds = self.deliver()
@@ -158,5 +164,5 @@ class TargetWorker:
 
 
 def writer_of(row: AlertRow) -> str:
-    """In whose stream an alert lies."""
+    """Return the writer of an alert."""
     return row.id.partition(":")[0]

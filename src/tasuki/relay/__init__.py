@@ -1,4 +1,4 @@
-"""The relay: brings streams of records to a receiver, and knows how far each has come.
+"""The relay: replicates streams of records to a receiver, and records what was acknowledged.
 
 What asks servers (`remote`, `probe`, `compare`, `peer`) is imported from there: it needs httpx and numpy, and what sends runs
 inside training processes and must not load them.

@@ -1,4 +1,7 @@
-"""The queue of a data folder as others see it: how much is to go to each remote, since when, and how it stands with it."""
+"""The backlog of a data folder.
+
+Records that each remote has not acknowledged, and the remote's status.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -15,7 +18,7 @@ __all__ = ["PendingRecord", "RemoteBacklog", "pending_of", "queues", "records_of
 
 
 class PendingRecord(NamedTuple):
-    """A record that is not acknowledged: where it lies, and what it says, if it can be read."""
+    """A record that is not acknowledged: its stream and offset, and the decoded record if it is readable."""
 
     writer: str
     offset: int
@@ -23,7 +26,7 @@ class PendingRecord(NamedTuple):
 
 
 class RemoteBacklog(NamedTuple):
-    """One remote's. `oldest` is when the first of its pending records was made, in microseconds UTC."""
+    """Backlog of one remote. `oldest` is the time of its first pending record, in microseconds UTC."""
 
     remote: str
     pending: int
@@ -33,7 +36,7 @@ class RemoteBacklog(NamedTuple):
 
 
 def queues(settings: Settings) -> list[RemoteBacklog]:
-    """All remotes that the folder's journals are meant for, or were sent to, by address."""
+    """Return the backlogs of all remotes that journals are meant for or were sent to, by address."""
     known = {standing.remote: standing for standing in standings(settings.dir)}
     journals = list(JournalFolder(settings.journal_root, settings.lock_root).journals())
     named = {journal.header.remote for journal in journals if journal.header.remote}
@@ -43,7 +46,7 @@ def queues(settings: Settings) -> list[RemoteBacklog]:
 
 
 def queue(settings: Settings, standing: RemoteStatus, journals: list[JournalFileInfo]) -> RemoteBacklog:
-    """One remote's queue."""
+    """Build the backlog of one remote."""
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     pending, times = 0, []
     for journal, start in unacknowledged(settings, standing.remote, journals):
@@ -55,14 +58,14 @@ def queue(settings: Settings, standing: RemoteStatus, journals: list[JournalFile
 
 
 def pending_of(settings: Settings, remote: str) -> Iterator[PendingRecord]:
-    """What is meant for a remote and was not acknowledged by it, as far as the folder knows."""
+    """Yield the records meant for a remote that it has not acknowledged, as far as the folder knows."""
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     for journal, start in unacknowledged(settings, remote, folder.journals()):
         yield from records_from(folder, journal, start)
 
 
 def unacknowledged(settings: Settings, remote: str, journals: Iterable[JournalFileInfo]) -> Iterator[tuple[JournalFileInfo, int]]:
-    """The journals of which something is not acknowledged, and from where on."""
+    """Yield the journals with unacknowledged bytes, each with the offset of the first such byte."""
     acks = AckLog(acks_path(settings.dir, remote)).acks
     for journal in journals:
         ack = acks.get(journal.header.writer)
@@ -72,7 +75,7 @@ def unacknowledged(settings: Settings, remote: str, journals: Iterable[JournalFi
 
 
 def pieces(folder: JournalFolder, journal: JournalFileInfo, start: int) -> Iterator[tuple[int, bytes]]:
-    """A journal's frames from an offset on, some at a time."""
+    """Yield a journal's frames from an offset, in pieces."""
     with folder.view(journal) as view:
         for piece in view.pieces(start):
             yield start, piece
@@ -80,14 +83,14 @@ def pieces(folder: JournalFolder, journal: JournalFileInfo, start: int) -> Itera
 
 
 def records_from(folder: JournalFolder, journal: JournalFileInfo, start: int) -> Iterator[PendingRecord]:
-    """A journal's records from an offset on."""
+    """Yield a journal's records from an offset."""
     for at, piece in pieces(folder, journal, start):
         for offset, payload in frames(piece):
             yield PendingRecord(journal.header.writer, at + offset, decoded(payload))
 
 
 def decoded(payload: bytes) -> Record | UnknownRecord | None:
-    """The record; None for one that can't be read, which is sent all the same."""
+    """Decode a record. Return None for an unreadable one; the relay sends it all the same."""
     try:
         return decode(payload)
     except InvalidRecord:
@@ -95,7 +98,7 @@ def decoded(payload: bytes) -> Record | UnknownRecord | None:
 
 
 def records_of(settings: Settings, aside: DeadLetter) -> Iterator[PendingRecord]:
-    """The records that are set aside; none if the journal is gone."""
+    """Yield the records of a dead letter; nothing if its journal is gone."""
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     journal = folder.find(aside.writer)
     for found in records_from(folder, journal, aside.start) if journal else ():

@@ -1,4 +1,4 @@
-"""How long to leave a remote alone after what it said, and how it stands with it."""
+"""Backoff between requests to a remote, and the remote's health."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PROBE_SECONDS = 60.0
 
 
 class Backoff:
-    """The failures since the last success. `chance` draws from a range, for the jitter."""
+    """Failures since the last success. `chance` draws from a range, for the jitter."""
 
     def __init__(self, chance: Callable[[float, float], float] = random.uniform) -> None:
         self.chance = chance
@@ -24,11 +24,14 @@ class Backoff:
         """The remote has said how long to wait: that holds for those in a hurry too."""
 
     def succeeded(self) -> None:
-        """All is well again."""
+        """Reset after a success."""
         self.health, self.failures, self.asked = RemoteHealth.OK, 0, False
 
     def failed(self, error: Exception) -> float:
-        """How long to wait: as long as was asked for, or with full jitter from one second to a minute, for ever."""
+        """Return the seconds to wait.
+
+        Retry-After if given, else full-jitter backoff, 1 to 60 s, without a retry limit.
+        """
         self.failures += 1
         self.asked = False
         if isinstance(error, RemoteMisconfigured):

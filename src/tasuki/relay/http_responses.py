@@ -1,4 +1,4 @@
-"""What an HTTP answer means to a sender, and how long one may take."""
+"""HTTP responses as a sender reads them: errors, and a deadline for the whole response."""
 
 import io
 import socket
@@ -29,7 +29,7 @@ TOO_LARGE = 413
 
 
 class HttpResponse(NamedTuple):
-    """What came back."""
+    """Status, body, and the headers that a sender reads."""
 
     status: int
     content: bytes
@@ -38,7 +38,7 @@ class HttpResponse(NamedTuple):
 
 
 def error_from_answer(url: str, answer: HttpResponse, now_us: int) -> RemoteError:
-    """The error that an answer other than 2xx stands for."""
+    """Return the error that a response other than 2xx stands for."""
     problem = problem_in(answer.content)
     shown = problem.detail or (answer.location and f"go to {answer.location}")
     text = f"{url} answered {answer.status}: {shown or answer.content[:SHOWN_BYTES].decode(errors='replace')}"
@@ -52,14 +52,14 @@ def error_from_answer(url: str, answer: HttpResponse, now_us: int) -> RemoteErro
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
-    """What a server of ours says is wrong, and what to do."""
+    """Problem document of a tasuki server: detail and hint."""
 
     detail: str = ""
     hint: str | None = None
 
 
 def problem_in(content: bytes) -> ProblemDocument:
-    """The problem document in an answer; an empty one for what is none."""
+    """Decode the problem document of a response; an empty one if the body holds none."""
     try:
         return msgspec.json.decode(content, type=ProblemDocument)
     except msgspec.DecodeError:
@@ -67,14 +67,17 @@ def problem_in(content: bytes) -> ProblemDocument:
 
 
 def set_timeout(sock: socket.socket, seconds: float) -> None:
-    """Have a socket wait so long, give or take a second: each change is a system call, which gives the interpreter away."""
+    """Set a socket's timeout, unless it is within a second of `seconds`.
+
+    Each change is a system call, which releases the interpreter lock in the training thread.
+    """
     waits = sock.gettimeout()
     if waits is None or abs(waits - seconds) > 1:
         sock.settimeout(seconds)
 
 
 class DeadlineResponse(HTTPResponse):
-    """A response that must be there as a whole within `ANSWER_SECONDS`, however slowly it drips."""
+    """A response that must be complete within `ANSWER_SECONDS`, however slowly its bytes arrive."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -82,7 +85,7 @@ class DeadlineResponse(HTTPResponse):
 
 
 class DeadlineSocket(io.RawIOBase):
-    """A socket that is read until a deadline. `file` is what keeps the socket open meanwhile."""
+    """A socket that is read until a deadline. `file` keeps the socket open meanwhile."""
 
     def __init__(self, sock: socket.socket, file: io.BufferedReader) -> None:
         self.sock = sock
@@ -90,11 +93,11 @@ class DeadlineSocket(io.RawIOBase):
         self.deadline = SYSTEM.monotonic() + ANSWER_SECONDS
 
     def readable(self) -> bool:
-        """It is."""
+        """Return whether the stream can be read: always."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """What there is. TimeoutError after the deadline."""
+        """Read the available bytes into `buffer`. Raise TimeoutError after the deadline."""
         left = self.deadline - SYSTEM.monotonic()
         if left <= 0:
             raise TimeoutError("the answer drips")
@@ -102,6 +105,6 @@ class DeadlineSocket(io.RawIOBase):
         return self.sock.recv_into(buffer)
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         self.file.close()
         super().close()

@@ -1,4 +1,4 @@
-"""The way to a server over HTTP, with nothing but the standard library: it runs inside training processes."""
+"""HTTP transport to a server, with the standard library only: it runs inside training processes."""
 
 import http.client
 import socket
@@ -29,7 +29,7 @@ decode = msgspec.msgpack.Decoder(ReplicateResponse).decode
 
 
 def remote_url(remote: str) -> SplitResult:
-    """A server's address, checked. ConfigError for what can't be one."""
+    """Parse and check a server's address. Raise ConfigError if it is invalid."""
     wrong = ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
     try:
         url = urlsplit(remote)
@@ -42,7 +42,10 @@ def remote_url(remote: str) -> SplitResult:
 
 
 def authorization(token: Token) -> dict[str, str]:
-    """The header that shows a token; none without one. ConfigError, which does not show it, for what can't be one."""
+    """Return the header that carries a token, or no header without one.
+
+    Raise ConfigError for a token that cannot be sent; the message does not show it.
+    """
     shown = token() if callable(token) else token
     if shown and not (shown.isascii() and shown.isprintable()):
         raise ConfigError("the token has characters that no token has", hint="is it TASUKI_TOKEN, or the file credentials?")
@@ -50,12 +53,12 @@ def authorization(token: Token) -> dict[str, str]:
 
 
 def lines(headers: Mapping[str, str]) -> str:
-    """Headers as a request has them."""
+    """Format headers as a request has them."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 class HttpTransport:
-    """One connection, kept open between requests. Not to be shared by threads."""
+    """One connection, kept open between requests. Not thread-safe."""
 
     def __init__(
         self, remote: str, *, token: Token = None, timeout_seconds: float = REQUEST_SECONDS, clock: Clock = SYSTEM
@@ -71,7 +74,7 @@ class HttpTransport:
         self.connection: http.client.HTTPConnection | None = None
 
     def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
-        """One request. RemoteUnavailable if it may succeed later, RemoteRejected if not."""
+        """Send one request. Raise RemoteUnavailable if a retry may succeed, RemoteRejected if not."""
         try:
             answer = self.post(encode(ReplicateRequest(items=list(items))))
         except (OSError, http.client.HTTPException) as error:
@@ -80,7 +83,7 @@ class HttpTransport:
         return self.answer(answer, {item.writer for item in items})
 
     def post(self, body: bytes) -> HttpResponse:
-        """Send a body and read the answer. A connection that the server has closed since the last time is made anew."""
+        """Send a body and read the response. Reconnect if the server closed the connection meanwhile."""
         reused = self.connection is not None
         try:
             self.ask(body)
@@ -96,14 +99,17 @@ class HttpTransport:
         return self.post(body)
 
     def ask(self, body: bytes) -> None:
-        """Send a request in one piece: http.client sends the head and the body apart, and each costs a training thread a pause."""
+        """Send a request in one write.
+
+        Http.client sends head and body apart, which costs a training thread a pause.
+        """
         connection = self.connected()
         set_timeout(connection.sock, self.timeout_seconds)
         head = f"{self.head}{lines(authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
         connection.sock.sendall(head.encode("latin-1") + body)
 
     def heard(self) -> HttpResponse:
-        """The answer to what was sent."""
+        """Read the response to the request that was sent."""
         with closing(DeadlineResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
             response.begin()
             content = response.read(LONGEST_ANSWER_BYTES)
@@ -115,11 +121,11 @@ class HttpTransport:
 
     @property
     def shown(self) -> str:
-        """The address without the password that it may hold."""
+        """Return the address without its password."""
         return self.url._replace(netloc=self.url.netloc.rpartition("@")[2]).geturl()
 
     def answer(self, answer: HttpResponse, writers: set[str]) -> ReplicateResponse:
-        """What the server says, if it is a server of ours that says it and it names every item."""
+        """Decode the server's replies, if a tasuki server answered and every item has a reply."""
         if not 200 <= answer.status < 300:
             raise error_from_answer(self.shown, answer, self.clock.now_us())
         try:
@@ -131,7 +137,7 @@ class HttpTransport:
         return said
 
     def connected(self) -> http.client.HTTPConnection:
-        """The connection, made if there is none."""
+        """Return the connection, opened if necessary."""
         if self.connection is None:
             host, port = self.url.hostname or "", self.url.port
             if self.tls is not None:
@@ -150,5 +156,5 @@ class HttpTransport:
 
 
 def reason_of(error: Exception) -> str:
-    """An error's text, or its name where it has none."""
+    """Return an error's text, or its class name if it has none."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A data folder as a receiver: what is imported becomes journals in it, by compare and append as at a server.
+"""A data folder as a receiver: imported streams become journals, by compare and append as on a server.
 
 Such a journal has no owner: whoever imports from the same place again goes on with it, one at a time, and nobody else seals it.
 """
@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.01
 
 
 class JournalReceiver:
-    """The journals of a folder. Not to be shared by threads."""
+    """The journals of a folder. Not thread-safe."""
 
     def __init__(self, folder: JournalFolder, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
@@ -32,11 +32,11 @@ class JournalReceiver:
         """By writer: how long the file was, and where its frames ended."""
 
     def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
-        """Append what fits where each journal ends."""
+        """Append each item that starts where its journal ends."""
         return ReplicateResponse(items=[self.take(item) for item in items], boot_id=BOOT_ID)
 
     def take(self, item: Item) -> ItemReply:
-        """One item."""
+        """Append one item."""
         path = self.folder.project_folder(item.project) / f"{item.writer}{SUFFIX}"
         with self.alone(item):
             here = self.end_of(path, item.writer)
@@ -51,7 +51,7 @@ class JournalReceiver:
 
     @contextmanager
     def alone(self, item: Item) -> Iterator[None]:
-        """Hold the journal's lock. Conflict if another process does not let go of it."""
+        """Hold the journal's lock. Raise Conflict if another process keeps it."""
         lock = lock_file(self.folder.lock_folder(item.project), item.writer)
         lock.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(TRIES):
@@ -66,7 +66,7 @@ class JournalReceiver:
             os.close(descriptor)
 
     def end_of(self, path: Path, writer: str) -> Position:
-        """Where the journal ends, from memory where the file is as long as it was."""
+        """Return the journal's end, from memory if the file's length is unchanged."""
         if not path.exists():
             return START
         size, end = self.ends.get(writer, (-1, START))
@@ -76,7 +76,7 @@ class JournalReceiver:
         return end
 
     def append(self, path: Path, item: Item, data: bytes, end: Position) -> None:
-        """Put frames behind the last whole one; what a killed process has left behind that is cut off."""
+        """Append frames after the last whole one; cut off a torn frame of a killed process first."""
         if not path.exists():
             header = JournalHeader(writer=item.writer, project=item.project, run=item.run, created=self.clock.now_us())
             draft = path.with_suffix(".draft")
@@ -95,7 +95,7 @@ class JournalReceiver:
 
 
 def crc_at(path: Path, offset: int) -> int | None:
-    """The rolling crc of a journal before an offset."""
+    """Return the rolling crc of a journal before an offset."""
     if offset == 0:
         return 0
     with open_view(path) as view:
@@ -103,5 +103,5 @@ def crc_at(path: Path, offset: int) -> int | None:
 
 
 def answer(item: Item, status: ReplyStatus, here: Position, crc: int | None = None) -> ItemReply:
-    """Where the journal is now."""
+    """Build the reply: the journal's position now."""
     return ItemReply(writer=item.writer, status=status, offset=here.offset, crc=here.crc, sealed=item.sealed, crc_at=crc)

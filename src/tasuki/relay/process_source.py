@@ -1,4 +1,4 @@
-"""What one process sends: its own streams at once, and what dead processes left behind for the same remote."""
+"""The streams that one process sends: its own, and those of dead processes for the same remote."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ LOOK_AROUND_SECONDS = 10.0
 
 
 class ProcessSource:
-    """A `Source` of the streams that a process is to send: the files that are added to it, and what dead processes left.
+    """A `Source` of the streams that a process sends: its own files, and journals of dead processes.
 
     Left are journals whose owner is dead and which say that they are meant for this remote. The folder is searched for them at
     the start, every ten seconds, and when it is asked for. Two processes that take up the same one do no harm.
@@ -28,11 +28,11 @@ class ProcessSource:
         self.look_around_at = clock.monotonic()
 
     def add(self, path: Path) -> None:
-        """A file that this process writes."""
+        """Add a file that this process writes."""
         self.paths[path.stem] = path
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """Every stream to send but those `known` by writer id."""
+        """Yield every stream to send but those `known` by writer id."""
         if self.clock.monotonic() >= self.look_around_at:
             self.look_around_at = self.clock.monotonic() + LOOK_AROUND_SECONDS
             self.look_around(known)
@@ -43,17 +43,20 @@ class ProcessSource:
                     yield self.files.stream(found)
 
     def beside(self) -> "ProcessSource":
-        """The same streams as of now for another thread, which only looks: with files of its own, and without sealing any."""
+        """Return a read-only copy of this source for another thread, with its own files.
+
+        It never seals a journal.
+        """
         other = ProcessSource(self.folder, self.remote, clock=self.clock)
         other.paths, other.seals = dict(self.paths), False
         return other
 
     def look_around_soon(self) -> None:
-        """Search the folder the next time, whenever it was searched last: workers may have ended since."""
+        """Search the folder at the next look, whenever it was searched last: workers may have ended since."""
         self.look_around_at = self.clock.monotonic()
 
     def look_around(self, known: Collection[str]) -> None:
-        """Take up what dead processes left behind."""
+        """Add journals of dead processes."""
         for journal in self.folder.journals(known={*known, *self.paths}):
             if journal.header.remote == self.remote and self.folder.judge(journal) is Liveness.DEAD:
                 if self.seals and not journal.sealed:
@@ -61,11 +64,11 @@ class ProcessSource:
                 self.paths[journal.header.writer] = journal.path
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`."""
+        """Read whole frames from `offset`."""
         return self.files.read(writer, offset, limit_bytes)
 
     def verdict(self, writer: str) -> Liveness:
-        """Whether the stream's owner may still write."""
+        """Return whether the stream's owner may still write."""
         return self.files.verdict(writer)
 
     def close(self) -> None:

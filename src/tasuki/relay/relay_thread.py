@@ -1,4 +1,4 @@
-"""The relay thread of a process: sends what its runs record, at its own pace, and never gets in their way.
+"""The relay thread of a process: sends the records of its runs in the background.
 
 It learns of new records by looking at the size of the journal, 25 times a second while there are none: logging tells it nothing and
 waits for nothing. Each time it wakes, or comes back from the disk or the network, it takes the interpreter from a busy training
@@ -33,14 +33,17 @@ log = logging.getLogger("tasuki.relay")
 
 
 class SendCounts(TypedDict):
-    """Records acknowledged since the last such report, and records that are not acknowledged yet."""
+    """Records acknowledged since the last report, and records not acknowledged yet."""
 
     sent: int
     pending: int
 
 
 class RelayThread:
-    """One thread that owns one sender. Start it, ask it to hurry, stop it. `key` says which one is good now."""
+    """A thread that owns one sender: start it, hurry it, stop it.
+
+    `key` returns the token that is valid now.
+    """
 
     def __init__(
         self,
@@ -80,24 +83,24 @@ class RelayThread:
             self.thread.start()
 
     def stop(self) -> None:
-        """Let the thread end after what it does now."""
+        """Let the thread end after its current action."""
         self.stopping = True
         self.bell.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait so long for its end, if it was stopped."""
+        """Wait at most `seconds` for the thread to end, if it was stopped."""
         if self.thread is not None and self.stopping:
             self.thread.join(seconds)
 
     def watch(self) -> None:
-        """Start the thread again if it has died: another thread looks after it."""
+        """Restart the thread if it has died; the maintenance thread calls this."""
         if self.thread is not None and not self.thread.is_alive() and not self.stopping:
             self.restarts += 1
             log.error("the relay to %s has died and is started again", self.remote)
             self.start()
 
     def drain(self, deadline: float) -> SendCounts:
-        """Wait until everything recorded so far is acknowledged; says what was and what was not.
+        """Wait until everything recorded so far is acknowledged, and return the counts.
 
         It ends at the deadline (of the clock's `monotonic`): as much time as it takes to count what was not is kept for that.
         """
@@ -109,11 +112,14 @@ class RelayThread:
         return SendCounts(sent=sent, pending=pending)
 
     def counting_seconds(self, files: ProcessSource) -> float:
-        """How long it takes to count what is not acknowledged, about."""
+        """Estimate the seconds that counting the unacknowledged records takes."""
         return sum(stream.size - start for stream, start in self.sender.unacknowledged(files)) / COUNTED_BYTES_A_SECOND
 
     def wait(self, deadline: float) -> bool:
-        """Wait until everything recorded so far is acknowledged; False when the time (of the clock's `monotonic`) has come."""
+        """Wait until everything recorded so far is acknowledged.
+
+        Return False at the deadline (`monotonic` seconds).
+        """
         self.source.look_around_soon()
         self.hurry += 1
         wanted = self.hurry
@@ -125,7 +131,7 @@ class RelayThread:
         return self.hurried >= wanted
 
     def run(self) -> None:
-        """The thread's rounds, until stopped."""
+        """Do the thread's rounds, until stopped."""
         while not self.stopping:
             wanted = self.hurry
             try:
@@ -145,7 +151,7 @@ class RelayThread:
         self.source.close()
 
     def rest(self, seconds: float) -> None:
-        """Sleep until the time is over or the bell rings; only for a look's time while somebody waits.
+        """Sleep until the time is over or the bell rings; only for one poll while another thread waits.
 
         A wait that the remote has asked for is kept, whoever rings, until there is a new key.
         """
@@ -163,7 +169,7 @@ class RelayThread:
                     return
 
     def take_care(self) -> bool:
-        """Once a second: listen to the server, or see whether there is a new key; True if there is."""
+        """Once a second, read stop commands and check for a new key. Return True if the key changed."""
         if self.clock.monotonic() < self.care_at:
             return False
         self.care_at = self.clock.monotonic() + CARE_SECONDS
@@ -176,7 +182,7 @@ class RelayThread:
         return before != self.known_key
 
     def note_success(self, said: SendRound, wanted: int) -> None:
-        """Count what arrived; when nothing is left to say, who waits for that may go on."""
+        """Count the acknowledged records; wake those who wait once nothing is left to send."""
         self.sent += said.records
         if said.items:
             if self.patience.failures:
@@ -189,8 +195,9 @@ class RelayThread:
             self.hurried = wanted
 
     def pace(self, said: SendRound) -> float:
-        """How long to rest: until the next look if there was nothing to say or only questions were asked; after records have been
-        sent, a second, unless more of them are waiting in bulk, or as long as the server asks for.
+        """Return the seconds to rest after a round.
+
+        Until the next poll if nothing was sent; else a second, unless more records wait in bulk, or as long as the server asks for.
         """
         waiting = bool(self.sender.open_routes())
         if not said.items or (waiting and not said.records):
@@ -198,7 +205,7 @@ class RelayThread:
         return max(0.0 if waiting else PACE_SECONDS, said.next_after_ms / 1000)
 
     def back_off(self, error: Exception) -> float:
-        """How long to wait after a failure; it is told once, and noted for `tasuki doctor`."""
+        """Return the seconds to wait after a failure. Log the failure once, and note it for `tasuki doctor`."""
         if not self.patience.failures:
             log.warning("records for %s stay here for now: %s", self.remote, error)
         seconds = self.patience.failed(error)

@@ -1,4 +1,4 @@
-"""What a server knows of a run that is to be resumed: asked once, before the run begins."""
+"""Look up a run to resume on a server: once, before the run begins."""
 
 import http.client
 from urllib.parse import quote
@@ -18,7 +18,10 @@ decode = msgspec.json.Decoder(ResumableRun).decode
 
 
 def known_run(remote: str, key: Token, project: str, ref: str) -> ResumableRun | None:
-    """The run of this id, or of the only id that begins so; None where there is none. RemoteError within seconds."""
+    """Return the run of this id, or of the only id with this prefix; None if there is none.
+
+    Raise RemoteError within seconds if the server cannot be asked.
+    """
     transport = HttpTransport(remote, token=key, timeout_seconds=PATIENCE_SECONDS)
     path = f"{transport.url.path.rstrip('/')}/api/v1/runs/{quote(ref, safe='')}/resume?project={quote(project, safe='')}"
     try:

@@ -1,4 +1,6 @@
-"""The sender: brings the streams of a source to a receiver. It keeps no time and opens no socket: both are its caller's.
+"""The sender: replicates the streams of a source to a receiver.
+
+Keeps no time and opens no socket: its caller does.
 
 `once()` picks what to say, says it in one request, and goes on from the answers. Sending again is harmless and a gap is impossible,
 so it may be stopped anywhere, and any number of senders may run at once. What the receiver does not take is found by saying less
@@ -32,15 +34,18 @@ log = logging.getLogger("tasuki.relay")
 
 
 class ReceiverTransport(Protocol):
-    """The way to a receiver."""
+    """The connection to a receiver."""
 
     def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
-        """One request; a reply per item, in any order. RemoteError if it can't be done."""
+        """Send one request and return a reply per item, in any order. Raise RemoteError on failure."""
         ...
 
 
 class SendRound(NamedTuple):
-    """One request's worth: items said, records newly acknowledged, how long the receiver asks to be left alone, what it wants."""
+    """Result of one request.
+
+    Items sent, records newly acknowledged, the pause and data that the receiver asks for.
+    """
 
     items: int
     records: int
@@ -49,7 +54,7 @@ class SendRound(NamedTuple):
 
 
 class SentItem(NamedTuple):
-    """An item that was said, how many records it holds, and how many bytes of frames."""
+    """An item that was sent, with the number of its records and the bytes of its frames."""
 
     route: StreamRoute
     item: Item
@@ -58,7 +63,7 @@ class SentItem(NamedTuple):
 
 
 class Sender:
-    """One source, one receiver. Not to be shared by threads."""
+    """Sends one source to one receiver. Not thread-safe."""
 
     def __init__(
         self,
@@ -82,7 +87,7 @@ class Sender:
         self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
 
     def look(self) -> None:
-        """See which streams there are now, and how long they are."""
+        """Look up the streams of the source, and their lengths."""
         for stream in self.source.streams(self.finished):
             route = self.routes.get(stream.writer)
             if route is None:
@@ -94,7 +99,7 @@ class Sender:
                     route.ask_again()
 
     def new_route(self, stream: Stream) -> StreamRoute:
-        """The way of a stream that was not seen before in this session; it is asked for once, wherever it had come to."""
+        """Create the route of a stream that is new in this session; its position is asked for once."""
         ack = self.acks.acks.get(stream.writer) if self.acks else None
         route = StreamRoute(stream, stream.writer)
         if ack is not None:
@@ -104,11 +109,14 @@ class Sender:
         return route
 
     def open_routes(self) -> list[StreamRoute]:
-        """Streams for which something is left to do."""
+        """Return the routes with something left to do."""
         return [route for writer, route in list(self.routes.items()) if writer not in self.finished and not route.is_done]
 
     def once(self) -> SendRound:
-        """Look, say what fits into one request, and go on from the answers. RemoteError passes through; nothing is lost by it."""
+        """Send what fits into one request, and process the replies.
+
+        RemoteError passes through; nothing is lost by it.
+        """
         self.look()
         spoken = self.batch()
         if not spoken:
@@ -130,7 +138,7 @@ class Sender:
         return SendRound(len(spoken), records, answer.next_after_ms, answer.control)
 
     def say_less(self, spoken: list[SentItem], error: RequestRejected) -> None:
-        """Halve what is said at once, down to the one frame or stream that is not taken; that is set aside with the reason.
+        """Halve the batch, down to the one frame or stream that is refused; set that aside with the reason.
 
         RemoteMisconfigured if not even an empty request is taken.
         """
@@ -145,14 +153,14 @@ class Sender:
             self.set_aside(said.route, error.message, said.size)
 
     def check_that_the_item_is_to_blame(self) -> None:
-        """RemoteMisconfigured if an empty request is refused too."""
+        """Raise RemoteMisconfigured if an empty request is refused, too."""
         try:
             self.transport.replicate([])
         except RequestRejected as refused:
             raise RemoteMisconfigured(f"{refused.message}, even to an empty request", hint=refused.hint) from refused
 
     def set_aside(self, route: StreamRoute, reason: str, size: int = 0) -> None:
-        """Pass over the frame of so many bytes that comes next; without a size, say no more of the stream."""
+        """Set aside the next frame (`size` bytes), or, without a size, the rest of the stream."""
         stream, start = route.stream, route.reached
         end = start + size if size else None
         self.aside.note(
@@ -172,11 +180,17 @@ class Sender:
             route.pass_over(size)
 
     def greet(self) -> None:
-        """Ask nothing: the answer says whether the receiver is the one that acknowledged what need not be asked for again."""
+        """Send an empty request.
+
+        The reply shows whether the receiver is the one whose acknowledgements are on file.
+        """
         self.is_another_boot(self.transport.replicate([]).boot_id)
 
     def is_another_boot(self, boot_id: str) -> bool:
-        """Whether the receiver has started anew, perhaps from an older copy: then every stream is asked for again, in bulk."""
+        """Return whether the receiver restarted, perhaps from an older copy.
+
+        Every stream is then asked for again.
+        """
         known, self.boot_id = self.boot_id, boot_id
         if known == boot_id:
             return False
@@ -187,7 +201,7 @@ class Sender:
         return known is not None
 
     def batch(self) -> list[SentItem]:
-        """What to say in the next request: a piece of each stream in turn, as much as fits."""
+        """Build the next request: a piece of each stream in turn, as much as fits."""
         spoken: list[SentItem] = []
         left = self.most_bytes
         waiting = self.open_routes()
@@ -205,7 +219,7 @@ class Sender:
         return spoken
 
     def data_for(self, route: StreamRoute, limit_bytes: int) -> tuple[bytes, int]:
-        """The next frames of a stream whose position is known, about as many bytes as allowed, and how many frames.
+        """Return the next frames of a stream whose position is known, within the limit, and their number.
 
         The last may go beyond the size that was seen: that may lie within a frame, which was being written then.
         """
@@ -219,12 +233,12 @@ class Sender:
         return data, count_frames(data)
 
     def pass_over(self, route: StreamRoute) -> None:
-        """Leave out what was set aside before, by whichever process."""
+        """Skip ranges that any process has set aside."""
         if route.state is RouteState.SEND and (aside := self.aside.frame_at(route.stream.writer, route.start + route.acked.offset)):
             route.pass_over((aside.end or aside.start) - aside.start)
 
     def hear(self, said: SentItem, reply: ItemReply) -> int:
-        """One answer; returns how many records it newly acknowledges."""
+        """Process one reply; return the number of newly acknowledged records."""
         route = said.route
         route.hear(self.source, said.item, reply)
         if route.state is RouteState.ASIDE and reply.forbidden:
@@ -239,7 +253,7 @@ class Sender:
         return self.newly_acknowledged(said)
 
     def newly_acknowledged(self, said: SentItem) -> int:
-        """How many records are: those that were said, unless an answer was lost before."""
+        """Return the number of newly acknowledged records: those sent, unless an earlier reply was lost."""
         before, now = said.route.count()
         start = said.route.start + said.item.offset
         same = (before, now) == (start, start + said.size)
@@ -253,7 +267,7 @@ class Sender:
                 route.ask_again()
 
     def pending(self, source: Source | None = None) -> int:
-        """How many records are not acknowledged yet; those that are set aside are among them.
+        """Return the number of unacknowledged records, dead letters included.
 
         Another thread may ask, with a source of its own.
         """
@@ -262,7 +276,7 @@ class Sender:
         return aside + sum(count_records(source, stream.writer, start) for stream, start in self.unacknowledged(source))
 
     def unacknowledged(self, source: Source) -> Iterator[tuple[Stream, int]]:
-        """The streams of which something is not acknowledged, and from where on."""
+        """Yield the streams with unacknowledged bytes, each with the offset of the first such byte."""
         for stream in source.streams(self.finished):
             route = self.routes.get(stream.writer) or self.new_route(stream)
             if not (route.state is RouteState.SHORTER and route.is_done) and route.reached < stream.size:
@@ -270,7 +284,7 @@ class Sender:
 
 
 def first_frames(data: bytes, limit_bytes: int) -> bytes:
-    """The frames that fit, at least one."""
+    """Return the frames that fit, at least one."""
     if len(data) <= limit_bytes:
         return data
     end = 0
@@ -282,7 +296,7 @@ def first_frames(data: bytes, limit_bytes: int) -> bytes:
 
 
 def count_records(source: Source, writer: str, start: int, end: int = sys.maxsize) -> int:
-    """How many records of a stream lie behind an offset, or between two."""
+    """Count the records of a stream after an offset, or between two offsets."""
     records = 0
     while start < end and (piece := source.read(writer, start, READ_BYTES)):
         records, start = records + count_frames(piece[: end - start]), start + len(piece)

@@ -1,4 +1,4 @@
-"""The queue as tables for SQL: `sync_queue` and `set_aside`."""
+"""The backlog as SQL tables: `sync_queue` and `set_aside`."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ View = tuple[Sequence[str], Iterable[tuple[str | int | None, ...]]]
 
 
 def queue_views(settings: Settings) -> dict[str, View]:
-    """Both, by name. Nothing is read before their rows are."""
+    """Return both tables by name. Their rows are computed when they are read."""
     return {"sync_queue": sync_queue(settings), "set_aside": set_aside(settings)}
 
 
 def sync_queue(settings: Settings) -> View:
-    """What is pending, record by record; times are microseconds UTC."""
+    """Table of pending records, a row each; times are microseconds UTC."""
     columns = ["id", "payload_json", "kind", "enqueued_at", "synced_at", "attempts", "last_error", "remote"]
     rows = (
         (
@@ -41,7 +41,7 @@ def sync_queue(settings: Settings) -> View:
 
 
 def set_aside(settings: Settings) -> View:
-    """What servers do not take, with the records themselves."""
+    """Table of dead letters, with the records themselves."""
     columns = ["remote", "project", "run", "writer", "start", "end", "reason", "time", "payload_json"]
     rows = (
         (queue.remote, *msgspec.structs.astuple(aside)[:7], as_json_text(found.record))
@@ -53,12 +53,12 @@ def set_aside(settings: Settings) -> View:
 
 
 def kind_of(record: Record | UnknownRecord | None) -> str | None:
-    """What a record is, as it says itself."""
+    """Return the tag of a record."""
     if record is None:
         return None
     return record.kind if isinstance(record, UnknownRecord) else str(record.__struct_config__.tag)
 
 
 def as_json_text(record: Record | UnknownRecord | None) -> str | None:
-    """A record's fields as JSON."""
+    """Return a record's fields as JSON."""
     return None if record is None else json.dumps(msgspec.structs.asdict(record), default=str)

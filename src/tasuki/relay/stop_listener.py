@@ -1,4 +1,4 @@
-"""What a server has to say to the processes that send to it: an idle relay listens for it, on a connection of its own.
+"""Listen for a server's stop commands on a connection of its own, while the relay has nothing to send.
 
 It blocks nobody: the request is sent, and the answer read once its beginning is there.
 """
@@ -28,7 +28,7 @@ log = logging.getLogger("tasuki.relay")
 
 
 class StopListener:
-    """One long poll after the other, looked at by the relay between its rounds.
+    """Long polls, one after the other, checked by the relay between its rounds.
 
     `runs` says which attempts this process makes now, and `told` hears what is wanted of them, each once; whoever else makes the
     same run (a forked worker) finds it in the data folder.
@@ -56,7 +56,7 @@ class StopListener:
         self.obeyed: set[tuple[str, str]] = set()
 
     def look(self) -> None:
-        """Take in the answer if it is there; ask if nothing is asked, or other runs are made than were asked for."""
+        """Read the response if it is there; send a request if none is open or the runs have changed."""
         try:
             if self.asked_at is not None:
                 self.listen(self.asked_at)
@@ -70,29 +70,29 @@ class StopListener:
             self.next_at = self.clock.monotonic() + max(self.patience.failed(error), 1.0)
 
     def wanted(self) -> list[AttemptRef]:
-        """The attempts of which nothing has been heard yet."""
+        """Return the attempts that have not received a command yet."""
         return [run for run in self.runs() if (run.run, run.attempt) not in self.obeyed][:MOST_RUNS]
 
     def ask(self, runs: list[AttemptRef]) -> None:
-        """Begin to listen."""
+        """Send the request."""
         self.transport.ask(msgspec.msgpack.encode(ReplicateRequest(wait_s=WAIT_SECONDS, listening=runs)))
         self.asked, self.asked_at = runs, self.clock.monotonic()
 
     def listen(self, asked_at: float) -> None:
-        """The answer, if it is there. TimeoutError if it should have come long ago."""
+        """Read the response, if it is there. Raise TimeoutError if it is overdue."""
         if self.has_answered():
             self.hear()
         elif self.clock.monotonic() > asked_at + SILENT_SECONDS:
             raise TimeoutError("no answer")
 
     def has_answered(self) -> bool:
-        """Whether the answer begins."""
+        """Return whether the response has begun."""
         poll = select.poll()
         poll.register(self.transport.connected().sock, select.POLLIN)
         return bool(poll.poll(0))
 
     def hear(self) -> None:
-        """The answer."""
+        """Read and process the response."""
         answer = self.transport.answer(self.transport.heard(), set())
         self.asked_at = None
         self.next_at = self.clock.monotonic() + answer.next_after_ms / 1000
@@ -100,7 +100,7 @@ class StopListener:
         self.obey(answer.control)
 
     def obey(self, said: Iterable[StopCommand]) -> None:
-        """Pass on what is wanted of the attempts that this process makes."""
+        """Pass on the commands for attempts of this process."""
         ours = {(run.run, run.attempt) for run in self.wanted()}
         for control in said:
             key = (control.run, control.attempt)
@@ -113,6 +113,6 @@ class StopListener:
                     log.warning("the request to run %s can't be left in %s: %s", control.run, self.folder, error)
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Close the connection."""
         self.asked_at = None
         self.transport.close()

@@ -1,4 +1,4 @@
-"""Where one stream of ours goes on the other side: which writer it is there, and how far it has come.
+"""Route of one stream: its writer id at the receiver, and its acknowledged position.
 
 Usually it is the same writer from its beginning. When the other side has other content under that writer (a cloned folder, a
 restored virtual machine), what follows the last common point goes on as a new writer, derived from the old one and that point.
@@ -20,7 +20,7 @@ READ_BYTES = 1024 * 1024
 
 
 class RouteState(Enum):
-    """What the sender has to find out or do next for a stream."""
+    """The next step of a sender for a stream."""
 
     ASK = "ask"
     """the position there is not known"""
@@ -38,7 +38,9 @@ class RouteState(Enum):
 
 @dataclass
 class StreamRoute:
-    """One stream's way. `start` is where in our stream the remote one begins; positions are the remote stream's.
+    """Route of one stream.
+
+    `start`: our offset where the remote stream begins; positions are the remote stream's.
 
     `counted` is up to where in our stream records were counted as acknowledged, whatever became of them there afterwards.
     """
@@ -61,31 +63,31 @@ class StreamRoute:
 
     @property
     def length(self) -> int:
-        """How many bytes of ours belong to the remote stream."""
+        """Return how many of our bytes belong to the remote stream."""
         return self.stream.size - self.start
 
     @property
     def is_done(self) -> bool:
-        """Nothing is left to do for the stream as it is."""
+        """Return whether nothing is left to do for the stream as it is."""
         if self.state is RouteState.SEND:
             return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
         return self.state is RouteState.ASIDE or (self.state is RouteState.SHORTER and self.checked.offset >= self.length)
 
     def look(self, stream: Stream) -> None:
-        """The stream now: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
+        """Update the stream: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
         self.stream = stream
         if self.state is RouteState.SEND and self.acked.offset > self.length:
             self.state = RouteState.COMPARE
 
     @property
     def reached(self) -> int:
-        """How far our stream is known to have come on the other side, or was before all had to be asked again."""
+        """Return the acknowledged offset of our stream, or the last known one while it is asked for again."""
         if self.state is RouteState.SHORTER:
             return max(self.start + self.checked.offset, self.counted or 0)
         return self.start + self.acked.offset if self.state is RouteState.SEND else self.counted or 0
 
     def count(self) -> tuple[int, int]:
-        """From where to where in our stream records are newly acknowledged; what was there when we first asked is not new."""
+        """Return the newly acknowledged range; bytes the server already had at the first query do not count."""
         if self.state is not RouteState.SEND:
             return 0, 0
         counted = self.reached if self.counted is None else self.counted
@@ -93,14 +95,17 @@ class StreamRoute:
         return counted, self.counted
 
     def ask_again(self) -> None:
-        """What is known of the other side may no longer be so, not even that our stream had to go on under another name there."""
+        """Forget the receiver's state, also that our stream had to continue under another writer id."""
         self.remote_writer, self.start, self.acked, self.acked_sealed = self.stream.writer, 0, START, False
         self.state, self.boundaries = RouteState.ASK, []
 
     # -- what to say
 
     def item(self, source: Source, data: bytes) -> Item | None:
-        """The next thing to say, `data` being the frames behind the known position; None if there is nothing to say (yet)."""
+        """Build the next item from `data`, the frames after the known position.
+
+        None if there is nothing to send yet.
+        """
         if self.state is RouteState.ASK:
             return self.question(START)
         if self.state is RouteState.COMPARE:
@@ -116,11 +121,11 @@ class StreamRoute:
         return self.statement(self.acked, data, sealed)
 
     def question(self, position: Position) -> Item:
-        """An item that asks for the position there, and for the crc at ours."""
+        """Build an item that asks for the receiver's position, and for its crc at ours."""
         return self.statement(position, b"", False)
 
     def statement(self, position: Position, data: bytes, sealed: bool) -> Item:
-        """An item of this route."""
+        """Build an item of this route."""
         stream = self.stream
         return Item(
             project=stream.project,
@@ -133,7 +138,7 @@ class StreamRoute:
         )
 
     def position(self, source: Source, offset: int) -> Position:
-        """Our own position at an offset of the remote stream, or as far before it as our frames can be read now."""
+        """Compute our position at an offset of the remote stream, or before it as far as frames are readable."""
         near = self.checked if self.state is RouteState.SHORTER else self.acked
         known, crc = near if near.offset <= offset else START
         for piece in self.pieces(source, known):
@@ -144,7 +149,7 @@ class StreamRoute:
         return Position(known, crc)
 
     def pieces(self, source: Source, offset: int) -> Iterator[bytes]:
-        """Our frames from an offset of the remote stream."""
+        """Yield our frames from an offset of the remote stream."""
         while piece := source.read(self.stream.writer, self.start + offset, READ_BYTES):
             yield piece
             offset += len(piece)
@@ -152,7 +157,7 @@ class StreamRoute:
     # -- what is heard
 
     def hear(self, source: Source, item: Item, reply: ItemReply) -> None:
-        """Go on according to the answer to an item of ours."""
+        """Continue according to the reply to one of our items."""
         if reply.sealed and reply.position == item.position and item.data is not None:
             self.reissue(reply.offset)
         elif reply.status is ReplyStatus.REJECTED:
@@ -167,14 +172,17 @@ class StreamRoute:
             self.moved(source, reply)
 
     def advance(self, reply: ItemReply) -> None:
-        """The other side has our bytes up to its position; if the stream has ended there but not here, ours goes on as another."""
+        """Advance to the receiver's position.
+
+        If the stream ended there but not here, ours continues as another.
+        """
         if reply.sealed and reply.offset < self.length:
             self.reissue(reply.offset)
         else:
             self.state, self.acked, self.acked_sealed = RouteState.SEND, reply.position, reply.sealed
 
     def moved(self, source: Source, reply: ItemReply) -> None:
-        """The other side is somewhere else: before us, beyond what can be read of us, or on another way."""
+        """Handle a receiver that is elsewhere: behind us, beyond what we can read, or with other content."""
         ours = self.position_from_start(source, reply.offset)
         if ours == reply.position:
             self.advance(reply)
@@ -184,7 +192,7 @@ class StreamRoute:
             self.begin_bisect(source, reply.offset)
 
     def compared(self, source: Source, item: Item, reply: ItemReply) -> None:
-        """The other side is longer than we are; equal up to here, or not."""
+        """Handle a receiver that is longer than we are: equal up to our end, or not."""
         if reply.offset <= item.offset:
             self.acked = START
             self.moved(source, reply)
@@ -195,7 +203,10 @@ class StreamRoute:
             self.begin_bisect(source, item.offset)
 
     def begin_bisect(self, source: Source, high: int) -> None:
-        """Contents differ before `high`: look for the last common boundary between frames. Where we can't read so far, ask anew."""
+        """Start a bisection: contents differ before `high`, so find the last common frame boundary.
+
+        If our bytes cannot be read that far, ask again later.
+        """
         self.acked, self.state = START, RouteState.BISECT
         self.boundaries, offset = [0], 0
         for piece in self.pieces(source, 0):
@@ -211,7 +222,7 @@ class StreamRoute:
         self.ask_middle()
 
     def bisected(self, item: Item, reply: ItemReply) -> None:
-        """One half is left, if we could read up to the middle."""
+        """Continue the bisection with one half, if our bytes up to the middle are readable."""
         if item.offset < self.boundaries[self.asked]:
             self.ask_again()
             return
@@ -222,29 +233,32 @@ class StreamRoute:
         self.ask_middle()
 
     def ask_middle(self) -> None:
-        """Ask in the middle of what is left; at the end, what follows the common point becomes a new stream."""
+        """Ask in the middle of the remaining range.
+
+        At its end, continue after the common part as a new stream.
+        """
         if self.low + 1 < len(self.boundaries):
             self.asked = (self.low + len(self.boundaries)) // 2
         else:
             self.reissue(self.boundaries[self.low])
 
     def reissue(self, offset: int) -> None:
-        """What follows an offset of the remote stream goes on as a new stream."""
+        """Continue after an offset of the remote stream as a new stream."""
         point = self.start + offset
         self.remote_writer = derived_writer(self.remote_writer, point)
         self.start, self.acked, self.acked_sealed, self.state = point, START, False, RouteState.ASK
         self.boundaries = []
 
     def pass_over(self, size: int) -> None:
-        """Leave a frame out: the stream ends there before it, and what follows goes on as a new one."""
+        """Leave out a frame: the remote stream ends before it, and a new one continues after it."""
         self.counted = max(self.counted or 0, self.reached + size)
         self.reissue(self.acked.offset + size)
 
     def set_aside(self, reason: str) -> None:
-        """Say no more of this stream."""
+        """Stop sending this stream, with the reason."""
         self.state, self.reason = RouteState.ASIDE, reason
 
     def position_from_start(self, source: Source, offset: int) -> Position:
-        """Our own position, whatever was acknowledged before."""
+        """Compute our position from the start of the stream, whatever was acknowledged before."""
         self.acked = START if self.acked.offset > offset else self.acked
         return self.position(source, offset)

@@ -1,4 +1,4 @@
-"""Sending on demand: everything a folder has, to one remote, until nothing is left to say."""
+"""Sync once: send everything of a folder to one remote, until nothing is left to send."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
@@ -18,7 +18,7 @@ __all__ = ["SingleProjectSource", "SyncResult", "is_meant", "sync"]
 
 
 class SyncResult(NamedTuple):
-    """What one sync did: streams looked at, records newly acknowledged, records still pending, streams set aside by reason."""
+    """Result of one sync: streams, records newly acknowledged, records pending, refused streams by reason."""
 
     streams: int
     sent: int
@@ -27,22 +27,25 @@ class SyncResult(NamedTuple):
 
 
 class SingleProjectSource:
-    """A `Source` cut down to one project; without one, to all but that of jobs, which are this folder's own."""
+    """A `Source` limited to one project.
+
+    Without one, all projects but `.jobs`, which belongs to this folder.
+    """
 
     def __init__(self, source: JournalSource, project: str | None) -> None:
         self.source = source
         self.project = project
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """The project's streams but those `known`."""
+        """Yield the project's streams but those `known`."""
         return (stream for stream in self.source.streams(known) if is_meant(self.project, stream.project))
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`."""
+        """Read whole frames from `offset`."""
         return self.source.read(writer, offset, limit_bytes)
 
     def verdict(self, writer: str) -> Liveness:
-        """Whether the stream's owner may still write."""
+        """Return whether the stream's owner may still write."""
         return self.source.verdict(writer)
 
     def close(self) -> None:
@@ -51,7 +54,7 @@ class SingleProjectSource:
 
 
 def is_meant(wanted: str | None, project: str) -> bool:
-    """Whether a project is the one that is wanted; where none is named, all are but that of jobs."""
+    """Return whether a project is selected; without a name, every project but `.jobs` is."""
     return project == wanted if wanted is not None else project != JOBS
 
 
@@ -64,7 +67,7 @@ def sync(
     retry_aside: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> SyncResult:
-    """Seal what dead writers left and send all there is; `retry_aside`: what was set aside too.
+    """Seal what dead writers left, and send everything; with `retry_aside`, dead letters, too.
 
     RemoteError if the server can't be reached; what was sent stays sent.
     """
@@ -88,7 +91,7 @@ def sync(
 
 
 def retry(source: JournalSource, transport: ReceiverTransport, kept: RemoteState) -> int:
-    """Try again what is set aside: streams go on as before, frames as streams of their own; returns how many frames arrived."""
+    """Retry dead letters, frames as streams of their own. Return the number of frames that were accepted."""
     arrived = 0
     for aside in kept.aside.waiting():
         over = msgspec.structs.replace(aside, over=True)

@@ -1,1 +1,1 @@
-"""Shared volumes: from writers without credentials to where their records are to go. Each module is imported by itself."""
+"""Shared volumes: replicate records of writers without credentials. Import each module by itself."""

@@ -1,4 +1,6 @@
-"""Where a volume's records are to go: a file at its root, `remote` (a server's name or address) or `space_id` (USER/SPACE).
+"""Destination of a volume's records.
+
+A file at its root, `remote` (name or address) or `space_id` (USER/SPACE).
 
 It may come late, change, or be wrong for a while: a syncer reads it every round.
 """
@@ -30,7 +32,9 @@ class Destination(NamedTuple):
 
 
 def setup_volume(dir: str | Path, *, remote: str | None = None, space: str | None = None) -> Path:
-    """Say on a volume where its records are to go; returns the file that says it. It may be done at any time, and again.
+    """Write the destination of a volume's records to the volume; return the file.
+
+    May be repeated at any time.
 
     `remote`: a server's address, or its name among the syncer's remotes; `space`: a Hugging Face Space, USER/SPACE. ConfigError for
     what is neither, JournalError or OSError where the volume can't be written.
@@ -48,7 +52,10 @@ def setup_volume(dir: str | Path, *, remote: str | None = None, space: str | Non
 
 
 def read_destination(folder: Path) -> Destination | None:
-    """What the volume says; None as long as it says nothing. ConfigError if that can't be meant, OSError if it can't be read."""
+    """Read the volume's destination; None if it names none.
+
+    Raise ConfigError if invalid, OSError if unreadable.
+    """
     for name in (REMOTE_FILE, SPACE_FILE):
         path = folder / name
         try:
@@ -64,7 +71,7 @@ def read_destination(folder: Path) -> Destination | None:
 
 
 def checked(to: Destination) -> Destination:
-    """A destination that can be meant."""
+    """Check a destination."""
     if to.remote is not None and ADDRESS in to.remote:
         remote_url(to.remote)
     elif to.remote is not None and not NAME.fullmatch(to.remote):
@@ -75,5 +82,5 @@ def checked(to: Destination) -> Destination:
 
 
 def space_url(space: str) -> str:
-    """Where a Space answers (https://huggingface.co/docs/hub/spaces-embed)."""
+    """Return the address of a Space (https://huggingface.co/docs/hub/spaces-embed)."""
     return f"https://{re.sub(r'[^a-z0-9]+', '-', space.lower())}.hf.space"

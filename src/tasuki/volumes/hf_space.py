@@ -1,4 +1,6 @@
-"""A Hugging Face Space as the destination: one that runs a tasuki server is an address, one of trackio's is fed by its own `sync`.
+"""A Hugging Face Space as the destination: a tasuki server is an address.
+
+A trackio Space gets trackio's own `sync`.
 
 trackio decides by environment variables, when it is imported, where it reads and whom it asks: so it runs in a process of its own,
 over private copies of the databases that have changed.
@@ -46,12 +48,12 @@ else:
 
 
 def space_key(space: str, remotes: RemotesFile) -> Key:
-    """The token for a Space: what `credentials` has for its address, else HF_TOKEN."""
+    """Return the token for a Space: from `credentials` for its address, else HF_TOKEN."""
     return remotes.key(space_url(space), hugging_face_token())
 
 
 def is_tasuki(url: str, token: str | None) -> bool:
-    """Whether a tasuki server answers there. RemoteUnavailable if nothing does."""
+    """Return whether a tasuki server answers there. Raise RemoteUnavailable if nothing answers."""
     found = remote_test(url, token=token)
     if found.verdict in NOT_THERE:
         raise RemoteUnavailable(found.said, hint=found.hint)
@@ -59,7 +61,10 @@ def is_tasuki(url: str, token: str | None) -> bool:
 
 
 class SpaceUploader:
-    """A trackio Space. trackio sends all rows of a project each time; those that the Space has it knows by their ids."""
+    """Uploads to a trackio Space. trackio sends all rows of a project each time.
+
+    The Space skips known ids.
+    """
 
     def __init__(self, volume: Path, space: str, state: Path, *, clock: Clock = SYSTEM) -> None:
         if find_spec("trackio") is None:
@@ -72,13 +77,13 @@ class SpaceUploader:
         self.sent_bytes = 0
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     def let_go(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     def round(self) -> Iterator[ProjectResult]:
-        """Sync every project that has changed; what became of each."""
+        """Sync every project that has changed; yield the result of each."""
         for path in databases(self.volume):
             name = project_of(path.stem)
             try:
@@ -94,7 +99,10 @@ class SpaceUploader:
             yield ProjectResult(folder.name, 0, refused)
 
     def sync(self, path: Path, name: str) -> Fingerprint:
-        """Copy one database and have trackio sync it. RemoteUnavailable, with its last words, if it fails."""
+        """Copy one database and have trackio sync it.
+
+        Raise RemoteUnavailable, with trackio's output, on failure.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         copy = self.folder / path.name
         try:

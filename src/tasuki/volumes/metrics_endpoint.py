@@ -1,4 +1,4 @@
-"""A page of text for Prometheus, by the standard library: eight figures need no client of their own."""
+"""Serve metrics for Prometheus with the standard library: eight values need no client library."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 @contextmanager
 def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | None]:
-    """Serve the figures at `[HOST:]PORT` for the block; yields the address, None without one.
+    """Serve the metrics at `[HOST:]PORT` for the block; yield the address, None without one.
 
     ConfigError for what is no place, OSError if the port is taken.
     """
@@ -28,10 +28,10 @@ def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | Non
         raise ConfigError(f"{place!r} is no place to serve figures at", hint="a port, like 9100, or 0.0.0.0:9100")
 
     class Page(BaseHTTPRequestHandler):
-        """Says the same to every question."""
+        """Answers every request with the same page."""
 
         def do_GET(self) -> None:
-            """The figures."""
+            """Send the metrics."""
             body = figures().encode()
             self.send_response(200)
             self.send_header("Content-Type", TEXT)
@@ -40,7 +40,7 @@ def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | Non
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nobody wants to know."""
+            """Log nothing."""
 
     with ThreadingHTTPServer((host or HERE, int(port)), Page) as server:
         thread = threading.Thread(target=server.serve_forever, name="tasuki-figures", daemon=True)

@@ -1,4 +1,4 @@
-"""The way from a volume to one server: its journals, and what trackio has left there, by the same sender and the same protocol."""
+"""Upload a volume to one server: its journals and trackio databases, by the relay's sender."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,37 +21,37 @@ __all__ = ["ServerUploader"]
 
 
 class MeteredTransport:
-    """A transport that counts the bytes of records that are sent."""
+    """A transport that counts the bytes of records sent."""
 
     def __init__(self, transport: ReceiverTransport) -> None:
         self.transport = transport
         self.bytes = 0
 
     def replicate(self, items: Sequence[Item]) -> ReplicateResponse:
-        """One request."""
+        """Send one request."""
         self.bytes += sum(len(item.data) for item in items if item.data is not None)
         return self.transport.replicate(items)
 
 
 class ProjectSender(Sender):
-    """A sender that can be kept to one project, and counts what arrives by project."""
+    """A sender that can be limited to one project, and counts acknowledged records by project."""
 
     only: str | None = None
     arrived: Counter[str]
 
     def open_routes(self) -> list[StreamRoute]:
-        """Streams for which something is left to do."""
+        """Return the routes with something left to do."""
         return [route for route in super().open_routes() if self.only in (None, route.stream.project)]
 
     def hear(self, said: SentItem, reply: ItemReply) -> int:
-        """One answer."""
+        """Process one reply."""
         records = super().hear(said, reply)
         self.arrived[said.route.stream.project] += records
         return records
 
 
 class ServerUploader:
-    """One server. `state`: the syncer's data folder. Not to be shared by threads."""
+    """Uploads to one server. `state`: the syncer's data folder. Not thread-safe."""
 
     def __init__(self, volume: Path, url: str, key: Key, state: Path, *, clock: Clock = SYSTEM) -> None:
         self.url = url
@@ -71,20 +71,23 @@ class ServerUploader:
 
     @property
     def sent_bytes(self) -> int:
-        """Compressed bytes of records that were sent."""
+        """Return the compressed bytes of records sent."""
         return self.transport.bytes
 
     def let_go(self) -> None:
-        """Close the volume's files: it could not be reloaded otherwise."""
+        """Close the volume's files, so that it can be reloaded."""
         self.journals.close()
 
     def round(self) -> Iterator[ProjectResult]:
-        """Send what is new; what became of each project. RemoteUnavailable ends it, as does RemoteMisconfigured for all."""
+        """Send what is new; yield the result of each project. RemoteUnavailable ends the round.
+
+        So does RemoteMisconfigured that concerns every project.
+        """
         yield from self.send_journals()
         yield from self.bringer.round()
 
     def send_journals(self) -> Iterator[ProjectResult]:
-        """All journals at once, or, where something in them makes the server close its door, project by project."""
+        """Send all journals at once, or project by project where one of them makes the server refuse all."""
         self.sender.arrived = Counter()
         self.sender.greet()
         self.journals.refresh(self.sender.finished)
@@ -105,7 +108,7 @@ class ServerUploader:
                 yield ProjectResult(project, self.sender.arrived[project], wrong)
 
     def send(self, only: str | None) -> None:
-        """Until nothing is left to say."""
+        """Send until nothing is left."""
         self.sender.only = only
         try:
             while self.sender.once().items:
@@ -114,7 +117,7 @@ class ServerUploader:
             self.sender.only = None
 
     def unsent(self, route: StreamRoute) -> str:
-        """What keeps the rest of a stream here."""
+        """Return why the rest of a stream is not sent."""
         if route.state is RouteState.ASIDE:
             return f"{route.stream.writer} is not taken: {route.reason}"
         is_stuck = (route.state is RouteState.SEND and route.stream.sealed) or route.state is RouteState.SHORTER

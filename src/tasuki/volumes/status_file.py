@@ -1,4 +1,4 @@
-"""How it goes with a volume: `syncer/<volume>.json` in the data folder, for `tasuki doctor`, and figures for Prometheus."""
+"""Persisted status of a syncer: `syncer/<volume>.json` in the data folder, and metrics for Prometheus."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = "syncer"
 
 
 class SyncerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a syncer knows of itself. Times are microseconds UTC; `errors` is by project, `""` for what is about none."""
+    """Status of a syncer. Times are microseconds UTC; `errors` by project, `""` for errors of no project."""
 
     volume: str
     pid: int
@@ -47,12 +47,12 @@ FIGURES = {
 
 
 def write_report(folder: Path, report: SyncerStatus) -> None:
-    """Keep it, as a whole. OSError where the folder can't be written."""
+    """Write the status as a whole. Raise OSError if the folder cannot be written."""
     replace_file(remote_file(folder / FOLDER, report.volume, ".json"), msgspec.json.encode(report))
 
 
 def reports(folder: Path) -> list[SyncerStatus]:
-    """Those of every syncer that has used the data folder; what can't be read is passed over."""
+    """Return the status of every syncer that used the data folder; skip unreadable files."""
     found = []
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
@@ -63,7 +63,7 @@ def reports(folder: Path) -> list[SyncerStatus]:
 
 
 def as_prometheus(report: SyncerStatus) -> str:
-    """The figures as text (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+    """Format the metrics as text (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
     lines = []
     for name, (kind, suffix, help) in FIGURES.items():
         value = getattr(report, name)

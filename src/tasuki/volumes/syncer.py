@@ -1,4 +1,6 @@
-"""The volume syncer: brings what is recorded on a shared volume to where it is to go, for ever, whatever dies.
+"""Syncer.
+
+Replicate the journals and trackio databases of a shared volume, in rounds, restartable at any time.
 
 The writers know no secret and no server; the syncer has the token. A round looks at the volume, reads the destination, and sends
 what is new; what fails is said once and tried again in the next round. Nothing that it knows has to outlive it: where it was is
@@ -35,7 +37,7 @@ log = logging.getLogger("tasuki.syncer")
 
 
 class VolumeSyncer:
-    """Rounds over one volume. `once()` makes one, `run()` makes them until `stop()`; close it when done.
+    """Syncs one volume. `once()` does one round, `run()` rounds until `stop()`; close it when done.
 
     `dir`: the volume. `remote`: where to send to (a server's address, or its name among `tasuki remote list`), else what the volume
     itself says, by then or later. `reload`: called before each round, for a volume that has to be told to show what is new.
@@ -88,23 +90,23 @@ class VolumeSyncer:
         self.close()
 
     def stop(self) -> None:
-        """Let `run()` end after the project that it is at."""
+        """Let `run()` end after the current project."""
         self.stopping.set()
 
     def run(self) -> None:
-        """Rounds, until stopped."""
+        """Do rounds until stopped."""
         while not self.stopping.is_set():
             self.once()
             self.stopping.wait(self.interval)
 
     def metrics(self) -> str:
-        """The figures, as Prometheus reads them."""
+        """Return the metrics in Prometheus format."""
         return as_prometheus(self.report)
 
     # -- a round
 
     def once(self) -> bool:
-        """One round; whether all that was there has arrived. It raises nothing: what is wrong is said."""
+        """Do one round; return whether everything arrived. Report errors instead of raising them."""
         began = self.clock.monotonic()
         if began < self.not_before:
             return False
@@ -120,7 +122,7 @@ class VolumeSyncer:
         return error is None and not any(brought.error for brought in outcome) and self.to is not None
 
     def look_and_send(self, outcome: list[ProjectResult]) -> None:
-        """What a round does; what became of each project goes into `outcome`."""
+        """Do the work of a round; add the result of each project to `outcome`."""
         if self.way is not None:
             self.way.let_go()
         self.reload()
@@ -136,13 +138,13 @@ class VolumeSyncer:
         self.clean()
 
     def destination(self) -> Destination | None:
-        """Where to: what the caller said, else what the volume says now. ConfigError while that can't be meant: nothing is sent."""
+        """Return the destination: the caller's, else the volume's. Raise ConfigError while it is invalid."""
         if self.settings.remote:
             return Destination(remote=self.settings.remote)
         return read_destination(self.volume)
 
     def aim(self, to: Destination | None) -> None:
-        """From now on send there. ConfigError for a name that is none of the syncer's remotes."""
+        """Set the destination. Raise ConfigError for a name that is not among the syncer's remotes."""
         if to is None:
             self.tell("", f"[syncer] waiting for a destination: tasuki volume init {self.volume} --remote NAME|URL")
         if to == self.to and (self.way is not None or to is None):
@@ -155,7 +157,7 @@ class VolumeSyncer:
         self.to = to
 
     def way_to(self, to: Destination) -> ServerUploader | SpaceUploader:
-        """The way to a destination."""
+        """Create the uploader for a destination."""
         remotes = RemotesFile(self.settings.dir)
         if to.space is not None:
             url, key = space_url(to.space), space_key(to.space, remotes)
@@ -167,7 +169,7 @@ class VolumeSyncer:
         return ServerUploader(self.volume, url, key, self.settings.dir, clock=self.clock)
 
     def clean(self) -> None:
-        """Remove what the server has had for long enough, once an hour; only where that was asked for."""
+        """Remove journals that the server has had for long enough, once an hour; only with `remove_after`."""
         if self.remove_after is None or not isinstance(self.way, ServerUploader) or self.clock.monotonic() < self.clean_at:
             return
         self.clean_at = self.clock.monotonic() + CLEAN_SECONDS
@@ -179,20 +181,20 @@ class VolumeSyncer:
     # -- what is said
 
     def tell_project(self, brought: ProjectResult) -> None:
-        """What became of a project: an error once, until it changes or is over."""
+        """Report a project's result: an error once, until it changes or is over."""
         if brought.records:
             self.say(f"[syncer] synced {brought.project!r}")
         if brought.error is not None:
             self.tell(brought.project, f"[syncer] error {brought.project!r}: {brought.error}")
 
     def tell(self, project: str, line: str) -> None:
-        """Say a line, unless it is the last one that was said of the project."""
+        """Print a line, unless it is the last one printed for the project."""
         if self.told.get(project) != line:
             self.told[project] = line
             self.say(line)
 
     def conclude(self, outcome: list[ProjectResult], error: Exception | None, seconds: float) -> None:
-        """Note how the round went."""
+        """Record the result of the round."""
         failed = {brought.project: str(brought.error) for brought in outcome if brought.error is not None}
         if error is not None:
             self.tell("", f"[syncer] error: {' '.join((str(error) or type(error).__name__).split())}")
@@ -221,7 +223,7 @@ class VolumeSyncer:
             log.warning("how it goes can't be noted for tasuki doctor: %s", wrong)
 
     def note_standing(self, error: Exception | None) -> None:
-        """How it stands with the server, as for every sender."""
+        """Record the remote's status, as every sender does."""
         if not isinstance(self.way, ServerUploader):
             return
         if isinstance(error, RemoteError):

@@ -1,4 +1,4 @@
-"""The journals of a volume as a `Source`: what is seen of them may lag, be torn, or be there only in part.
+"""The journals of a volume as a `Source`: the view may lag, be torn, or be partial.
 
 So nothing is concluded from what is missing, nothing is sealed, and no lock is looked at. In each round a journal costs its header,
 its size and the head of the next frame, and it is read on only if that frame is whole. No file stays open between rounds: a volume
@@ -20,7 +20,7 @@ READ_BYTES = 1024 * 1024
 
 
 class VolumeSource:
-    """`refresh()` looks at the volume; until the next time its streams stay as they were found."""
+    """A `Source` that `refresh()` updates; between two refreshes its streams do not change."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -32,7 +32,7 @@ class VolumeSource:
         """By project (by folder, where that can't be read): what is wrong with one of its journals."""
 
     def refresh(self, known: Collection[str] = ()) -> None:
-        """Look at every journal but those `known` by writer id. FileNotFoundError if there is no volume."""
+        """Look at every journal but those `known` by writer id. Raise FileNotFoundError if the volume is gone."""
         self.root.stat()
         self.files = JournalSource(JournalFolder(self.root))
         self.found, self.errors = {}, {}
@@ -47,7 +47,7 @@ class VolumeSource:
                 self.errors[path.parent.name] = f"{path}: {error}"
 
     def look(self, path: Path) -> None:
-        """One journal, unless nothing of it is here yet."""
+        """Look at one journal, unless nothing of it is visible yet."""
         with path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
@@ -60,7 +60,7 @@ class VolumeSource:
         self.found[stream.writer] = stream
 
     def grown(self, stream: Stream, path: Path, file: int, body: int) -> int:
-        """Up to where a journal that may still grow is worth reading: no further than before, if its next frame is not whole."""
+        """Return how far a growing journal is worth reading: no further than before if its next frame is torn."""
         end = self.ends.get(stream.writer, 0)
         head = os.pread(file, HEAD_BYTES, body + end)
         if len(head) < HEAD_BYTES:
@@ -78,17 +78,17 @@ class VolumeSource:
     # -- a Source
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """The streams that were found but those `known` by writer id."""
+        """Yield the streams that were found but those `known` by writer id."""
         return (stream for writer, stream in self.found.items() if writer not in known)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`, which lies behind whole frames."""
+        """Read whole frames from `offset`, which must be a frame boundary."""
         data = self.files.read(writer, offset, limit_bytes)
         self.ends[writer] = max(self.ends.get(writer, 0), offset + len(data))
         return data
 
     def verdict(self, _: str) -> Liveness:
-        """Nothing can be known of processes elsewhere."""
+        """Return UNKNOWN liveness: processes on other machines cannot be observed."""
         return Liveness.UNKNOWN
 
     def close(self) -> None:

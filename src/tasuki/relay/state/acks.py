@@ -1,4 +1,6 @@
-"""What a remote has acknowledged: `acks/<remote>.log`, append-only lines that any number of processes add to.
+"""Acknowledgements of a remote.
+
+`acks/<remote>.log`, append-only lines that any number of processes add to.
 
     <writer> <offset> <crc> <sealed 0|1> [<writer there> <our offset where that one begins>]
     boot <boot id of the server that said all that follows>
@@ -25,7 +27,10 @@ log = logging.getLogger("tasuki.relay")
 
 
 class Ack(NamedTuple):
-    """How far one of our streams has come on the other side, and under which name it goes there from which offset of ours."""
+    """Acknowledged position of one of our streams.
+
+    Its remote writer, and the offset where that one begins.
+    """
 
     position: Position
     sealed: bool
@@ -34,7 +39,7 @@ class Ack(NamedTuple):
 
 
 class AckLog:
-    """One remote's file."""
+    """The acknowledgements of one remote."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +53,7 @@ class AckLog:
                 self.read(line.split())
 
     def read(self, words: list[str]) -> None:
-        """Take in one line; what is no whole line is passed over."""
+        """Read one line; skip an incomplete one."""
         match words:
             case ["boot", boot_id]:
                 if boot_id != self.boot_id:
@@ -61,7 +66,7 @@ class AckLog:
                     self.acks[writer] = Ack(Position(int(offset), int(crc)), sealed == "1", remote_writer, int(start))
 
     def note(self, writer: str, ack: Ack) -> None:
-        """Keep how far a stream has come."""
+        """Record the acknowledged position of a stream."""
         if self.acks.get(writer) != ack:
             self.acks[writer] = ack
             if ack.sealed and writer not in self.stored:
@@ -70,12 +75,12 @@ class AckLog:
             self.add(line_of(writer, ack))
 
     def note_boot(self, boot_id: str) -> None:
-        """The server has started anew: what it said before may no longer be so."""
+        """Record that the server restarted: earlier acknowledgements may no longer hold."""
         self.boot_id, self.acks = boot_id, {}
         self.add(f"boot {boot_id}")
 
     def add(self, line: str) -> None:
-        """Append one line in one write; where the disk takes none, questions are all that it costs."""
+        """Append one line in one write; on a full disk, a lost line only costs another question."""
         try:
             self.write(f"{line}\n".encode())
         except OSError as error:
@@ -96,11 +101,14 @@ class AckLog:
             os.close(descriptor)
 
     def open(self) -> int:
-        """The file, open for appending: anew each time, since it may have been replaced."""
+        """Open the file for appending, each time anew: it may have been replaced."""
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def compact(self, writers: Collection[str]) -> None:
-        """Keep a line for each of some streams alone. What others add meanwhile may be lost: it costs a question."""
+        """Keep one line for each of the given streams.
+
+        Lines added meanwhile may be lost; each costs a question.
+        """
         lines = [] if self.boot_id is None else [f"boot {self.boot_id}"]
         lines += [f"at {writer} {time}" for writer, time in self.stored.items() if writer in writers]
         lines += [line_of(writer, ack) for writer, ack in self.acks.items() if writer in writers]
@@ -109,17 +117,17 @@ class AckLog:
 
 
 def line_of(writer: str, ack: Ack) -> str:
-    """How far a stream has come, as the file says it."""
+    """Format an acknowledgement as a line of the file."""
     moved = "" if ack.remote_writer == writer else f" {ack.remote_writer} {ack.start}"
     return f"{writer} {ack.position.offset} {ack.position.crc} {int(ack.sealed)}{moved}"
 
 
 def acks_path(folder: Path, remote: str) -> Path:
-    """Where a remote's acknowledgements are kept in a data folder."""
+    """Return the path of a remote's acknowledgements in a data folder."""
     return remote_file(folder / "acks", remote, ".log")
 
 
 def remote_file(folder: Path, remote: str, suffix: str) -> Path:
-    """A remote's file among those of others."""
+    """Return the path of a remote's file in a folder of such files."""
     slug = re.sub(r"[^a-z0-9]+", "-", remote.lower().split("://")[-1].rpartition("@")[2])[:40].strip("-")
     return folder / f"{slug}-{hashlib.sha256(remote.encode()).hexdigest()[:8]}{suffix}"

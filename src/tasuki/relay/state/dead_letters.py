@@ -1,4 +1,6 @@
-"""What a remote does not take: `aside/<remote>.log`, append-only lines of JSON that any number of processes add to.
+"""Dead letters of a remote.
+
+`aside/<remote>.log`, append-only JSON lines that any number of processes add to.
 
 A line is an `DeadLetter`; of several with the same writer and start the last one holds. The bytes themselves stay in the journal.
 """
@@ -19,7 +21,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame that is set aside, or, without an `end`, all of a stream from `start` on.
+    """A frame that was set aside, or, without an `end`, the rest of a stream from `start`.
 
     Offsets are those of our stream, `time` is microseconds UTC. `over`: a frame was delivered after all, as a stream of its own; a
     stream is tried again.
@@ -39,7 +41,7 @@ decode = msgspec.json.Decoder(DeadLetter).decode
 
 
 class DeadLetterLog:
-    """One remote's file; without a path nothing is kept."""
+    """The dead letters of one remote; without a path nothing is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -50,14 +52,14 @@ class DeadLetterLog:
                 self.read(line)
 
     def read(self, line: bytes) -> None:
-        """Take in one line; a torn one is passed over: what it was about will be set aside anew."""
+        """Read one line; skip a torn one: its frame will be set aside again."""
         try:
             self.keep(decode(line))
         except msgspec.DecodeError:
             return
 
     def keep(self, aside: DeadLetter) -> None:
-        """What holds from now on."""
+        """Keep the latest state of a dead letter."""
         if aside.end is not None:
             self.frames.setdefault(aside.writer, {})[aside.start] = aside
         elif aside.over:
@@ -66,7 +68,7 @@ class DeadLetterLog:
             self.streams[aside.writer] = aside
 
     def note(self, aside: DeadLetter) -> None:
-        """Keep it, in one write."""
+        """Record a dead letter, in one write."""
         self.keep(aside)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,35 +79,38 @@ class DeadLetterLog:
                 os.close(descriptor)
 
     def waiting(self) -> list[DeadLetter]:
-        """All that is set aside now."""
+        """Return all dead letters that wait."""
         frames = [aside for of_writer in self.frames.values() for aside in of_writer.values() if not aside.over]
         return sorted([*frames, *self.streams.values()], key=lambda aside: (aside.time, aside.writer, aside.start))
 
     def frame_at(self, writer: str, offset: int) -> DeadLetter | None:
-        """The frame of a stream that is passed over there, whatever became of it."""
+        """Return the dead letter of the frame at this offset, whatever became of it."""
         return self.frames.get(writer, {}).get(offset)
 
     def next_start(self, writer: str, offset: int) -> int | None:
-        """Where the next frame lies that is passed over."""
+        """Return the offset of the next frame that is set aside."""
         return min((start for start in self.frames.get(writer, ()) if start >= offset), default=None)
 
     def frames_of(self, writer: str) -> Iterator[DeadLetter]:
-        """The frames of a stream that are passed over, in their order."""
+        """Yield the dead letters of a stream's frames, in order."""
         return (aside for _, aside in sorted(self.frames.get(writer, {}).items()))
 
 
 def aside_path(folder: Path, remote: str) -> Path:
-    """Where a remote's file is kept in a data folder."""
+    """Return the path of a remote's dead letters in a data folder."""
     return remote_file(folder / "aside", remote, ".log")
 
 
 def lone_writer(aside: DeadLetter) -> str:
-    """The stream that a frame becomes when it is delivered after all. What follows a frame never goes by this name."""
+    """Return the writer id under which a dead letter is delivered later.
+
+    No other part of a stream uses this id.
+    """
     return derived_writer(derived_writer(aside.writer, aside.end or 0), aside.start)
 
 
 def lone_item(source: Source, aside: DeadLetter) -> Item | None:
-    """A frame as a stream of its own; None if it is no longer here."""
+    """Build the item that delivers a frame as a stream of its own; None if the frame is gone."""
     size = (aside.end or aside.start) - aside.start
     data = source.read(aside.writer, aside.start, size)[:size]
     if not data or len(data) != size:

@@ -1,4 +1,4 @@
-"""What a data folder keeps of one remote: how far it has come, what it does not take, how it stands."""
+"""Per-remote files of a data folder: acknowledgements, dead letters, status."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ __all__ = ["RemoteState", "open_kept"]
 
 
 class RemoteState(NamedTuple):
-    """One remote's files."""
+    """The files of one remote."""
 
     acks: AckLog
     aside: DeadLetterLog
@@ -20,6 +20,6 @@ class RemoteState(NamedTuple):
 
 
 def open_kept(folder: Path, remote: str, *, clock: Clock = SYSTEM) -> RemoteState:
-    """The files of a remote, read."""
+    """Read the files of a remote."""
     acks, aside = AckLog(acks_path(folder, remote)), DeadLetterLog(aside_path(folder, remote))
     return RemoteState(acks, aside, RemoteStatusFile(folder, remote, clock=clock))

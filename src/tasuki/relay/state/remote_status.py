@@ -1,4 +1,4 @@
-"""How it stands with a remote, on disk: `relay/<remote>.json` for other processes, `sync-errors.log` for people."""
+"""Persisted status of a remote: `relay/<remote>.json` for processes, `sync-errors.log` for people."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ log = logging.getLogger("tasuki.relay")
 
 
 class RemoteHealth(StrEnum):
-    """How it stands with a remote."""
+    """Health of a remote."""
 
     OK = "ok"
     BACKING_OFF = "backing off"
@@ -31,7 +31,7 @@ class RemoteHealth(StrEnum):
 
 
 class RemoteStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process that wrote last knows of a remote. Times are microseconds UTC."""
+    """Status of a remote as the last writing process knows it. Times are microseconds UTC."""
 
     remote: str
     pid: int = 0
@@ -52,7 +52,7 @@ decode = msgspec.json.Decoder(RemoteStatus).decode
 
 
 class RemoteStatusFile:
-    """One remote's file, written when something has changed, and every five seconds else."""
+    """The status file of one remote, written on every change, and every five seconds otherwise."""
 
     def __init__(self, folder: Path, remote: str, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ class RemoteStatusFile:
         self.last_success = self.standing.last_success
 
     def succeeded(self, health: RemoteHealth, answered: bool, *, restarts: int = 0) -> None:
-        """The remote has answered as it should, or nothing was to be said to it."""
+        """Record a success: the remote answered as it should, or nothing had to be sent."""
         now = self.clock.now_us()
         if answered:
             self.last_success = now
@@ -71,7 +71,7 @@ class RemoteStatusFile:
             self.change(health=health, last_success=self.last_success, attempts=attempts, restarts=restarts)
 
     def failed(self, health: RemoteHealth, error: str, attempts: int, *, secret: str | None = None) -> None:
-        """It has not. What pauses it is said loudly, once for each reason."""
+        """Record a failure. Log what pauses the remote as an error, once for each reason."""
         error = error.replace(secret, "***") if secret else error
         before = self.standing
         self.change(health=health, last_error=error, last_error_at=self.clock.now_us(), attempts=attempts)
@@ -80,7 +80,7 @@ class RemoteStatusFile:
             self.tell(ERRORS_FILE, error)
 
     def waiting(self, pending: int) -> None:
-        """So many records are not acknowledged: one alert when they are too many, another when they are few again."""
+        """Record the number of unacknowledged records; alert when they are many, and when they are few again."""
         before = self.standing.backlog
         backlog = pending >= SMALL_BACKLOG if before else pending > LARGE_BACKLOG
         if (backlog, pending) != (before, self.standing.pending):
@@ -89,14 +89,14 @@ class RemoteStatusFile:
             self.tell(ALERTS_FILE, f"{pending} records are pending{'' if backlog else ': no longer many'}")
 
     def tell(self, name: str, text: str) -> None:
-        """A line for people, in a file of the folder; on a full disk it is only in the log."""
+        """Write a line for people to a file of the folder; on a full disk, only to the log."""
         try:
             self.add_line(self.folder / name, text)
         except OSError as error:
             log.warning("%s can't be written (%s): %s", name, error, text)
 
     def add_line(self, path: Path, text: str) -> None:
-        """Append a line; the file begins anew when it has a mebibyte."""
+        """Append a line; start the file anew at 1 MiB."""
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(descriptor).st_size > KEPT_BYTES:
@@ -107,19 +107,19 @@ class RemoteStatusFile:
             os.close(descriptor)
 
     def change(self, **changes: object) -> None:
-        """Write what holds now, as a whole. A folder that can't be written keeps what it says."""
+        """Write the status as a whole. In a folder that cannot be written, the old status stays."""
         self.standing = msgspec.structs.replace(self.standing, pid=os.getpid(), seen=self.clock.now_us(), **changes)
         with suppress(OSError):
             replace_file(self.path, msgspec.json.encode(self.standing))
 
 
 def standing_path(folder: Path, remote: str) -> Path:
-    """Where a remote's file lies in a data folder."""
+    """Return the path of a remote's status in a data folder."""
     return remote_file(folder / "relay", remote, ".json")
 
 
 def read_standing(path: Path) -> RemoteStatus | None:
-    """What a file says; nothing if there is none, or one of another version."""
+    """Read a status file; None if it is missing or of another version."""
     try:
         return decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
@@ -127,6 +127,6 @@ def read_standing(path: Path) -> RemoteStatus | None:
 
 
 def standings(folder: Path) -> list[RemoteStatus]:
-    """All remotes that a folder was ever sent to, by address."""
+    """Return the status of every remote that a folder was ever sent to, by address."""
     found = (read_standing(path) for path in sorted((folder / "relay").glob("*.json")))
     return sorted((standing for standing in found if standing), key=lambda standing: standing.remote)
