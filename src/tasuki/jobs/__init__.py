@@ -1,4 +1,4 @@
-"""Jobs: executions elsewhere, and what is observed of them."""
+"""Jobs: programs that run elsewhere, and the observations of them."""
 
 from tasuki.jobs.background_tasks import (
     TaskManager,

@@ -1,4 +1,4 @@
-"""What goes on by itself while a server runs: asking providers, starting jobs that wait, going on with what was cut short.
+"""Background tasks of the server: poll providers, start queued jobs, resume interrupted submissions.
 
 One process per data folder does it, whoever holds the lease: a record lock, which ends with its process.
 """
@@ -41,16 +41,16 @@ class TaskManager:
 
     @property
     def running(self) -> bool:
-        """Whether the tasks run."""
+        """Return whether the tasks run."""
         return bool(self.tasks)
 
     @property
     def _running(self) -> bool:
-        """The same, under the name that a neighbouring tool has for it."""
+        """Return whether the tasks run (the name that SimpleTuner uses)."""
         return self.running
 
     async def start(self) -> None:
-        """Begin."""
+        """Start the tasks."""
         if self.running:
             return
         self.jobs = self.given or Jobs(self.settings)
@@ -62,7 +62,7 @@ class TaskManager:
         self.tasks = [asyncio.create_task(self.loop(step, pause)) for step, pause in steps]
 
     async def stop(self) -> None:
-        """End, and wait until what is under way has stopped."""
+        """Stop the tasks, and wait until their current steps have ended."""
         tasks, self.tasks = self.tasks, []
         for task in tasks:
             task.cancel()
@@ -76,12 +76,12 @@ class TaskManager:
 
     @property
     def at(self) -> Jobs:
-        """Whose jobs."""
+        """Return the jobs that the tasks work on."""
         assert self.jobs is not None
         return self.jobs
 
     async def loop(self, step: Callable[[], Awaitable[object]], pause: Callable[[], Awaitable[object]]) -> None:
-        """One thing again and again, while we have the lease."""
+        """Repeat a step with a pause, while this process holds the lease."""
         while True:
             try:
                 if self.lease.take():
@@ -97,7 +97,7 @@ class TaskManager:
     # -- what is done
 
     async def poll(self) -> None:
-        """One round: look at active jobs; those that have long been queued not every time."""
+        """Do one polling round: refresh active jobs; long-queued ones only in some rounds."""
         if polling_seconds(self.settings) is None:
             return
         self.rounds += 1
@@ -107,32 +107,32 @@ class TaskManager:
             log.warning("jobs: %s", error)
 
     async def next_poll(self) -> None:
-        """Wait for the next round. How long may have changed: a webhook can be set up at any time."""
+        """Wait for the next round. The interval may change: a webhook can be set up at any time."""
         await asyncio.sleep(polling_seconds(self.settings) or OFF_SECONDS)
 
     def is_due(self, job: Job) -> bool:
-        """Whether a job is looked at in this round: in the first one all are."""
+        """Return whether a job is refreshed in this round; in the first round, every job is."""
         age = self.at.clock.now_us() - job.created
         every = 1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < YOUNG_US else 2 if age < OLD_US else 4
         return self.rounds == 1 or self.rounds % every == 0
 
     async def look_here(self) -> None:
-        """Look at what runs on this machine, and keep the journal in order."""
+        """Refresh the jobs of this machine, and maintain the journal."""
         await self.at.look_here()
         await self.at.context.run_in_thread(lambda: self.at.context.open_journal().tend())
 
     async def next_look(self) -> None:
-        """Wait for the next look at this machine."""
+        """Wait for the next refresh of this machine's jobs."""
         await asyncio.sleep(HERE_SECONDS)
 
     async def queue(self) -> None:
-        """Start what waits, and go on with what was cut short."""
+        """Start queued jobs, and resume interrupted submissions."""
         if self.settings.background.queue_processing.enabled:
             await self.at.start_waiting()
         await self.at.recover()
 
     async def next_in_queue(self) -> None:
-        """Wait until it is time to look again, or a job has changed: one may have made room."""
+        """Wait until the next check is due, or a job has changed: it may have freed capacity."""
         freed = self.at.context.capacity_freed
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.background.queue_processing.interval_seconds):
@@ -141,7 +141,7 @@ class TaskManager:
 
 
 def polling_seconds(settings: Settings) -> float | None:
-    """How often providers are asked; None: never. Where they send news themselves, only now and then."""
+    """Return the polling interval in seconds; None: never. Longer where providers send webhooks."""
     polling = settings.background.job_status_polling
     if polling.enabled is False:
         return None
@@ -155,7 +155,7 @@ manager: TaskManager | None = None
 
 
 def get_task_manager() -> TaskManager:
-    """The tasks of the data folder that the settings name, in this process."""
+    """Return the tasks of the settings' data folder in this process."""
     global manager
     if manager is None:
         manager = TaskManager(load())
@@ -163,14 +163,14 @@ def get_task_manager() -> TaskManager:
 
 
 async def start_background_tasks() -> TaskManager:
-    """Begin; again changes nothing. A server does this by itself."""
+    """Start the tasks; a repeated call changes nothing. A server does this by itself."""
     found = get_task_manager()
     await found.start()
     return found
 
 
 async def stop_background_tasks() -> None:
-    """End; again changes nothing."""
+    """Stop the tasks; a repeated call changes nothing."""
     global manager
     found, manager = manager, None
     if found is not None:

@@ -1,4 +1,4 @@
-"""Whether a provider may be asked now: a pause where it asked for one, a breaker where it fails again and again."""
+"""Circuit breaker of a provider: pause when it asks for that, open after repeated failures."""
 
 from tasuki.clock import SYSTEM, Clock
 from tasuki.errors import NotFound, RateLimited, RemoteRejected, RemoteUnavailable
@@ -13,8 +13,9 @@ PAUSE_SECONDS = 30.0
 
 
 class CircuitBreaker:
-    """One provider's. Five failures in a row open the breaker; then one call at a time is tried, less and less often, until one is
-    answered.
+    """Circuit breaker of one provider.
+
+    Five failures in a row open it; then one call at a time is tried, less and less often, until one is answered.
     """
 
     def __init__(self, clock: Clock = SYSTEM) -> None:
@@ -28,16 +29,16 @@ class CircuitBreaker:
 
     @property
     def is_degraded(self) -> bool:
-        """It has failed again and again, and has not answered since."""
+        """Return whether the provider failed repeatedly and has not answered since."""
         return self.break_seconds > 0
 
     @property
     def wait_seconds(self) -> float:
-        """How long it is not to be asked."""
+        """Return the seconds until the next call is allowed."""
         return max(0.0, self.paused_until - self.clock.monotonic(), self.open_until - self.clock.monotonic())
 
     def enter(self) -> None:
-        """Somebody wants to ask. RemoteUnavailable (or RateLimited) for who has to wait."""
+        """Begin a call. Raise RemoteUnavailable (or RateLimited) if it has to wait."""
         now = self.clock.monotonic()
         if now < self.paused_until:
             raise RateLimited("it has asked us to wait", after_seconds=self.paused_until - now)
@@ -46,11 +47,11 @@ class CircuitBreaker:
         self.probing = self.is_degraded
 
     def let_try(self) -> None:
-        """Somebody wants to know whether it answers again: the next call is tried, whatever there was. A pause stays one."""
+        """Allow the next call as a trial, after any failures. A pause that the provider asked for stays."""
         self.open_until = 0.0
 
     def leave(self, error: Exception | None) -> None:
-        """The call is over: with an answer, which a refusal is as well, or without."""
+        """End a call: with an answer (a refusal is one, too), or without."""
         self.probing = False
         if isinstance(error, RateLimited):
             pause = PAUSE_SECONDS if error.after_seconds is None else error.after_seconds
@@ -61,7 +62,7 @@ class CircuitBreaker:
             self.failures, self.break_seconds, self.open_until = 0, 0.0, 0.0
 
     def fail(self, detail: str) -> None:
-        """One failure more."""
+        """Count a failure."""
         self.detail = detail
         self.failures += 1
         if self.is_degraded:

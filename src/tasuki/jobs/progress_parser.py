@@ -1,4 +1,4 @@
-"""Progress from logs: what the latest lines of a job say of its stage and of how far it has come."""
+"""Parse progress from logs: stage, last line, and percentage from a job's latest lines."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ MENTIONED = re.compile(r"\b(?:step|epoch)s?\b(?!\s*[:=#]?\s*[\[(]?\s*\d)", re.IG
 
 
 class Stage(StrEnum):
-    """What a job is doing."""
+    """Stage of a job."""
 
     PREPROCESSING = "Preprocessing"
     WARMUP = "Warmup"
@@ -46,7 +46,7 @@ WORDS: tuple[tuple[Stage, re.Pattern[str]], ...] = (
 
 
 class ParsedProgress(NamedTuple):
-    """What the latest lines say; None where they say nothing of it."""
+    """Progress found in the latest lines; None for what they do not mention."""
 
     stage: Stage | None = None
     last_log: str | None = None
@@ -54,7 +54,10 @@ class ParsedProgress(NamedTuple):
 
 
 def plain_lines(text: str) -> list[str]:
-    """The lines as a terminal would show them in the end: without escape codes, and of a bar its latest state."""
+    """Return the lines as a terminal finally shows them.
+
+    No escape codes, and a progress bar's latest state.
+    """
     shown = ESCAPES.sub("", text)
     found = []
     for line in shown.split("\n"):
@@ -66,7 +69,7 @@ def plain_lines(text: str) -> list[str]:
 
 
 def parse_progress(text: str) -> ParsedProgress:
-    """Stage, last line and progress, each from the newest of the last lines that says something of it; steps go before epochs."""
+    """Parse stage, last line, and progress, each from the newest line that has it; steps outrank epochs."""
     window = plain_lines(text)[-WINDOW_LINES:]
     if not window:
         return ParsedProgress()
@@ -77,12 +80,12 @@ def parse_progress(text: str) -> ParsedProgress:
 
 
 def newest(lines: Sequence[str], read: Callable[[str], T | None]) -> T | None:
-    """What the newest line says that says anything."""
+    """Return the value of the newest line for which `read` returns one."""
     return next((said for line in reversed(lines) if (said := read(line)) is not None), None)
 
 
 def share_of(pattern: re.Pattern[str]) -> Callable[[str], float | None]:
-    """How a line is read for `N/M` of something: as a percentage, of which the last in the line counts."""
+    """Build a function that reads the last `N/M` of a line as a percentage."""
 
     def read(line: str) -> float | None:
         found = [(number(done), number(total)) for done, total in pattern.findall(line)]
@@ -93,17 +96,17 @@ def share_of(pattern: re.Pattern[str]) -> Callable[[str], float | None]:
 
 
 def number(text: str) -> int:
-    """A number that may have thousands set off by commas."""
+    """Parse a number that may have thousands separators."""
     return int(text.replace(",", "")[:300])
 
 
 def stage_of(line: str) -> Stage | None:
-    """What one line says of the stage."""
+    """Return the stage that a line mentions."""
     if NUMBERED.search(line) or any(share_of(pattern)(line) is not None for pattern in (STEP_OF, EPOCH_OF)):
         return Stage.TRAINING
     return next((stage for stage, pattern in WORDS if pattern.search(line)), None)
 
 
 def cut(line: str) -> str:
-    """A line of at most 80 characters."""
+    """Cut a line to 80 characters."""
     return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."

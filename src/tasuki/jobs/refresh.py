@@ -1,4 +1,4 @@
-"""Watching: looking at jobs where they run. What is looked at, in how many calls, and what a failure means."""
+"""Refresh jobs from their providers: which jobs, in how many calls, and what a failure means."""
 
 import asyncio
 from collections import Counter
@@ -28,14 +28,14 @@ LOST = "lost_at_provider"
 
 
 class RefreshResult(NamedTuple):
-    """What a look at active jobs has come to: of how many there was news, and what went wrong."""
+    """Result of a refresh: the number of changed jobs, and the errors."""
 
     changed: int = 0
     errors: tuple[str, ...] = ()
 
 
 class Refresher:
-    """Looks at jobs, and records what is seen."""
+    """Refreshes jobs and records their changes."""
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
@@ -44,7 +44,7 @@ class Refresher:
     # -- finding jobs
 
     async def sync(self, only: str | None = None) -> SyncReport:
-        """Look through the lists of all providers that are set up, or of one, and at what runs on this machine."""
+        """Read the job lists of all configured providers, or of one, and refresh this machine's jobs."""
         if only is not None:
             self.context.providers.open(only)
         await self.refresh("sync", "local")
@@ -62,7 +62,7 @@ class Refresher:
         )
 
     async def discover(self, name: str) -> tuple[RecordCounts, list[str]]:
-        """Look through a provider's list; what was found before something failed is kept."""
+        """Read a provider's job list; keep what was found before a failure."""
         taken, seen, cursor = RecordCounts(), 0, None
         title = self.context.providers.open(name).title
         pages = 0
@@ -84,7 +84,7 @@ class Refresher:
     # -- looking at active jobs
 
     async def refresh_in_time(self, source: str) -> RefreshResult:
-        """Look at all active jobs, for at most 10 seconds. Those that were not reached by then are stale."""
+        """Refresh all active jobs within 10 seconds; mark those that were not reached as stale."""
         waiting = await self.context.ask(lambda queries: queries.active())
         ids = {job.id for job in waiting}
         try:
@@ -103,7 +103,7 @@ class Refresher:
         is_due: Callable[[Job], bool] = lambda _: True,
         reached: Callable[[str], object] = lambda _: None,
     ) -> RefreshResult:
-        """Look at the active jobs of all providers at the same time; a provider in trouble holds no other up."""
+        """Refresh active jobs of all providers concurrently; a failing provider delays no other."""
         active = await self.context.ask(lambda queries: queries.active(only))
         by_provider: dict[str, list[Job]] = {}
         for job in active:
@@ -113,7 +113,7 @@ class Refresher:
         return RefreshResult(sum(one.changed for one in results), tuple(error for one in results for error in one.errors))
 
     async def refresh_one(self, name: str, jobs: Sequence[Job], source: str, reached: Callable[[str], object]) -> RefreshResult:
-        """Look at some jobs of one provider. When it does not answer, they are stale; nothing is concluded from that."""
+        """Refresh jobs of one provider. If it does not answer, mark them as stale and conclude nothing."""
         left = {id: job for job in jobs if (id := job.external_id) is not None}
         changed = 0
         try:
@@ -135,7 +135,7 @@ class Refresher:
     async def look_together(
         self, provider: BatchProvider, jobs: Sequence[Job], source: str, reached: Callable[[str], object]
     ) -> RefreshResult:
-        """Look at all of them at once; those that it can't be asked for are stale."""
+        """Refresh jobs in one call; mark those that could not be queried as stale."""
         async with self.context.providers.guard_call(provider):
             sights = await provider.look_together(jobs)
         changed = await self.context.recorder.record_known_jobs(
@@ -153,7 +153,10 @@ class Refresher:
         return RefreshResult(changed)
 
     async def look_in_list(self, provider: Provider, left: dict[str, Job], source: str, reached: Callable[[str], object]) -> int:
-        """Find jobs in the provider's list, as far as that is fewer calls than asking for each; those found leave `left`."""
+        """Find jobs in the provider's list, while that needs fewer calls than one per job.
+
+        Remove those found from `left`.
+        """
         changed, cursor = 0, None
         for _ in range(2 + len(left) // 50):
             async with self.context.providers.guard_call(provider):
@@ -174,7 +177,7 @@ class Refresher:
     async def look_one_by_one(
         self, provider: Provider, jobs: Sequence[Job], source: str, reached: Callable[[str], object], left: dict[str, Job]
     ) -> int:
-        """Ask for each, a few at the same time; those that were answered leave `left`."""
+        """Query jobs one by one, a few concurrently; remove those answered from `left`."""
         room = asyncio.Semaphore(PARALLEL)
 
         async def look(job: Job) -> int:
@@ -191,7 +194,10 @@ class Refresher:
         return sum(result for result in results if isinstance(result, int))
 
     async def look(self, provider: Provider, job: Job, source: str) -> int:
-        """One job; 1 if there was news. One that the provider does not have again and again is lost there."""
+        """Refresh one job; return 1 if it changed.
+
+        A job that is repeatedly unknown to the provider becomes lost.
+        """
         try:
             async with self.context.providers.guard_call(provider):
                 sight = await provider.look(job)
@@ -201,7 +207,7 @@ class Refresher:
         return await self.context.recorder.record_known_jobs(provider, [(job, sight)], source)
 
     async def missed(self, provider: Provider, job: Job, source: str) -> int:
-        """The provider does not have it: three times, over two rounds at least, before anything is concluded."""
+        """Count a miss: conclude nothing before three of them, over two rounds at least."""
         self.misses[job.id] += 1
         if self.misses[job.id] == MISSES - 1:
             return await self.look(provider, job, source)  # a second round: ask once more
@@ -214,7 +220,7 @@ class Refresher:
         return 1
 
     def seen(self, job: Job, reached: Callable[[str], object]) -> None:
-        """A job was looked at."""
+        """Mark a job as refreshed."""
         if job.id not in self.misses:
             self.context.recorder.stale_jobs.discard(job.id)
         reached(job.id)
@@ -222,7 +228,7 @@ class Refresher:
     # -- one job, now
 
     async def refresh_logs(self, job: Job) -> None:
-        """Get what a running job has written by now; when that can't be had, what there is stays, and is stale."""
+        """Read a running job's latest logs. On failure, keep the stored ones and mark them as stale."""
         if job.provider == "local" or not self.context.providers.is_configured(job.provider):
             return
         try:
@@ -236,17 +242,17 @@ class Refresher:
 
 
 def has_trainings(jobs: Iterable[Job]) -> bool:
-    """Whether some are trainings, whose list comes behind the other."""
+    """Return whether some jobs are trainings; their list comes after the predictions."""
     return any(job.metadata.get("kind") == "training" for job in jobs)
 
 
 def is_behind(sights: Sequence[ProviderJob], jobs: Iterable[Job]) -> bool:
-    """Whether a list that goes back in time is past all of these jobs."""
+    """Return whether a list, newest first, has passed all of these jobs."""
     times = [sight.created for sight in sights if sight.created is not None]
     return bool(times) and min(times) < min((job.created for job in jobs), default=0) - SLACK_US
 
 
 def message(found: dict[str, int]) -> str:
-    """What was found, for people: each provider by its name."""
+    """Format the result for people, by provider."""
     said = " and ".join(f"{n} new job{'' if n == 1 else 's'} from {title}" for title, n in found.items())
     return f"Discovered {said}"

@@ -1,4 +1,4 @@
-"""Jobs as they are shown: over HTTP, by the command line and on the page. These names and shapes are a contract."""
+"""Jobs as HTTP, command line, and page show them. Names and shapes are a contract."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -28,15 +28,16 @@ LOCAL = "local"
 
 
 class JobType(StrEnum):
-    """Where a job runs: on this machine, or anywhere else."""
+    """Type of a job's location: this machine, or a provider."""
 
     LOCAL = "local"
     CLOUD = "cloud"
 
 
 class SyncState(StrEnum):
-    """How good what is shown is. `stale`: the last look failed. `unreachable`: its provider can't be asked from here, or does not
-    answer. `lost`: the answer to its submission was, and nobody knows as what it runs, if it does.
+    """How current a job's state is.
+
+    `stale`: the last refresh failed. `unreachable`: its provider cannot be asked from here, or does not answer. `lost`: the answer to its submission was lost, and its id at the provider is unknown.
     """
 
     FRESH = "fresh"
@@ -46,7 +47,7 @@ class SyncState(StrEnum):
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. Times are ISO 8601 UTC; `duration_seconds` of a running one counts up to now."""
+    """A job. Times are ISO 8601 UTC; `duration_seconds` of a running job counts up to now."""
 
     job_id: str
     job_type: JobType
@@ -77,20 +78,20 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobList(msgspec.Struct, frozen=True, kw_only=True):
-    """Some jobs, and how many there are that match."""
+    """A list of jobs, and the number of matches."""
 
     jobs: list[JobView]
     total: int
 
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One job."""
+    """A response with one job."""
 
     job: JobView
 
 
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What looking for jobs has found: so many that nobody here knew, so many of which there was news, and what went wrong."""
+    """Result of a sync: jobs discovered, jobs changed, and errors."""
 
     synced: int
     message: str
@@ -99,7 +100,10 @@ class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a running job's latest lines say; null where nothing matches, and all of it where it does not run."""
+    """Progress in a running job's latest lines.
+
+    Null where nothing matches, and everywhere if it does not run.
+    """
 
     job_id: str
     stage: str | None = None
@@ -108,14 +112,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobLogs(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a job has written, in all its attempts."""
+    """All logs of a job, of every attempt."""
 
     job_id: str
     logs: str
 
 
 class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts by status, costs, and words of providers that nobody here knows, with how many jobs have them."""
+    """Counts by status, costs, and unknown raw statuses with their numbers of jobs."""
 
     total: int
     active: int
@@ -126,7 +130,7 @@ class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider: whether it is set up, and whether it answers."""
+    """A provider: whether it is configured, and whether it answers."""
 
     name: str
     configured: bool
@@ -136,7 +140,7 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobExtras(NamedTuple):
-    """What is known beside the job itself, when it is shown. `cost_usd`: an estimate, where there is no better."""
+    """Facts shown with a job that are not part of it. `cost_usd`: an estimate where no better one exists."""
 
     now_us: int
     sync_state: SyncState = SyncState.FRESH
@@ -147,7 +151,7 @@ class JobExtras(NamedTuple):
 
 
 def shown(job: Job, view: JobExtras) -> JobView:
-    """The job as it is shown."""
+    """Build the view of a job."""
     cost = job.cost_usd if job.cost_usd is not None else view.cost_usd
     return JobView(
         job_id=job.id,
@@ -180,7 +184,7 @@ def shown(job: Job, view: JobExtras) -> JobView:
 
 
 def metadata_of(job: Job) -> dict[str, Any]:
-    """What whoever submitted it has said of it; the command, and the candidates of a lost one, are there too."""
+    """Return the submitter's metadata, with the command, and the candidates of a lost job."""
     found = dict(job.metadata)
     if job.command:
         found["command"] = job.command
@@ -190,12 +194,12 @@ def metadata_of(job: Job) -> dict[str, Any]:
 
 
 def moment(time: int | None) -> datetime | None:
-    """A time that may not be known."""
+    """Convert a time; None stays None."""
     return None if time is None else datetime_from_us(time)
 
 
 def duration(job: Job, now_us: int) -> float | None:
-    """How long it ran, or has run by now. Two machines' clocks differ: it is never negative."""
+    """Return how long a job ran, in seconds; never negative although two machines' clocks may differ."""
     if job.started is None or (job.status.is_final and job.ended is None):
         return None
     return max(0, (job.ended or now_us) - job.started) / 1_000_000

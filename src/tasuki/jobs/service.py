@@ -1,4 +1,7 @@
-"""Jobs: all that can be asked of them and done with them. The server and the command line both open this over a data folder."""
+"""The facade of jobs.
+
+Queries and actions, opened over a data folder by the server and the command line.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -46,7 +49,7 @@ TOTALS = ("total_steps", "max_steps", "max_train_steps", "num_steps", "steps")
 
 
 class LogEvent(NamedTuple):
-    """A line of a job, or, without one, its end."""
+    """A line of a job's log, or its end."""
 
     line: str | None
     status: str
@@ -54,7 +57,7 @@ class LogEvent(NamedTuple):
 
 
 class Jobs:
-    """Of one data folder. To be used from one event loop.
+    """Jobs of one data folder. Use it from one event loop.
 
     `user`: whose jobs are meant; None: everybody's. NotFound for a job that is not there, or is another user's.
     """
@@ -70,7 +73,7 @@ class Jobs:
         self.asked_at: dict[str, float] = {}
 
     async def close(self) -> None:
-        """Close everything. Jobs go on."""
+        """Close everything. Jobs continue."""
         await self.context.close()
 
     async def __aenter__(self) -> Self:
@@ -84,7 +87,7 @@ class Jobs:
     async def listing(
         self, wanted: JobFilter, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
     ) -> JobList:
-        """Some of the jobs, and how many there are. With `sync_active` all active ones are looked at before, for at most 10 s."""
+        """Return matching jobs and their number. With `sync_active`, refresh active ones first (at most 10 s)."""
         if sync_active:
             await self.watching.refresh_in_time("sync_active")
             await self.after_look()
@@ -97,13 +100,13 @@ class Jobs:
         return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
 
     async def get(self, id: str, user: str | None = None) -> JobView:
-        """One job."""
+        """Return one job."""
         row = await self.row(id, user)
         degraded = await self.context.ask(lambda queries: {one.provider for one in queries.degraded()})
         return self.show(row, degraded)
 
     async def row(self, id: str, user: str | None = None) -> JobRow:
-        """One job as it is kept."""
+        """Return one job's row."""
         missing = NotFound(f"there is no job {id!r}", hint="tasuki job list")
         try:
             row = await self.context.ask(lambda queries: queries.job(id))
@@ -114,7 +117,7 @@ class Jobs:
         return row
 
     def show(self, row: JobRow, degraded: Collection[str]) -> JobView:
-        """A job as it is shown."""
+        """Build the view of a job."""
         job, said, now_us = row.job, ParsedProgress(), self.clock.now_us()
         if job.status is JobStatus.RUNNING:
             said = self.latest(job)
@@ -129,7 +132,7 @@ class Jobs:
         ))  # fmt: skip
 
     def latest(self, job: Job) -> ParsedProgress:
-        """What the latest lines of a job say, read again only when there are more."""
+        """Parse the latest lines of a job, again only if there are more."""
         size = (job.attempt, self.context.logs.size(job))
         before = self.said.get(job.id)
         if before is None or before[0] != size:
@@ -139,7 +142,7 @@ class Jobs:
         return before[1]
 
     def estimate(self, job: Job, until: int) -> float | None:
-        """What a running job may have cost by then, by the price of its own hardware."""
+        """Estimate the cost of a running job, by the price of its hardware."""
         if job.status is not JobStatus.RUNNING or job.started is None:
             return None
         provider = self.context.providers.find_open(job.provider)
@@ -147,7 +150,7 @@ class Jobs:
         return cost_of(job.hardware_type, max(0, until - job.started) / 1_000_000, prices)
 
     async def progress(self, id: str, user: str | None = None) -> Progress:
-        """What the latest lines of a running job say. Of one that does not run nobody is asked, and nothing is said."""
+        """Return the progress of a running job; an empty one, without asking anybody, if it does not run."""
         row = await self.row(id, user)
         if row.job.status is not JobStatus.RUNNING:
             return Progress(job_id=row.job.id)
@@ -159,7 +162,7 @@ class Jobs:
         return Progress(job_id=row.job.id, stage=said.stage, last_log=said.last_log, progress=exact(row.run, said.progress))
 
     async def metrics(self, user: str | None = None) -> JobMetrics:
-        """Counts and costs."""
+        """Return counts and costs."""
         totals = await self.context.ask(lambda queries: queries.totals(user))
         counts = {status.value: totals.by_status.get(status.value, 0) for status in JobStatus}
         return JobMetrics(
@@ -174,13 +177,13 @@ class Jobs:
     # -- logs
 
     async def logs(self, id: str, user: str | None = None) -> JobLogs:
-        """All that a job has written. Of a running one the latest is got first; of any other, where there is nothing here."""
+        """Return all logs of a job; refresh a running job's first, and others' if none are stored."""
         job = (await self.row(id, user)).job
         await self.get_logs(job, 0.0)
         return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.context.logs.text, job))
 
     async def get_logs(self, job: Job, every_seconds: float) -> None:
-        """Get what a job has written by now, unless that was done so recently, or it is over and its logs are here."""
+        """Refresh a job's logs, unless that was done recently or they are complete."""
         if job.status.is_final and self.context.logs.size(job):
             self.asked_at.pop(job.id, None)
             return
@@ -192,7 +195,7 @@ class Jobs:
             await self.watching.refresh_logs(job)
 
     async def follow(self, id: str, user: str | None = None, place: str = "") -> AsyncIterator[LogEvent]:
-        """Every line of a job, from a place on, as they come; then its end."""
+        """Yield a job's log lines from a place on, as they come; then its end."""
         job = (await self.row(id, user)).job
         attempt, offset = parse_place(place, job)
         while True:
@@ -208,7 +211,7 @@ class Jobs:
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[LogPiece]:
-        """All that there is of a job's lines behind a place."""
+        """Yield the stored lines after a place."""
         while True:
             is_over = job.status.is_final or attempt < job.attempt
             piece = await asyncio.to_thread(self.context.logs.lines, job, attempt, offset, is_over=is_over)
@@ -220,19 +223,22 @@ class Jobs:
     # -- doing
 
     async def submit(self, wanted: Submission) -> JobView:
-        """Start a job."""
+        """Submit a job."""
         job = await self.submitting.submit(wanted)
         await self.after_look()
         return await self.get(job.id)
 
     async def retry(self, id: str, user: str | None = None, *, restart: str | None = None) -> JobView:
-        """A new attempt at a job that is over; in a queue, it may begin from an output of the last one."""
+        """Start a new attempt of a finished job; in a queue, it may start from an output of the last one."""
         job = await self.submitting.retry((await self.row(id, user)).job, restart)
         await self.after_look()
         return await self.get(job.id)
 
     async def cancel(self, id: str, user: str | None = None) -> JobView:
-        """End a job. Conflict for one that is over; what becomes of it is what its provider says."""
+        """Request that a job is canceled; its provider's observations show the outcome.
+
+        Raise Conflict if it has ended.
+        """
         job = (await self.row(id, user)).job
         if job.status.is_final:
             raise Conflict(f"job {job.id} is {job.status} already")
@@ -241,7 +247,7 @@ class Jobs:
         return await self.get(job.id)
 
     async def send_cancel(self, job: Job) -> None:
-        """Tell its provider, which may not hear; then it is told again, later."""
+        """Send the cancel request to the provider; a failed request is repeated later."""
         now = self.clock.now_us()
         if not self.context.providers.open(job.provider).has_heard_of(job):
             await self.submitting.give_up(job)
@@ -263,7 +269,7 @@ class Jobs:
             await self.context.record(self.context.recorder.build_observation(provider, job, job.attempt, sight, "cancel"))
 
     async def delete(self, id: str, user: str | None = None) -> None:
-        """Forget a job; it is not found again. Conflict for one that is not over."""
+        """Delete a job; it is not discovered again. Raise Conflict unless it has ended."""
         job = (await self.row(id, user)).job
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
@@ -271,19 +277,19 @@ class Jobs:
         await asyncio.to_thread(self.context.logs.remove, job.id)
 
     async def sync(self, only: str | None = None) -> SyncReport:
-        """Look for jobs at all providers, or at one."""
+        """Discover jobs at all providers, or at one."""
         report = await self.watching.sync(only)
         await self.after_look()
         return report
 
     async def refresh(self, source: str, *, is_due: Callable[[Job], bool] = lambda _: True) -> RefreshResult:
-        """Look at active jobs: what a poller does."""
+        """Refresh active jobs, as a poller does."""
         done = await self.watching.refresh(source, is_due=is_due)
         await self.after_look()
         return done
 
     async def after_look(self) -> None:
-        """Jobs may have come to be known: news of them may be parked."""
+        """Process parked webhooks: their jobs may be known now."""
         for name in PROVIDERS:
             if name != "local" and self.context.providers.is_configured(name):
                 try:
@@ -294,7 +300,7 @@ class Jobs:
     # -- what goes on by itself
 
     async def start_waiting(self) -> int:
-        """Start jobs of this machine whose turn it is; returns how many."""
+        """Start this machine's jobs whose turn it is; return their number."""
         provider = await self.context.providers.identify("local")
         jobs = [job for job in await self.context.ask(lambda queries: queries.active("local")) if job.account == provider.account]
         running = sum(job.status is JobStatus.RUNNING for job in jobs)
@@ -306,13 +312,13 @@ class Jobs:
         return started
 
     async def look_here(self) -> RefreshResult:
-        """Look at the jobs of this machine: that costs nothing."""
+        """Refresh the jobs of this machine: that is cheap."""
         return await self.watching.refresh(
             "queue", "local", is_due=lambda job: job.status is JobStatus.RUNNING or job.cancel_requested
         )
 
     async def recover(self) -> None:
-        """Go on with what was cut short, and say again what was not heard."""
+        """Resume interrupted submissions, and repeat cancel requests that were not heard."""
         await self.submitting.recover()
         for job in await self.context.ask(lambda queries: queries.active()):
             if (
@@ -325,7 +331,7 @@ class Jobs:
     # -- providers
 
     async def providers(self) -> list[ProviderView]:
-        """All there are."""
+        """Return all providers."""
         degraded = {one.provider: one.detail for one in await self.context.ask(lambda queries: queries.degraded())}
         return [
             ProviderView(
@@ -336,7 +342,7 @@ class Jobs:
         ]  # fmt: skip
 
     async def validate(self, name: str) -> ProviderAccount:
-        """Whether a provider takes our key. It is asked although it did not answer before, and counts as well again if it does."""
+        """Check a provider's API key, even while its circuit breaker is open; success closes that."""
         provider = self.context.providers.open(name)
         self.context.providers.get_breaker(name).let_try()
         try:
@@ -346,24 +352,30 @@ class Jobs:
             return ProviderAccount(valid=False, error=str(error))
 
     def config(self, name: str) -> dict[str, Any]:
-        """How a provider is set up, secrets included. NotFound for one that is none."""
+        """Return a provider's configuration, secrets included. Raise NotFound for an unknown provider."""
         self.context.providers.open(name)
         settings = getattr(self.settings.providers, name, None)  # hosts with a queue have a file of their own
         return ({} if settings is None else msgspec.structs.asdict(settings)) | self.context.providers.config_file.of(name)
 
     async def configure(self, name: str, changes: Mapping[str, Any]) -> None:
-        """Set a provider up, for this process at once and for others when they start. ConfigError for what can't be set."""
+        """Configure a provider, in this process at once, elsewhere at the next start.
+
+        Raise ConfigError if invalid.
+        """
         self.context.providers.open(name)
         await asyncio.to_thread(self.context.providers.config_file.set, name, changes)
         await self.context.providers.reset(name)
 
     async def webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
-        """News of a provider."""
+        """Process a provider's webhook."""
         await self.webhooks.take(name, headers, body)
 
 
 def exact(run: JobRun | None, parsed: float | None) -> float | None:
-    """How far it has come: as its run says, by its rounds or by steps of which it says how many there are; else as its logs say."""
+    """Return the progress in percent.
+
+    By the run's rounds or steps if their total is known, else by the logs.
+    """
     if run is None:
         return parsed
     percent, total = run.percent, next((total for key in TOTALS if (total := whole(run.config.get(key)))), None)
@@ -373,12 +385,12 @@ def exact(run: JobRun | None, parsed: float | None) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A number of steps; None for what is none."""
+    """Return a number of steps; None if it is not one."""
     return int(value) if isinstance(value, (int, float)) and value >= 1 else None
 
 
 def parse_place(text: str, job: Job) -> tuple[int, int]:
-    """Attempt and byte from the id of a line; the beginning for what is none."""
+    """Parse attempt and byte offset from a line's id; the beginning if invalid."""
     attempt, _, offset = text.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (attempt, offset)):
         return 1, 0

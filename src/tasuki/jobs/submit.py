@@ -1,4 +1,4 @@
-"""Submitting: a job is on record before anything is asked of its provider, and each step before it is taken.
+"""Submit jobs: a job is on record before its provider is called, and each step before it is taken.
 
     created → (uploading) → submitting → queued, running, ...
 
@@ -40,7 +40,7 @@ SLACK_US = 300_000_000
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wanted. With a key, of one user, the second submission is the first."""
+    """A submission. With an idempotency key, a user's second submission is the first."""
 
     provider: str
     request: JobRequest
@@ -52,12 +52,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Equal for two that want the same."""
+        """Return a digest that is equal for equal submissions."""
         return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, key=None), order="sorted")).hexdigest()
 
 
 class Submitter:
-    """Starts jobs."""
+    """Submits jobs."""
 
     def __init__(self, context: JobContext, files: Path | None = None) -> None:
         self.context = context
@@ -65,7 +65,10 @@ class Submitter:
         """In which data folder it is kept what jobs are to run."""
 
     async def submit(self, wanted: Submission) -> Job:
-        """A new job, or, with a key that was used before, the job that it stands for. Conflict if that is another submission's."""
+        """Submit a job, or return the job of a key that was used before.
+
+        Raise Conflict if that was another submission.
+        """
         provider = self.context.providers.open(wanted.provider)
         if not self.context.providers.is_configured(wanted.provider):
             raise ConfigError(f"{provider.title} is not set up", hint="export REPLICATE_API_TOKEN=r8_...")
@@ -80,11 +83,11 @@ class Submitter:
             await asyncio.sleep(WAIT_SECONDS)  # another submission with this key is at it
 
     async def known(self, id: str) -> Job | None:
-        """The job, if it is on record."""
+        """Return the job if it is on record."""
         return (await self.context.ask(lambda queries: queries.jobs([id]))).get(id)
 
     async def create(self, wanted: Submission, id: str) -> Job:
-        """A new job. The caller holds it."""
+        """Create a job. The caller holds its lock."""
         provider = await self.context.providers.identify(wanted.provider)
         self.keep(id, wanted.request)
         return await self.start(JobCreated(
@@ -94,7 +97,7 @@ class Submitter:
         ))  # fmt: skip
 
     async def claimed(self, wanted: Submission, key: str, id: str) -> str:
-        """The job that a key stands for."""
+        """Return the id of the job that a key stands for."""
         ours, now = IdempotencyClaim(id, wanted.digest), self.context.clock.now_us()
         claim = await self.context.run_in_thread(
             lambda: self.context.open_journal().register.claim(wanted.user or "", key, ours, now)
@@ -104,7 +107,7 @@ class Submitter:
         return claim.job
 
     async def retry(self, job: Job, restart: str | None = None) -> Job:
-        """A new attempt at a job that is over, from its inputs or from an output of the last one.
+        """Start a new attempt of a finished job, from its inputs or from an output of the last attempt.
 
         Conflict for a job that is not over, or that was not submitted here; ConfigError for an output that it can't begin from.
         """
@@ -122,7 +125,10 @@ class Submitter:
     # -- the steps
 
     async def start(self, beginning: JobCreated | Observation) -> Job:
-        """Put the beginning on record and take the steps that follow; one of this machine waits. The caller holds the job."""
+        """Record the first step and take the next ones; a local job waits for its turn.
+
+        The caller holds the lock.
+        """
         await self.context.record(beginning)
         reach("jobs.created")
         job = (await self.context.ask(lambda queries: queries.job(beginning.job))).job
@@ -131,7 +137,7 @@ class Submitter:
         return job if self.context.providers.open(job.provider).by_turns else await self.go_on(job)
 
     async def begin(self, job: Job) -> Job:
-        """Start a job of this machine: its turn has come."""
+        """Start a local job whose turn has come."""
         with self.held(job.id) as is_ours:
             fresh = await self.known(job.id) if is_ours else None
             if fresh is None or fresh.status.is_final or fresh.attempt != job.attempt:
@@ -150,7 +156,7 @@ class Submitter:
             return await self.bind(job, sight)
 
     async def go_on(self, job: Job) -> Job:
-        """Upload and submit. The caller holds the job."""
+        """Upload and submit. The caller holds the lock."""
         provider = await self.context.providers.identify(job.provider)
         try:
             return await self.steps(provider, job)
@@ -159,7 +165,7 @@ class Submitter:
             return await self.context.observe(job, "submit", JobStatus.FAILED, error_message=str(error), ended=now)
 
     async def steps(self, provider: Provider, job: Job) -> Job:
-        """Upload, then submit. What certainly was not sent waits; what may have been is looked for."""
+        """Upload, then submit. Certainly unsent submissions wait; possibly sent ones are looked for."""
         request = self.request(job) or JobRequest()
         try:
             self.context.providers.get_breaker(provider.name).enter()  # before anything is on record: it may not be asked now
@@ -185,18 +191,18 @@ class Submitter:
         return await self.bind(job, sight)
 
     async def put_off(self, job: Job, error: RemoteUnavailable) -> Job:
-        """Nothing was submitted: an upload that broke off has failed, anything else waits until the provider can be asked again."""
+        """Record that nothing was submitted: a broken upload failed, anything else waits for the provider."""
         if job.status is JobStatus.UPLOADING and job.raw_status != SUBMITTING:
             return await self.fail_upload(job, error.message)
         return await self.context.observe(job, "submit", raw_status=f"put off: {error.message}")
 
     async def fail_upload(self, job: Job, reason: str) -> Job:
-        """An upload that broke off."""
+        """Record a broken upload."""
         detail = f"the upload was interrupted, and nothing was submitted: {reason}"
         return await self.context.observe(job, "submit", JobStatus.FAILED, error_message=detail, ended=self.context.clock.now_us())
 
     async def give_up(self, job: Job) -> None:
-        """A job that has no name at its provider is not to be submitted any more; while somebody is at it, that has to wait."""
+        """Stop submitting a job that has no external id; wait while another process works on it."""
         with self.held(job.id) as is_ours:
             fresh = await self.known(job.id) if is_ours else None
             if fresh is not None and not self.context.providers.open(job.provider).has_heard_of(fresh):
@@ -205,7 +211,7 @@ class Submitter:
                 await self.context.observe(fresh, "cancel", JobStatus.CANCELLED, error_message=reason, ended=now)
 
     async def bind(self, job: Job, sight: ProviderJob) -> Job:
-        """From now on it is known as what the job runs."""
+        """Record the external id of a job."""
         provider = self.context.providers.open(job.provider)
         seen = self.context.recorder.build_observation(provider, job, job.attempt, sight, "submit")
         if sight.logs:
@@ -214,7 +220,7 @@ class Submitter:
         return (await self.context.ask(lambda queries: queries.job(job.id))).job
 
     async def find_lost(self, provider: Provider, job: Job) -> Job:
-        """Look in the provider's list for what was submitted without an answer. Only if there is exactly one is it that."""
+        """Find a submission whose answer was lost in the provider's list; only a single match counts."""
         request = self.request(job, "submitted.json") or JobRequest()
         sights: list[ProviderJob] = []
         cursor = None
@@ -241,7 +247,7 @@ class Submitter:
     # -- what was cut short
 
     async def recover(self) -> None:
-        """Go on with what nobody is at: what was put off, uploads and submissions that were cut short."""
+        """Resume jobs that no process works on: postponed ones, interrupted uploads and submissions."""
         jobs = await self.context.ask(lambda queries: queries.active())
         for job in jobs:
             is_waiting = job.external_id is None and not self.is_given_up(job)
@@ -254,11 +260,11 @@ class Submitter:
                     await self.recover_one(job)
 
     def is_given_up(self, job: Job) -> bool:
-        """Whether nobody looks any more for what was submitted: there are several, or after a while still none."""
+        """Return whether the search for a lost submission has ended: several matches, or none after a while."""
         return job.is_lost and (bool(job.candidates) or self.context.clock.now_us() - job.updated > LOOK_US)
 
     async def recover_one(self, job: Job) -> None:
-        """One job that has no name at its provider yet."""
+        """Resume one job without an external id."""
         provider = await self.context.providers.identify(job.provider)
         if provider.account != job.account or self.context.providers.get_breaker(job.provider).wait_seconds:
             return
@@ -275,19 +281,19 @@ class Submitter:
                 await self.go_on(job)
 
     def held(self, id: str) -> AbstractContextManager[bool]:
-        """True while we are the ones who take the job's steps."""
+        """Take a job's lock; yield whether this process holds it."""
         return held(job_folder(self.context.settings.dir, id) / "lock")
 
     # -- what is to be run
 
     def keep(self, id: str, request: JobRequest, name: str = "request.json") -> None:
-        """Keep what is to be run beside the job, for its owner alone: it may hold secrets."""
+        """Store the request beside the job, for its owner alone: it may hold secrets."""
         folder = job_folder(self.files, id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(folder / name, msgspec.json.encode(request), mode=0o600, durable=True)
 
     def request(self, job: Job, name: str = "request.json") -> JobRequest | None:
-        """What is to be run; None for a job that was not submitted here."""
+        """Return the stored request; None for a job that was not submitted here."""
         path: Path = job_folder(self.files, job.id) / name
         try:
             return msgspec.json.decode(path.read_bytes(), type=JobRequest)
@@ -296,14 +302,14 @@ class Submitter:
 
 
 def submitted_here(queries: JobQueries, job: Job, names: Collection[str]) -> set[str]:
-    """Which of a provider's names belong to jobs that were submitted from here; one that was found may be this one."""
+    """Return which external ids belong to jobs submitted from here; a found one may be this job."""
     known = queries.known(job.provider, job.account, names)
     jobs = queries.jobs({one.job for one in known.values()})
     return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
 
 
 def is_same(sight: ProviderJob, job: Job, request: JobRequest) -> bool:
-    """Whether a job of the provider's may be the one that was submitted: by version, inputs and time."""
+    """Return whether a provider's job may be the submission: by version, inputs, and time."""
     version = job.metadata.get("version")
     same_version = version is None or sight.observation.metadata.get("version") == version
     is_later = sight.created is None or sight.created >= job.updated - SLACK_US

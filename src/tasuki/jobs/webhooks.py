@@ -1,4 +1,4 @@
-"""Webhooks: news that a provider sends, signed as Standard Webhooks has it (https://www.standardwebhooks.com)."""
+"""Webhooks: messages of providers, signed as in Standard Webhooks (https://www.standardwebhooks.com)."""
 
 import base64
 import binascii
@@ -26,15 +26,15 @@ MOST_SIGNATURES = 10
 
 
 class InvalidSignature(Exception):
-    """A message that its provider has not signed, or not now."""
+    """A message that its provider did not sign, or not recently."""
 
 
 class UnreadableMessage(RemoteError):
-    """Signed, and no job."""
+    """A signed message that holds no job."""
 
 
 class WebhookHeaders(NamedTuple):
-    """What the headers of a message say."""
+    """The headers of a message."""
 
     id: str
     timestamp: str
@@ -42,15 +42,16 @@ class WebhookHeaders(NamedTuple):
 
 
 class Webhooks:
-    """Takes messages."""
+    """Processes webhooks."""
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
         self.asked_at = -REFRESH_SECONDS
 
     async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> None:
-        """One message; again it changes nothing. Forged for one that is not the provider's, RemoteUnavailable where its key can't
-        be had, NotFound for a provider that sends none, UnreadableMessage for what is no job.
+        """Process one message; a repeated one changes nothing.
+
+        Raise InvalidSignature if it is not the provider's, RemoteUnavailable if the signing key cannot be fetched, NotFound for a provider without webhooks, UnreadableMessage if it holds no job.
         """
         provider = self.context.providers.open(name)
         if not hasattr(provider, "webhook_keys"):
@@ -71,7 +72,7 @@ class Webhooks:
         await self.context.run_in_thread(lambda: self.register.note(name, stated.id, now))
 
     async def is_taken(self, provider: Provider, sight: ProviderJob) -> bool:
-        """Record what a message says, if it is of a job that is known (or was deleted)."""
+        """Record a message's state if its job is known (or was deleted); return whether it is."""
         name = sight.observation.external_id or ""
         account = provider.account or ""
         known = await self.context.ask(lambda queries: queries.known(provider.name, account, [name]))
@@ -80,7 +81,7 @@ class Webhooks:
         return name in known
 
     async def unpark(self, name: str) -> None:
-        """Take what was parked of jobs that are known by now."""
+        """Process parked webhooks of jobs that are known now."""
         parked = await self.context.run_in_thread(lambda: self.register.parked(name))
         if not parked:
             return
@@ -93,15 +94,15 @@ class Webhooks:
 
     @property
     def register(self) -> JobStateDb:
-        """Where ids of webhooks are kept. In the thread."""
+        """Return the store of webhook ids. Call it in the journal's thread."""
         return self.context.open_journal().register
 
     def drop(self, name: str, external_id: str) -> None:
-        """What was parked of a job has been taken. In the thread."""
+        """Remove a job's parked webhooks. Call it in the journal's thread."""
         self.register.unpark(name, external_id)
 
     async def verify(self, provider: Provider, signing: WebhookProvider, stated: WebhookHeaders, body: bytes) -> None:
-        """Forged, unless one of the signatures is right by a key of now; a key that was changed is asked for."""
+        """Raise InvalidSignature unless a signature matches a current key; refetch a rotated key."""
         content = stated.id.encode() + b"." + stated.timestamp.encode() + b"." + body
         if is_signed(content, stated.signatures, signing.keys or await self.keys(provider, signing)):
             return
@@ -113,13 +114,13 @@ class Webhooks:
         raise InvalidSignature("the signature is not right")
 
     async def keys(self, provider: Provider, signing: WebhookProvider) -> list[bytes]:
-        """Ask for the keys that a message may be signed with."""
+        """Fetch the signing keys."""
         async with self.context.providers.guard_call(provider):
             return await signing.webhook_keys()
 
 
 def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM) -> WebhookHeaders:
-    """The headers of a message of now. Forged for one that is too old, of the future, or without what it should have."""
+    """Parse a message's headers. Raise InvalidSignature if they are incomplete, too old, or in the future."""
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     texts = headers.get("webhook-signature", "").split()
     if not 0 < len(id) <= LONGEST_ID or not id.isascii() or not id.isprintable():
@@ -135,7 +136,7 @@ def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM) -> WebhookH
 
 
 def parse_signature(text: str) -> bytes | None:
-    """One of the signatures, `v1,<base64>`; None for what is none, or of another kind."""
+    """Parse one signature, `v1,<base64>`; None if invalid or of another version."""
     version, _, encoded = text.partition(",")
     if version != "v1" or not encoded.isascii():
         return None
@@ -146,19 +147,19 @@ def parse_signature(text: str) -> bytes | None:
 
 
 def is_signed(content: bytes, signatures: Iterable[bytes], keys: Iterable[bytes]) -> bool:
-    """Whether one signature is right by one key; how long that takes says nothing of which."""
+    """Return whether one signature matches one key, in constant time."""
     digests = [hmac.digest(key, content, hashlib.sha256) for key in keys]
     return any([hmac.compare_digest(digest, found) for digest in digests for found in signatures])
 
 
 def signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
-    """A message's signature, as its header has it."""
+    """Compute a message's signature, as its header has it."""
     digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def parse_body(signing: WebhookProvider, body: bytes) -> ProviderJob:
-    """What a message says: it is the provider's own object."""
+    """Parse a message: the provider's own object."""
     try:
         return signing.sight(msgspec.json.decode(body, type=dict[str, Any]))
     except (ValueError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Where jobs run: a file each, and the table of them."""
+"""Providers: a module each, and the table of them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ Open = Callable[[Settings, Mapping[str, Any], Clock], Provider]
 
 
 def open_replicate(settings: Settings, changes: Mapping[str, Any], clock: Clock) -> Provider:
-    """Replicate, as the settings have it, and what was set over HTTP."""
+    """Open Replicate with the settings and what was configured over HTTP."""
     return ReplicateProvider(msgspec.structs.replace(settings.providers.replicate, **changes), clock=clock)
 
 
@@ -31,7 +31,7 @@ PROVIDERS: dict[str, Open] = {
 
 
 def open_provider(name: str, settings: Settings, changes: Mapping[str, Any], clock: Clock) -> Provider:
-    """A provider, by its name. NotFound for one that is none."""
+    """Open a provider by name. Raise NotFound for an unknown one."""
     if name not in PROVIDERS:
         raise NotFound(f"there is no provider {name!r}", hint=f"there are {', '.join(PROVIDERS)}")
     return PROVIDERS[name](settings, changes, clock)

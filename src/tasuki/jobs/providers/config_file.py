@@ -1,4 +1,7 @@
-"""What was set of providers over HTTP: `providers.json` in the data folder, its owner's alone; it goes before the settings file."""
+"""Provider configuration set over HTTP: `providers.json` (0600) in the data folder.
+
+Overrides the settings file.
+"""
 
 import stat
 from collections.abc import Mapping
@@ -19,17 +22,20 @@ SETTABLE = {"replicate": {"token": str, "webhook_url": str, "version": str, "har
 
 
 class ProviderConfigFile:
-    """One data folder's."""
+    """The configuration file of one data folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
     def of(self, provider: str) -> dict[str, Any]:
-        """What was set of a provider. ConfigError for a file that others may read, or that can't be read."""
+        """Return a provider's configuration.
+
+        Raise ConfigError if the file is readable by others, or unreadable.
+        """
         return self.all().get(provider, {})
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """What was set of each."""
+        """Return the configuration of every provider."""
         try:
             if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
                 raise ConfigError(f"{self.path} holds keys and is open to others", hint=f"chmod 600 {self.path}")
@@ -40,7 +46,7 @@ class ProviderConfigFile:
             raise ConfigError(f"{self.path} can't be read: {error}") from error
 
     def set(self, provider: str, changes: Mapping[str, Any]) -> None:
-        """Change some; null takes what was set back. ConfigError for what can't be set."""
+        """Change values; null resets one. Raise ConfigError for an invalid value."""
         known = SETTABLE.get(provider, {})
         for key, value in changes.items():
             if key not in known or not (value is None or isinstance(value, known[key])):
@@ -56,7 +62,7 @@ class ProviderConfigFile:
 
 
 def is_address(text: str) -> bool:
-    """Whether something can be sent there over HTTP."""
+    """Return whether a text is an HTTP address."""
     try:
         url = urlsplit(text)
     except ValueError:
@@ -65,6 +71,6 @@ def is_address(text: str) -> bool:
 
 
 def shown_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A provider's settings without its secrets, of which only is said whether they are set."""
+    """Return a provider's settings without secrets; of those, only whether they are set."""
     found = {key: value for key, value in values.items() if key not in SECRET}
     return found | {f"{key}_is_set": bool(values[key]) for key in values if key in SECRET}

@@ -1,4 +1,4 @@
-"""Hosts with a queue behind ssh, as the jobs' API sees them: what runs there is looked at whenever somebody is logged in.
+"""HPC hosts as a provider: jobs are observed and canceled whenever somebody is logged in.
 
 Nothing here ever logs in: without a login a host does not answer, and its jobs are unreachable. Calculations are brought there by a
 sync (`tasuki.jobs.queue.queue`), all at once; here they are only looked at, and ended: in one command a host, however many jobs.
@@ -31,14 +31,14 @@ LATE_SECONDS = 60.0
 
 
 class HostAnswer(NamedTuple):
-    """What a host said of a job, and when; None: it has none of it."""
+    """A host's answer for a job, with its time; None: the host does not have the job."""
 
     at: float
     seen: Observation | None
 
 
 class HostJobs:
-    """One host: the jobs that were asked for of late, and what it has said of them."""
+    """One host: jobs asked for recently, and the host's answers."""
 
     def __init__(self, site: Host, outputs: OutputRecorder, clock: Clock) -> None:
         self.exchange = RemoteCommands(site, open_transport(site))
@@ -49,7 +49,7 @@ class HostJobs:
         self.said: dict[str, HostAnswer] = {}
 
     async def look(self, jobs: Sequence[Job]) -> dict[str, Observation | None]:
-        """What it says of these now, or said a moment ago."""
+        """Return the observations of jobs, at most a moment old."""
         self.ask(jobs)
         async with self.alone:
             now = self.clock.monotonic()
@@ -62,7 +62,7 @@ class HostJobs:
             return {job.id: self.said[job.id].seen for job in jobs}
 
     def ask(self, jobs: Sequence[Job]) -> None:
-        """These are to be among the next that are looked at."""
+        """Add jobs to the next poll."""
         self.asked |= {job.id: (self.clock.monotonic(), job) for job in jobs}
 
 
@@ -83,14 +83,14 @@ class HpcProvider:
         self.hosts: dict[Host, HostJobs] = {}
 
     async def close(self) -> None:
-        """Logins stay, but for those of this process."""
+        """Close this process's connections; other logins stay."""
         for host in self.hosts.values():
             await host.exchange.transport.close()
         self.hosts.clear()
         await asyncio.to_thread(self.outputs.close)
 
     async def validate(self) -> ProviderAccount:
-        """At which hosts somebody is logged in."""
+        """Return the hosts where somebody is logged in."""
         live, errors = [], []
         for site in self.sites.all():
             try:
@@ -101,15 +101,15 @@ class HpcProvider:
         return ProviderAccount(valid=not errors, user_info={"hosts": live}, error="; ".join(errors) or None)
 
     def has_heard_of(self, job: Job, /) -> bool:
-        """From when an upload begins: what is handed over then may be there, although nobody could say so."""
+        """Return whether the host may have the job: from the start of its upload."""
         return job.status is not JobStatus.PENDING
 
     def check(self, request: JobRequest, /) -> None:  # noqa: ARG002 - the protocol's
-        """A folder on this machine is submitted, which no request can hold."""
+        """Raise ConfigError: a job is a folder on this machine, which a request cannot hold."""
         raise ConfigError("calculations are submitted with their folders", hint="tasuki job submit DIR --on HOST")
 
     def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
-        """From the inputs, or with an output of the last attempt in the place of one of them."""
+        """Return the metadata of an attempt that restarts from inputs, or with an output of the last attempt."""
         self.sites.get(site_of(job))
         restarts = profile_of(job).restarts
         if restart is not None and restart not in restarts:
@@ -119,23 +119,23 @@ class HpcProvider:
         return {"restart": {} if restart is None else {restart: restarts[restart]}}
 
     async def prepare(self, job: Job, request: JobRequest, /) -> JobRequest:  # noqa: ARG002 - the protocol's
-        """Inputs are uploaded by a sync."""
+        """Return the request unchanged: a sync uploads inputs."""
         return request
 
     async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
-        """Nothing is submitted one by one."""
+        """Raise an error: jobs are submitted by a sync, not one by one."""
         self.check(request)
         raise AssertionError(f"job {job.id} is refused")
 
     async def look(self, job: Job) -> ProviderJob:
-        """What its host says of a job. NotFound where that has none of it."""
+        """Return the host's observation of a job. Raise NotFound if the host does not have it."""
         seen = (await self.host(site_of(job)).look([job]))[job.id]
         if seen is None:
             raise NotFound(f"{site_of(job)} has no job {hpc_id(job)}")
         return ProviderJob(seen)
 
     async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, ProviderJob | None]:
-        """Ask each host once, all at the same time. RemoteUnavailable where none answers."""
+        """Ask every host once, concurrently. Raise RemoteUnavailable if none answers."""
         by_site: dict[str, list[Job]] = {}
         for job in jobs:
             by_site.setdefault(site_of(job), []).append(job)
@@ -151,22 +151,25 @@ class HpcProvider:
         return found
 
     async def at_host(self, name: str, jobs: Sequence[Job]) -> dict[str, Observation | None]:
-        """One host's answer."""
+        """Return one host's observations."""
         return await self.host(name).look(jobs)
 
     async def page(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
-        """What was not submitted from this folder is another folder's."""
+        """Return an empty page: jobs submitted from other folders belong to them."""
         return ProviderPage([], None)
 
     async def cancel(self, job: Job) -> ProviderJob:
-        """Ask the agent to end it; that it has ended is seen later."""
+        """Ask the agent to cancel the job; a later observation shows its end."""
         host = self.host(site_of(job))
         await host.exchange.hand_over(cancelled=[hpc_id(job)])
         host.said.pop(job.id, None)
         return ProviderJob(Observation(time=0, attempt=job.attempt, external_id=job.external_id, cancel_requested=True))
 
     def host(self, name: str) -> HostJobs:
-        """A host, as it is set up now. RemoteUnavailable for one that is not known here any more: its jobs may go on."""
+        """Return a host as configured now.
+
+        Raise RemoteUnavailable for a host that was removed; its jobs may continue.
+        """
         try:
             site = self.sites.get(name)
         except NotFound as error:

@@ -1,4 +1,4 @@
-"""This machine: jobs as processes that outlive whoever has started them.
+"""Local provider: jobs as processes of this machine that outlive the process that started them.
 
 jobs/<id>/<attempt>/    log       what the job writes
                         started/  made by whoever may run it: the wrapper, or one who gives it up
@@ -49,7 +49,7 @@ GIVEN_UP_US = 5_000_000
 
 
 class WrapperProcess(NamedTuple):
-    """The wrapper of an attempt, told apart from any other process."""
+    """The wrapper process of an attempt, identified by pid, start time, and boot."""
 
     pid: int
     start: int
@@ -57,14 +57,14 @@ class WrapperProcess(NamedTuple):
 
     @property
     def is_here(self) -> bool:
-        """Whether it still runs."""
+        """Return whether the process still runs."""
         if not self.boot:  # a system without /proc
             return answers(self.pid)
         return self.boot == this_process().boot and pid_start(self.pid) == self.start
 
 
 class LocalProvider:
-    """Processes of this machine that belong to one data folder."""
+    """The local jobs of one data folder."""
 
     name = "local"
     title = "this machine"
@@ -81,32 +81,32 @@ class LocalProvider:
         self.children: list[subprocess.Popen[bytes]] = []
 
     async def close(self) -> None:
-        """Jobs go on; what has ended is not left as a zombie."""
+        """Do nothing but reap children: jobs continue."""
         self.reap()
 
     async def validate(self) -> ProviderAccount:
-        """Whoever asks is here."""
+        """Return that the local machine is always available."""
         return ProviderAccount(valid=True, user_info={"host": socket.gethostname()})
 
     def has_heard_of(self, job: Job, /) -> bool:  # noqa: ARG002 - the protocol's
-        """It is here."""
+        """Return True: every job is here."""
         return True
 
     def check(self, request: JobRequest, /) -> None:
-        """There must be a command."""
+        """Raise ConfigError if there is no command."""
         if not request.command:
             raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
 
     def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
-        """A command begins anew."""
+        """Return the metadata of a new attempt: a command starts over."""
         return anew(job, request, restart)
 
     async def prepare(self, _: Job, request: JobRequest, /) -> JobRequest:
-        """It is all here."""
+        """Return the request unchanged: nothing is uploaded."""
         return request
 
     async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
-        """Start the process. Whoever makes the attempt's folder is the one who may."""
+        """Start the process. Only the process that creates the attempt's folder may do so."""
         place = self.place(job)
         place.mkdir(parents=True, exist_ok=True)
         if (place / "started").exists():
@@ -128,7 +128,7 @@ class LocalProvider:
         return ProviderJob(self.observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
 
     async def look(self, job: Job) -> ProviderJob:
-        """What the attempt's files say. NotFound where there are none."""
+        """Return the state that the attempt's files show. Raise NotFound if there are none."""
         self.reap()
         place = self.place(job)
         if (place / "exit").exists():
@@ -144,11 +144,11 @@ class LocalProvider:
         return ProviderJob(self.not_begun(job, place))
 
     async def page(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
-        """Nothing is started here by anybody else."""
+        """Return an empty page: only this folder starts jobs here."""
         return ProviderPage([], None)
 
     async def cancel(self, job: Job) -> ProviderJob:
-        """TERM to the whole session; KILL to what is left of it after a while, whoever looks then."""
+        """Send TERM to the whole session; a later look sends KILL to the rest."""
         place = self.place(job)
         place.mkdir(parents=True, exist_ok=True)
         if not (place / "cancel").exists():
@@ -162,15 +162,15 @@ class LocalProvider:
     # -- how
 
     def place(self, job: Job) -> Path:
-        """The folder of the attempt."""
+        """Return the folder of an attempt."""
         return job_folder(self.root, job.id) / str(job.attempt)
 
     def observation(self, job: Job, status: JobStatus, word: str, **facts: object) -> Observation:
-        """What is seen; a process has its job's id as its name here."""
+        """Build an observation; a local job's name is its id."""
         return Observation(time=0, status=status, raw_status=word, external_id=f"{job.id}.{job.attempt}", **facts)  # type: ignore[arg-type] # fields of it
 
     def ended(self, job: Job, place: Path) -> Observation:
-        """What an exit code says. One that ended well has, whoever wanted it to stop."""
+        """Build the observation of an exit code. Exit code 0 is completed, even after a cancel request."""
         code = int((place / "exit").read_text() or 1)
         times = {"started": modified(place / "process"), "ended": modified(place / "exit")}
         if code == 0:
@@ -180,7 +180,10 @@ class LocalProvider:
         return self.observation(job, JobStatus.FAILED, f"exit code {code}", error_message=f"exit code {code}", **times)
 
     def gone(self, job: Job, place: Path) -> Observation:
-        """A process that is not there and has left no exit code: its session was killed, or the machine went down."""
+        """Build the observation of a process that is gone without an exit code.
+
+        Killed, or the machine went down.
+        """
         times = {"started": modified(place / "process"), "ended": self.clock.now_us()}
         if (place / "cancel").exists():
             return self.observation(job, JobStatus.CANCELLED, "killed", error_message="cancelled", **times)
@@ -188,7 +191,10 @@ class LocalProvider:
         return self.observation(job, JobStatus.FAILED, "gone", error_message=reason, **times)
 
     def not_begun(self, job: Job, place: Path) -> Observation:
-        """An attempt without a process: its starter was cut short, or only a moment ago. Who makes `started` decides."""
+        """Handle an attempt without a process: its starter died, or started a moment ago.
+
+        Creating `started` decides.
+        """
         if (place / "cancel").exists() and took(place):
             return self.observation(job, JobStatus.CANCELLED, "never started", error_message="cancelled")
         age = self.clock.now_us() - (modified(place) or 0)
@@ -198,18 +204,18 @@ class LocalProvider:
         return self.observation(job, JobStatus.QUEUED, "starting")
 
     def insist(self, place: Path, process: WrapperProcess) -> None:
-        """KILL a session that was told to end long ago."""
+        """Send KILL to a session that was asked to end long ago."""
         asked = modified(place / "cancel")
         if asked is not None and self.clock.now_us() - asked > self.settings.kill_seconds * 1_000_000:
             stop(process, signal.SIGKILL)
 
     def reap(self) -> None:
-        """Take the exit codes of our own children, so that none stays a zombie."""
+        """Reap children, so that none stays a zombie."""
         self.children = [child for child in self.children if child.poll() is None]
 
 
 def took(place: Path) -> bool:
-    """Whether nobody had begun the attempt, and from now on nobody will."""
+    """Return whether this call claims an attempt that nobody has started."""
     with suppress(FileExistsError):
         (place / "started").mkdir()
         return True
@@ -217,7 +223,7 @@ def took(place: Path) -> bool:
 
 
 def read_process(place: Path) -> WrapperProcess | None:
-    """The wrapper, as it has written itself down; None while it has not."""
+    """Read the wrapper's own record of itself; None until it has written one."""
     try:
         pid, *lines = (place / "process").read_text().splitlines()
     except FileNotFoundError:
@@ -228,7 +234,7 @@ def read_process(place: Path) -> WrapperProcess | None:
 
 
 def answers(pid: int) -> bool:
-    """Whether there is a process of that pid."""
+    """Return whether a process with this pid exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -237,13 +243,13 @@ def answers(pid: int) -> bool:
 
 
 def stop(process: WrapperProcess, number: signal.Signals) -> None:
-    """A signal to all processes of the wrapper's session that are still in its group."""
+    """Signal every process of the wrapper's session."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def modified(path: Path) -> int | None:
-    """When a file was written; None where there is none."""
+    """Return when a file was written; None if it does not exist."""
     try:
         return path.stat().st_mtime_ns // 1000
     except FileNotFoundError:

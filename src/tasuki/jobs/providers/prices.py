@@ -1,4 +1,4 @@
-"""What a second of hardware costs: published by the provider, and by hardware name."""
+"""Prices per second of hardware, as the provider publishes them, by hardware name."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ MANY = re.compile(r"-(\d{1,3})x$")
 
 
 def cost_of(hardware: str | None, seconds: float, prices: Mapping[str, float]) -> float | None:
-    """USD for so many seconds of a hardware, `gpu-a100-large-2x` being two; None where the price is not known."""
+    """Return the price in USD of `seconds` on a hardware (`gpu-a100-large-2x` counts twice).
+
+    None if unknown.
+    """
     if hardware is None:
         return None
     price = prices.get(hardware)

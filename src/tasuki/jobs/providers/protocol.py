@@ -14,12 +14,12 @@ INLINE_BYTES = 256 * 1024
 
 
 def is_large(value: object) -> bool:
-    """Whether an input is handed over before it is submitted: a data URI that is longer."""
+    """Return whether an input must be uploaded before submission: a data URI longer than 256 KiB."""
     return isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES
 
 
 class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a provider takes our key, and whom it takes us for."""
+    """Whether a provider accepts the API key, and the account it belongs to."""
 
     valid: bool
     user_info: dict[str, Any] | None = None
@@ -27,7 +27,9 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderJob(NamedTuple):
-    """What a provider says of one of its jobs: what is recorded of it, and what only is looked at.
+    """A job as its provider reports it.
+
+    `logs`: all of them. `seconds`: how long the hardware was busy. `inputs`: the job's inputs.
 
     `logs`: all that it has of them. `seconds`: how long the hardware was busy. `inputs`: what it was given.
     """
@@ -40,15 +42,16 @@ class ProviderJob(NamedTuple):
 
 
 class ProviderPage(NamedTuple):
-    """Some of a provider's jobs, the newest first, and where the next ones are."""
+    """A page of a provider's jobs, newest first, and the cursor of the next page."""
 
     sights: list[ProviderJob]
     next: str | None
 
 
 class Provider(Protocol):
-    """Where jobs run. Every call may raise RemoteUnavailable (Throttled, when it was asked too often) or RemoteRejected
-    (RemoteMisconfigured, when it does not take our key). To be used from one event loop.
+    """A backend that runs jobs. Use it from one event loop.
+
+    Every call may raise RemoteUnavailable (RateLimited when called too often) or RemoteRejected (RemoteMisconfigured when the API key is refused).
     """
 
     name: str
@@ -64,67 +67,70 @@ class Provider(Protocol):
     """Its jobs wait on record for their turn (a free place, the next sync): nobody submits them at once."""
 
     def has_heard_of(self, job: Job, /) -> bool:
-        """Whether it may know of the attempt: if not, nobody has to tell it of its end."""
+        """Return whether the provider may know of the attempt; if not, it need not be canceled there."""
         ...
 
     def check(self, request: JobRequest, /) -> None:
-        """ConfigError for what it can't run."""
+        """Raise ConfigError for a request that it cannot run."""
         ...
 
     def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
-        """What is to be remembered of a new attempt, which begins from its inputs, or from an output of the last one.
+        """Return the metadata of a new attempt that starts from its inputs, or from an output of the last attempt.
 
         Conflict for a job that was not submitted here, ConfigError for an output that it can't begin from.
         """
         ...
 
     async def validate(self) -> ProviderAccount:
-        """Whether it takes our key, and whom it takes us for; from then on `account` is known."""
+        """Check the API key and return its account; afterwards `account` is known."""
         ...
 
     async def prepare(self, job: Job, request: JobRequest, /) -> JobRequest:
-        """Hand over what is too large for a submission; returns what to submit. Doing it again does no harm."""
+        """Upload what is too large for a submission; return the request to submit. Idempotent."""
         ...
 
     async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
-        """Start an attempt. Not idempotent: when the answer is lost, `page` shows whether it began."""
+        """Start an attempt. Not idempotent: after a lost answer, `page` shows whether it began."""
         ...
 
     async def look(self, job: Job) -> ProviderJob:
-        """One job. NotFound for one that it does not have."""
+        """Return one job. Raise NotFound if the provider does not have it."""
         ...
 
     async def page(self, cursor: str | None) -> ProviderPage:
-        """Some of its jobs, the newest first; those behind `cursor`, or the first."""
+        """Return a page of jobs, newest first: the first, or the one after `cursor`."""
         ...
 
     async def cancel(self, job: Job) -> ProviderJob:
-        """End a job. Again changes nothing; one that is over stays what it is. NotFound for one that it does not have."""
+        """Cancel a job. Idempotent; a finished job stays as it is. Raise NotFound for an unknown job."""
         ...
 
     async def close(self) -> None:
-        """Close connections. Jobs go on."""
+        """Close connections. Jobs continue."""
         ...
 
 
 @runtime_checkable
 class BatchProvider(Provider, Protocol):
-    """A provider that can say of many jobs at once what it otherwise says of each."""
+    """A provider that can report many jobs in one call."""
 
     async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, ProviderJob | None]:
-        """By our id; None of one that is not there. Those that can't be asked for now are left out, unless that is so of all."""
+        """Map job id to its state, or None if the provider does not have it.
+
+        Omit jobs that could not be queried; raise if none could.
+        """
         ...
 
 
 class WebhookProvider(Protocol):
-    """A provider that sends news of jobs, and signs it. `keys`: those that are known."""
+    """A provider that sends signed webhooks. `keys`: the known signing keys."""
 
     keys: list[bytes]
 
     async def webhook_keys(self) -> list[bytes]:
-        """Ask for the keys that it may sign with. RemoteUnavailable where they can't be had."""
+        """Fetch the signing keys. Raise RemoteUnavailable if that fails."""
         ...
 
     def sight(self, body: dict[str, Any]) -> ProviderJob:
-        """What a message says. ValueError for what is none."""
+        """Parse a webhook body. Raise ValueError for an invalid one."""
         ...

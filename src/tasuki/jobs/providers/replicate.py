@@ -53,7 +53,7 @@ EVENTS = ["start", "logs", "completed"]
 
 
 class ReplicateProvider:
-    """One account. Without a key it says so, and asks nothing."""
+    """One account. Without an API key, raise an error instead of calling."""
 
     name = "replicate"
     title = "Replicate"
@@ -77,24 +77,24 @@ class ReplicateProvider:
         await self.client.aclose()
 
     def has_heard_of(self, job: Job, /) -> bool:
-        """Once it has given a name to it."""
+        """Return whether the provider has given the job an id."""
         return job.external_id is not None
 
     def check(self, request: JobRequest, /) -> None:
-        """It says itself what it does not take."""
+        """Accept everything: Replicate itself refuses what it cannot run."""
 
     def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
-        """A prediction begins anew."""
+        """Return the metadata of a new attempt: a prediction starts over."""
         return anew(job, request, restart)
 
     async def validate(self) -> ProviderAccount:
-        """`GET /v1/account`."""
+        """Call `GET /v1/account`."""
         found = await self.call("GET", "/v1/account")
         self.account = str(found.get("username") or "")
         return ProviderAccount(valid=True, user_info={key: found[key] for key in ("username", "name", "type") if key in found})
 
     async def prepare(self, _: Job, request: JobRequest) -> JobRequest:
-        """Large data URIs go up as files, and are replaced by their addresses."""
+        """Upload large data URIs as files; replace them by their addresses."""
         if request.env:
             raise ConfigError("Replicate takes inputs, and no environment", hint='{"inputs": {...}}')
         inputs = dict(request.inputs)
@@ -104,13 +104,13 @@ class ReplicateProvider:
         return msgspec.structs.replace(request, inputs=inputs)
 
     async def upload(self, name: str, uri: str) -> str:
-        """One file; its address."""
+        """Upload one file; return its address."""
         kind, content = parse_data_uri(uri)
         answer = await self.call("POST", "/v1/files", files={"content": (name, content, kind)})
         return str(answer["urls"]["get"])
 
     async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
-        """A prediction; a training, where the job's metadata names a `destination` for what is trained."""
+        """Submit a prediction, or a training if the job's metadata names a `destination`."""
         version = str(job.metadata.get("version") or self.settings.version or "")
         if not version:
             raise ConfigError("no model version is named", hint='metadata={"version": "..."}, or providers.replicate.version')
@@ -127,11 +127,11 @@ class ReplicateProvider:
         return answered(await self.call("POST", path, json=body, budget=CREATES))
 
     async def look(self, job: Job) -> ProviderJob:
-        """`GET /v1/predictions/{id}`, or a training."""
+        """Call `GET /v1/predictions/{id}`, or the same of a training."""
         return answered(await self.call("GET", path_of(job)))
 
     async def page(self, cursor: str | None) -> ProviderPage:
-        """Predictions, then trainings."""
+        """Return predictions, then trainings."""
         kind, _, address = (cursor or KINDS[0]).partition(" ")
         found = await self.call("GET", address or f"/v1/{kind}")
         results = found.get("results")
@@ -142,23 +142,23 @@ class ReplicateProvider:
         return ProviderPage(sights, KINDS[1] if kind == KINDS[0] else None)
 
     async def cancel(self, job: Job) -> ProviderJob:
-        """`POST …/cancel`."""
+        """Call `POST …/cancel`."""
         return answered(await self.call("POST", f"{path_of(job)}/cancel"))
 
     async def webhook_keys(self) -> list[bytes]:
-        """`GET /v1/webhooks/default/secret`; the one before is good for a while."""
+        """Call `GET /v1/webhooks/default/secret`; the previous key stays valid for a while."""
         key = parse_key(str((await self.call("GET", "/v1/webhooks/default/secret")).get("key", "")))
         self.keys = [key, *(one for one in self.keys if one != key)][:2]
         return self.keys
 
     def sight(self, body: dict[str, Any]) -> ProviderJob:
-        """What a message says: it is the prediction or the training itself."""
+        """Parse a message: its body is the prediction or training."""
         return parse_sight(body)
 
     async def call(
         self, method: str, path: str, *, budget: RateLimitItemPerMinute = OTHERS, json: Any = None, files: Any = None
     ) -> dict[str, Any]:
-        """One request; its JSON. A key is sent to the provider's own address alone."""
+        """Send one request and return its JSON. The API key goes to the provider's own address only."""
         if not self.settings.token:
             raise RemoteMisconfigured("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
         if not self.budget.hit(budget, self.name):
@@ -176,7 +176,7 @@ class ReplicateProvider:
 
 
 def content_of(answer: httpx.Response) -> dict[str, Any]:
-    """The JSON of an answer, or the error that it stands for."""
+    """Return the JSON of a response, or raise the error that it stands for."""
     status = answer.status_code
     detail = detail_of(answer)
     if status == httpx.codes.TOO_MANY_REQUESTS:
@@ -197,7 +197,7 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
 
 
 def answered(body: Mapping[str, Any]) -> ProviderJob:
-    """What an answer says. RemoteUnavailable for one that is none."""
+    """Parse a job in a response. Raise RemoteUnavailable if it holds none."""
     try:
         return parse_sight(body)
     except ValueError as error:
@@ -205,7 +205,7 @@ def answered(body: Mapping[str, Any]) -> ProviderJob:
 
 
 def detail_of(answer: httpx.Response) -> str:
-    """What an answer that is an error says, in a few words."""
+    """Return a short description of an error response."""
     if answer.is_success:
         return ""
     try:
@@ -224,13 +224,13 @@ def parse_pause(headers: Mapping[str, str], text: str, now_us: int) -> float | N
 
 
 def path_of(job: Job) -> str:
-    """Where a job is."""
+    """Return the path of a job."""
     kind = KINDS[1] if job.metadata.get("kind") == "training" else KINDS[0]
     return f"/v1/{kind}/{quote(job.external_id or '', safe='')}"
 
 
 def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
-    """An object of the API. ValueError where it has no id. What a word means that is not known is not guessed."""
+    """Parse a prediction or training. Raise ValueError without an id. An unknown status stays unknown."""
     external_id, word = body.get("id"), body.get("status")
     if not isinstance(external_id, str) or not external_id or not isinstance(word, str):
         raise ValueError("a prediction has an `id` and a `status`")
@@ -260,7 +260,7 @@ def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
 
 
 def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of where it came from: the model, its version, whether it is a training."""
+    """Return the facts to keep of a job's origin: model, version, whether it is a training."""
     found: dict[str, Any] = {key: body[key] for key in ("model", "version") if isinstance(body.get(key), str)}
     urls = body.get("urls")
     if isinstance(urls, dict) and "/trainings/" in str(urls.get("get")):
@@ -269,7 +269,7 @@ def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def output_url(output: Any) -> str | None:
-    """The first address in what came out."""
+    """Return the first address in an output."""
     if isinstance(output, str):
         return output if output.startswith(("http://", "https://")) else None
     values = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
@@ -277,7 +277,7 @@ def output_url(output: Any) -> str | None:
 
 
 def parse_time(text: Any) -> int | None:
-    """Microseconds UTC from a time as the API writes it; None for what is none."""
+    """Parse a time of the API as microseconds UTC; None if invalid."""
     try:
         moment = datetime.fromisoformat(text)
         return round(moment.timestamp() * 1_000_000) if moment.tzinfo else None
@@ -286,7 +286,7 @@ def parse_time(text: Any) -> int | None:
 
 
 def parse_data_uri(uri: str) -> tuple[str, bytes]:
-    """The media type and the content of a data URI. ConfigError for what is none."""
+    """Return media type and content of a data URI. Raise ConfigError if invalid."""
     head, comma, content = uri[len("data:") :].partition(",")
     kind, _, encoding = head.partition(";")
     try:
@@ -299,7 +299,7 @@ def parse_data_uri(uri: str) -> tuple[str, bytes]:
 
 
 def parse_key(text: str) -> bytes:
-    """The key behind `whsec_`. RemoteUnavailable for what is none."""
+    """Return the key after `whsec_`. Raise RemoteUnavailable if invalid."""
     try:
         return base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error as error:

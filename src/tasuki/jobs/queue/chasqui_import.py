@@ -1,4 +1,4 @@
-"""Jobs that chasqui has kept: its database is read once, and they go on here.
+"""Import jobs of a chasqui database: it is read once, and its jobs continue here.
 
 Assumed are a table with `job_id`, `local_path`, `vasp_config` and the state, in a column `state` or `status`. Other columns are
 kept with the job. A database without such a table is refused.
@@ -35,7 +35,10 @@ ASKED = frozenset(JobSpec.__struct_fields__) - {"profile"}
 
 
 def chasqui_facts(path: Path, site: Host, now: int) -> list[list[JobRecord]]:
-    """What is to be recorded of each job; the same ids whenever it is read. ConfigError for a database of another kind."""
+    """Return the records of each job in the database; the same ids at every read.
+
+    Raise ConfigError for another database.
+    """
     database = apsw.Connection(f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         table, state_column = jobs_table(database, path)
@@ -50,7 +53,7 @@ def chasqui_facts(path: Path, site: Host, now: int) -> list[list[JobRecord]]:
 
 
 def jobs_table(database: apsw.Connection, path: Path) -> tuple[str, str]:
-    """The table of jobs, and which of its columns is the state."""
+    """Find the table of jobs, and its state column."""
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     for table in tables:
         columns = set(columns_of(database, table))
@@ -64,12 +67,12 @@ def jobs_table(database: apsw.Connection, path: Path) -> tuple[str, str]:
 
 
 def columns_of(database: apsw.Connection, table: str) -> list[str]:
-    """The columns of a table, in its order."""
+    """Return the columns of a table, in order."""
     return [name for (name,) in database.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
 def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Host, now: int) -> list[JobRecord]:
-    """One job: its beginning, and where it stood."""
+    """Return the records of one job: its creation and its state."""
     old_id, word = str(row["job_id"]), str(row[state_column])
     status = STATES.get(word)
     if status is None:
@@ -97,7 +100,7 @@ def facts_of(row: Mapping[str, Any], state_column: str, path: Path, site: Host, 
 
 
 def asked(config: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Of `vasp_config`, JSON text or nothing: what is asked of the queue, and all of it."""
+    """Parse `vasp_config` (JSON text or nothing): the queue options in it, and all of it."""
     try:
         found = msgspec.json.decode(str(config)) if config else {}
     except msgspec.DecodeError:
@@ -107,5 +110,5 @@ def asked(config: object) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def plain(value: object) -> object:
-    """A column's value as JSON has it."""
+    """Convert a column's value for JSON."""
     return value.hex() if isinstance(value, bytes) else value

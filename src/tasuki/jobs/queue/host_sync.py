@@ -26,7 +26,7 @@ __all__ = ["HostSync", "HostSyncResult"]
 
 
 class HostSyncResult(NamedTuple):
-    """What a sync came to."""
+    """Result of a sync with a host."""
 
     uploaded: int
     submitted: int
@@ -37,7 +37,7 @@ class HostSyncResult(NamedTuple):
 
 
 class HostSyncState(msgspec.Struct):
-    """What is kept of a host between syncs."""
+    """State of a host that is kept between syncs."""
 
     first: int = 0
     offset: int = 0
@@ -45,7 +45,7 @@ class HostSyncState(msgspec.Struct):
 
 
 class HostSync:
-    """A sync with one host. `told` hears how far it is: with what, of how many bytes."""
+    """A sync with one host. `told` receives the progress: the step and the number of bytes."""
 
     def __init__(self, queues: JobQueue, site: Host, transport: HostTransport, *, told: Told = quiet) -> None:
         self.queues = queues
@@ -61,7 +61,10 @@ class HostSync:
         """Jobs that have failed before they could be sent."""
 
     async def once(self, *, download: bool = False) -> HostSyncResult:
-        """Upload, hand over, read the news, fetch. Conflict while somebody else does so; after a RemoteError, just do it again."""
+        """Upload, hand over, read the report, and fetch results.
+
+        Raise Conflict while another process syncs with the host; after a RemoteError, call it again.
+        """
         with held(self.memory_path.with_suffix(".lock")) as is_ours:
             if not is_ours:
                 raise Conflict(f"somebody else syncs with {self.site.name} at this moment")
@@ -92,7 +95,7 @@ class HostSync:
             )
 
     async def look(self, memory: HostSyncState) -> tuple[int, list[Job]]:
-        """Record what the host says of each job; how many were submitted since, and which are over since."""
+        """Record the host's observations; return how many jobs were submitted, and which have ended."""
         active = await self.queues.active(self.site.name)
         looking = HostPoller(self.exchange, self.outputs, LogCursor(memory.first, memory.offset))
         try:
@@ -108,7 +111,7 @@ class HostSync:
         return len(looking.submitted), [job for job in now.values() if job.status.is_final]
 
     async def upload(self, jobs: Sequence[Job], memory: HostSyncState) -> list[tuple[Job, JobTicket]]:
-        """Send the inputs of all in one stream. A job whose folder is gone has failed, and the others go on."""
+        """Upload the inputs of all jobs in one stream. A job whose folder is gone fails; the others continue."""
         sent: list[tuple[Job, JobTicket]] = []
         files: list[TarFile] = []
         seen: list[Observation] = []
@@ -141,7 +144,7 @@ class HostSync:
         return sent
 
     def ticket(self, job: Job, memory: HostSyncState) -> JobTicket:
-        """An attempt's ticket: the same one again, if it was made before."""
+        """Return the ticket of an attempt; the same one if it was made before."""
         attempt, number = job.metadata.get("ticket") or (0, 0)
         if attempt != job.attempt:
             memory.number += 1
@@ -149,11 +152,11 @@ class HostSync:
         return JobTicket(hpc_id(job), number, attempt=job.attempt, most_attempts=job.attempt + self.site.max_attempts - 1)
 
     def seen(self, job: Job, status: JobStatus, **facts: Any) -> Observation:
-        """What is seen here of a job."""
+        """Build an observation made on this machine."""
         return Observation(time=0, job=job.id, attempt=job.attempt, source="sync", status=status, **facts)
 
     async def record(self, seen: Iterable[Observation]) -> None:
-        """Record what is new of it, all at once."""
+        """Record observations, all at once."""
         found, now = list(seen), self.context.clock.now_us()
         known = await self.context.ask(lambda queries: queries.jobs([one.job for one in found]))
         news = [msgspec.structs.replace(one, time=now) for one in found if apply_observation(known[one.job], one)[1]]
@@ -161,14 +164,14 @@ class HostSync:
             await self.context.record(*news)
 
     async def bring_home(self, job: Job) -> None:
-        """Fetch results. What fails here can be had again by `fetch`."""
+        """Fetch results. After a failure, `fetch` can be called again."""
         try:
             await self.fetch(job)
         except (TasukiError, OSError) as error:
             self.errors.append(f"job {job.id}: its results could not be fetched: {error}")
 
     async def fetch(self, job: Job, selection: FileFilter | None = None) -> FetchResult:
-        """Bring results here, beside the inputs, and record what they say that was not heard while the job ran.
+        """Fetch results beside the inputs; record points in them that were not read while the job ran.
 
         Conflict for a job that has not begun.
         """
@@ -186,12 +189,12 @@ class HostSync:
     # -- what is kept
 
     def memory(self) -> HostSyncState:
-        """What was kept of the host."""
+        """Read the host's state."""
         try:
             return msgspec.json.decode(self.memory_path.read_bytes(), type=HostSyncState)
         except (FileNotFoundError, msgspec.DecodeError):
             return HostSyncState()  # the log is read from its beginning: that changes nothing
 
     def remember(self, memory: HostSyncState) -> None:
-        """Keep it."""
+        """Save the host's state."""
         replace_file(self.memory_path, msgspec.json.encode(memory), durable=True)

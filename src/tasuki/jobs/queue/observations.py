@@ -1,4 +1,4 @@
-"""What an agent's report says of a job, as observations: pure, and the same however often the same is read."""
+"""Turn an agent's report into observations: pure, and idempotent however often a report is read."""
 
 from collections.abc import Sequence
 
@@ -21,27 +21,30 @@ OLD_STATUSES = {"DONE": (JobStatus.COMPLETED, "COMPLETED"), "FAIL": (JobStatus.F
 
 
 def site_of(job: Job) -> str:
-    """The name of the host that a job is for."""
+    """Return the name of a job's host."""
     return str(job.metadata.get("site"))
 
 
 def profile_of(job: Job) -> Profile:
-    """What kind of calculation a job is."""
+    """Return the profile of a job's program."""
     return PROFILES.get(str(job.metadata.get("profile")), PROFILES["command"])
 
 
 def hpc_id(job: Job) -> str:
-    """What a job is called in its queue: that of an imported one stays."""
+    """Return a job's name in its queue; imported jobs keep theirs."""
     return str(job.metadata.get("hpc_id") or f"j{job.id}")
 
 
 def external_id(site: str, id: str, attempt: int) -> str:
-    """What an attempt is called among all hosts."""
+    """Return the name of an attempt, unique among all hosts."""
     return f"{site}/{id}.{attempt}"
 
 
 def observed(job: Job, site: str, id: str, report: AgentReport, events: Sequence[AgentEvent]) -> list[Observation]:
-    """What is to be recorded of a job. `events`: its own among the report's. Nothing, where the report lacks it."""
+    """Return the observations of a job in a report; none if the report lacks it.
+
+    `events`: the job's own events in the report.
+    """
     place = report.places.get(id)
     if place is None:
         return old_flag(job, report.old_flags.get(id))
@@ -69,7 +72,7 @@ def observed(job: Job, site: str, id: str, report: AgentReport, events: Sequence
 
 
 def old_flag(job: Job, flag: ExitFlag | None) -> list[Observation]:
-    """What an older agent's flag says of a job that it ran."""
+    """Return the observations of a job that an older agent ran, from its flag."""
     if flag is None or flag.word not in OLD_STATUSES:
         return []
     status, word = OLD_STATUSES[flag.word]
@@ -83,14 +86,14 @@ def old_flag(job: Job, flag: ExitFlag | None) -> list[Observation]:
 
 
 def failed_word(flag: ExitFlag | None, events: Sequence[AgentEvent]) -> str:
-    """The queue's own word for a failure."""
+    """Return the queue's raw status of a failure."""
     if flag is not None:
         return "KILLED" if flag.word == "KILLED" else "FAILED"
     return "LOST" if last_reason(events) == "lost" else "FAILED"
 
 
 def reason(flag: ExitFlag | None, events: Sequence[AgentEvent]) -> str:
-    """Why a job failed, for people."""
+    """Return the reason of a failure, for people."""
     if flag is None:
         return last_reason(events) or "the scheduler did not take it"
     if flag.word == "KILLED":
@@ -99,11 +102,11 @@ def reason(flag: ExitFlag | None, events: Sequence[AgentEvent]) -> str:
 
 
 def last_reason(events: Sequence[AgentEvent]) -> str | None:
-    """What the agent said when it gave a job up."""
+    """Return the agent's reason for giving up the job."""
     return next((event.fields.get("reason") for event in reversed(events) if event.kind == "FAILED"), None)
 
 
 def ended(flag: ExitFlag | None) -> int | None:
-    """When the job ended, by its own clock."""
+    """Return when the job ended, by its own clock."""
     end = flag.fields.get("END", "") if flag else ""
     return int(end) * SECOND_US if end.isdecimal() else None

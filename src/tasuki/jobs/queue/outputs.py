@@ -1,4 +1,6 @@
-"""What calculations write, as it comes: their standard output is their log, and what outputs say is a run, with the job's id in it.
+"""Record outputs of jobs as they grow.
+
+Stdout becomes the job's log, metrics become a run linked to the job.
 
 A run grows while its job does, and has each point once, whoever looks at the host and how often; it runs no longer than that.
 """
@@ -36,7 +38,7 @@ log = logging.getLogger("tasuki.jobs")
 
 
 class OutputRecorder:
-    """Of the jobs of one data folder. Its calls block; they may come from any thread."""
+    """Records outputs of the jobs of one data folder. Its calls block; any thread may call them."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -45,25 +47,25 @@ class OutputRecorder:
         """Of runs that grow: a file for each is enough."""
 
     def close(self) -> None:
-        """End the files of runs. Whoever looks next begins others."""
+        """Close the runs' journals; a later call opens others."""
         while self.appenders:
             self.appenders.popitem()[1].close()
 
     # -- while jobs run
 
     def watched(self, jobs: Iterable[Job]) -> list[WatchedAttempt]:
-        """What is here of what jobs write: the rest can be asked for. In any order: there may not be room for all."""
+        """Return how much of each output is stored here, so that only the rest is read. In random order."""
         found = [self.watched_of(job) for job in jobs]
         random.shuffle(found)
         return found
 
     def watched_of(self, job: Job) -> WatchedAttempt:
-        """The same of one."""
+        """Return how much of one job's outputs is stored here."""
         offsets = {name: size_of(self.path(job, name)) for name in profile_of(job).grows}
         return WatchedAttempt(hpc_id(job), job.attempt, {STDOUT: self.logs.size(job)} | offsets)
 
     def take(self, jobs: Sequence[Job], pieces: Iterable[OutputPiece]) -> set[str]:
-        """Keep what came, and record what it says of jobs as they are now. The ids of those of which there is more to be had.
+        """Store new output and record metrics from it. Return the ids of jobs with more output to read.
 
         What can't be kept of a job can be had again: it holds up nothing else.
         """
@@ -82,7 +84,7 @@ class OutputRecorder:
         return more
 
     def take_one(self, job: Job, pieces: Iterable[OutputPiece]) -> bool:
-        """Keep what came of a job, and record what is new in it. Whether there is more."""
+        """Store new output of one job and record metrics from it. Return whether there is more."""
         more = False
         for piece in pieces:
             self.keep(job, piece)
@@ -96,7 +98,7 @@ class OutputRecorder:
         return more
 
     def keep(self, job: Job, piece: OutputPiece) -> None:
-        """Put a piece behind what is here."""
+        """Append a piece to the stored output."""
         if piece.name == STDOUT:
             self.logs.extend(job.id, job.attempt, piece.offset, piece.data)
             return
@@ -113,7 +115,7 @@ class OutputRecorder:
     # -- when results are here
 
     def fetched(self, job: Job, folder: Path) -> None:
-        """Record what results say that were fetched. TimeoutError where another process is at them for long."""
+        """Record points of fetched results. Raise TimeoutError if another process holds the outputs for long."""
         names = [name for name in profile_of(job).reads if 0 < size_of(folder / name) <= SMALL_BYTES]
         deadline = SYSTEM.monotonic() + PATIENCE_SECONDS
         while True:
@@ -130,7 +132,7 @@ class OutputRecorder:
     # -- runs
 
     def record(self, job: Job, texts: Mapping[str, str]) -> None:
-        """Record those points of an attempt's run that are not, and its end."""
+        """Record points that the attempt's run lacks, and its end."""
         points = profile_of(job).read(texts).points
         if not points:
             return
@@ -148,7 +150,7 @@ class OutputRecorder:
             self.append(job, project, run, new)
 
     def append(self, job: Job, project: str, run: str, points: Iterable[StepMetrics]) -> None:
-        """Append to a run, and its end, if its job is over."""
+        """Append points to a run, and its end if the job has ended."""
         appender = self.appender(job, project, run)
         for point in points:
             appender.append(encode(Metrics(time=SYSTEM.now_us(), step=point.step, values=dict(point.values))))
@@ -159,7 +161,7 @@ class OutputRecorder:
             self.appenders.pop(run).close()
 
     def appender(self, job: Job, project: str, run: str) -> Appender:
-        """The file of a run that is written here: it says that the run goes on, whoever has written it."""
+        """Open the journal of a run that is recorded here; it says that the run goes on."""
         if run not in self.appenders:
             started = RunStarted(
                 time=SYSTEM.now_us(),
@@ -180,25 +182,25 @@ class OutputRecorder:
     # -- how
 
     def path(self, job: Job, name: str) -> Path:
-        """Where what is known of an output of the latest attempt is kept."""
+        """Return where an output of the latest attempt is stored."""
         return job_folder(self.settings.dir, job.id) / str(job.attempt) / OUTPUTS / name
 
     def held(self, job: Job) -> AbstractContextManager[bool]:
-        """True while we are the ones who add to a job's outputs."""
+        """Take the lock on a job's outputs; yield whether this process holds it."""
         return held(job_folder(self.settings.dir, job.id) / "outputs.lock")
 
 
 def attempt_of(job: Job) -> str:
-    """What a job's attempt is called as an attempt at its run."""
+    """Return the attempt id of the run that belongs to a job's attempt."""
     return f"{job.id}{job.attempt:04d}"
 
 
 def size_of(path: Path) -> int:
-    """A file's size; 0 where there is none."""
+    """Return a file's size; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0
 
 
 def text_of(path: Path, job: Job) -> str:
-    """A file's text; while its job runs, without a line that is still being written."""
+    """Return a file's text; while the job runs, without an incomplete last line."""
     text = path.read_text(errors="replace")
     return text if job.status.is_final else text[: text.rfind("\n") + 1]

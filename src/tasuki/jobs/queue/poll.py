@@ -1,4 +1,4 @@
-"""Looking at the jobs of one host: a report for all of them, and others for what that had no room for."""
+"""Poll the jobs of one host: one report for all, more for output that did not fit."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ MOST_REPORTS = 64
 
 
 class HostPoller:
-    """One host. `cursor`: up to where its log was read. Not to be used by two at a time."""
+    """Poller of one host. `cursor`: how far its log was read. One caller at a time."""
 
     def __init__(self, exchange: RemoteCommands, outputs: OutputRecorder, cursor: LogCursor) -> None:
         self.exchange = exchange
@@ -29,7 +29,7 @@ class HostPoller:
         """What was said when jobs were given up, by their ids over there."""
 
     async def look(self, jobs: Sequence[Job], *, wait_tenths: int = WAIT_TENTHS) -> dict[str, Observation]:
-        """Ask for them all, and take in what they have written. What is to be recorded of each behind that, by our id."""
+        """Ask for all jobs and store their new output; return the observations by job id."""
         now, seen, left = {job.id: job for job in jobs}, {}, jobs
         for _ in range(MOST_REPORTS):
             watched = await asyncio.to_thread(self.outputs.watched, [now[job.id] for job in left])
@@ -52,7 +52,7 @@ class HostPoller:
         return seen
 
     def hear(self, events: Iterable[AgentEvent]) -> None:
-        """What is not in the state of a job."""
+        """Process events that a job's state does not include."""
         for event in events:
             if event.kind == "QUEUE_UNKNOWN":
                 self.silence = event.fields.get("text", "")

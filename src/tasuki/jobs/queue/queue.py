@@ -1,4 +1,6 @@
-"""Jobs in queues behind ssh: submitted here at any time, brought there and back by a sync with the host.
+"""Job queue of HPC hosts.
+
+Jobs are submitted here at any time, and a sync uploads them and fetches results.
 
 A job waits here as `pending` until a sync uploads it, all in one stream, and hands it to the agent over there. What the agent says
 is observed like any provider's word. Another attempt of the agent's (a job that was lost) is another attempt here.
@@ -49,8 +51,9 @@ RESERVED = frozenset({
 
 
 class SubmitOptions(msgspec.Struct, frozen=True):
-    """How a calculation is submitted beside what it asks of the queue: under which name, what is to be remembered, whether every
-    input must be there, and in which project its run is recorded.
+    """Options of a submission besides the queue's.
+
+    Name, metadata, strict inputs, and the project of its run.
     """
 
     name: str | None = None
@@ -60,14 +63,14 @@ class SubmitOptions(msgspec.Struct, frozen=True):
 
 
 class JobQueue:
-    """All jobs in queues of one data folder."""
+    """All HPC jobs of one data folder."""
 
     def __init__(self, context: JobContext, files: Path | None = None) -> None:
         self.context = context
         self.submitting = Submitter(context, files)
 
     async def submit(self, site: Host, folder: Path, wanted: JobSpec, terms: SubmitOptions) -> tuple[Job, list[str]]:
-        """Put a calculation on record, to be uploaded by the next sync; and what of its inputs is missing."""
+        """Record a job for upload by the next sync. Return it with the names of missing inputs."""
         made = calculation(folder, wanted, strict=terms.strict)
         if reserved := RESERVED & terms.metadata.keys():
             raise ConfigError(f"{min(reserved)} is remembered of each job in a queue by itself", hint="--meta with another name")
@@ -83,25 +86,25 @@ class JobQueue:
         return await self.job(id), made.warnings
 
     async def job(self, id: str) -> Job:
-        """One job, by its id or a unique beginning of it. NotFound for any other."""
+        """Return one job, by id or unique prefix. Raise NotFound otherwise."""
         found: Job = (await self.context.ask(lambda queries: queries.job(id))).job
         if found.provider != HPC:
             raise NotFound(f"job {id} is in no queue", hint="tasuki job list --on hpc")
         return found
 
     async def all(self, site: str | None = None) -> list[Job]:
-        """Every job, the oldest first."""
+        """Return every job, oldest first."""
         wanted = JobFilter(provider=HPC)
         rows = await self.context.ask(lambda queries: queries.page(wanted))
         return [row.job for row in rows if site in (None, site_of(row.job))]
 
     async def active(self, site: str) -> list[Job]:
-        """Those of a host that are not over, the oldest first."""
+        """Return the unfinished jobs of a host, oldest first."""
         found = await self.context.ask(lambda queries: queries.active(HPC))
         return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
 
     def plan(self, job: Job) -> JobPackage:
-        """A job's calculation, as its folder is now."""
+        """Return a job's package, as its folder is now."""
         wanted = msgspec.convert(job.metadata.get("wanted") or {}, JobSpec)
         if (request := self.submitting.request(job)) and request.env:
             wanted = msgspec.structs.replace(wanted, env=request.env)
@@ -110,7 +113,7 @@ class JobQueue:
 
 @asynccontextmanager
 async def queues_of(settings: Settings, files: Path | None = None) -> AsyncIterator[JobQueue]:
-    """The jobs of a data folder, for the block; `files`: another one, in which what they are to run is kept."""
+    """Open the HPC jobs of a data folder; `files`: another folder that keeps their requests."""
     context = JobContext(settings)
     try:
         yield JobQueue(context, files)
@@ -120,7 +123,7 @@ async def queues_of(settings: Settings, files: Path | None = None) -> AsyncItera
 
 @asynccontextmanager
 async def queues_read(settings: Settings) -> AsyncIterator[JobQueue]:
-    """The same, to be read only: nothing in the data folder changes, not even what is made of the journals."""
+    """Open the HPC jobs read-only: nothing in the data folder changes, not even the projection."""
     with TemporaryDirectory(prefix="tasuki-") as folder:
         elsewhere = msgspec.structs.replace(settings, dir=Path(folder), journal=settings.journal_root)
         async with queues_of(elsewhere, settings.dir) as queues:
@@ -128,21 +131,21 @@ async def queues_read(settings: Settings) -> AsyncIterator[JobQueue]:
 
 
 def restarted(job: Job) -> dict[str, str]:
-    """From which outputs of the attempt before this one begins, and as which inputs."""
+    """Return the outputs of the last attempt that this one starts from, by the inputs they replace."""
     return dict(job.metadata.get("restart") or {}) if job.attempt > 1 else {}
 
 
 def without_restarted(made: JobPackage, job: Job) -> JobPackage:
-    """What is sent of a calculation: not what the attempt before has left in its place."""
+    """Return a package without the inputs that the last attempt's outputs replace."""
     replaced = restarted(job).values()
     return made._replace(inputs={name: path for name, path in made.inputs.items() if name not in replaced})
 
 
 def results_folder(job: Job) -> Path:
-    """Where results come: beside the inputs."""
+    """Return the folder of a job's results: beside its inputs."""
     return Path(str(job.metadata["folder"])) / "results"
 
 
 def timestamp(us: int) -> str:
-    """UTC, to the second."""
+    """Format a time as UTC, to the second."""
     return datetime_from_us(us).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""`tasuki.hpc.sync`: one sync with a host, for scripts that ran chasqui before."""
+"""`tasuki.hpc.sync`: one sync with a host, for scripts written for chasqui."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ["SyncConfig", "submit", "sync"]
 
 
 class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How jobs go through a host. The scheduler and the rest are what `tasuki hpc add` has said of it, else PBS."""
+    """Options of a sync. Scheduler and the rest are those of `tasuki hpc add`, else PBS."""
 
     remote_host: str = "bebop"
     chasqui_remote_dir: str = "$HOME/chasqui_remote"
@@ -37,7 +37,7 @@ def sync(
     dry_run: bool = False,
     config: SyncConfig | None = None,
 ) -> dict[str, Any]:
-    """Bring waiting jobs to a host, and news of all from there: how many were uploaded, submitted, completed, failed, and when.
+    """Upload waiting jobs to a host and fetch news; return counts and the time.
 
     A chasqui database at that path is imported, once. `dry_run` says what would be uploaded, and needs no host.
     """
@@ -48,7 +48,10 @@ def sync(
 
 
 def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: str | None = None) -> str:
-    """Put a VASP calculation on record for the next sync; its job's id. FileNotFoundError for a folder that is not there."""
+    """Record a VASP calculation for the next sync; return its job id.
+
+    Raise FileNotFoundError for a missing folder.
+    """
     settings = load()
     site = site_of(settings, on, None)
     known = {name: value for name, value in (vasp_config or {}).items() if name in JobSpec.__struct_fields__}
@@ -63,7 +66,7 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
 
 
 def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> Host:
-    """The host that is meant: what is known of it, and what the config says of it."""
+    """Return the host: its configuration, overridden by `config`."""
     sites = HostsFile(settings.dir)
     wanted = name or (config.remote_host if config else None)
     known = sites.all()
@@ -85,7 +88,7 @@ def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> 
 
 
 async def once(settings: Settings, site: Host, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
-    """One sync, or what it would be."""
+    """Do one sync, or describe it."""
     if dry_run:
         return await would_be(settings, site, database)
     async with queues_of(settings) as queues:
@@ -95,7 +98,7 @@ async def once(settings: Settings, site: Host, database: Path, *, dry_run: bool,
 
 
 async def would_be(settings: Settings, site: Host, database: Path) -> dict[str, Any]:
-    """What would be uploaded. Nothing is written: a folder that tasuki has never used stays as it is."""
+    """Describe the uploads of a sync. Write nothing: an unused folder stays as it is."""
     waiting = 0
     if database.is_file():
         waiting += sum(len(facts) == 1 for facts in chasqui_facts(database, site, 0))
@@ -108,7 +111,7 @@ async def would_be(settings: Settings, site: Host, database: Path) -> dict[str, 
 
 
 async def take_over(queues: JobQueue, site: Host, database: Path) -> int:
-    """Import a chasqui database, but for the jobs of it that are here; how many came."""
+    """Import new jobs of a chasqui database; return their number."""
     if not database.is_file():
         return 0
     here = {job.id for job in await queues.all()}

@@ -1,4 +1,4 @@
-"""The ledger: the journals of jobs, appended to, and read back through the projection."""
+"""The job journal: append records of jobs, and query them through the projection."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -20,31 +20,31 @@ T = TypeVar("T")
 
 
 class JobJournalSource(JournalSource):
-    """The journals of jobs in a data folder."""
+    """The job journals of a data folder."""
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """Every stream but those `known` by writer id."""
+        """Yield every stream but those `known` by writer id."""
         for journal in self.folder.journals(known=known, project=JOBS):
             yield self.stream(journal)
 
 
 class ReceivedJobSource(RawStore):
-    """The streams of jobs that a server has received."""
+    """The job streams that a server has received."""
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """Every stream but those `known` by writer id."""
+        """Yield every stream but those `known` by writer id."""
         return (stream for stream in self.received(JOBS) if stream.writer not in known)
 
 
 class StreamSize(NamedTuple):
-    """A stream, and how much of it there is."""
+    """A stream and its size."""
 
     name: str
     size: int
 
 
 class JobJournal:
-    """Of one data folder. Not to be shared by threads. What it has recorded, the next question sees."""
+    """The job journal of one data folder. Not thread-safe. A query sees every record written before it."""
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
         self.clock = clock
@@ -63,7 +63,7 @@ class JobJournal:
         self.seen: tuple[object, frozenset[StreamSize]] = (None, frozenset())
 
     def close(self) -> None:
-        """End our own journal, and close everything."""
+        """End this process's journal, and close everything."""
         self.appender.close()
         if self.source is not None:
             self.source.close()
@@ -71,7 +71,7 @@ class JobJournal:
         self.register.close()
 
     def record(self, facts: Iterable[JobRecord]) -> None:
-        """Append facts; they are on the disk when it returns. JournalError if they can't be."""
+        """Append records; they are on disk when it returns. Raise JournalError on failure."""
         for fact in facts:
             self.appender.append(encode(fact))
         if self.appender.lost is not None:
@@ -81,15 +81,15 @@ class JobJournal:
         self.appender.sync()
 
     def ask(self, query: Callable[[JobQueries], T]) -> T:
-        """Answer with everything that is in the journals of jobs now."""
+        """Answer a query from everything in the job journals now."""
         return self.store.ask(lambda queries: query(JobQueries(queries.db)))
 
     def tend(self) -> None:
-        """Sync and seal: now and then."""
+        """Sync and seal; call it now and then."""
         self.appender.tend()
 
     def arrive(self, db: apsw.Connection, _: Source) -> int:
-        """Project what is new in the journals of jobs; nothing is looked at more closely where no size has changed."""
+        """Project new records of the job journals; skip streams whose sizes are unchanged."""
         sizes = (self.store.path, frozenset(self.sizes()))
         if sizes == self.seen:
             return 0
@@ -98,7 +98,7 @@ class JobJournal:
         return caught.missing
 
     def sizes(self) -> Iterator[StreamSize]:
-        """How much there is of each stream."""
+        """Yield the size of each stream."""
         for path in self.folder.files(project=JOBS):
             try:
                 yield StreamSize(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
@@ -109,12 +109,12 @@ class JobJournal:
                 yield StreamSize(stream.writer, stream.size)
 
     def received(self) -> Iterable[Stream]:
-        """What a server has received."""
+        """Return the streams that a server has received."""
         source = self.streams()
         return source.sources[1].streams() if isinstance(source, UnionSource) else ()
 
     def streams(self) -> Source:
-        """The journals of jobs, and what a server has received of such, where there is one."""
+        """Return the source of all job streams: own journals, and those that a server received."""
         if self.source is None or (isinstance(self.source, JobJournalSource) and self.raw.exists()):
             journals = JobJournalSource(self.folder)
             self.source = UnionSource([journals, ReceivedJobSource(self.raw)]) if self.raw.exists() else journals

@@ -1,4 +1,4 @@
-"""What jobs have written: a file per attempt on our own disk, which only grows, and which is there when the provider's is gone."""
+"""Logs of jobs: a file per attempt on the local disk, append-only, kept when the provider's is gone."""
 
 import os
 import re
@@ -21,14 +21,17 @@ ID = re.compile(r"[a-z0-9]{8,32}")
 
 
 def job_folder(root: Path, job: str) -> Path:
-    """Where the files of a job lie. NotFound for an id that is none: no text from elsewhere becomes a path."""
+    """Return the folder of a job's files.
+
+    Raise NotFound for an invalid id: no foreign text becomes a path.
+    """
     if not ID.fullmatch(job):
         raise NotFound(f"there is no job {job!r}")
     return root / "jobs" / job
 
 
 class LogPiece(NamedTuple):
-    """Whole lines, and where the next ones begin: in which attempt, and at which byte."""
+    """Whole lines, and the attempt and byte offset of the next ones."""
 
     lines: list[str]
     attempt: int
@@ -43,11 +46,11 @@ class LogStore:
         self.prefix = f"{root}/jobs/"
 
     def path(self, job: str, attempt: int) -> Path:
-        """The file of an attempt."""
+        """Return the file of an attempt."""
         return job_folder(self.root, job) / str(attempt) / LOG
 
     def keep(self, job: str, attempt: int, text: str) -> bool:
-        """Add what is new in all that the provider has. It may have dropped the beginning, or everything."""
+        """Append what is new in the provider's whole text, which may have lost its beginning."""
         path = self.path(job, attempt)
         data = text.encode()
         new = data if not path.exists() else rest(path, data)
@@ -58,7 +61,7 @@ class LogStore:
         return bool(new)
 
     def extend(self, job: str, attempt: int, offset: int, data: bytes) -> None:
-        """Add what comes behind an offset, as far as it is not kept."""
+        """Append what comes after an offset, as far as it is not stored."""
         path = self.path(job, attempt)
         have = path.stat().st_size if path.exists() else 0
         if offset <= have < offset + len(data):
@@ -67,17 +70,17 @@ class LogStore:
                 file.write(data[have - offset :])
 
     def remove(self, job: str) -> None:
-        """Everything of a job: what it has written, and what was to be run."""
+        """Remove a job's files: logs and request."""
         with suppress(FileNotFoundError):
             shutil.rmtree(job_folder(self.root, job))
 
     def text(self, job: Job) -> str:
-        """All that it has written, in all attempts."""
+        """Return all logs of a job."""
         found = [self.path(job.id, attempt) for attempt in range(1, job.attempt + 1)]
         return "".join(path.read_text(errors="replace") for path in found if path.exists())
 
     def tail(self, job: Job) -> str:
-        """The end of what the latest attempt has written."""
+        """Return the end of the latest attempt's log."""
         try:
             with self.path(job.id, job.attempt).open("rb") as file:
                 size = file.seek(0, 2)
@@ -87,7 +90,7 @@ class LogStore:
             return ""
 
     def size(self, job: Job) -> int:
-        """How many bytes the latest attempt has written. It is asked for each job of a list: no `Path` is made."""
+        """Return the bytes of the latest attempt's log. Avoids `Path`: it is called for each job of a list."""
         if not ID.fullmatch(job.id):
             return 0
         try:
@@ -96,7 +99,7 @@ class LogStore:
             return 0
 
     def lines(self, job: Job, attempt: int, offset: int, *, is_over: bool) -> LogPiece:
-        """Whole lines from a byte of an attempt on; of one that is over, what comes behind the last line end as well."""
+        """Return whole lines from a byte offset; of an ended attempt, an incomplete last line, too."""
         try:
             with self.path(job.id, attempt).open("rb") as file:
                 file.seek(offset)
@@ -112,13 +115,13 @@ class LogStore:
 
 
 def split_lines(text: str) -> Iterator[str]:
-    """Lines, without their ends; each state of a bar is one."""
+    """Split a text into lines; each state of a progress bar is one."""
     parts = re.split(r"\r\n|\n|\r", text)
     yield from parts if parts[-1] else parts[:-1]
 
 
 def rest(path: Path, data: bytes) -> bytes:
-    """What is new in a provider's whole text; of what is kept, only the end is looked at where that is enough."""
+    """Return what is new in a provider's whole text; compare only the stored end where that is enough."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - OVERLAP))
@@ -129,7 +132,7 @@ def rest(path: Path, data: bytes) -> bytes:
 
 
 def new_part(kept: bytes, data: bytes) -> bytes:
-    """What of a provider's whole text is not kept yet."""
+    """Return the part of a provider's whole text that is not stored yet."""
     if data.startswith(kept):
         return data[len(kept) :]
     if kept.startswith(data) or not data:

@@ -1,4 +1,4 @@
-"""The seam to where jobs run, and what passes through it."""
+"""The request of a job, as it is stored beside the job."""
 
 from typing import Any
 
@@ -11,7 +11,10 @@ __all__ = ["JobRequest", "anew"]
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be run: a command on a machine, or inputs for a model. Kept beside the job: it may hold secrets."""
+    """A command on a machine, or inputs for a model.
+
+    Stored beside the job, for its owner alone: it may hold secrets.
+    """
 
     command: list[str] = []
     inputs: dict[str, Any] = {}
@@ -21,7 +24,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def anew(job: Job, request: JobRequest | None, restart: str | None) -> dict[str, Any]:
-    """`Provider.again` where a job can only begin from its inputs."""
+    """Return the metadata of a new attempt for providers that only restart from inputs."""
     if request is None:
         raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")
     if restart is not None:

@@ -1,4 +1,7 @@
-"""What of jobs can't be derived from journals, in `server.db`: keys of submissions, webhooks seen and parked, names of accounts."""
+"""Job state that journals cannot reproduce (`server.db`).
+
+Idempotency keys, webhook ids, parked webhooks, account names.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +36,7 @@ MOST_PARKED = 10_000
 
 
 class IdempotencyClaim(NamedTuple):
-    """The job that a key stands for: whoever was first with it. `digest` is of what was submitted with it."""
+    """The job that an idempotency key stands for. `digest` is of the first submission with the key."""
 
     job: str
     digest: str
@@ -48,7 +51,7 @@ class ParkedWebhook(NamedTuple):
 
 
 class JobStateDb:
-    """Not to be shared by threads."""
+    """The job state of one server. Not thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / SERVER_FILE
@@ -65,7 +68,7 @@ class JobStateDb:
         self.db.close()
 
     def claim(self, user: str, key: str, wanted: IdempotencyClaim, now: int) -> IdempotencyClaim:
-        """Make a key stand for a job, unless it stands for one; atomic, whoever else claims it."""
+        """Assign a key to a job unless it has one; atomic across processes."""
         with immediate(self.db):
             row = one(self.db, "SELECT job, digest FROM submit_key WHERE user = ? AND key = ?", (user, key))
             if row is not None:
@@ -74,18 +77,18 @@ class JobStateDb:
             return wanted
 
     def is_known(self, provider: str, webhook: str) -> bool:
-        """Whether a webhook has been taken."""
+        """Return whether a webhook was processed."""
         return one(self.db, "SELECT 1 FROM webhook WHERE provider = ? AND id = ?", (provider, webhook)) is not None
 
     def note(self, provider: str, webhook: str, now: int) -> bool:
-        """A webhook was taken; False if it had been before. Those that are too old to come again are forgotten."""
+        """Record that a webhook was processed; False if it was before. Forget those too old to be repeated."""
         with immediate(self.db):
             self.db.execute("DELETE FROM webhook WHERE received < ?", (now - WEBHOOKS_US,))
             self.db.execute("INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (provider, webhook, now))
             return self.db.changes() == 1
 
     def park(self, provider: str, external_id: str, parked: ParkedWebhook) -> None:
-        """Keep a webhook until its job is known; the oldest go when there are too many."""
+        """Keep a webhook until its job is known; drop the oldest beyond the limit."""
         with immediate(self.db):
             values = (provider, external_id, *parked)
             self.db.execute("INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
@@ -96,7 +99,7 @@ class JobStateDb:
             )
 
     def parked(self, provider: str) -> dict[str, list[ParkedWebhook]]:
-        """All that is parked of a provider, by the job's name there, in the order in which it came."""
+        """Return a provider's parked webhooks by the job's external id, in order of arrival."""
         found: dict[str, list[ParkedWebhook]] = {}
         statement = "SELECT external_id, id, received, body FROM parked WHERE provider = ? ORDER BY received, id"
         for external_id, *row in rows(self.db, statement, (provider,)):
@@ -104,16 +107,16 @@ class JobStateDb:
         return found
 
     def unpark(self, provider: str, external_id: str) -> None:
-        """What was parked of a job has been taken."""
+        """Remove the parked webhooks of a job."""
         self.db.execute("DELETE FROM parked WHERE provider = ? AND external_id = ?", (provider, external_id))
 
     def account(self, provider: str, key: str) -> str | None:
-        """Whose a key is, as the provider once said."""
+        """Return the account that a provider reported for an API key."""
         row = one(self.db, "SELECT account FROM account WHERE provider = ? AND key = ?", (provider, key))
         return None if row is None else str(row[0])
 
     def keep_account(self, provider: str, key: str, account: str) -> None:
-        """Keep whose a key is."""
+        """Store the account of an API key."""
         self.db.execute(
             "INSERT INTO account VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET account = excluded.account", (provider, key, account)
         )
