@@ -24,7 +24,22 @@ CLAUSE_AS_NOUN = re.compile(r"(What|Who|Whose|Whom|Where|Which|How|Whether|There
 PARTICIPLE = re.compile(
     r"(?:[A-Z][a-z]+(?:ed|wn|ld|id|ept|ought|ound|ent|een|iven|aken)|Own|Old|Ours|Gone|Busy|Behind|Began|Only|Together)"
 )
-NOUNS = {"Need", "Seed", "Feed", "Speed", "Field", "Grid", "Client", "Agent", "Event", "Content", "Document", "Comment", "Segment"}
+NOUNS = {
+    "Need",
+    "Seed",
+    "Feed",
+    "Speed",
+    "Field",
+    "Grid",
+    "Agent",
+    "Client",
+    "Comment",
+    "Content",
+    "Document",
+    "Event",
+    "Extent",
+    "Segment",
+}
 """Class names that end like a participle and are nouns."""
 
 BRITISH = re.compile(

@@ -1,4 +1,4 @@
-"""A queue behind SSH: the way there, what a scheduler understands, the agent that works while nobody is logged in."""
+"""HPC hosts behind SSH: transports, schedulers, and the agent that works while nobody is logged in."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

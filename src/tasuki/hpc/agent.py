@@ -1,4 +1,4 @@
-"""The agent from the client's side: how it gets there, and how jobs are handed to it. What runs there is `agent.sh`."""
+"""Client side of the agent: deploy it and hand over jobs. `agent.sh` is what runs at the host."""
 
 import hashlib
 import re
@@ -23,7 +23,10 @@ NO_FOLDER, NEWER_AGENT, NO_AGENT = 71, 65, 66
 
 
 class JobTicket(NamedTuple):
-    """A job that the agent is to submit. Lower priorities go first, then lower numbers. ConfigError for what can't be."""
+    """A job for the agent to submit; lowest priority first, then lowest number.
+
+    Raise ConfigError if invalid.
+    """
 
     id: str
     number: int
@@ -33,7 +36,7 @@ class JobTicket(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its file's name there."""
+        """Return the name of the ticket's file."""
         if not ID.fullmatch(self.id):
             raise ConfigError(
                 f"{self.id!r} can't be a job's name in a queue", hint="a letter, then up to 14 letters, digits or '_'"
@@ -42,21 +45,24 @@ class JobTicket(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What its file says."""
+        """Return the content of the ticket's file."""
         most = f"MAX_ATTEMPTS={self.most_attempts}\n" if self.most_attempts else ""
         return f"ID={self.id}\nATTEMPT={self.attempt}\n{most}"
 
 
 @cache
 def agent_source() -> str:
-    """The agent as it lies over there: its second line says which one exactly it is."""
+    """Return the agent as deployed: its second line identifies the version."""
     source = files("tasuki.hpc").joinpath("agent.sh").read_text()
     shebang, rest = source.split("\n", 1)
     return f"{shebang}\n# {hashlib.sha256(source.encode()).hexdigest()}\n{rest}"
 
 
 def hand_over_script(site: Host, tickets: Iterable[JobTicket] = (), cancelled: Iterable[str] = ()) -> str:
-    """Bring agent and configuration up to date, put tickets and requests in place, trigger. Repeating it changes nothing."""
+    """Build the script that deploys agent and configuration, places tickets, and triggers the agent.
+
+    Repeating it changes nothing.
+    """
     return "\n".join(
         [
             "umask 077",
@@ -72,7 +78,7 @@ def hand_over_script(site: Host, tickets: Iterable[JobTicket] = (), cancelled: I
 
 
 def deploy_lines(site: Host) -> list[str]:
-    """Replace the agent where it is another one, in one rename; never a newer one."""
+    """Return the lines that replace another agent by one rename, but never a newer one."""
     source = agent_source()
     mark = source.split("\n", 2)[1]
     install = [
@@ -95,7 +101,7 @@ def deploy_lines(site: Host) -> list[str]:
 
 
 def configuration(site: Host) -> str:
-    """What the agent is told about itself."""
+    """Return the agent's configuration."""
     values = {
         "SCHEDULER": site.scheduler,
         "MAX_QUEUED": site.max_queued,
@@ -109,7 +115,7 @@ def configuration(site: Host) -> str:
 
 
 def ticket_lines(tickets: Iterable[JobTicket]) -> list[str]:
-    """Put tickets in place by one rename each, but for those that are there already, in whatever state."""
+    """Return the lines that place tickets by one rename each, except those that exist in any state."""
     given = [f"ticket {ticket.name} {shlex.quote(ticket.text)}" for ticket in tickets]
     if not given:
         return []
@@ -131,7 +137,7 @@ def ticket_lines(tickets: Iterable[JobTicket]) -> list[str]:
 
 
 def hand_over_failure(site: Host, done: CommandResult) -> TasukiError | None:
-    """Why nothing could be handed over; None if it was."""
+    """Return why nothing was handed over; None on success."""
     reason = done.errors.strip().splitlines()[-1:] or ["no reason was given"]
     match done.code:
         case 0:

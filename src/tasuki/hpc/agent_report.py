@@ -1,4 +1,4 @@
-"""What the agent says of its jobs: log lines, flags and states, read in one go."""
+"""Report of the agent: log events, exit flags, and ticket states, read in one command."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ WAIT_TENTHS = 10
 
 
 class TicketState(StrEnum):
-    """Where a job's ticket lies."""
+    """State of a ticket: the folder that it lies in."""
 
     WAITING = "waiting"
     CLAIMED = "claimed"
@@ -45,7 +45,7 @@ OLD = "old "
 
 
 class LogCursor(NamedTuple):
-    """How far the log was read: the number of its first line then, and the bytes after that."""
+    """Read position in the log: the number of its first line, and the bytes read after it."""
 
     first: int = 0
     offset: int = 0
@@ -63,7 +63,7 @@ class AgentEvent(NamedTuple):
 
 
 class ExitFlag(NamedTuple):
-    """How an attempt ended, by its own word."""
+    """An attempt's own record of how it ended."""
 
     word: str
     scheduler_id: str
@@ -71,7 +71,7 @@ class ExitFlag(NamedTuple):
 
 
 class TicketLocation(NamedTuple):
-    """Where a job's newest ticket lies, and what it says."""
+    """The location and content of a job's newest ticket."""
 
     state: TicketState
     attempt: int
@@ -79,7 +79,7 @@ class TicketLocation(NamedTuple):
 
 
 class AgentReport(NamedTuple):
-    """All of it. `started`: what has begun and not ended, (job, attempt). `old_flags`: of jobs that an older agent ran.
+    """A parsed report. `started`: unfinished (job, attempt) pairs. `old_flags`: flags of an older agent.
 
     `outputs`: what is new in those that were asked for.
     """
@@ -95,18 +95,18 @@ class AgentReport(NamedTuple):
 
     @property
     def states(self) -> dict[str, TicketState]:
-        """The state of each job."""
+        """Return the state of each job."""
         return {job: place.state for job, place in self.places.items()}
 
 
 def report_script(site: Host, cursor: LogCursor, watched: Iterable[WatchedAttempt] = (), *, wait_tenths: int = WAIT_TENTHS) -> str:
-    """Ask for everything since then, and then for what is new in outputs: of a job that is over by the report, all of it."""
+    """Build the script that prints the report, then new output; of a job that has ended, all of it."""
     report = f"cd {in_shell(site.root)} && sh agent.sh report {cursor.offset} {cursor.first} {wait_tenths} || exit"
     return f"{report}\n{outputs_script(watched)}"
 
 
 def parse_event(line: str) -> AgentEvent | None:
-    """A line of the log; None for one that is torn, or not of this version."""
+    """Parse a line of the log; None if it is torn or of another version."""
     words = line.split(" ")
     if len(words) < 7 or words[0] != "v1" or words[-1] != ".":
         return None
@@ -125,7 +125,7 @@ def parse_event(line: str) -> AgentEvent | None:
 
 
 def parse_report(output: bytes, site: Host, cursor: LogCursor) -> AgentReport:
-    """The answer to `report_script`. RemoteUnavailable for what is none."""
+    """Parse the output of `report_script`. Raise RemoteUnavailable if it is not a report."""
     said, mark, outputs = output.partition(b"\n" + MARK)
     lines = (said + mark[:1]).split(b"\n")
     try:
@@ -157,13 +157,13 @@ def parse_report(output: bytes, site: Host, cursor: LogCursor) -> AgentReport:
 
 
 def read_line(report: AgentReport, text: str) -> None:
-    """Take a line of the log, or of the one before it."""
+    """Process a line of the log, or of the previous one."""
     if event := parse_event(text.removeprefix(OLD)):
         report.events.append(event)
 
 
 def read_flag(report: AgentReport, text: str) -> None:
-    """Take a flag: its file's name, then its lines."""
+    """Process a flag: its file's name, then its lines."""
     name, *lines = text.split("\t")
     if (one := job_and_attempt(name)) and lines:
         fields = dict(line.split("=", 1) for line in lines[2:] if "=" in line)
@@ -171,7 +171,7 @@ def read_flag(report: AgentReport, text: str) -> None:
 
 
 def read_state(report: AgentReport, text: str, newest: dict[str, str]) -> None:
-    """Take a ticket's place. A job that was tried again has several: the newest counts."""
+    """Process a ticket's location. A retried job has several; the newest counts."""
     state, name, attempt, *scheduler_id = [*text.split(" "), "", ""][:4]
     number, _, job = name.partition("-")
     if job and state in STATES and attempt.isdecimal() and number[1:] >= newest.get(job, ""):
@@ -180,6 +180,6 @@ def read_state(report: AgentReport, text: str, newest: dict[str, str]) -> None:
 
 
 def job_and_attempt(name: str) -> tuple[str, int] | None:
-    """What a flag or a start is called after."""
+    """Parse the name of a flag or start file."""
     job, _, attempt = name.rpartition(".")
     return (job, int(attempt)) if job and attempt.isdecimal() else None

@@ -1,4 +1,4 @@
-"""What tasuki knows of a host with a queue: the file `hpc.yaml` in the data folder."""
+"""Configuration of HPC hosts: `hpc.yaml` in the data folder."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ TRANSPORT_NAMES = ("openssh", "asyncssh", "local")
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A host, its scheduler, and how much of it tasuki may use. ConfigError for what can't be."""
+    """A host, its scheduler, and tasuki's limits there. Raise ConfigError if invalid."""
 
     name: str
     host: str
@@ -53,13 +53,13 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
 
 class HostsFile:
-    """One data folder's."""
+    """The hosts of one data folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SITES_FILE
 
     def all(self) -> list[Host]:
-        """Every site, in the file's order. ConfigError for a file that can't be read."""
+        """Return every host, in the file's order. Raise ConfigError if the file is unreadable."""
         try:
             return msgspec.yaml.decode(self.path.read_bytes(), type=list[Host])
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class HostsFile:
             raise ConfigError(f"{self.path} can't be read: {error}") from error
 
     def get(self, name: str) -> Host:
-        """One site. NotFound for one that is none."""
+        """Return one host. Raise NotFound for an unknown one."""
         found = self.all()
         for site in found:
             if site.name == name:
@@ -77,14 +77,14 @@ class HostsFile:
         raise NotFound(f"there is no host {name!r}", hint=f"there are {names}" if names else f"tasuki hpc add {name} --host {name}")
 
     def add(self, site: Host) -> None:
-        """Keep a site, in place of one of that name."""
+        """Add a host; replace one of the same name."""
         self.write([*(one for one in self.all() if one.name != site.name), site])
 
     def remove(self, name: str) -> None:
-        """Forget a site. NotFound for one that is none."""
+        """Remove a host. Raise NotFound for an unknown one."""
         self.get(name)
         self.write([one for one in self.all() if one.name != name])
 
     def write(self, sites: list[Host]) -> None:
-        """Replace the file."""
+        """Write the file."""
         replace_file(self.path, msgspec.yaml.encode(sites), durable=True)

@@ -1,4 +1,4 @@
-"""What could be wrong with a host, looked at in one command."""
+"""Checks of a host, made in one command."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ LEAST_KIB = 100 * 1024
 
 
 class HostCheck(NamedTuple):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
     ok: bool
@@ -25,7 +25,7 @@ class HostCheck(NamedTuple):
 
 
 async def examine(site: Host, transport: HostTransport) -> list[HostCheck]:
-    """Every check that can be made; only the first, where nobody is logged in."""
+    """Run every check; only the first if nobody is logged in."""
     try:
         await transport.open()
         done = await transport.exec(script(site))
@@ -36,7 +36,7 @@ async def examine(site: Host, transport: HostTransport) -> list[HostCheck]:
 
 
 def script(site: Host) -> str:
-    """Ask for all of it; every answer is a line NAME=VALUE."""
+    """Build the script of all checks; every answer is a line NAME=VALUE."""
     commands = " ".join(COMMANDS[site.scheduler])
     return f"""
 PATH={in_shell(site.path)}${{PATH:+:$PATH}}
@@ -65,7 +65,7 @@ echo "lock=$(cd lock 2>/dev/null && echo *)"
 
 
 def checks(site: Host, said: dict[str, str]) -> list[HostCheck]:
-    """What the answers mean."""
+    """Interpret the answers."""
     missing = [name for name in COMMANDS[site.scheduler] if not said.get(name)]
     found = [
         HostCheck(

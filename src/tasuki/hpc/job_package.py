@@ -1,4 +1,4 @@
-"""A calculation made ready to be sent: its profile's inputs, the scripts, and a hash of what it will run on."""
+"""Prepare a job for upload: its profile's inputs, the scripts, and a hash of the inputs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ JOB_FILE = "job.toml"
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user says of a job, as options or in `job.toml` beside the inputs: an option wins."""
+    """A user's job options, from the command line or from `job.toml` beside the inputs.
+
+    The command line wins.
+    """
 
     profile: str | None = None
     command: str | None = None
@@ -33,7 +36,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class JobPackage(NamedTuple):
-    """All that is needed to submit a folder. `warnings`: inputs that were skipped."""
+    """Everything needed to submit a folder. `warnings`: inputs that were skipped."""
 
     folder: Path
     profile: Profile
@@ -43,7 +46,7 @@ class JobPackage(NamedTuple):
     warnings: list[str]
 
     def scripts(self, id: str, scheduler: str) -> dict[str, str]:
-        """The scripts of a job, by their names in its own folder."""
+        """Return the scripts of a job by name."""
         scripts = {
             "job.sh": job_script(id, scheduler, self.resources),
             "payload.sh": payload_script(self.command, self.resources),
@@ -51,12 +54,12 @@ class JobPackage(NamedTuple):
         return scripts | ({"check.sh": self.profile.check} if self.profile.check else {})
 
     def files(self, id: str, scheduler: str) -> list[TarFile]:
-        """Everything that is sent for it."""
+        """Return all files to upload."""
         inputs = {name: TarFile(name, path, mode_of(path)) for name, path in self.inputs.items()}
         return job_files(id, self.scripts(id, scheduler), inputs)
 
     def inputs_hash(self) -> str:
-        """The same for the same names and contents."""
+        """Return a hash that is equal for equal names and contents."""
         digest = hashlib.sha256()
         for name, path in sorted(self.inputs.items()):
             with path.open("rb") as opened:
@@ -66,7 +69,10 @@ class JobPackage(NamedTuple):
 
 
 def calculation(folder: Path, wanted: JobSpec, *, strict: bool = False) -> JobPackage:
-    """Make a folder ready. FileNotFoundError for one that is not there; ConfigError for what can't be or, if strict, is missing."""
+    """Package a folder.
+
+    Raise FileNotFoundError if it is missing, ConfigError for invalid or (strict) missing inputs.
+    """
     path = folder.expanduser()
     said = merged(job_file(path), wanted)
     profile = PROFILES.get(said.profile or "command")
@@ -85,7 +91,7 @@ def calculation(folder: Path, wanted: JobSpec, *, strict: bool = False) -> JobPa
 
 
 def job_file(folder: Path) -> JobSpec:
-    """What lies beside the inputs. ConfigError for what can't be read."""
+    """Read `job.toml` beside the inputs. Raise ConfigError if it is unreadable."""
     path = folder / JOB_FILE
     try:
         return msgspec.toml.decode(path.read_bytes(), type=JobSpec)
@@ -96,13 +102,13 @@ def job_file(folder: Path) -> JobSpec:
 
 
 def merged(file: JobSpec, options: JobSpec) -> JobSpec:
-    """What is said by either."""
+    """Merge file and options."""
     given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not None}
     return msgspec.structs.replace(file, **given)
 
 
 def resources_of(wanted: JobSpec) -> Resources:
-    """What is asked of the queue; at least one process a node."""
+    """Return the resources to request; at least one process per node."""
     nodes = wanted.nodes or 1
     values: dict[str, Any] = {
         "nodes": nodes,
@@ -116,5 +122,5 @@ def resources_of(wanted: JobSpec) -> Resources:
 
 
 def mode_of(path: Path) -> int:
-    """Readable, and executable if it is here."""
+    """Return the mode: readable, and executable if the local file is."""
     return 0o700 if path.stat().st_mode & 0o100 else 0o600

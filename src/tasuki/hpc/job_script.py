@@ -1,4 +1,4 @@
-"""The scripts of a job: one that the scheduler reads, one that does the work. What is not meant as shell is quoted there."""
+"""Build a job's scheduler script and payload script; user values are shell-quoted in the payload."""
 
 import shlex
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ OWN_FOLDER = ".run"
 
 
 def job_script(id: str, scheduler: str, resources: Resources) -> str:
-    """What is submitted. It knows no path: its folder is where it was submitted, and the agent is two above."""
+    """Build the submitted script. It holds no path: it runs in its folder, two levels below the agent."""
     return "\n".join(
         [
             "#!/bin/sh",
@@ -27,7 +27,7 @@ def job_script(id: str, scheduler: str, resources: Resources) -> str:
 
 
 def payload_script(command: str, resources: Resources) -> str:
-    """Modules and variables, then the command, which is the user's own shell."""
+    """Build the payload: modules and variables, then the command as the user's own shell code."""
     lines = [f"module load {shlex.quote(module)} || exit" for module in resources.modules]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in resources.env.items()]
     shell = "/bin/bash -l" if resources.modules else "/bin/sh"  # `module` is made by a login's profile
@@ -35,6 +35,6 @@ def payload_script(command: str, resources: Resources) -> str:
 
 
 def job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, TarFile]) -> list[TarFile]:
-    """A job's folder as it is sent: scripts in a folder of their own, inputs beside it."""
+    """Return a job's folder as uploaded: scripts in a folder of their own, inputs beside it."""
     own = [TarFile(f"{id}/{OWN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
     return own + [file._replace(name=f"{id}/{name}") for name, file in inputs.items()]

@@ -1,4 +1,7 @@
-"""What jobs write while they run: what is new behind what is here, of any number of files, in one command."""
+"""Read growing outputs of jobs.
+
+What is new after the stored bytes, for any number of files, in one command.
+"""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -32,7 +35,7 @@ output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which write
 
 
 class WatchedAttempt(NamedTuple):
-    """An attempt of a job, and how many bytes of each of its outputs are here."""
+    """An attempt, and how many bytes of each of its outputs are stored here."""
 
     job: str
     attempt: int
@@ -40,7 +43,7 @@ class WatchedAttempt(NamedTuple):
 
 
 class OutputPiece(NamedTuple):
-    """What comes behind an offset of an output, which has `size` bytes by now."""
+    """Bytes of an output from an offset; `size` is its current size."""
 
     job: str
     attempt: int
@@ -51,7 +54,7 @@ class OutputPiece(NamedTuple):
 
 
 def outputs_script(watched: Iterable[WatchedAttempt]) -> str:
-    """Lines that print what is new; to be run in the agent's folder."""
+    """Build the lines that print new output; they run in the agent's folder."""
     calls = [
         f"output {shlex.quote(one.job)} {one.attempt} {shlex.quote(name)} {offset}"
         for one in watched
@@ -61,7 +64,7 @@ def outputs_script(watched: Iterable[WatchedAttempt]) -> str:
 
 
 def parse_outputs(text: bytes) -> list[OutputPiece]:
-    """What such lines have printed. A file that was cut while it was read ends it: the rest comes the next time."""
+    """Parse the printed pieces; stop at a file that was truncated meanwhile."""
     found: list[OutputPiece] = []
     place = 0
     while (end := text.find(b"\n", place)) >= 0:

@@ -1,4 +1,4 @@
-"""The way to a site, as its configuration has it."""
+"""Open the transport that a host's configuration names."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["open_transport"]
 
 
 def open_transport(site: Host) -> OpenSSHTransport | AsyncSSH | LocalTransport:
-    """Not connected: somebody must have logged in, or does so with it."""
+    """Create the transport, unconnected: a login exists or follows."""
     config = Path(site.ssh_config).expanduser() if site.ssh_config else None
     if site.transport == "local":
         return LocalTransport()

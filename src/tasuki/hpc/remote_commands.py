@@ -1,4 +1,4 @@
-"""One sync with a host, in parts: inputs as one stream, tickets in one command, news in another, however many jobs there are."""
+"""Commands of one sync: upload inputs as one stream, hand over tickets, read the report."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ UPLOAD_SECONDS = 3600.0
 
 
 class RemoteCommands:
-    """A host and the way to it. Each part may be repeated after it failed: nothing is done twice."""
+    """Commands at one host. Each may be repeated after a failure: nothing is done twice."""
 
     def __init__(self, site: Host, transport: HostTransport) -> None:
         self.site = site
         self.transport = transport
 
     async def upload(self, files: Sequence[TarFile], told: Told = quiet) -> None:
-        """Write the folders of jobs. Until there is a ticket for one, nothing happens to it."""
+        """Upload the folders of jobs. Without a ticket, nothing happens to them."""
         await self.transport.put_tar(counted(files, told), f"{self.site.root}/jobs", timeout=UPLOAD_SECONDS)
 
     async def hand_over(self, tickets: Iterable[JobTicket] = (), cancelled: Iterable[str] = ()) -> None:
-        """Give the agent what it is to submit and to cancel, the agent itself if need be, and set it off."""
+        """Give the agent its tickets and cancel requests, deploy it if necessary, and trigger it."""
         done = await self.transport.exec(hand_over_script(self.site, tickets, cancelled))
         if failure := hand_over_failure(self.site, done):
             raise failure
@@ -36,19 +36,19 @@ class RemoteCommands:
     async def report(
         self, cursor: LogCursor, watched: Iterable[WatchedAttempt] = (), *, wait_tenths: int = WAIT_TENTHS
     ) -> AgentReport:
-        """What has happened since, how everything stands, and what is new in outputs that are watched."""
+        """Read events since the cursor, the state of every job, and new output of watched attempts."""
         done = await self.transport.exec(report_script(self.site, cursor, watched, wait_tenths=wait_tenths))
         return parse_report(done.output, self.site, cursor)
 
     async def place_restart(self, job: str, files: Mapping[str, str], attempt: int) -> None:
-        """Make outputs of a job inputs of its next attempt, keeping what they replace."""
+        """Copy outputs of a job over inputs of its next attempt, keeping what they replace."""
         done = await self.transport.exec(restart_script(self.site, job, files, attempt))
         if done.code:
             raise RemoteRejected(f"job {job} can't be restarted on {self.site.name}: {done.errors.strip()}")
 
 
 def counted(files: Sequence[TarFile], told: Told) -> Iterator[TarFile]:
-    """Files on their way, and how far it is with them: a file is told when the next one is begun."""
+    """Yield files and report progress: a file counts as sent when the next one begins."""
     total, done = sum(file.size for file in files), 0
     for file in files:
         told("upload", done, total)
@@ -58,7 +58,7 @@ def counted(files: Sequence[TarFile], told: Told) -> Iterator[TarFile]:
 
 
 def restart_script(site: Host, job: str, files: Mapping[str, str], attempt: int) -> str:
-    """Copy outputs over inputs. A second time it does the same as the first."""
+    """Build the script that copies outputs over inputs. Idempotent."""
     lines = [f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} || exit"]
     for output, target in files.items():
         kept = f".run/{target}.before-{attempt}"

@@ -1,4 +1,4 @@
-"""Results: what of a job's files is missing here or different is fetched as one stream, checked, and put in place.
+"""Fetch results: missing or changed files as one stream, verified by hash, then put in place.
 
 A file is written beside its place and renamed when its hash is right, so a cut connection leaves whole files only, and the next
 fetch gets the rest. What is in the way is kept under another name.
@@ -28,7 +28,7 @@ AT_ONCE = 5000
 
 
 class RemoteFile(NamedTuple):
-    """A file over there."""
+    """A file at the host."""
 
     name: str
     bytes: int
@@ -36,18 +36,18 @@ class RemoteFile(NamedTuple):
 
 
 class FileFilter(NamedTuple):
-    """Which files are wanted: by the name, or its last part; and none that is larger than so much."""
+    """Selects files by name (or its last part) and by size."""
 
     include: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
     most_bytes: int | None = None
 
     def wants(self, file: RemoteFile) -> bool:
-        """Whether a file is among them."""
+        """Return whether a file is selected."""
         return (self.most_bytes is None or file.bytes <= self.most_bytes) and self.wants_name(file.name)
 
     def wants_name(self, name: str) -> bool:
-        """Whether a name is that of one."""
+        """Return whether a name is selected."""
         names = (name, name.rpartition("/")[2])
         return matches(names, self.include) and not matches(names, self.exclude)
 
@@ -56,7 +56,10 @@ EVERYTHING = FileFilter()
 
 
 class FetchResult(NamedTuple):
-    """What came, how much was here already, under which names what was in the way is kept, and how many bytes came."""
+    """Result of a fetch.
+
+    Files received, files skipped as equal, backups of replaced files, and bytes received.
+    """
 
     files: list[str]
     unchanged: int
@@ -65,12 +68,12 @@ class FetchResult(NamedTuple):
 
 
 def matches(names: Iterable[str], patterns: Sequence[str]) -> bool:
-    """Whether one of the names fits one of the patterns."""
+    """Return whether a name matches a pattern."""
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def parse_manifest(text: str) -> list[RemoteFile]:
-    """A line a file: hash, size, name in hex. DataError for anything else."""
+    """Parse a manifest: hash, size, and name in hex per line. Raise DataError if invalid."""
     found = []
     for line in text.splitlines():
         hash, _, rest = line.partition(" ")
@@ -85,7 +88,7 @@ def parse_manifest(text: str) -> list[RemoteFile]:
 
 
 async def fetch_manifest(transport: HostTransport, site: Host, job: str) -> list[RemoteFile]:
-    """What files a job has now: as it wrote down itself when it ended, or, where it did not come to that, as they are."""
+    """Return a job's files: from the manifest that it wrote at its end, else as they are now."""
     id = shlex.quote(job)
     script = (
         f"cd {in_shell(site.root)} && {{ [ -d jobs/{id} ] || {{ echo no such job >&2; exit 3; }}; }} && "
@@ -102,7 +105,7 @@ async def fetch_manifest(transport: HostTransport, site: Host, job: str) -> list
 async def fetch(
     transport: HostTransport, site: Host, job: str, target: Path, selection: FileFilter = EVERYTHING, told: Told = quiet
 ) -> FetchResult:
-    """Bring a folder here up to date. MissingRecords for files that did not come as they should: fetch again."""
+    """Bring a folder up to date. Raise MissingRecords if files did not arrive whole: fetch again."""
     wanted = [file for file in await fetch_manifest(transport, site, job) if selection.wants(file)]
     missing = [file for file in wanted if not is_here(target, file)]
     arrival = FileReceiver(target, missing, told)
@@ -117,13 +120,13 @@ async def fetch(
 
 
 def tar_script(site: Host, job: str, files: Sequence[RemoteFile]) -> str:
-    """One archive of these files, and of nothing else."""
+    """Build the script that archives exactly these files."""
     names = " ".join(shlex.quote(f"./{file.name}") for file in files)
     return f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} && tar -cf - {names}"
 
 
 class FileReceiver:
-    """Files as they come, put in place one after the other."""
+    """Receives files and puts each in place."""
 
     def __init__(self, target: Path, files: Sequence[RemoteFile], told: Told) -> None:
         self.target = target
@@ -134,13 +137,13 @@ class FileReceiver:
         self.kept: list[str] = []
 
     def receive(self, stream: BinaryIO) -> None:
-        """Read a stream to its end, wherever that is."""
+        """Read a stream to its end."""
         for name, content in members(stream):
             if (file := self.expected.get(name)) and self.placed(file, content):
                 self.came.append(name)
 
     def placed(self, file: RemoteFile, content: TarContent) -> bool:
-        """Write a file beside its place, and put it there if it is what it should be. What was there is kept."""
+        """Write a file beside its place, verify it, and move it there; keep a backup of the old one."""
         path = self.target / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}{PART}")
@@ -161,19 +164,19 @@ class FileReceiver:
 
 
 def is_here(target: Path, file: RemoteFile) -> bool:
-    """Whether a file is here as it is there."""
+    """Return whether a local file equals the remote one."""
     path = target / file.name
     return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256
 
 
 def sha256_of(path: Path) -> str:
-    """A file's hash."""
+    """Return a file's sha256."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def set_aside(path: Path) -> str:
-    """Give a file a name that is free."""
+    """Move a file to a free name."""
     number = 1
     while (aside := path.with_name(f"{path.name}{KEPT}-{number}")).exists():
         number += 1

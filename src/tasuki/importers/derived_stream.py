@@ -1,4 +1,4 @@
-"""A derived stream: what some rows of a foreign database make, as long as it has not been delivered."""
+"""A stream derived from rows of a foreign database, kept until it is delivered."""
 
 import tempfile
 from bisect import bisect_right
@@ -16,11 +16,11 @@ LONGEST_FRAME_BYTES = MAX_PAYLOAD_BYTES + 8
 
 
 class BytesReleased(DataError):
-    """Bytes that were let go after they had been delivered are asked for again: the stream has to be made anew."""
+    """The receiver asks for bytes already released; rebuild the stream from the database."""
 
 
 class Spool:
-    """Room on the disk for the bytes of streams, in one file without a name."""
+    """Disk space for the bytes of streams, in one unnamed file."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ class Spool:
         self.end = 0
 
     def put(self, data: bytes) -> int:
-        """Keep bytes; returns where."""
+        """Store bytes; return their offset."""
         place = self.end
         self.file.seek(place)
         self.file.write(data)
@@ -36,17 +36,17 @@ class Spool:
         return place
 
     def get(self, place: int, size: int) -> bytes:
-        """Bytes that were kept."""
+        """Return stored bytes."""
         self.file.seek(place)
         return self.file.read(size)
 
     def close(self) -> None:
-        """Give the room back."""
+        """Release the space."""
         self.file.close()
 
 
 class Extent(NamedTuple):
-    """A piece of a stream: its offset there, where in which spool it lies, and how long it is."""
+    """A piece of a stream: its offset, and where it is spooled."""
 
     offset: int
     spool: Spool
@@ -55,7 +55,7 @@ class Extent(NamedTuple):
 
 
 class DerivedStream:
-    """One stream as it grows. `base`: the offset from which on its bytes are still here."""
+    """One growing stream. `base`: the offset of the first byte that is still kept."""
 
     def __init__(self, project: str, run: str, writer: str, *, sealed: bool = False) -> None:
         self.project = project
@@ -69,11 +69,11 @@ class DerivedStream:
 
     @property
     def stream(self) -> Stream:
-        """As a sender sees it."""
+        """Return the stream as a sender sees it."""
         return Stream(self.writer, self.project, self.run, self.size, self.sealed)
 
     def add(self, frame: bytes, spool: Spool) -> None:
-        """One more frame; of one that is too long to be sent there is nothing."""
+        """Append a frame; drop one that is too long to send."""
         frame = frame if len(frame) <= LONGEST_FRAME_BYTES else b""
         self.buffer += frame
         self.size += len(frame)
@@ -82,20 +82,20 @@ class DerivedStream:
             self.flush(spool)
 
     def flush(self, spool: Spool) -> None:
-        """Put what is buffered where it takes no memory."""
+        """Move buffered bytes to the spool."""
         if self.buffer:
             data = bytes(self.buffer)
             self.extents.append(Extent(self.size - len(data), spool, spool.put(data), len(data)))
             self.buffer.clear()
 
     def let_go(self) -> None:
-        """The bytes have been delivered."""
+        """Release the bytes: they were delivered."""
         self.extents.clear()
         self.buffer.clear()
         self.base = self.size
 
     def read(self, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`, at least one if it is there. Gone for what was let go."""
+        """Read whole frames from `offset`, at least one if available. Raise BytesReleased for released ones."""
         data = self.bytes_from(offset, limit_bytes)
         end = whole_frames(data)
         if end == 0 and data:
@@ -104,7 +104,7 @@ class DerivedStream:
         return data[:end]
 
     def bytes_from(self, offset: int, limit_bytes: int) -> bytes:
-        """Bytes from `offset`, as many as there are."""
+        """Return bytes from `offset`, as many as there are."""
         if offset < self.base:
             raise BytesReleased(f"stream {self.writer} is asked for from {offset} on, and begins at {self.base} here")
         parts, left = [], limit_bytes

@@ -27,11 +27,11 @@ PIECE_BYTES = 1024 * 1024
 
 
 class DatabaseBusy(DataError):
-    """The database was being written to, each time that it was copied: the next round may have more luck."""
+    """The database changed during every copy; the next round may succeed."""
 
 
 class FileState(NamedTuple):
-    """A file as it was: who it is, how long, when it was changed. Nothing of it if it was not there."""
+    """Identity, size, and modification time of a file; empty if it does not exist."""
 
     inode: int = 0
     size: int = 0
@@ -39,7 +39,7 @@ class FileState(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """What tells one state of a database from another: its file, and its `-wal` with that one's header."""
+    """State of a database: its file, its `-wal`, and the header of that."""
 
     db: FileState
     wal: FileState
@@ -48,7 +48,7 @@ class Fingerprint(NamedTuple):
 
 
 def state_of(path: Path) -> FileState:
-    """A file's."""
+    """Return the state of a file."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -57,12 +57,12 @@ def state_of(path: Path) -> FileState:
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """One of the files that SQLite keeps beside a database."""
+    """Return a file that SQLite keeps beside a database."""
     return path.with_name(path.name + suffix)
 
 
 def header_of(path: Path) -> bytes:
-    """A `-wal`'s header; nothing of one that is not there, or empty, or still being begun."""
+    """Return the header of a `-wal`; empty if it is missing, empty, or incomplete."""
     try:
         with path.open("rb") as file:
             header = file.read(WAL_HEADER_BYTES)
@@ -72,13 +72,13 @@ def header_of(path: Path) -> bytes:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """A database's state now. A commit to the `-wal` leaves the database's own time stamp as it was."""
+    """Return a database's state. A commit to the `-wal` does not change the database's own time stamp."""
     wal = beside(path, "-wal")
     return Fingerprint(state_of(path), state_of(wal), header_of(wal), state_of(beside(path, "-journal")))
 
 
 def take_copy(path: Path, target: Path, *, clock: Clock = SYSTEM) -> Fingerprint:
-    """Copy a database, as one of its commits left it, to `target`; returns the state from which on it may have changed.
+    """Copy a database, as one of its commits left it, to `target`; return the state of the copy.
 
     Busy if that can't be, OSError if a file can't be read.
     """
@@ -95,7 +95,7 @@ def take_copy(path: Path, target: Path, *, clock: Clock = SYSTEM) -> Fingerprint
 
 
 def copied(path: Path, target: Path, before: Fingerprint, clock: Clock) -> bool:
-    """Copy once; whether nothing happened meanwhile that could have torn the copy."""
+    """Copy once; return whether nothing happened that could have torn the copy."""
     remove(target)
     try:
         shutil.copyfile(path, target)
@@ -114,17 +114,20 @@ def copied(path: Path, target: Path, before: Fingerprint, clock: Clock) -> bool:
 
 
 def shows_changes(state: Fingerprint, clock: Clock) -> bool:
-    """Whether the next commit will show. Without a `-wal`, one that comes within a tick of the file system's clock may not."""
+    """Return whether the next commit will be noticed.
+
+    Without a `-wal`, one within a tick of the file system's clock may not be.
+    """
     return bool(state.wal_header) or is_old(state.db, clock, TICK_NS)
 
 
 def is_old(state: FileState, clock: Clock, age_ns: int = NEW_NS) -> bool:
-    """Whether a file was changed so long ago that another change could not have the same time stamp."""
+    """Return whether a file is so old that another change would have another time stamp."""
     return 0 <= state.mtime_ns < clock.now_us() * 1000 - age_ns
 
 
 def same_bytes(one: Path, other: Path) -> bool:
-    """Whether two files hold the same."""
+    """Return whether two files are equal."""
     with one.open("rb") as left, other.open("rb") as right:
         while piece := left.read(PIECE_BYTES):
             if right.read(PIECE_BYTES) != piece:
@@ -133,13 +136,16 @@ def same_bytes(one: Path, other: Path) -> bool:
 
 
 def remove(target: Path) -> None:
-    """Remove a copy and what SQLite has put beside it."""
+    """Remove a copy and its SQLite files."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         beside(target, suffix).unlink(missing_ok=True)
 
 
 def open_copy(target: Path, shown: Path) -> apsw.Connection:
-    """Open a private copy, which is sound. DataError, which names the original, if it is not."""
+    """Open a private copy after an integrity check.
+
+    Raise DataError, naming the original, if it is damaged.
+    """
     try:
         db = apsw.Connection(str(target))
     except apsw.Error as error:

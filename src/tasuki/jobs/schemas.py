@@ -35,9 +35,10 @@ class JobType(StrEnum):
 
 
 class SyncState(StrEnum):
-    """How current a job's state is.
+    """Freshness of a job's state.
 
-    `stale`: the last refresh failed. `unreachable`: its provider cannot be asked from here, or does not answer. `lost`: the answer to its submission was lost, and its id at the provider is unknown.
+    `stale`: the last refresh failed. `unreachable`: its provider cannot be asked from here, or does not answer.
+    `lost`: the answer to its submission was lost, and its id at the provider is unknown.
     """
 
     FRESH = "fresh"

@@ -51,7 +51,8 @@ class Webhooks:
     async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> None:
         """Process one message; a repeated one changes nothing.
 
-        Raise InvalidSignature if it is not the provider's, RemoteUnavailable if the signing key cannot be fetched, NotFound for a provider without webhooks, UnreadableMessage if it holds no job.
+        Raise InvalidSignature if it is not the provider's, RemoteUnavailable if the signing key cannot be fetched, NotFound for a
+        provider without webhooks, UnreadableMessage if it holds no job.
         """
         provider = self.context.providers.open(name)
         if not hasattr(provider, "webhook_keys"):

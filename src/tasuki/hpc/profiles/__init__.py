@@ -1,4 +1,4 @@
-"""What kinds of calculation are known: one file each."""
+"""Profiles: the supported programs, a module each."""
 
 from tasuki.hpc.profiles.command import COMMAND
 from tasuki.hpc.profiles.elk import ELK

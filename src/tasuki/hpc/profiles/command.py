@@ -1,4 +1,4 @@
-"""Any command: all files of the folder are its inputs, its exit code is its outcome."""
+"""Profile of any command: all files are inputs, the exit code is the outcome."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +9,12 @@ __all__ = ["COMMAND"]
 
 
 def choose(folder: Path) -> InputSelection:
-    """All of it."""
+    """Select every file."""
     return InputSelection(every_file(folder), [], [])
 
 
 def read(texts: Mapping[str, str]) -> CalculationResult:  # noqa: ARG001 - nothing is known of its outputs
-    """Nothing more is known."""
+    """Return an empty result."""
     return CalculationResult(None)
 
 

@@ -1,4 +1,4 @@
-"""The Elk LAPW code (https://elk.sourceforge.io, its manual's "Output files"). It exits 0 whatever it has to say."""
+"""The Elk LAPW code (https://elk.sourceforge.io, manual: "Output files"). It exits 0 whatever happens."""
 
 import re
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ ERROR = re.compile(r"^Error\(.*?(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def choose(folder: Path) -> InputSelection:
-    """All of it: species files and restart files have names of their own."""
+    """Select every file: species and restart files have arbitrary names."""
     files = every_file(folder)
     return InputSelection(files, [] if "elk.in" in files else ["elk.in"], [])
 
 
 def read(texts: Mapping[str, str]) -> CalculationResult:
-    """One total energy a loop, in Hartree."""
+    """Read one total energy per loop, in Hartree."""
     energies = [number(word) for word in texts.get("TOTENERGY.OUT", "").split()]
     points = [StepMetrics(step, {"energy": energy}) for step, energy in enumerate(energies, 1) if energy is not None]
     summary = dict(points[-1].values) | {"loops": float(len(energies))} if points else {}

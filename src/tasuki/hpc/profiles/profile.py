@@ -1,4 +1,4 @@
-"""What tasuki must know of a kind of calculation."""
+"""Profile of a program: select inputs, read outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["CalculationResult", "InputSelection", "Profile", "StepMetrics", "inp
 
 
 class InputSelection(NamedTuple):
-    """The files of a folder that are sent. `missing`: they are skipped, and said so. `problems`: nothing good can come of it."""
+    """Files of a folder to upload. `missing`: skipped with a warning. `problems`: why the job would fail."""
 
     files: dict[str, Path]
     missing: list[str]
@@ -25,7 +25,10 @@ class StepMetrics(NamedTuple):
 
 
 class CalculationResult(NamedTuple):
-    """What outputs say. `converged` is None where they do not say. `restart`: output files that are inputs of a next attempt."""
+    """Result read from outputs.
+
+    `converged` is None if unknown. `restart`: output files that become inputs of the next attempt.
+    """
 
     converged: bool | None
     reason: str | None = None
@@ -35,7 +38,7 @@ class CalculationResult(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Facts and pure functions."""
+    """Facts and pure functions of a program."""
 
     name: str
     choose: Callable[[Path], InputSelection]
@@ -57,7 +60,7 @@ class Profile(NamedTuple):
 
 
 def number(word: str) -> float | None:
-    """A number that a program has written; None for what is none, as Fortran's stars are."""
+    """Parse a number that a program wrote; None if it is not one, like Fortran's asterisks."""
     try:
         return float(word)
     except ValueError:
@@ -65,7 +68,7 @@ def number(word: str) -> float | None:
 
 
 def inputs_of(folder: Path, profile: Profile) -> InputSelection:
-    """What of a folder is sent. FileNotFoundError for one that is not there."""
+    """Select the files of a folder to upload. Raise FileNotFoundError if it is missing."""
     found = folder.expanduser()
     if not found.is_dir():
         raise FileNotFoundError(f"Local job directory not found: {folder}")
@@ -73,7 +76,7 @@ def inputs_of(folder: Path, profile: Profile) -> InputSelection:
 
 
 def every_file(folder: Path) -> dict[str, Path]:
-    """All of a folder, but for what tasuki itself reads or puts there."""
+    """Return all files of a folder but tasuki's own."""
     own = {"job.toml", "results"}
     return {
         str(path.relative_to(folder)): path
@@ -83,7 +86,7 @@ def every_file(folder: Path) -> dict[str, Path]:
 
 
 def only(folder: Path, names: Sequence[str]) -> dict[str, Path]:
-    """Those of these files that are there. NotFound if none is."""
+    """Return which of these files exist. Raise NotFound if none does."""
     found = {name: folder / name for name in names if (folder / name).is_file()}
     if not found:
         raise NotFound(f"{folder} has none of {', '.join(names)}")

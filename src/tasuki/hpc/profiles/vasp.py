@@ -34,20 +34,20 @@ RELAXES = frozenset({1, 2, 3})
 
 
 def choose(folder: Path) -> InputSelection:
-    """Four files; what else lies there is not sent. NotFound if none of them is there."""
+    """Select four files; ignore the rest. Raise NotFound if none exists."""
     files = only(folder, NAMES)
     missing = [name for name in NAMES if name not in files and not (name == "KPOINTS" and has_spacing(files))]
     return InputSelection(files, missing, species_problems(files))
 
 
 def has_spacing(files: Mapping[str, Path]) -> bool:
-    """Whether INCAR says what KPOINTS would."""
+    """Return whether INCAR sets the spacing that KPOINTS would."""
     incar = files.get("INCAR")
     return incar is not None and re.search(r"^\s*KSPACING\s*=", incar.read_text(errors="replace"), re.MULTILINE) is not None
 
 
 def species_problems(files: Mapping[str, Path]) -> list[str]:
-    """POTCAR's potentials must be those of POSCAR's species, in its order: VASP itself does not look."""
+    """Return problems of POTCAR: it must list POSCAR's species in order, which VASP itself does not check."""
     if "POSCAR" not in files or "POTCAR" not in files:
         return []
     wanted = poscar_species(files["POSCAR"].read_text(errors="replace"))
@@ -58,14 +58,14 @@ def species_problems(files: Mapping[str, Path]) -> list[str]:
 
 
 def poscar_species(text: str) -> list[str]:
-    """Its sixth line, if it has the names; files of old versions don't."""
+    """Return the species on POSCAR's sixth line; files of old versions have none."""
     lines = text.splitlines()
     words = [word.partition("_")[0].partition("/")[0] for word in lines[5].split()] if len(lines) > 5 else []
     return words if words and all(SYMBOL.fullmatch(word) for word in words) else []
 
 
 def read(texts: Mapping[str, str]) -> CalculationResult:
-    """Energies by ionic step from OSZICAR, convergence from OUTCAR."""
+    """Read energies by ionic step from OSZICAR, convergence from OUTCAR."""
     points = oszicar_points(texts.get("OSZICAR", ""))
     summary = dict(points[-1].values) | {"ionic_steps": float(len(points))} if points else {}
     outcar = texts.get("OUTCAR")
@@ -77,7 +77,7 @@ def read(texts: Mapping[str, str]) -> CalculationResult:
 
 
 def oszicar_points(text: str) -> list[StepMetrics]:
-    """One an ionic step, with how many electronic steps it took."""
+    """Return a point per ionic step, with its number of electronic steps."""
     points, begin = [], 0
     for found in IONIC.finditer(text):
         step, free, without_entropy, change, magnetization = found.groups()
@@ -90,7 +90,7 @@ def oszicar_points(text: str) -> list[StepMetrics]:
 
 
 def outcar_reason(text: str) -> str | None:
-    """Why it is not converged; None if it is."""
+    """Return why the calculation is not converged; None if it is."""
     if "General timing and accounting" not in text:
         return "OUTCAR ends early: VASP did not come to its end"
     if "aborting loop EDIFF was not reached" in text or "aborting loop because EDIFF is reached" not in text:
@@ -102,7 +102,7 @@ def outcar_reason(text: str) -> str | None:
 
 
 def outcar_number(text: str, name: str) -> int | None:
-    """A whole number that OUTCAR repeats from INCAR."""
+    """Return an integer that OUTCAR repeats from INCAR."""
     found = re.search(rf"^\s*{name}\s*=\s*(-?\d+)", text, re.MULTILINE)
     return int(found[1]) if found else None
 

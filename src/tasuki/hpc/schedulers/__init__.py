@@ -1,4 +1,4 @@
-"""One file a scheduler: its states, what it is asked, and how its answers are read."""
+"""Schedulers: states, commands, and parsers, a module each."""
 
 from tasuki.hpc.schedulers import pbs, slurm
 from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler

@@ -1,4 +1,4 @@
-"""OpenPBS, PBS Professional and Torque, and whatever has their commands, like Slurm's wrappers.
+"""OpenPBS, PBS Professional, and Torque, and wrappers with their commands, like Slurm's.
 
 States: OpenPBS 20.0 reference guide, "Job states"; Torque 6.1 administrator guide, "qstat".
 """
@@ -31,7 +31,7 @@ SUBMITTED = re.compile(r"\d+(\[\])?(\.[A-Za-z0-9._-]+)?")
 
 
 def directives(resources: Resources) -> list[str]:
-    """`nodes=…:ppn=…` is what all of them understand."""
+    """Return the directives; all variants understand `nodes=…:ppn=…`."""
     lines = [
         f"#PBS -l nodes={resources.nodes}:ppn={resources.tasks_per_node}",
         f"#PBS -l walltime={shown_walltime(resources.seconds)}",
@@ -44,7 +44,7 @@ def directives(resources: Resources) -> list[str]:
 
 
 def parse_queue(output: str) -> list[QueuedJob]:
-    """Rows of `qstat -u USER`, the wide list: the short one has no state that all write alike.
+    """Parse `qstat -u USER`, the wide list: the short one shows states differently between variants.
 
     The state is the last but one, as the elapsed time comes last.
     """
@@ -60,7 +60,7 @@ def parse_queue(output: str) -> list[QueuedJob]:
 
 
 def parse_submission(output: str) -> str | None:
-    """The last line that is an id."""
+    """Return the last line that is a job id."""
     ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
     return ids[-1] if ids else None
 

@@ -1,4 +1,4 @@
-"""What a job asks of its queue."""
+"""Resources that a job requests."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2}):(\d{1,2})")
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nodes, processes in all, and how long. ConfigError for what no scheduler could take."""
+    """Nodes, total processes, and walltime. Raise ConfigError if no scheduler could accept them."""
 
     nodes: int = 1
     ntasks: int = 1
@@ -48,17 +48,20 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def seconds(self) -> int:
-        """The walltime."""
+        """Return the walltime in seconds."""
         return parse_walltime(self.walltime)
 
     @property
     def tasks_per_node(self) -> int:
-        """As many as the fullest node has."""
+        """Return the processes of the fullest node."""
         return -(-self.ntasks // self.nodes)
 
 
 def parse_walltime(value: Any) -> int:
-    """Seconds, from a number of them, `90m`, `2h`, `1.5d`, `1h30m`, `1:30:00` or `1-00:00:00`. ConfigError for anything else."""
+    """Parse a walltime into seconds: a number, `90m`, `2h`, `1.5d`, `1h30m`, `1:30:00`, or `1-00:00:00`.
+
+    Raise ConfigError for anything else.
+    """
     text = str(value).strip().lower()
     if text.isdecimal():
         seconds = int(text)
@@ -75,5 +78,5 @@ def parse_walltime(value: Any) -> int:
 
 
 def shown_walltime(seconds: int) -> str:
-    """As schedulers write it."""
+    """Format a walltime as schedulers write it."""
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,4 +1,4 @@
-"""What tasuki must know of a scheduler."""
+"""Interface of a scheduler."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ __all__ = ["QueuedJob", "Scheduler", "number"]
 
 
 class QueuedJob(NamedTuple):
-    """A job as a scheduler lists it. Its name may be cut short there."""
+    """A job in a scheduler's list. Its name may be cut."""
 
     id: str
     name: str
@@ -20,7 +20,7 @@ class QueuedJob(NamedTuple):
 
 
 class Scheduler(NamedTuple):
-    """Facts, and functions that do nothing but read and write text."""
+    """Facts, and functions that only build and parse text."""
 
     directives: Callable[[Resources], list[str]]
     """Lines for the head of a script."""
@@ -31,5 +31,8 @@ class Scheduler(NamedTuple):
 
 
 def number(id: str) -> str:
-    """What of an id every output has: `123` of `123.server` and `123;cluster`, `123[]` of an array's."""
+    """Return the part of an id that every output has: `123` of `123.server` and `123;cluster`.
+
+    `123[]` of an array's.
+    """
     return id.partition(".")[0].partition(";")[0]

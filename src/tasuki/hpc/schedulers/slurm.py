@@ -38,7 +38,7 @@ SUBMITTED = re.compile(r"\d+(;[A-Za-z0-9._-]+)?")
 
 
 def directives(resources: Resources) -> list[str]:
-    """Slurm's own names for them."""
+    """Return Slurm's directives."""
     lines = [
         f"#SBATCH --nodes={resources.nodes}",
         f"#SBATCH --ntasks={resources.ntasks}",
@@ -52,7 +52,7 @@ def directives(resources: Resources) -> list[str]:
 
 
 def parse_queue(output: str) -> list[QueuedJob]:
-    """One line a job, in whole words."""
+    """Parse one line per job, with full state names."""
     found = []
     for line in output.splitlines():
         id, *words = line.strip().split("|")
@@ -63,7 +63,7 @@ def parse_queue(output: str) -> list[QueuedJob]:
 
 
 def parse_submission(output: str) -> str | None:
-    """The last line that is an id, as `--parsable` gives it."""
+    """Return the last line that is a job id, as `--parsable` prints it."""
     ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
     return ids[-1] if ids else None
 

@@ -1,4 +1,4 @@
-"""asyncssh: where there is no OpenSSH, or where the code is asked for in a page. The login lives as long as this process."""
+"""asyncssh transport: for machines without OpenSSH. The login lasts as long as this process."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ Question = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 
 def library() -> Any:
-    """The package, which only this transport needs."""
+    """Import asyncssh, which only this transport needs."""
     try:
         import asyncssh
     except ImportError as error:
@@ -25,7 +25,7 @@ def library() -> Any:
 
 
 class AsyncSSH(ShellTransport):
-    """A host of ssh_config, reached by this process itself."""
+    """A host of ssh_config, connected by this process."""
 
     def __init__(self, host: str, *, name: str | None = None, config: Path | None = None) -> None:
         super().__init__()
@@ -35,7 +35,10 @@ class AsyncSSH(ShellTransport):
         self.connection: Any = None
 
     async def login(self, ask: Question) -> None:
-        """Connect, and ask a person what the site asks. RemoteRejected if it refuses, RemoteUnavailable if it can't be reached."""
+        """Connect, and pass the site's prompts to a person.
+
+        Raise RemoteRejected if the site refuses, RemoteUnavailable if it cannot be reached.
+        """
         asyncssh = library()
 
         class Asking(asyncssh.SSHClient):  # type: ignore[misc,name-defined] # a class of a package without types here
@@ -58,7 +61,7 @@ class AsyncSSH(ShellTransport):
             raise RemoteUnavailable(f"{self.host} can't be reached: {error}") from error
 
     async def open(self) -> None:
-        """Make sure that the connection is there."""
+        """Ensure that the connection is open."""
         if self.connection is None or self.connection.is_closed():
             raise RemoteUnavailable(f"nobody is logged in at {self.host}", hint=self.hint)
 
@@ -72,7 +75,7 @@ class AsyncSSH(ShellTransport):
             raise RemoteUnavailable(f"{self.host} starts no command: {error}") from error
 
     def failure(self, code: int, errors: str) -> TasukiError:
-        """A command that said nothing."""
+        """Return the error of a command without output."""
         return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {last_line(errors)}", hint=self.hint)
 
     async def close(self) -> None:
@@ -83,33 +86,33 @@ class AsyncSSH(ShellTransport):
 
 
 class SSHChannel:
-    """A `RemoteProcess` at the end of a connection."""
+    """A `RemoteProcess` over an asyncssh connection."""
 
     def __init__(self, process: Any) -> None:
         self.process = process
 
     async def write(self, data: bytes) -> None:
-        """Give it input; ConnectionError if it takes none."""
+        """Write input. Raise ConnectionError if the process reads no more."""
         self.process.stdin.write(data)
         await self.process.stdin.drain()
 
     async def end_input(self) -> None:
-        """There is no more input."""
+        """Close the input."""
         self.process.stdin.write_eof()
 
     async def read(self) -> bytes:
-        """The next of its output; nothing at the end."""
+        """Read output; empty at the end."""
         data: bytes = await self.process.stdout.read(PIECE_BYTES)
         return data
 
     async def finished(self) -> tuple[int, str]:
-        """Its exit code and what it complained of, when it has ended."""
+        """Wait for the end; return exit code and stderr."""
         errors = await self.process.stderr.read()
         await self.process.wait_closed()
         code = self.process.exit_status
         return (255 if code is None else code), errors.decode(errors="replace")
 
     async def kill(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the process if it runs."""
         with suppress(OSError):
             self.process.close()

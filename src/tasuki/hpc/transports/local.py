@@ -1,4 +1,4 @@
-"""No way at all: tasuki runs on the login node itself."""
+"""Local transport: tasuki runs on the login node itself."""
 
 from tasuki.errors import RemoteUnavailable, TasukiError
 from tasuki.hpc.transports.local_process import LocalProcess
@@ -8,17 +8,17 @@ __all__ = ["LocalTransport"]
 
 
 class LocalTransport(ShellTransport):
-    """Commands of this machine."""
+    """Runs commands on this machine."""
 
     host = "this machine"
 
     async def open(self) -> None:
-        """It is always there."""
+        """Do nothing: the machine is always available."""
 
     async def start(self, command: str) -> RemoteProcess:
         """Start a command."""
         return await LocalProcess.start("sh", "-c", command)
 
     def failure(self, code: int, errors: str) -> TasukiError:
-        """A shell that does not run."""
+        """Return the error of a shell that does not run."""
         return RemoteUnavailable(f"no shell runs here (exit code {code}): {last_line(errors)}")

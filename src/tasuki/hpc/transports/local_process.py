@@ -1,4 +1,4 @@
-"""A command that is a child process of ours."""
+"""A command as a child process."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ __all__ = ["LocalProcess"]
 
 
 class LocalProcess:
-    """A `RemoteProcess` on this machine: a shell, or an ssh that has one at its other end."""
+    """A `RemoteProcess` on this machine: a shell, or an ssh connected to one."""
 
     def __init__(self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport) -> None:
         assert process.stdin is not None
@@ -26,7 +26,7 @@ class LocalProcess:
 
     @classmethod
     async def start(cls, *command: str) -> Self:
-        """Start it."""
+        """Start the process."""
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.subprocess_exec(
             lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=PIECE_BYTES, loop=loop), *command, start_new_session=True
@@ -34,26 +34,26 @@ class LocalProcess:
         return cls(asyncio.subprocess.Process(transport, protocol, loop), transport)
 
     async def write(self, data: bytes) -> None:
-        """Give it input; BrokenPipeError if it takes none."""
+        """Write input. Raise BrokenPipeError if the process reads no more."""
         self.stdin.write(data)
         await self.stdin.drain()
 
     async def end_input(self) -> None:
-        """There is no more input."""
+        """Close the input."""
         self.stdin.close()
         await self.stdin.wait_closed()
 
     async def read(self) -> bytes:
-        """The next of its output; nothing at the end."""
+        """Read output; empty at the end."""
         return await self.stdout.read(PIECE_BYTES)
 
     async def finished(self) -> tuple[int, str]:
-        """Its exit code and what it complained of, when it has ended."""
+        """Wait for the end; return exit code and stderr."""
         errors = await self.complaints
         return await self.process.wait(), errors.decode(errors="replace")
 
     async def kill(self) -> None:
-        """End it with all it has started, if it has not ended; what it left behind when it ended by itself was meant to stay."""
+        """Kill the process and its children if it runs; processes that outlive a normal end may stay."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""The system's OpenSSH: a person logs in once, with whatever the site asks for; all else shares that connection.
+"""OpenSSH transport: a person logs in once, by any means the site asks for.
+
+All commands share that connection.
 
 A master is started on the person's terminal (`login`). Every command after that goes through its socket and can't do anything else:
 the way past it, a connection of its own, leads to `false`. So a site that bans whoever fails to log in sees one login and no other.
@@ -28,7 +30,7 @@ KEEP_ALIVE = ("-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=4")
 
 
 def socket_folder() -> Path:
-    """Where sockets lie: short whatever the home folder is called, on this machine, and its owner's alone."""
+    """Return the folder of sockets: a short path on this machine, accessible to its owner alone."""
     folder = Path(f"/tmp/tasuki-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -38,7 +40,7 @@ def socket_folder() -> Path:
 
 
 class OpenSSHTransport(ShellTransport):
-    """A host as the person's ssh knows it: all of ssh_config counts, ProxyJump and Match among it."""
+    """A host as the user's ssh knows it: all of ssh_config applies, with ProxyJump and Match."""
 
     def __init__(self, host: str, *, name: str | None = None, config: Path | None = None, sockets: Path | None = None) -> None:
         super().__init__()
@@ -53,12 +55,12 @@ class OpenSSHTransport(ShellTransport):
     # -- the person's part
 
     def login_command(self) -> list[str]:
-        """What makes a login: it asks what the site asks, and then stays in the background."""
+        """Build the login command: it prompts, then stays in the background."""
         master = ("-o", "ControlMaster=yes", "-o", f"ControlPersist={KEPT}", "-o", f"ControlPath={self.socket}")
         return ["ssh", *self.config, "-fN", *master, *KEEP_ALIVE, "--", self.host]
 
     def login(self) -> bool:
-        """Log in on this terminal; False if somebody had. RemoteRejected if the site refuses, or can't be reached."""
+        """Log in on this terminal; False if a login existed. Raise RemoteRejected if that fails."""
         if self.is_live():
             return False
         self.socket.unlink(missing_ok=True)  # a dead master's
@@ -76,11 +78,11 @@ class OpenSSHTransport(ShellTransport):
         return was_live
 
     def is_live(self) -> bool:
-        """Whether the master answers."""
+        """Return whether the master answers."""
         return self.ask_master("check") == 0
 
     def ask_master(self, what: str) -> int:
-        """Tell the master something; its answer's exit code."""
+        """Send the master a control command; return its exit code."""
         try:
             return subprocess.run(
                 self.master_command(what), stdin=subprocess.DEVNULL, capture_output=True, timeout=CHECK_SECONDS
@@ -89,13 +91,13 @@ class OpenSSHTransport(ShellTransport):
             return 255
 
     def master_command(self, what: str) -> list[str]:
-        """What tells the master something. It never connects."""
+        """Build a control command for the master. It never connects."""
         return ["ssh", *self.config, "-S", str(self.socket), "-O", what, "--", self.host]
 
     # -- all the rest
 
     async def open(self) -> None:
-        """Make sure that the master answers."""
+        """Ensure that the master answers."""
         if not self.socket.exists() or not await asyncio.to_thread(self.is_live):
             raise self.nobody()
 
@@ -106,7 +108,7 @@ class OpenSSHTransport(ShellTransport):
         return await LocalProcess.start("ssh", *self.config, "-S", str(self.socket), *NO_WAY_PAST, "-T", "--", self.host, command)
 
     def failure(self, code: int, errors: str) -> TasukiError:
-        """A session that the host refuses, or a master that is gone."""
+        """Return the error: the host refused the session, or the master is gone."""
         if "refused by peer" in errors:
             return RemoteUnavailable(f"{self.host} allows no more sessions at once", hint="end some that use the same login")
         if code == 255:
@@ -114,5 +116,5 @@ class OpenSSHTransport(ShellTransport):
         return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {last_line(errors)}")
 
     def nobody(self) -> RemoteUnavailable:
-        """There is no live login."""
+        """Return the error for a missing login."""
         return RemoteUnavailable(f"nobody is logged in at {self.host}", hint=self.hint)

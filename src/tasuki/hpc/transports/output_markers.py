@@ -1,6 +1,6 @@
-"""What a script prints, told apart from what a login prints: shells and sites greet on stdout when they like.
+"""Separate a script's output from what login shells print: a mark before and after it.
 
-<noise> \\n <mark> begin \\n  output of the script  \\n <mark> end <exit code> \\n <noise>
+<noise> \n <mark> begin \n  output of the script  \n <mark> end <exit code> \n <noise>
 """
 
 import re
@@ -12,14 +12,14 @@ __all__ = ["MarkedOutput", "OutputMarkers"]
 
 
 class MarkedOutput(NamedTuple):
-    """What was between the marks."""
+    """The output between the marks."""
 
     code: int
     output: bytes
 
 
 class OutputMarkers:
-    """Marks that nothing else prints: made for one call."""
+    """Marks that nothing else prints: new for each call."""
 
     def __init__(self) -> None:
         self.mark = f"tasuki-{secrets.token_hex(8)}"
@@ -27,17 +27,17 @@ class OutputMarkers:
         self.end = re.compile(rf"\n{self.mark} end (\d+)\n".encode())
 
     def script(self, body: str) -> str:
-        """The body between marks. The whole is read before any of it runs, and it finds nothing on stdin."""
+        """Wrap a script in marks. It is read whole before it runs, and its stdin is empty."""
         begin, end = f"printf '\\n%s begin\\n' {self.mark}", f"printf '\\n%s end %s\\n' {self.mark} $?"
         return f"{{ {begin}\n(\n{body}\n) </dev/null\n{end}; exit 0; }}\n"
 
     def command(self, body: str) -> str:
-        """The same as one word for a login shell of any kind, with stdin for the body."""
+        """Wrap a command as one word for any login shell, with stdin for the body."""
         script = f"printf '\\n%s begin\\n' {self.mark}; ( {body} ); printf '\\n%s end %s\\n' {self.mark} $?"
         return f"sh -c {shlex.quote(script)}"
 
     def found(self, printed: bytes) -> MarkedOutput | None:
-        """The body's output, and its exit code; None where an end is missing."""
+        """Find the script's output and exit code; None if the end mark is missing."""
         _, begun, rest = printed.partition(self.begin)
         ends = list(self.end.finditer(rest)) if begun else []
         return MarkedOutput(int(ends[-1][1]), rest[: ends[-1].start()]) if ends else None

@@ -1,4 +1,4 @@
-"""The way to a login node: what a backend must do, and what the other side says."""
+"""Interface of transports to a login node, and its results."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ Told = Callable[[str, int, int], object]
 
 
 class CommandResult(NamedTuple):
-    """How a script ended, without what the login itself printed."""
+    """Exit code and output of a script, without what the login printed."""
 
     code: int
     output: bytes
@@ -26,43 +26,43 @@ class CommandResult(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its output, as far as it is text."""
+        """Return the output as text."""
         return self.output.decode(errors="replace")
 
 
 class HostTransport(Protocol):
-    """Somebody's login at a host. None of these ever authenticates; without a live login all of them raise RemoteUnavailable.
+    """A login at a host. Never authenticates; raises RemoteUnavailable without a live login.
 
     At most four of them are under way at once; more wait.
     """
 
     async def open(self) -> None:
-        """Make sure that there is a live login."""
+        """Ensure a live login."""
         ...
 
     async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> CommandResult:
-        """Run a script of POSIX sh to its end. It finds nothing on its standard input. Its exit code is no error here."""
+        """Run a POSIX sh script to its end, with empty stdin. A non-zero exit code is not an error here."""
         ...
 
     async def put_tar(self, files: Iterable[TarFile], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Write files below a folder, which is made, as one stream. When interrupted some are there, and one may be torn."""
+        """Write files below a folder as one stream; create the folder. After an interruption, one may be torn."""
         ...
 
     async def get_tar(self, script: str, receive: Receive, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Run a script that writes a tar archive, and hand its bytes over as they come. A cut stream is just shorter there."""
+        """Run a script that writes a tar archive; pass its bytes on. A cut stream is just shorter."""
         ...
 
     async def close(self) -> None:
-        """Let go of what this object holds. A login that others share stays."""
+        """Release this object's connection. A shared login stays."""
         ...
 
 
 def quiet(what: str, done: int, total: int) -> None:
-    """Nobody wants to know how far it is."""
+    """Ignore progress."""
 
 
 def in_shell(path: str) -> str:
-    """A path as a word of sh: quoted, but for a home folder that it begins with."""
+    """Quote a path for sh, except for a leading home folder."""
     if found := AT_HOME.match(path):
         rest = path[found.end() :].lstrip("/")
         return '"$HOME"' + (f"/{shlex.quote(rest)}" if rest else "")

@@ -1,4 +1,4 @@
-"""Scripts and archives over anything that can run a command at the other end: what all transports share."""
+"""Scripts and archives over any process at the other end: shared by all transports."""
 
 import asyncio
 import os
@@ -25,28 +25,28 @@ class RemoteProcess(Protocol):
     """A command that runs at the other end."""
 
     async def write(self, data: bytes) -> None:
-        """Give it input; BrokenPipeError or ConnectionError if it takes none."""
+        """Write input. Raise BrokenPipeError or ConnectionError if the process reads no more."""
         ...
 
     async def end_input(self) -> None:
-        """There is no more input."""
+        """Close the input."""
         ...
 
     async def read(self) -> bytes:
-        """The next of its output; nothing at the end."""
+        """Read output; empty at the end."""
         ...
 
     async def finished(self) -> tuple[int, str]:
-        """Its exit code and what it complained of, when it has ended."""
+        """Wait for the end; return exit code and stderr."""
         ...
 
     async def kill(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the process if it runs."""
         ...
 
 
 class ShellTransport(ABC):
-    """A transport for which it is enough to say how a command is started there, and why one failed."""
+    """Base of transports: a subclass starts commands and explains failures."""
 
     host: str
 
@@ -57,7 +57,7 @@ class ShellTransport(ABC):
 
     @abstractmethod
     async def open(self) -> None:
-        """Make sure that there is a live login."""
+        """Ensure a live login."""
 
     @abstractmethod
     async def start(self, command: str) -> RemoteProcess:
@@ -65,14 +65,14 @@ class ShellTransport(ABC):
 
     @abstractmethod
     def failure(self, code: int, errors: str) -> TasukiError:
-        """What a command that could not even begin means."""
+        """Return the error of a command that could not start."""
 
     async def close(self) -> None:  # noqa: B027 - most have nothing to let go of
-        """Nothing is held between commands."""
+        """Do nothing: no connection is held between commands."""
 
     @asynccontextmanager
     async def running(self, command: str, timeout: float) -> AsyncIterator[RemoteProcess]:
-        """A command, for the block, in one of the slots; it does not outlive the block."""
+        """Run a command for the block, in one of the slots; kill it at the end of the block."""
         async with self.slots:
             try:
                 async with asyncio.timeout(timeout):
@@ -86,7 +86,7 @@ class ShellTransport(ABC):
                 raise RemoteUnavailable(f"{self.host} did not answer within {timeout:g} s") from error
 
     async def exec(self, script: str, *, timeout: float = TIMEOUT_SECONDS) -> CommandResult:
-        """Run a script of POSIX sh to its end. It finds nothing on its standard input. Its exit code is no error here."""
+        """Run a POSIX sh script to its end, with empty stdin. A non-zero exit code is not an error here."""
         frame = OutputMarkers()
         async with self.running("sh -s", timeout) as process:
             await fed(process, [frame.script(script).encode()])
@@ -98,7 +98,7 @@ class ShellTransport(ABC):
         return CommandResult(found.code, found.output, errors)
 
     async def put_tar(self, files: Iterable[TarFile], folder: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Write files below a folder, which is made, as one stream. When interrupted some are there, and one may be torn."""
+        """Write files below a folder as one stream; create the folder. After an interruption, one may be torn."""
         frame = OutputMarkers()
         where = in_shell(folder)
         command = frame.command(f"umask 077 && mkdir -p {where} && cd {where} && tar -xof -")
@@ -115,7 +115,7 @@ class ShellTransport(ABC):
             )
 
     async def get_tar(self, script: str, receive: Receive, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Run a script that writes a tar archive, and hand its bytes over as they come. A cut stream is just shorter there."""
+        """Run a script that writes a tar archive; pass its bytes on. A cut stream is just shorter."""
         frame = OutputMarkers()
         reading, writing = os.pipe()
         with os.fdopen(reading, "rb") as stream:
@@ -135,14 +135,14 @@ class ShellTransport(ABC):
             raise RemoteRejected(f"{self.host} can't send files: {last_line(errors)}")
 
     def cut(self, frame: OutputMarkers, printed: bytes, code: int, errors: str) -> TasukiError:
-        """Why there is no end mark: it never began, or the connection ended in between."""
+        """Return why the end mark is missing: the command never began, or the connection ended."""
         if frame.begin in printed:
             return RemoteUnavailable(f"the connection to {self.host} was cut: {last_line(errors)}")
         return self.failure(code, errors)
 
 
 async def fed(process: RemoteProcess, data: Iterable[bytes]) -> None:
-    """Give a process its input. One that takes no more says why in its complaints."""
+    """Write a process's input. One that reads no more explains itself on stderr."""
     with suppress(BrokenPipeError, ConnectionError):
         for piece in data:
             await process.write(piece)
@@ -150,13 +150,13 @@ async def fed(process: RemoteProcess, data: Iterable[bytes]) -> None:
 
 
 async def pieces(process: RemoteProcess) -> AsyncIterator[bytes]:
-    """What a process prints."""
+    """Yield a process's output."""
     while piece := await process.read():
         yield piece
 
 
 async def passed_on(frame: OutputMarkers, process: RemoteProcess, target: int) -> bytes:
-    """Copy what is between the marks; returns the rest: begin, and what may be the end."""
+    """Copy the output between the marks; return the rest: begin mark, and perhaps the end mark."""
     kept, begun = b"", False
     async for piece in pieces(process):
         kept += piece
@@ -173,14 +173,17 @@ async def passed_on(frame: OutputMarkers, process: RemoteProcess, target: int) -
 
 
 def write_all(target: int, data: bytes) -> None:
-    """Write to a pipe whose reader may have had enough."""
+    """Write to a pipe whose reader may stop."""
     with suppress(BrokenPipeError):
         while data:
             data = data[os.write(target, data) :]
 
 
 def received(stream, receive: Receive) -> None:  # type: ignore[no-untyped-def] # a BinaryIO of a kind that no protocol names
-    """Let it read; what it leaves is read too, so that the other side need not wait, and closed if it fails."""
+    """Let `receive` read the stream, then read the rest so that the sender does not block.
+
+    Close the stream if it fails.
+    """
     try:
         receive(stream)
         while stream.read(PIECE_BYTES):
@@ -190,6 +193,6 @@ def received(stream, receive: Receive) -> None:  # type: ignore[no-untyped-def] 
 
 
 def last_line(errors: str) -> str:
-    """The most telling line of what a command complained of: tar says after all else that it fails."""
+    """Return the most telling line of stderr: tar reports its failure after all else."""
     lines = [line.strip() for line in errors.splitlines() if line.strip() and "Exiting with failure" not in line]
     return lines[-1] if lines else "no reason was given"

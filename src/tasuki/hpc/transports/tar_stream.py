@@ -1,4 +1,4 @@
-"""Files as one stream: a tar archive written piece by piece, and read without trust."""
+"""Files as one stream: write a tar archive in pieces, and read one without trusting it."""
 
 import posixpath
 import tarfile
@@ -16,7 +16,7 @@ END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 class TarFile(NamedTuple):
-    """A file to send: its name over there (with slashes), and where its content comes from."""
+    """A file to send: its name at the host (with slashes), and the source of its content."""
 
     name: str
     content: Path | bytes
@@ -24,12 +24,12 @@ class TarFile(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes it has now."""
+        """Return its current size in bytes."""
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
 def tar_pieces(files: Iterable[TarFile]) -> Iterator[bytes]:
-    """An archive of the files. DataError for one that becomes shorter meanwhile."""
+    """Yield an archive of the files. Raise DataError if one shrinks meanwhile."""
     for file in files:
         size = file.size
         info = tarfile.TarInfo(file.name)
@@ -41,7 +41,7 @@ def tar_pieces(files: Iterable[TarFile]) -> Iterator[bytes]:
 
 
 def content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
-    """Exactly so many bytes of a file."""
+    """Yield exactly `size` bytes of a file."""
     if isinstance(file.content, bytes):
         yield file.content
         return
@@ -55,25 +55,25 @@ def content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
 
 
 class TarContent:
-    """What an archive has of a file: less than its size where the stream is cut."""
+    """Content of a file in an archive: shorter than its size if the stream is cut."""
 
     def __init__(self, size: int, opened: IO[bytes]) -> None:
         self.size = size
         self.opened = opened
 
     def read(self) -> bytes:
-        """The next piece; nothing at the end."""
+        """Read the next piece; empty at the end."""
         with suppress(tarfile.ReadError):
             return self.opened.read(PIECE_BYTES)
         return b""
 
     def whole(self) -> bytes:
-        """All of a small file."""
+        """Read a small file whole."""
         return b"".join(iter(self.read, b""))
 
 
 def members(stream: BinaryIO) -> Iterator[tuple[str, TarContent]]:
-    """The regular files of an archive, one after the other; those whose names lead elsewhere are refused."""
+    """Yield the regular files of an archive; refuse names that lead outside."""
     with suppress(tarfile.ReadError), tarfile.open(fileobj=stream, mode="r|", errorlevel=0) as archive:
         for member in archive:
             if member.isfile() and (content := archive.extractfile(member)):
@@ -81,7 +81,7 @@ def members(stream: BinaryIO) -> Iterator[tuple[str, TarContent]]:
 
 
 def inside(name: str) -> str:
-    """A name below the folder that it is meant for. DataError for any other."""
+    """Return a name below the target folder. Raise DataError for any other."""
     tidy = posixpath.normpath(name)
     if tidy.startswith(("/", "../")) or tidy in ("..", "."):
         raise DataError(f"the other side sent a file called {name!r}, which would lie outside the folder it is meant for")

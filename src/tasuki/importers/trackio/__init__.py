@@ -1,1 +1,4 @@
-"""trackio: what it writes and sends, as records of ours. Modules that read SQLite are imported by themselves."""
+"""Import trackio: its databases and its client's requests, as records.
+
+Import SQLite readers by module.
+"""

@@ -1,4 +1,4 @@
-"""What trackio's client says, entry by entry. What is not known of an entry is passed over."""
+"""Requests of trackio's client, entry by entry. Unknown fields are ignored."""
 
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What all entries have in common: the project, and the run by its name and, from some version on, by its id."""
+    """Fields of every entry: the project, and the run by name and (from some version on) by id."""
 
     project: str
     run: str | None = None
@@ -28,14 +28,14 @@ class LogEntry(Entry, frozen=True, kw_only=True):
 
 
 class SystemEntry(Entry, frozen=True, kw_only=True):
-    """One `log_system()`: it has a time, and no step."""
+    """One `log_system()`: it has a time and no step."""
 
     metrics: dict[str, Any]
     log_id: str | None = None
 
 
 class AlertEntry(Entry, frozen=True, kw_only=True):
-    """One `alert()`. The released client sends no `data` yet, nor what follows it."""
+    """One `alert()`. The released client sends no `data` yet, nor later fields."""
 
     title: str
     text: str | None = None
@@ -49,14 +49,14 @@ class AlertEntry(Entry, frozen=True, kw_only=True):
 
 
 class StatusEntry(Entry, frozen=True, kw_only=True):
-    """The state of a run. No released client sends it yet."""
+    """The status of a run. No released client sends it yet."""
 
     status: str
     reason: str | None = None
 
 
 class UploadRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was uploaded before: under which word, and what the client calls it."""
+    """A file that was uploaded before: its upload id and the client's name for it."""
 
     path: str
     orig_name: str | None = None

@@ -1,4 +1,4 @@
-"""What trackio's entries mean: its runs, logs, alerts and media as records of ours.
+"""Map trackio's entries to records: runs, logs, alerts, and media.
 
 Facts of trackio 0.43: a run is known by `run_id`, before that by its name; the config comes with a process's first log, and has
 `_Created`, `_Username` and `_Group` in it; numbers that JSON has no word for are texts; a value that is no number is a dict with a
@@ -53,14 +53,17 @@ STATUS = {
 
 
 class EntryValues(NamedTuple):
-    """What one entry logs: numbers by name, and values that are none."""
+    """Values of one entry: numbers by name, and other values."""
 
     numbers: dict[str, Any]
     files: list[File]
 
 
 def run_of(name: str | None, given: str | None) -> str:
-    """The id of a run here: trackio's, or one made from it where ours can't be like that. ConfigError for a nameless run."""
+    """Return the run id: trackio's, or one derived from it if ours cannot be like that.
+
+    Raise ConfigError for a nameless run.
+    """
     identity = given or name
     if not identity:
         raise ConfigError("an entry names no run", hint="`run`, or `run_id`")
@@ -71,12 +74,12 @@ def run_of(name: str | None, given: str | None) -> str:
 
 
 def first_attempt(run: str) -> str:
-    """The attempt at a run that is not told apart from others."""
+    """Return the attempt id of a run without separate attempts."""
     return hashlib.sha256(f"trackio {run}".encode()).hexdigest()[:16]
 
 
 def moment_us(text: object, otherwise: int) -> int:
-    """A moment as trackio writes it, in microseconds UTC; else the other one."""
+    """Parse trackio's time as microseconds UTC; else return the default."""
     try:
         found = datetime.fromisoformat(str(text))
         return max(0, round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000_000))
@@ -85,7 +88,7 @@ def moment_us(text: object, otherwise: int) -> int:
 
 
 def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
-    """How an attempt begins: what trackio puts into the config itself goes where it belongs."""
+    """Build the start of an attempt; move trackio's own config keys to their fields."""
     said = dict(config or {})
     created = said.get("_Created")
     user, group = said.get("_Username"), said.get("_Group")
@@ -103,7 +106,7 @@ def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, no
 
 
 def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
-    """The numbers of an entry, and a record for each value that is none."""
+    """Return an entry's numbers, and a record for each other value."""
     numbers: dict[str, Any] = {}
     files: list[File] = []
     for key, value in metrics.items():
@@ -119,7 +122,7 @@ def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
 
 
 def parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Numbers and files in a value, by joined names; nothing for None."""
+    """Yield the numbers and files in a value, by joined names; skip None."""
     match value:
         case None:
             return
@@ -137,7 +140,7 @@ def parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def number(value: float) -> bool | int | float:
-    """A number that a record can hold: an integer past 64 bits becomes a float."""
+    """Return a number that a record can hold: an integer beyond 64 bits becomes a float."""
     if isinstance(value, int) and not SMALLEST_INT <= value <= LARGEST_INT:
         try:
             return float(value)
@@ -147,7 +150,7 @@ def number(value: float) -> bool | int | float:
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """The same with integers that a record can hold, and texts for what is too deep."""
+    """Return the value with storable integers; text replaces what is nested too deep."""
     match value:
         case bool() | int() | float():
             return number(value)
@@ -161,7 +164,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def typed(kind: str, value: Mapping[str, Any]) -> File:
-    """A value that says what it is."""
+    """Build the record of a value with a `_type`."""
     path, caption = value.get("file_path"), value.get("caption")
     if kind in MEDIA and isinstance(path, str) and base_name(path):
         return File(time=0, path=base_name(path), form=kind, caption=None if caption is None else str(caption))
@@ -171,12 +174,12 @@ def typed(kind: str, value: Mapping[str, Any]) -> File:
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON. The standard library's way: it knows integers of any length."""
+    """Encode a value as JSON with the standard library, which has integers of any length."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def valued(form: str, value: Any) -> File:
-    """A text as it is, anything else as JSON."""
+    """Build the record of a text, or of any other value as JSON."""
     as_text = form in {"text", "markdown"}
     content = value if as_text else as_json(value)
     media_type = {"text": "text/plain", "markdown": "text/markdown"}.get(form, "application/json")
@@ -185,13 +188,13 @@ def valued(form: str, value: Any) -> File:
 
 
 def base_name(path: str) -> str:
-    """The last part of a path of any system; empty for one that leads somewhere else."""
+    """Return the last part of a path of any system; empty if it leads elsewhere."""
     name = path.replace("\\", "/").rpartition("/")[2]
     return "" if name in {".", ".."} else name
 
 
 def alert_from(entry: AlertEntry, now: int) -> Alert:
-    """An alert; a level that trackio has not is a warning."""
+    """Build an alert; a level unknown to trackio becomes a warning."""
     known = {level.value: level for level in AlertLevel}
     return Alert(
         time=moment_us(entry.timestamp, now),
@@ -207,7 +210,7 @@ def alert_from(entry: AlertEntry, now: int) -> Alert:
 
 
 def status_of(text: str) -> Status:
-    """The status that a word means. ConfigError for one that means none."""
+    """Return the status that a word means. Raise ConfigError for an unknown word."""
     found = STATUS.get(text.lower())
     if found is None:
         raise ConfigError(f"there is no status {text!r}", hint=f"one of {', '.join(STATUS)}")

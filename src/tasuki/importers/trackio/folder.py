@@ -1,4 +1,4 @@
-"""A folder of trackio's: a database per project, and the inbox."""
+"""A trackio folder: a database per project, and the inbox."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ REGISTRY = "registry-"
 
 
 class PendingProject(NamedTuple):
-    """A project with something that has not arrived yet; or why that can't be seen."""
+    """A project with data that has not arrived yet, or the error that prevents reading it."""
 
     name: str
     project: ProjectSource | None
@@ -32,14 +32,14 @@ class PendingProject(NamedTuple):
 
 
 def databases(folder: Path) -> list[Path]:
-    """The files that hold runs. OSError if the folder can't be read."""
+    """Return the databases with runs. Raise OSError if the folder cannot be read."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.endswith(DATABASE_SUFFIX)]
     return [folder / name for name in sorted(names) if not name.startswith((REGISTRY, "."))]
 
 
 class TrackioFolder:
-    """`state`: a folder of our own, for private copies and for what came through the inbox on its way `to` somewhere.
+    """A trackio folder. `state`: our folder for private copies and inbox ids, for the receiver `to`.
 
     Close it when done.
     """
@@ -62,19 +62,19 @@ class TrackioFolder:
         os.close(self.held)
 
     def forget(self) -> None:
-        """Make all streams anew: the receiver may want them from their beginning."""
+        """Rebuild all streams: the receiver may need them from the start."""
         self.taken.clear()
         for project in self.projects.values():
             project.forget()
 
     def project(self, name: str) -> ProjectSource:
-        """A project by its name."""
+        """Return a project by name."""
         if name not in self.projects:
             self.projects[name] = ProjectSource(name, self.work, self.delivered, clock=self.clock)
         return self.projects[name]
 
     def look(self) -> Iterator[PendingProject]:
-        """The projects of which something is new, by name."""
+        """Yield the projects with new data, by name."""
         for path in databases(self.folder):
             self.project(project_of(path.stem)).path = path
         failed = [PendingProject(name, None, error) for name, error in self.look_into_inbox()]
@@ -87,7 +87,7 @@ class TrackioFolder:
         yield from failed
 
     def look_into_inbox(self) -> Iterator[tuple[str, Exception]]:
-        """Give each project the lines that are new; yields what can't be read."""
+        """Give each project its new inbox lines; yield the files that cannot be read."""
         for fragment in fragments(self.folder):
             size, taken = self.taken.get(fragment.name, (-1, 0))
             if fragment.size != size:
@@ -97,7 +97,7 @@ class TrackioFolder:
                     yield "inbox", error
 
     def take(self, fragment: InboxFile, taken: int) -> None:
-        """The lines of a file behind those that were taken."""
+        """Add a file's lines after those already taken."""
         lines = lines_of(fragment)
         for name in sorted({line.project for line in lines[taken:]}):
             self.project(name).new_lines.append((fragment, [line for line in lines[taken:] if line.project == name]))

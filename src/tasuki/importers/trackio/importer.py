@@ -1,4 +1,7 @@
-"""`tasuki import trackio`: the same reader and the same sender as a volume's, into a folder's own journals."""
+"""`tasuki import trackio`.
+
+Read trackio as a volume's syncer does, and write to a folder's own journals.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +19,7 @@ __all__ = ["Importer"]
 
 
 class Importer:
-    """One folder of trackio's, into one data folder."""
+    """Imports one trackio folder into one data folder."""
 
     def __init__(self, settings: Settings, folder: Path, *, clock: Clock = SYSTEM) -> None:
         self.folder = TrackioFolder(folder, settings.dir / "imported" / "trackio", to="journal", clock=clock)
@@ -36,7 +39,7 @@ class Importer:
         self.clock.sleep(seconds)
 
     def round(self, say: Callable[[str], None]) -> int:
-        """Bring what is new; returns how many projects could not be read."""
+        """Import new data; return the number of projects that could not be read."""
         failed = 0
         for brought in self.bringer.round():
             if brought.records:

@@ -1,4 +1,7 @@
-"""trackio's inbox: `inbox/<writer>/<number>.jsonl`, a line per row, which it writes where SQLite is not safe, and never changes."""
+"""trackio's inbox: `inbox/<writer>/<number>.jsonl`, a line per row, written where SQLite is unsafe.
+
+A file never changes.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +19,7 @@ decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class InboxFile(NamedTuple):
-    """A file of the inbox: its name in it, and how long it is."""
+    """A file of the inbox: its name there and its size."""
 
     path: Path
     name: str
@@ -24,7 +27,7 @@ class InboxFile(NamedTuple):
 
 
 class InboxLine(NamedTuple):
-    """One row, under its database's table, with the id by which it is known again."""
+    """One row, with its table and the id that identifies it."""
 
     project: str
     table: str
@@ -35,7 +38,7 @@ class InboxLine(NamedTuple):
 
 
 def fragments(folder: Path) -> Iterator[InboxFile]:
-    """The files that there are, in the order of their names."""
+    """Yield the files of the inbox, by name."""
     inbox = folder / INBOX
     for path in sorted(inbox.rglob("*.jsonl")):
         try:
@@ -45,13 +48,13 @@ def fragments(folder: Path) -> Iterator[InboxFile]:
 
 
 def lines_of(fragment: InboxFile) -> list[InboxLine]:
-    """The rows of a file; a last line without its end is one that is not all here. OSError if it can't be read."""
+    """Return the rows of a file, without an incomplete last line. Raise OSError if it cannot be read."""
     whole, _, _ = fragment.path.read_bytes().rpartition(b"\n")
     return [line for text in whole.split(b"\n") if (line := line_from(text)) is not None]
 
 
 def line_from(text: bytes) -> InboxLine | None:
-    """A row; None for what is none."""
+    """Parse a row; None if invalid."""
     try:
         said = decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):

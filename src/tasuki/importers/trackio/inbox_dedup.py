@@ -1,4 +1,4 @@
-"""Which rows came through the inbox: trackio moves them from there into a database later, with the same `log_id` or `alert_id`.
+"""Ids of rows that came through the inbox: trackio later moves them to a database, with the same id.
 
 It is kept in the syncer's own folder. Where it is lost, what came through the inbox and is now in a database arrives once more.
 """
@@ -15,12 +15,12 @@ TABLE = "CREATE TABLE IF NOT EXISTS delivered (id BLOB PRIMARY KEY, file BLOB NO
 
 
 def short(text: str) -> bytes:
-    """16 bytes that stand for a text."""
+    """Return a 16-byte digest of a text."""
     return hashlib.sha256(text.encode(errors="replace")).digest()[:16]
 
 
 class SeenIds:
-    """Ids, each with the file that it came in. Not to be shared by threads."""
+    """Row ids, each with the file that it came in. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,7 +28,7 @@ class SeenIds:
         self.db = self.connected() if path.exists() else None
 
     def connected(self) -> apsw.Connection:
-        """The file, made if there is none."""
+        """Open the file; create it if missing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = apsw.Connection(str(self.path))
         db.set_busy_timeout(60_000)
@@ -37,7 +37,7 @@ class SeenIds:
         return db
 
     def by(self, id: str | None) -> bytes | None:
-        """The file that a row came in; None for one that came in none."""
+        """Return the file that a row came in; None if it came in none."""
         if id is None or (self.db is None and not self.claims):
             return None
         key = short(id)
@@ -47,7 +47,7 @@ class SeenIds:
         return bytes(found[0][0]) if found else None
 
     def claim(self, id: str | None, file: str) -> bool:
-        """Whether a row is to come from this file, since it came from no other."""
+        """Return whether a row is to be taken from this file: it came in no other."""
         if id is None:
             return True
         owner = self.by(id)
@@ -56,7 +56,7 @@ class SeenIds:
         return owner in (None, short(file))
 
     def keep(self, ids: Iterable[str]) -> None:
-        """What was claimed has arrived."""
+        """Record that the claimed rows were delivered."""
         arrived = [(key, self.claims.pop(key)) for key in map(short, ids) if key in self.claims]
         if not arrived:
             return

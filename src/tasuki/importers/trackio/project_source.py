@@ -1,4 +1,4 @@
-"""One project of trackio as a `Source`: each table of each run is a stream that only grows.
+"""One trackio project as a `Source`: each table of each run is a stream that only grows.
 
 A stream's bytes are a function of the rows alone, and its name of its first row. So nothing has to be remembered: whoever reads the
 same database makes the same streams, and the receiver's positions say from where on they are wanted.
@@ -51,7 +51,7 @@ Known = Callable[[Sequence[Item]], Collection[str]]
 
 
 class ProjectSource:
-    """Reads what has changed, makes streams of it, and lets go of what has arrived. `work`: a folder for private copies."""
+    """Reads changes, builds streams, and releases delivered bytes. `work`: a folder for private copies."""
 
     def __init__(self, name: str, work: Path, delivered: SeenIds, *, clock: Clock = SYSTEM) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class ProjectSource:
         self.forget()
 
     def forget(self) -> None:
-        """Make all streams anew the next time: the receiver may want them from their beginning."""
+        """Rebuild all streams at the next refresh: the receiver may need them from the start."""
         self.state: Fingerprint | None = None
         self.high: dict[str, int] = {}
         self.first: dict[str, FirstRow] = {}
@@ -81,11 +81,11 @@ class ProjectSource:
 
     @property
     def has_changed(self) -> bool:
-        """Whether there is anything that was not read yet. OSError if that can't be seen."""
+        """Return whether unread data exists. Raise OSError if that cannot be determined."""
         return bool(self.new_lines) or (self.path is not None and fingerprint(self.path) != self.state)
 
     def refresh(self, known: Known) -> None:
-        """Read it. DataError or OSError, and nothing has changed, if it can't be read now."""
+        """Read new data. Raise DataError or OSError, without any change, if that fails."""
         spool = Spool(self.work)
         self.spools.append(spool)
         self.owes = True
@@ -98,7 +98,7 @@ class ProjectSource:
             track.flush(spool)
 
     def read_database(self, path: Path, spool: Spool, known: Known) -> None:
-        """Take a private copy, read what is new in it, and remove it."""
+        """Copy the database privately, read what is new, and remove the copy."""
         copy = self.work / path.name
         try:
             state = take_copy(path, copy, clock=self.clock)
@@ -115,7 +115,7 @@ class ProjectSource:
         self.state = state if shows_changes(state, self.clock) else None
 
     def read_tables(self, path: Path, db: apsw.Connection, spool: Spool, known: Known) -> None:
-        """The rows that are new."""
+        """Read the new rows."""
         self.check_that_it_goes_on(path, db)
         if not self.high:
             self.firsts = {table: firsts_of(db, table) for table in LOGGED}
@@ -140,7 +140,7 @@ class ProjectSource:
             self.add_fact(run, status_frame(run, row.columns), spool)
 
     def check_that_it_goes_on(self, path: Path, db: apsw.Connection) -> None:
-        """DataError for an older copy than the one before. Another database under the name begins anew."""
+        """Raise DataError for an older copy than the last one. Another database under the name starts over."""
         now = {table: high_water(db, table) for table in (*LOGGED, CONFIGS)}
         back = [table for table, highest in now.items() if highest < self.high.get(table, 0)]
         first = {table: first_of(db, table) for table in LOGGED}
@@ -158,13 +158,13 @@ class ProjectSource:
     # -- streams
 
     def by_name(self, table: str, first: FirstRow) -> Item:
-        """A question for the stream of a run that was known by its name alone, before its database was migrated."""
+        """Build the question for a stream named by its run's name, from before the database was migrated."""
         run = run_of(first.name)
         writer = writer_of(self.name, run, table, first.id, first.timestamp)
         return Item(project=self.name, run=run, writer=writer, offset=0, crc=0)
 
     def track_of(self, db: apsw.Connection, table: str, row: TrackioRow, spool: Spool) -> DerivedStream:
-        """The stream of a row; it is known by its first row."""
+        """Return the stream of a row; its id derives from the first row."""
         track = self.by_run.get((table, row.run))
         if track is None:
             first = self.firsts.get(table, {}).get(row.run) or first_of(db, table, row.run) or FirstRow(row.id, "", row.name)
@@ -175,7 +175,7 @@ class ProjectSource:
         return track
 
     def opened(self, run: str, *words: object, spool: Spool) -> DerivedStream:
-        """A stream of logged rows, which begins with the run's beginning."""
+        """Create a stream of logged rows, with the run's start."""
         writer = writer_of(self.name, run, *words)
         track = self.tracks.get(writer)
         if track is None:
@@ -185,11 +185,11 @@ class ProjectSource:
         return track
 
     def run_known(self, row: TrackioRow) -> str:
-        """The run of a row that is about a run as a whole."""
+        """Return the run of a row that concerns a run as a whole."""
         return next((track.run for table in LOGGED if (track := self.by_run.get((table, row.run)))), run_of(row.run))
 
     def add_fact(self, run: str, frame: bytes, spool: Spool) -> None:
-        """What is said of a run as a whole is a stream of its own, known by what it says."""
+        """Add a record about a run as a stream of its own, named by its content."""
         writer = writer_of(self.name, run, "fact", frame.hex())
         if frame and writer not in self.tracks:
             track = self.tracks[writer] = DerivedStream(self.name, run, writer, sealed=True)
@@ -198,14 +198,14 @@ class ProjectSource:
     # -- the inbox
 
     def read_lines(self, spool: Spool, db: apsw.Connection | None) -> None:
-        """The lines of the inbox that came through nothing else."""
+        """Read the inbox lines that came through nothing else."""
         mine = [(line, fragment) for fragment, lines in self.new_lines for line in lines if self.is_mine(line, fragment, db)]
         self.new_lines = []
         for line, fragment in mine:
             self.add_line(line, fragment, spool)
 
     def is_mine(self, line: InboxLine, fragment: InboxFile, db: apsw.Connection | None) -> bool:
-        """Whether a line is to be delivered from this file."""
+        """Return whether a line is to be delivered from this file."""
         came_before = self.delivered.by(line.id)
         if came_before is None and db is not None and line.id is not None and has_id(db, line.table, line.id):
             return False
@@ -216,7 +216,7 @@ class ProjectSource:
         return True
 
     def add_line(self, line: InboxLine, fragment: InboxFile, spool: Spool) -> None:
-        """One row of a file: all of a file's rows of one kind and run are a stream."""
+        """Add one row of a file: its rows of one kind and run form a stream."""
         run, columns = run_of(line.run), line.columns
         time = columns.get("timestamp")
         if line.table == STATUSES:
@@ -235,19 +235,19 @@ class ProjectSource:
     # -- a Source
 
     def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
-        """Every stream but those `known` by writer id."""
+        """Yield every stream but those `known` by writer id."""
         return (track.stream for writer, track in self.tracks.items() if writer not in known)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`. Gone for what has arrived."""
+        """Read whole frames from `offset`. Raise BytesReleased for delivered ones."""
         return self.tracks[writer].read(offset, limit_bytes)
 
     def verdict(self, _: str) -> Liveness:
-        """Nothing is known of who writes."""
+        """Return UNKNOWN liveness."""
         return Liveness.UNKNOWN
 
     def settle(self) -> None:
-        """All has arrived: let go of it."""
+        """Release all bytes: they were delivered."""
         self.delivered.keep(self.claimed)
         self.claimed, self.owes = [], False
         for track in self.tracks.values():
@@ -255,14 +255,14 @@ class ProjectSource:
         self.close()
 
     def close(self) -> None:
-        """Give the room back."""
+        """Release the space."""
         for spool in self.spools:
             spool.close()
         self.spools = []
 
 
 def frame_of(table: str, columns: Mapping[str, Any], place: int) -> bytes:
-    """A logged row."""
+    """Build the frame of a logged row."""
     if table == ALERTS:
         return alert_frame(columns)
     prefix, step = ("system/", None) if table == SYSTEM_METRICS else ("", columns.get("step"))

@@ -1,4 +1,4 @@
-"""What trackio has recorded, as records of ours: pure functions of its rows and lines.
+"""Map trackio's rows to records: pure functions of rows and lines.
 
 The same row makes the same bytes, always and everywhere: only so a stream that is made anew continues the one that a server has.
 A change here makes new streams of old rows; a test holds the bytes of golden ones.
@@ -44,22 +44,22 @@ read_json = msgspec.json.Decoder().decode
 
 
 def digest(*words: object) -> str:
-    """32 hex digits that stand for the words."""
+    """Return 32 hex digits that identify the words."""
     return hashlib.sha256(json.dumps(["trackio", 1, *words]).encode()).hexdigest()[:32]
 
 
 def writer_of(project: str, run: str, *words: object) -> str:
-    """The stream of some of a run's rows."""
+    """Return the writer id of some of a run's rows."""
     return digest(project, run, *words)
 
 
 def project_of(name: str) -> str:
-    """A project as trackio names its files: letters, digits, `-` and `_` are kept."""
+    """Return a project's name as trackio names its files: letters, digits, `-`, and `_` stay."""
     return project_name("".join(letter for letter in name if letter.isalnum() or letter in "-_") or "default")
 
 
 def run_of(key: str) -> str:
-    """A run's id, the same one as a run has that trackio's client sends to a server."""
+    """Return a run's id, as for a run that trackio's client sends to a server."""
     return words.run_of(None, key)
 
 
@@ -67,13 +67,16 @@ def run_of(key: str) -> str:
 
 
 def pinned(record: Record) -> bytes:
-    """A frame with the fields that the record's kind had first: those that it gets later would make other bytes of the same row."""
+    """Build a frame with the first fields of the record's kind only.
+
+    Fields added later would change the bytes of the same row.
+    """
     fields: list[Any] = msgspec.msgpack.decode(encode(record))
     return frame(msgspec.msgpack.encode(fields[: FIELDS[type(record)]]))
 
 
 def time_of(text: object) -> int:
-    """A time stamp in microseconds UTC; one without a zone is taken for UTC, and what is none for 0."""
+    """Parse a time stamp as microseconds UTC: UTC without a zone, 0 if invalid."""
     try:
         time = datetime.fromisoformat(str(text))
     except ValueError:
@@ -82,7 +85,7 @@ def time_of(text: object) -> int:
 
 
 def parsed(text: object) -> Any:
-    """What JSON says, as trackio stores it: text or bytes, in old versions with NaN; None for what is none."""
+    """Parse stored JSON (text or bytes, in old versions with NaN); None if invalid."""
     if not isinstance(text, (str, bytes)):
         return None
     try:
@@ -95,7 +98,7 @@ def parsed(text: object) -> Any:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, int | float]]:
-    """The numbers in what was logged, by name; media, tables and texts are no numbers."""
+    """Yield the numbers in a logged value, by name; skip media, tables, and texts."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             if "_type" not in value and depth < DEEPEST:
@@ -109,7 +112,7 @@ def flat(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterato
 
 
 def as_number(value: int) -> int | float:
-    """An integer, or the float nearest to one of more than 64 bits."""
+    """Return an integer, or the nearest float beyond 64 bits."""
     if SMALLEST_INT <= value <= LARGEST_INT:
         return value
     try:
@@ -119,21 +122,21 @@ def as_number(value: int) -> int | float:
 
 
 def whole(step: object, otherwise: int) -> int:
-    """A step."""
+    """Return a step."""
     if isinstance(step, (int, float)) and math.isfinite(step):
         return min(max(int(step), SMALLEST_INT), LARGEST_INT)
     return otherwise
 
 
 def metrics_frame(timestamp: object, step: object, values: object, place: int, prefix: str = "") -> bytes:
-    """A logged row; nothing of one without numbers. `place`: the step of a row that has none."""
+    """Build the frame of a logged row; empty without numbers. `place`: the step of a row that has none."""
     found = parsed(values) if isinstance(values, (str, bytes)) else values
     numbers = dict(flat(found, prefix)) if isinstance(found, Mapping) else {}
     return frame(encode_metrics(time_of(timestamp), whole(step, place), numbers)) if numbers else b""
 
 
 def alert_frame(columns: Mapping[str, Any]) -> bytes:
-    """An alert, with or without data."""
+    """Build the frame of an alert, with or without data."""
     data = columns.get("data")
     found = parsed(data) if isinstance(data, (str, bytes)) else data
     level = str(columns.get("level") or "").lower()
@@ -151,12 +154,12 @@ def alert_frame(columns: Mapping[str, Any]) -> bytes:
 
 
 def started_frame(run: str, time: int) -> bytes:
-    """How each stream of logged rows begins, so that the run has a beginning whichever of them comes first."""
+    """Build the start frame of a stream of logged rows: the run starts with whichever comes first."""
     return pinned(RunStarted(time=time, attempt=words.first_attempt(run), environment={"tracker": words.TRACKER}))
 
 
 def config_frame(name: str, config: object, time: int) -> bytes:
-    """A run's name, group and config. What trackio adds for itself begins with `_`."""
+    """Build the frame of a run's name, group, and config. trackio's own keys begin with `_`."""
     found = parsed(config) if isinstance(config, (str, bytes)) else config
     values = {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
     group = values.get("_Group")
@@ -165,7 +168,7 @@ def config_frame(name: str, config: object, time: int) -> bytes:
 
 
 def packable(value: Any) -> Any:
-    """A value of a config, with integers that a record can hold."""
+    """Return a config value with integers that a record can hold."""
     match value:
         case dict():
             return {key: packable(inner) for key, inner in value.items()}
@@ -177,7 +180,7 @@ def packable(value: Any) -> Any:
 
 
 def status_frame(run: str, columns: Mapping[str, Any]) -> bytes:
-    """How a run ended; nothing if it did not."""
+    """Build the frame of a run's final status; empty if it has none."""
     status = words.STATUS.get(str(columns.get("status") or "").lower())
     if status is None or not status.is_final:
         return b""

@@ -1,4 +1,4 @@
-"""Bringing what trackio has recorded to a receiver: a server, or the journals of a data folder. Always by the same sender."""
+"""Send trackio's records to a receiver: a server, or the journals of a data folder."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ ASK_AT_ONCE = 1000
 
 
 class ProjectResult(NamedTuple):
-    """What became of a project in a round: records that are newly there, and what went wrong, if anything did."""
+    """Result of a project in a round: records delivered, and the error, if any."""
 
     project: str
     records: int = 0
@@ -28,7 +28,7 @@ class ProjectResult(NamedTuple):
 
 
 class TrackioSender:
-    """One folder, one receiver. Not to be shared by threads."""
+    """Sends one folder to one receiver. Not thread-safe."""
 
     def __init__(
         self, folder: TrackioFolder, transport: ReceiverTransport, aside: DeadLetterLog | None = None, *, clock: Clock = SYSTEM
@@ -41,25 +41,28 @@ class TrackioSender:
         self.boot_id: str | None = None
 
     def round(self) -> Iterator[ProjectResult]:
-        """Bring what is new, project by project; what fails is tried again in the next round. RemoteUnavailable ends it."""
+        """Send new data, project by project; retry failures in the next round.
+
+        RemoteUnavailable ends the round.
+        """
         self.greet()
         for found in self.folder.look():
             yield self.outcome(found)
 
     def greet(self) -> None:
-        """A receiver that has started anew, perhaps from an older copy, is asked for every stream again."""
+        """Ask a restarted receiver, perhaps an older copy, for every stream again."""
         boot_id = self.transport.replicate([]).boot_id
         if self.boot_id not in (None, boot_id):
             self.forget()
         self.boot_id = boot_id
 
     def forget(self) -> None:
-        """Make all streams anew, and ask for each of them."""
+        """Rebuild all streams, and ask for each of them."""
         self.senders.clear()
         self.folder.forget()
 
     def outcome(self, found: PendingProject) -> ProjectResult:
-        """One project's round."""
+        """Do one project's round."""
         if found.project is None:
             return ProjectResult(found.name, 0, found.error)
         try:
@@ -73,7 +76,7 @@ class TrackioSender:
             return ProjectResult(found.name, 0, error)
 
     def bring(self, project: ProjectSource) -> int:
-        """Read what is new of a project, and send it; returns how many records are newly there."""
+        """Read a project's new data and send it; return the number of records delivered."""
         if project.has_changed:
             project.refresh(self.known)
             reach("trackio.after_read")
@@ -90,7 +93,7 @@ class TrackioSender:
         return records
 
     def known(self, items: Sequence[Item]) -> Collection[str]:
-        """The streams that the receiver has something of."""
+        """Return the streams that the receiver has bytes of."""
         there: set[str] = set()
         for first in range(0, len(items), ASK_AT_ONCE):
             there |= {reply.writer for reply in self.transport.replicate(items[first : first + ASK_AT_ONCE]).items if reply.offset}

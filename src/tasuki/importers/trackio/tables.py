@@ -1,4 +1,4 @@
-"""The tables of a trackio database, of every released schema (0.0.x to 0.43): rows in the order in which they were committed.
+"""Read the tables of a trackio database, of every released schema (0.0.x to 0.43), in commit order.
 
 A row's id only grows, and whoever commits holds the database's write lock, so a later state never has a new row with an id below
 the highest of an earlier one. Columns came one after the other: `log_id` by 0.17, alerts by 0.19, `run_id` with 0.24 (until then a
@@ -43,7 +43,7 @@ MIGRATES = 2
 
 
 class TrackioRow(NamedTuple):
-    """A row: its id, its run (the `run_id`, else the name) and that one's name, and the columns that there are, by name."""
+    """A row: id, run (`run_id`, else the name), the run's name, and its columns by name."""
 
     id: int
     run: str
@@ -52,7 +52,7 @@ class TrackioRow(NamedTuple):
 
 
 class FirstRow(NamedTuple):
-    """The first row of a run in a table: its id, its time stamp, and the run's name."""
+    """The first row of a run in a table: id, time stamp, and run name."""
 
     id: int
     timestamp: str
@@ -60,12 +60,12 @@ class FirstRow(NamedTuple):
 
 
 def columns_of(db: apsw.Connection, table: str) -> set[str]:
-    """The columns of a table; none if there is no such table."""
+    """Return the columns of a table; none if it does not exist."""
     return {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
 
 
 def high_water(db: apsw.Connection, table: str) -> int:
-    """The highest id that a table has given out, that of a row that is gone included."""
+    """Return the highest id that a table has assigned, deleted rows included."""
     if "id" not in columns_of(db, table):
         return 0
     ((highest,),) = db.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
@@ -76,12 +76,12 @@ def high_water(db: apsw.Connection, table: str) -> int:
 
 
 def is_migrated(db: apsw.Connection) -> bool:
-    """Whether runs that have ids now may have been known by their names alone."""
+    """Return whether runs with ids may have been known by their names alone."""
     return int(db.pragma("user_version")) >= MIGRATES
 
 
 def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[TrackioRow]:
-    """The rows of a table behind an id, in the order of their ids; none where there is no such table."""
+    """Yield the rows of a table after an id, by id; none if it does not exist."""
     there = columns_of(db, table)
     wanted = [name for name in WANTED[table] if name in there]
     if not {"id", "run_name", *wanted[:1]} <= there or not wanted:
@@ -92,7 +92,7 @@ def rows_after(db: apsw.Connection, table: str, after: int) -> Iterator[TrackioR
 
 
 def first_of(db: apsw.Connection, table: str, run: str | None = None) -> FirstRow | None:
-    """The first row of a table, or of one run in it; None if there is none."""
+    """Return the first row of a table, or of one run in it; None if there is none."""
     there = columns_of(db, table)
     if not {"id", "run_name", "timestamp"} <= there:
         return None
@@ -103,7 +103,7 @@ def first_of(db: apsw.Connection, table: str, run: str | None = None) -> FirstRo
 
 
 def firsts_of(db: apsw.Connection, table: str) -> dict[str, FirstRow]:
-    """The first row of each run in a table, by run."""
+    """Return the first row of each run in a table."""
     there = columns_of(db, table)
     if not {"id", "run_name", "timestamp"} <= there:
         return {}
@@ -113,11 +113,11 @@ def firsts_of(db: apsw.Connection, table: str) -> dict[str, FirstRow]:
 
 
 def key_of(columns: Collection[str]) -> str:
-    """By what a table tells runs apart."""
+    """Return the column that identifies runs in a table."""
     return "coalesce(run_id, run_name)" if "run_id" in columns else "run_name"
 
 
 def has_id(db: apsw.Connection, table: str, id: str) -> bool:
-    """Whether a table has the row of a `log_id` or `alert_id`."""
+    """Return whether a table has the row of a `log_id` or `alert_id`."""
     column = "alert_id" if table == ALERTS else "log_id"
     return column in columns_of(db, table) and bool(list(db.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (id,))))

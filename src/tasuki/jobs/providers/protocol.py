@@ -19,7 +19,7 @@ def is_large(value: object) -> bool:
 
 
 class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a provider accepts the API key, and the account it belongs to."""
+    """Result of checking an API key: its validity, and the account it belongs to."""
 
     valid: bool
     user_info: dict[str, Any] | None = None
@@ -51,7 +51,8 @@ class ProviderPage(NamedTuple):
 class Provider(Protocol):
     """A backend that runs jobs. Use it from one event loop.
 
-    Every call may raise RemoteUnavailable (RateLimited when called too often) or RemoteRejected (RemoteMisconfigured when the API key is refused).
+    Every call may raise RemoteUnavailable (RateLimited when called too often) or RemoteRejected (RemoteMisconfigured when the API
+    key is refused).
     """
 
     name: str
@@ -75,7 +76,7 @@ class Provider(Protocol):
         ...
 
     def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
-        """Return the metadata of a new attempt that starts from its inputs, or from an output of the last attempt.
+        """Return the metadata of a new attempt, which starts from its inputs or from an output of the last.
 
         Conflict for a job that was not submitted here, ConfigError for an output that it can't begin from.
         """
