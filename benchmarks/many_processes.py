@@ -16,7 +16,7 @@ from benchmarks.machine import temporary_folder
 from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_least, at_most, build_row, compute_percentile, exactly
 from benchmarks.workload import build_calls
 from tasuki.settings import Settings, load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 
 __all__ = ["BENCHMARK", "measure"]
 
@@ -65,7 +65,7 @@ def run_processes(path: Path, seconds: float, *, with_lock: bool) -> Outcome:
     settings = load(environment={}, dir=str(path / "data"))
     calls = int(seconds * CALLS_PER_SECOND)
     began = monotonic() + START_DELAY_SECONDS
-    with open_local(settings) as store:
+    with open_folder_store(settings) as store:
         store.projects()
         place = str(store.path)
     work = {"folder": str(settings.dir), "calls": calls, "rate": CALLS_PER_SECOND}
@@ -92,7 +92,7 @@ def run_processes(path: Path, seconds: float, *, with_lock: bool) -> Outcome:
 def count_missing(settings: Settings, calls: int) -> int:
     """How many calls the store does not have once, each with all its values at its step."""
     expected = {step: metrics for step, metrics in enumerate(build_calls(calls))}
-    with open_local(settings, wait_seconds=None) as store:
+    with open_folder_store(settings, wait_seconds=None) as store:
         rows = [store.history("bench", run.id) for run in store.runs("bench")]
     right = sum(len({row.step for row in run if row.metrics == expected.get(row.step)}) for run in rows)
     doubled = sum(len(run) for run in rows) - right

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from zlib import crc32
 
 from benchmarks.workload import METRICS, Precision, build_calls
-from tasuki.records import FlatMetrics, Item, Record, RunStarted, RunStatus, Status, encode, frame, pack_item
+from tasuki.records import FlatMetrics, Item, Record, RunStarted, RunStatus, Status, encode, encode_frame, pack_item
 
 __all__ = ["PROJECT", "START_US", "build_metric_names", "iter_calls", "iter_items"]
 
@@ -49,7 +49,7 @@ def iter_items(
     left = iter_records(run, calls, start_us)
     while batch := list(islice(left, records_per_item)):
         following = next(left, None)
-        data = b"".join(frame(encode(record)) for record in batch)
+        data = b"".join(encode_frame(encode(record)) for record in batch)
         yield Item(project=PROJECT, run=run, writer=writer, offset=offset, crc=crc, sealed=following is None, data=pack_item(data))
         offset, crc = offset + len(data), crc32(data, crc)
         left = left if following is None else chain([following], left)

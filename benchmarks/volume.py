@@ -19,7 +19,7 @@ from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_least, at_mo
 from benchmarks.with_relay import run_server
 from tasuki import VolumeSyncer
 from tasuki.journal import JournalFolder, new_header
-from tasuki.records import encode_metrics, frame
+from tasuki.records import encode_frame, encode_metrics
 
 __all__ = ["BENCHMARK", "measure", "measure_round", "measure_upload_ratio"]
 
@@ -65,9 +65,9 @@ def measure_upload_ratio(folder_path: Path, url: str, seconds: int) -> float:
             step += INTERVAL * STEPS_PER_SECOND
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             uploads += path.stat().st_size
-            assert syncer.once(), syncer.report.errors
-        assert syncer.report.records >= step
-        sent = syncer.report.bytes
+            assert syncer.once(), syncer.status.errors
+        assert syncer.status.records >= step
+        sent = syncer.status.bytes
     db.close()
     return uploads / sent
 
@@ -86,9 +86,9 @@ def measure_round(folder_path: Path, url: str, projects: int) -> tuple[float, fl
         for path in both
     ]
     with VolumeSyncer(volume, url, state=folder_path / "syncer") as syncer:
-        assert syncer.once(), syncer.report.errors
+        assert syncer.once(), syncer.status.errors
         sleep(QUIET_SECONDS)  # what had just been written when it was read is read again
-        assert syncer.once(), syncer.report.errors
+        assert syncer.once(), syncer.status.errors
         times, shares = [], []
         for attempt in (1, 2):
             changed = paths[attempt * CHANGING_PROJECTS : (attempt + 1) * CHANGING_PROJECTS] or paths[:CHANGING_PROJECTS]
@@ -96,10 +96,10 @@ def measure_round(folder_path: Path, url: str, projects: int) -> tuple[float, fl
                 append_steps(path, range(attempt * 10, attempt * 10 + 10))
             sleep(QUIET_SECONDS)
             before, began = get_bytes_read(), perf_counter()
-            assert syncer.once(), syncer.report.errors
+            assert syncer.once(), syncer.status.errors
             times.append(perf_counter() - began)
             shares.append((get_bytes_read() - before) / sum(path.stat().st_size for path in changed))
-            assert syncer.report.projects == len(changed)
+            assert syncer.status.projects == len(changed)
     return min(times), max(shares)
 
 
@@ -119,14 +119,14 @@ def create_journal(volume: Path, name: str) -> Path:
     header = new_header(name, "run", created=0)
     path = JournalFolder(volume).project_folder(name) / f"{header.writer}.tsk"
     path.parent.mkdir()
-    path.write_bytes(header.encoded() + encode_records(range(10)))
+    path.write_bytes(header.encode() + encode_records(range(10)))
     return path
 
 
 def encode_records(steps: Sequence[int]) -> bytes:
     """What a run of tasuki's logs."""
     values = {f"train/metric_{n}": n / 7 for n in range(10)}
-    return b"".join(frame(encode_metrics(1_800_000_000_000_000 + step, step, values)) for step in steps)
+    return b"".join(encode_frame(encode_metrics(1_800_000_000_000_000 + step, step, values)) for step in steps)
 
 
 def create_trackio_database(volume: Path, name: str) -> Path:

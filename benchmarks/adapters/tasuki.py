@@ -7,7 +7,7 @@ from typing import Any
 import tasuki
 from benchmarks.adapters import METRIC, PROJECT, RUN, sum_file_sizes
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 
 VERSION = tasuki.__version__
 Api = tasuki.Api  # imported here: imports are not counted
@@ -24,7 +24,7 @@ def start(folder: Path) -> tasuki.Run:
 
 def count_steps(folder: Path) -> int:
     """How many steps the store has."""
-    with open_local(load(dir=folder), wait_seconds=None) as store:
+    with open_folder_store(load(dir=folder), wait_seconds=None) as store:
         run = store.run(PROJECT, RUN).id
         return store.summaries(PROJECT, [run], [METRIC])[0].n
 

@@ -67,11 +67,11 @@ def time_queries(work: dict[str, Any]) -> dict[str, Any]:
         if sum(run.points for run in store.runs(PROJECT)) != work["runs"] * work["metrics"] * work["steps"]:
             raise SystemExit("not all is there")
     names = [build_run_name(number) for number in range(min(COMPARED_RUNS, work["runs"]))]
-    with LocalStore(settings, wait_seconds=None, arrive=lambda *_: 0) as store:
+    with LocalStore(settings, wait_seconds=None, ensure_caught_up=lambda *_: 0) as store:
         (first,) = rank_runs(store, PROJECT, "train/metric_0", BestRuns(1))
         if first.run.name not in names:
             raise SystemExit(f"{first.run.name} is not the best")
-        ids = [run.id for run in store.named(PROJECT, names)]
+        ids = [run.id for run in store.runs_by_ref(PROJECT, names)]
         return {
             "compare": measure_milliseconds(lambda: build_comparison(store, PROJECT, ids), work["times"]),
             "best": measure_milliseconds(lambda: rank_runs(store, PROJECT, "train/metric_0", BestRuns(10)), work["times"]),

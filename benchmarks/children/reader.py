@@ -8,7 +8,7 @@ from benchmarks.child import measure_milliseconds, print_result, read_job
 from benchmarks.streams import PROJECT
 from benchmarks.workload import METRICS
 from tasuki.settings import load
-from tasuki.store import BestRuns, LocalStore, Queries, grid
+from tasuki.store import BestRuns, LocalStore, Queries, build_grid
 
 BUCKET_COUNT = 2000
 COMPARED_RUNS = 10
@@ -19,15 +19,15 @@ BINARY_HEADERS = {"Accept": "application/x-tasuki-frame"}
 def open_store(work: dict[str, Any], *, is_caught_up: bool) -> LocalStore:
     """The folder's store; `caught_up`: as a server has it, whose projector looks for new records."""
     settings = load(environment={}, dir=work["folder"])
-    return LocalStore(settings, wait_seconds=None, arrive=(lambda *_: 0) if is_caught_up else None)
+    return LocalStore(settings, wait_seconds=None, ensure_caught_up=(lambda *_: 0) if is_caught_up else None)
 
 
 def read_buckets(queries: Queries, run: str) -> None:
     """One metric in 2000 columns, as the server answers it."""
-    sketch = queries.sketch(PROJECT, run, METRICS[0])
+    sketch = queries.chart_reader(PROJECT, run, METRICS[0])
     if sketch is None:
         raise SystemExit("the metric is not there")
-    sketch.on(grid([sketch.outline], BUCKET_COUNT))
+    sketch.downsample(build_grid([sketch.rollup], BUCKET_COUNT))
 
 
 def time_store(work: dict[str, Any]) -> dict[str, float]:
@@ -35,7 +35,7 @@ def time_store(work: dict[str, Any]) -> dict[str, float]:
     with open_store(work, is_caught_up=True) as found:
         run = found.runs(PROJECT)[0].id
         return {
-            "buckets": measure_milliseconds(lambda: found.ask(read_buckets, run), work["times"]),
+            "buckets": measure_milliseconds(lambda: found.run_query(read_buckets, run), work["times"]),
             "series": measure_milliseconds(lambda: found.series(PROJECT, run, METRICS[0]), work["times"]),
         }
 
@@ -72,10 +72,10 @@ def time_frames(work: dict[str, Any]) -> dict[str, float]:
 def time_growth(work: dict[str, Any]) -> dict[str, float]:
     """What a page asks for, however many runs there are."""
     with open_store(work, is_caught_up=True) as found:
-        compared = [row.id for row in found.ask(Queries.runs_page, PROJECT, limit=COMPARED_RUNS).rows]
+        compared = [row.id for row in found.run_query(Queries.runs_page, PROJECT, limit=COMPARED_RUNS).rows]
         return {
             "run list page": measure_milliseconds(
-                lambda: found.ask(Queries.runs_page, PROJECT, limit=PAGE_SIZE, newest_first=True), work["times"]
+                lambda: found.run_query(Queries.runs_page, PROJECT, limit=PAGE_SIZE, newest_first=True), work["times"]
             ),
             "best": measure_milliseconds(
                 lambda: found.summaries(PROJECT, metrics=[METRICS[0]], top=BestRuns(PAGE_SIZE)), work["times"]

@@ -13,7 +13,7 @@ from benchmarks.streams import PROJECT, START_US, build_metric_names, iter_calls
 from benchmarks.workload import METRICS, Precision
 from tasuki.records import Item, ReplyStatus
 from tasuki.settings import load
-from tasuki.store import RAW_FILE, LocalStore, RawStore, open_local
+from tasuki.store import RAW_FILE, LocalStore, RawStore, open_folder_store
 
 LIVE_RECORDS = 10
 LIVE_ITEMS_PER_ROUND = 10
@@ -35,7 +35,7 @@ def store_and_project(
     storing = projecting = longest = last = 0.0
     waiting = iter(rounds)
     with open_stores(work) as (store, raw):
-        store.project_all(tend=False)
+        store.project_all(seal_dead_writers=False)
         while True:
             began, stored = perf_counter(), 0
             for batch in waiting:
@@ -46,7 +46,7 @@ def store_and_project(
             if not stored:
                 break
             middle = perf_counter()
-            store.project_all(tend=False)
+            store.project_all(seal_dead_writers=False)
             last = perf_counter() - middle
             storing, projecting, longest = storing + middle - began, projecting + last, max(longest, perf_counter() - began)
         check_points(store, points)
@@ -57,7 +57,7 @@ def store_and_project(
 def open_stores(work: dict[str, Any]) -> Iterator[tuple[LocalStore, RawStore]]:
     """The folder's store and its raw store, which has to be there first."""
     settings = load(environment={}, dir=work["folder"])
-    with closing(RawStore(Path(work["folder"]) / RAW_FILE)) as raw, open_local(settings, wait_seconds=None) as store:
+    with closing(RawStore(Path(work["folder"]) / RAW_FILE)) as raw, open_folder_store(settings, wait_seconds=None) as store:
         yield store, raw
 
 
@@ -121,7 +121,7 @@ def fill_folder(work: dict[str, Any]) -> dict[str, Any]:
                     store_batch(raw, batch)
                     batch.clear()
         store_batch(raw, batch)
-        store.project_all(tend=False)
+        store.project_all(seal_dead_writers=False)
     return {}
 
 

@@ -1,4 +1,4 @@
-"""tasuki: a local-first experiment tracker and job relay. Nothing but names, looked up when first used."""
+"""tasuki: a local-first experiment tracker and job relay. Holds only names, imported on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-HOMES = {
+MODULE_BY_NAME = {
     "AlertLevel": "tasuki.records",
     "AlertReason": "tasuki.records",
     "Api": "tasuki.sdk.query.api",
@@ -54,18 +54,18 @@ HOMES = {
 }
 """Where each name of the facade lives."""
 
-ROOMS = ("hpc",)
+PUBLIC_PACKAGES = ("hpc",)
 """Rooms that users name."""
 
-__all__ = [*HOMES, *ROOMS, "__version__"]
+__all__ = [*MODULE_BY_NAME, *PUBLIC_PACKAGES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ROOMS:
+    if name in PUBLIC_PACKAGES:
         return import_module(f"tasuki.{name}")
-    if name not in HOMES:
+    if name not in MODULE_BY_NAME:
         raise AttributeError(f"module 'tasuki' has no attribute {name!r}")
-    found = getattr(import_module(HOMES[name]), name)
+    found = getattr(import_module(MODULE_BY_NAME[name]), name)
     if name != "config":  # which is another one with each run
         globals()[name] = found
     return found

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["drafted", "replace_file", "write_once"]
+__all__ = ["replace_file", "write_draft", "write_once"]
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o666, durable: bool = False) -> None:
-    """Put a file in the place of what is there, if anything. `mode` as the process's mask allows; `durable`: on the disk first."""
-    with drafted(path, content, mode, durable=durable) as draft:
+    """Replace a file as a whole, or not at all. `mode` is subject to the umask; `durable`: fsync first."""
+    with write_draft(path, content, mode, durable=durable) as draft:
         draft.replace(path)
 
 
 def write_once(path: Path, content: bytes) -> None:
     """Make a file, unless there is one."""
-    with drafted(path, content, 0o666) as draft, suppress(FileExistsError):
+    with write_draft(path, content, 0o666) as draft, suppress(FileExistsError):
         path.hardlink_to(draft)
 
 
 @contextmanager
-def drafted(path: Path, content: bytes, mode: int, *, durable: bool = False) -> Iterator[Path]:
+def write_draft(path: Path, content: bytes, mode: int, *, durable: bool = False) -> Iterator[Path]:
     """The content beside its place, for the block, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

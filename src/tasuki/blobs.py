@@ -1,4 +1,4 @@
-"""Blobs: files by content, in `blobs/<sha256>` of a data folder. One that is there is whole, and on the disk."""
+"""Blobs: files by content, `blobs/<sha256>` of a data folder. An existing one is whole, and on disk."""
 
 import hashlib
 import os
@@ -10,11 +10,11 @@ from typing import NamedTuple, Self
 
 from tasuki.errors import ConfigError
 
-__all__ = ["FOLDER", "Blob", "BlobWriter", "blob_path", "keep_file", "keep_text"]
+__all__ = ["BLOB_FOLDER", "Blob", "BlobWriter", "blob_path", "store_file", "store_text"]
 
-FOLDER = "blobs"
-SHA256 = re.compile(r"[0-9a-f]{64}")
-PIECE_BYTES = 1024 * 1024
+BLOB_FOLDER = "blobs"
+SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
+READ_BYTES = 1024 * 1024
 
 
 class Blob(NamedTuple):
@@ -25,36 +25,36 @@ class Blob(NamedTuple):
 
 
 def blob_path(folder: Path, sha256: str) -> Path:
-    """Where a content lies in a data folder, if it is there. ConfigError for what is no sha256."""
-    if not SHA256.fullmatch(sha256):
+    """Return the path of a blob, whether or not it exists. Raise ConfigError for an invalid sha256."""
+    if not SHA256_PATTERN.fullmatch(sha256):
         raise ConfigError(f"{sha256[:100]!r} is no sha256", hint="64 hex digits")
-    return folder / FOLDER / sha256
+    return folder / BLOB_FOLDER / sha256
 
 
 class BlobWriter:
-    """A content on its way: written piece by piece, then kept. A `with` block leaves nothing behind of one that was not kept."""
+    """Content being written in pieces. A `with` block removes it unless it is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        self.path = folder / FOLDER / f".{secrets.token_hex(8)}"
+        (folder / BLOB_FOLDER).mkdir(parents=True, exist_ok=True)
+        self.path = folder / BLOB_FOLDER / f".{secrets.token_hex(8)}"
         self.file = self.path.open("xb")
-        self.hashed = hashlib.sha256()
+        self.hasher = hashlib.sha256()
         self.size = 0
 
     def write(self, piece: bytes | bytearray) -> None:
         """Add some bytes."""
         self.file.write(piece)
-        self.hashed.update(piece)
+        self.hasher.update(piece)
         self.size += len(piece)
 
-    def keep(self) -> Blob:
+    def commit(self) -> Blob:
         """Put it under its name, on the disk, file and folder. Where it is already, that one stays."""
         self.file.flush()
         os.fsync(self.file.fileno())
-        blob = Blob(self.hashed.hexdigest(), self.size)
+        blob = Blob(self.hasher.hexdigest(), self.size)
         self.path.replace(blob_path(self.folder, blob.sha256))
-        handle = os.open(self.folder / FOLDER, os.O_RDONLY)
+        handle = os.open(self.folder / BLOB_FOLDER, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
@@ -73,16 +73,16 @@ class BlobWriter:
         self.close()
 
 
-def keep_file(folder: Path, path: Path) -> Blob:
+def store_file(folder: Path, path: Path) -> Blob:
     """Keep what a file holds now."""
     with path.open("rb") as file, BlobWriter(folder) as draft:
-        while piece := file.read(PIECE_BYTES):
+        while piece := file.read(READ_BYTES):
             draft.write(piece)
-        return draft.keep()
+        return draft.commit()
 
 
-def keep_text(folder: Path, text: str) -> Blob:
+def store_text(folder: Path, text: str) -> Blob:
     """Keep a text."""
     with BlobWriter(folder) as draft:
         draft.write(text.encode())
-        return draft.keep()
+        return draft.commit()

@@ -11,7 +11,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """What a collaborator needs of time; `tasuki.testing.FakeClock` is the other one."""
+    """Interface of time; `tasuki.testing.FakeClock` is the other implementation."""
 
     def now_us(self) -> int:
         """Microseconds since 1970 UTC."""
@@ -42,7 +42,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-SYSTEM = SystemClock()
+SYSTEM_CLOCK = SystemClock()
 
 
 def datetime_from_us(us: int) -> datetime:

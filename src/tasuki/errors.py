@@ -56,13 +56,13 @@ class ConfigError(TasukiError, ValueError):
 
 
 class NotFound(TasukiError, LookupError):
-    """There is no such thing; the hint lists what there is."""
+    """No such thing; the hint lists existing ones."""
 
     exit_code = 3
 
 
 class Conflict(TasukiError):
-    """It exists already, or somebody else holds it."""
+    """The thing exists already, or another process holds it."""
 
     exit_code = 4
 
@@ -106,15 +106,15 @@ class RemoteError(TasukiError):
 
 
 class RemoteUnavailable(RemoteError):
-    """The server can't be reached or is in trouble: wait, as long as it asks for if it does, and try again."""
+    """The server is unreachable or in trouble: retry, after the pause that it asks for."""
 
-    def __init__(self, message: str, *, hint: str | None = None, after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.after_seconds = after_seconds
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RateLimited(RemoteUnavailable):
-    """The server is well, and takes no more of us until `after_seconds` have passed."""
+    """The server is well, and takes no more of us until `retry_after_seconds` have passed."""
 
 
 class ConnectionFailed(RemoteUnavailable):

@@ -1,4 +1,4 @@
-"""Places where a process can be made to fail on purpose: `TASUKI_FAILPOINTS="relay.after_reply=kill:3,relay.round=raise"`.
+"""Failpoints: fail on purpose, `TASUKI_FAILPOINTS="relay.after_reply=kill:3,relay.round=raise"`.
 
 Each entry is `point=action[:n]`: the n-th time (else the first) that the point is reached, the process is killed (`kill`), exits
 with 70 (`exit`), hangs for good (`hang`), or an exception is raised there (`raise`, `oserror`; `end` ends the thread). Unset, a
@@ -9,27 +9,27 @@ import os
 import signal
 from collections.abc import Callable
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.settings import failpoints
 
-__all__ = ["POINTS", "Failpoint", "between", "parse_failpoints", "reach"]
+__all__ = ["FAILPOINTS", "Failpoint", "hit_failpoint", "parse_failpoints", "wrap_with_failpoints"]
 
 ACTIONS = ("kill", "exit", "hang", "raise", "oserror", "end")
 EXIT_CODE = 70
 
 
 class Failpoint:
-    """What is to happen at one point, and after how many times."""
+    """Action at one failpoint, and after how many hits."""
 
-    def __init__(self, action: str, left: int) -> None:
+    def __init__(self, action: str, remaining_hits: int) -> None:
         self.action = action
-        self.left = left
+        self.remaining_hits = remaining_hits
 
-    def reached(self, name: str) -> None:
+    def hit(self, name: str) -> None:
         """One time more."""
-        self.left -= 1
-        if self.left == 0:
+        self.remaining_hits -= 1
+        if self.remaining_hits == 0:
             self.fail(name)
 
     def fail(self, name: str) -> None:
@@ -41,7 +41,7 @@ class Failpoint:
                 os._exit(EXIT_CODE)
             case "hang":
                 while True:
-                    SYSTEM.sleep(1)
+                    SYSTEM_CLOCK.sleep(1)
             case "oserror":
                 raise OSError(f"failpoint {name}")
             case "end":
@@ -62,24 +62,24 @@ def parse_failpoints(text: str) -> dict[str, Failpoint]:
     return points
 
 
-POINTS = parse_failpoints(failpoints())
+FAILPOINTS = parse_failpoints(failpoints())
 
 
-def reach(name: str) -> None:
+def hit_failpoint(name: str) -> None:
     """The process is at this point."""
-    if POINTS and (point := POINTS.get(name)):
-        point.reached(name)
+    if FAILPOINTS and (point := FAILPOINTS.get(name)):
+        point.hit(name)
 
 
-def between(before: str, call: Callable[[bytes], int | None], after: str) -> Callable[[bytes], int | None]:
-    """The call with a point before and one after it. Where no points are set it is the call itself, and costs nothing."""
-    if not POINTS:
+def wrap_with_failpoints(before: str, call: Callable[[bytes], int | None], after: str) -> Callable[[bytes], int | None]:
+    """Wrap a call in failpoints before and after it; without failpoints, return the call itself."""
+    if not FAILPOINTS:
         return call
 
-    def reaching(data: bytes) -> int | None:
-        reach(before)
+    def call_with_failpoints(data: bytes) -> int | None:
+        hit_failpoint(before)
         done = call(data)
-        reach(after)
+        hit_failpoint(after)
         return done
 
-    return reaching
+    return call_with_failpoints

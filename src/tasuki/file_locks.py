@@ -15,9 +15,9 @@ from tasuki.errors import LocksUnsupported
 
 __all__ = ["acquire_file_lock", "acquire_record_lock", "open_lock_file", "try_file_lock", "try_record_lock"]
 
-UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+UNSUPPORTED_ERRORS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 """Errors of a file system without locks: NFS without its lock daemon, Lustre mounted without `flock`, some FUSE file systems."""
-HELD_ELSEWHERE = frozenset({errno.EACCES, errno.EAGAIN})
+LOCK_CONFLICT_ERRORS = frozenset({errno.EACCES, errno.EAGAIN})
 HINT = "mount the file system with locks (Lustre: -o flock), or move the folder to a local disk"
 
 
@@ -71,9 +71,9 @@ def acquire_lock(lock: Callable[[int, int], object], descriptor: int, path: Path
     try:
         lock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in HELD_ELSEWHERE:
+        if error.errno in LOCK_CONFLICT_ERRORS:
             return False
-        if error.errno in UNSUPPORTED:
+        if error.errno in UNSUPPORTED_ERRORS:
             message = f"cannot lock {path}: the file system does not support locks ({error.strerror})"
             raise LocksUnsupported(message, hint=hint) from error
         raise

@@ -15,12 +15,12 @@ from typing import NamedTuple
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, NotFound
 
-__all__ = ["CREDENTIALS_FILE", "Key", "Remote", "RemotesFile"]
+__all__ = ["CREDENTIALS_FILE", "Remote", "RemotesFile", "TokenSource"]
 
 CREDENTIALS_FILE = "credentials"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-ADDRESS = "://"
-Key = Callable[[], str | None]
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SCHEME_SEPARATOR = "://"
+TokenSource = Callable[[], str | None]
 """What says, each time, which token to show now."""
 log = logging.getLogger("tasuki.remotes")
 
@@ -40,7 +40,7 @@ class RemotesFile:
         self.path = folder / CREDENTIALS_FILE
 
     def all(self) -> list[Remote]:
-        """Every remote, in the file's order. ConfigError for a file that others may read, or that can't be read."""
+        """Return every remote, in order. Raise ConfigError if the file is readable by others, or unreadable."""
         try:
             if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
                 raise ConfigError(f"{self.path} holds tokens and is open to others", hint=f"chmod 600 {self.path}")
@@ -49,52 +49,54 @@ class RemotesFile:
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.path} can't be read: {error}") from error
-        return [self.parsed(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+        return [self.parse_line(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
 
-    def parsed(self, number: int, line: str) -> Remote:
+    def parse_line(self, number: int, line: str) -> Remote:
         """One line. ConfigError, which does not show it, for what is none."""
         match line.split():
-            case [name, url, *token] if ADDRESS in url and len(token) < 2:
+            case [name, url, *token] if SCHEME_SEPARATOR in url and len(token) < 2:
                 return Remote(name, url, token[0] if token else None)
         raise ConfigError(f"line {number} of {self.path} is none", hint="a line is: NAME URL TOKEN")
 
-    def url(self, named: str) -> str:
+    def resolve_url(self, name_or_url: str) -> str:
         """The address of a remote; of an address, itself. ConfigError for a name that is none."""
-        if ADDRESS in named:
-            return named
+        if SCHEME_SEPARATOR in name_or_url:
+            return name_or_url
         found = self.all()
         for remote in found:
-            if remote.name == named:
+            if remote.name == name_or_url:
                 return remote.url
         names = ", ".join(remote.name for remote in found)
         raise ConfigError(
-            f"{named!r} is neither a remote nor the address of a server",
-            hint=f"there are {names}" if names else f"like http://127.0.0.1:7700, or: tasuki remote add {named or 'team'} URL",
+            f"{name_or_url!r} is neither a remote nor the address of a server",
+            hint=f"there are {names}"
+            if names
+            else f"like http://127.0.0.1:7700, or: tasuki remote add {name_or_url or 'team'} URL",
         )
 
-    def token(self, url: str) -> str | None:
+    def find_token(self, url: str) -> str | None:
         """The token for an address; None where there is none."""
-        return next((remote.token for remote in self.all() if remote.token and same(remote.url, url)), None)
+        return next((remote.token for remote in self.all() if remote.token and is_same_url(remote.url, url)), None)
 
-    def key(self, url: str, otherwise: str | None = None) -> Key:
-        """The token for an address as of each moment; a file that can't be used is said once, and the last token stands."""
+    def token_source(self, url: str, default: str | None = None) -> TokenSource:
+        """Return a function for the current token of an address; it warns once about an unreadable file."""
         seen: tuple[int, ...] | None = None
-        token = otherwise
+        token = default
 
-        def current() -> str | None:
+        def current_token() -> str | None:
             nonlocal seen, token
-            now = self.look()
+            now = self.file_version()
             if now != seen:
                 seen = now
                 try:
-                    token = self.token(url) or otherwise
+                    token = self.find_token(url) or default
                 except ConfigError as error:
                     log.warning("the token for %s stays as it was: %s", url, error)
             return token
 
-        return current
+        return current_token
 
-    def look(self) -> tuple[int, ...]:
+    def file_version(self) -> tuple[int, ...]:
         """Something that is another one after the file has changed."""
         try:
             found = self.path.stat()
@@ -104,7 +106,7 @@ class RemotesFile:
 
     def add(self, remote: Remote) -> None:
         """Keep a remote, in place of one of that name. ConfigError for a name that can't be one."""
-        if not NAME.fullmatch(remote.name):
+        if not NAME_PATTERN.fullmatch(remote.name):
             raise ConfigError(f"{remote.name!r} can't be a remote's name", hint="letters, digits, '.', '_' or '-'")
         self.write([*(one for one in self.all() if one.name != remote.name), remote])
 
@@ -121,6 +123,6 @@ class RemotesFile:
         replace_file(self.path, lines.encode(), mode=0o600, durable=True)
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two addresses are of one server."""
-    return one.rstrip("/") == other.rstrip("/")
+def is_same_url(url: str, other_url: str) -> bool:
+    """Return whether two addresses belong to one server."""
+    return url.rstrip("/") == other_url.rstrip("/")

@@ -8,7 +8,7 @@ import pytest
 
 from tasuki.journal import JournalFolder
 from tasuki.settings import load
-from tasuki.store import LocalStore, open_local
+from tasuki.store import LocalStore, open_folder_store
 from tests.support.remote_server import Server
 
 OpenStore = Callable[[], AbstractContextManager[LocalStore]]
@@ -20,7 +20,7 @@ def open_store(data_dir: Path) -> OpenStore:
 
     @contextmanager
     def opened() -> Iterator[LocalStore]:
-        with open_local(load(dir=str(data_dir)), wait_seconds=None) as store:
+        with open_folder_store(load(dir=str(data_dir)), wait_seconds=None) as store:
             yield store
 
     return opened

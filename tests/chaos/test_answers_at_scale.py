@@ -42,7 +42,7 @@ def test_answers_about_a_thousand_runs_are_right_and_do_not_read_what_was_logged
     with LocalStore(load(dir=str(folder)), wait_seconds=None) as store:
         runs = store.runs("bench")
         assert [(run.name, run.points) for run in runs] == [(f"run-{n:04}", METRICS * STEPS) for n in range(RUNS)]
-    with LocalStore(load(dir=str(folder)), wait_seconds=None, arrive=lambda *_: 0) as store:
+    with LocalStore(load(dir=str(folder)), wait_seconds=None, ensure_caught_up=lambda *_: 0) as store:
         found = rank_runs(store, "bench", "train/metric_7", BestRuns(5, "max", "max"))
         assert [one.run.name for one in found] == [f"run-{n:04}" for n in range(999, 994, -1)]
         assert all(one.step == 0 for one in found)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.journal import JournalFolder
-from tasuki.records import encode_metrics, frame
+from tasuki.records import encode_frame, encode_metrics
 from tests.support.acknowledged_calls import PROJECT, acknowledged
 from tests.support.processes import Child, eventually
 from tests.support.remote_server import Server, all_there, differences, records_at, records_in, sync_all
@@ -110,8 +110,8 @@ def test_a_folder_restored_from_an_older_copy_is_reported_as_shorter_and_loses_n
     assert sync_all(folder, server.url).pending == 0
     assert records_at(server) == had + 22, "the later run, and nothing of the earlier one again"
     (shorter,) = differences(folder, server.url)
-    assert shorter.what.startswith("source shorter")
-    assert shorter.records == 0
+    assert shorter.description.startswith("source shorter")
+    assert shorter.missing_records == 0
     all_there(server, acknowledged(lines))
 
 
@@ -164,7 +164,7 @@ class Clone:
         with self.path.open("ab", buffering=0) as file:
             for _ in range(count):
                 self.n += 1
-                file.write(frame(encode_metrics(time.time_ns() // 1000, self.n, {"clone": self.n})))
+                file.write(encode_frame(encode_metrics(time.time_ns() // 1000, self.n, {"clone": self.n})))
 
 
 def test_two_folders_cloned_from_one_and_used_at_once_bring_everything_once(server: Server, tmp_path: Path):

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tasuki.records import ReplicateRequest, unpack_item
-from tasuki.relay.state.remote_status import standing_path
+from tasuki.relay.state.remote_status import status_path
 from tasuki.testing import Fault, FaultProxy
 from tests.support.processes import Child, eventually
 from tests.support.remote_server import Server, free_port
@@ -131,7 +131,7 @@ def test_a_relay_that_has_fallen_silent_in_a_live_training_is_told_by_its_proces
     with Server(tmp_path / "server") as server, Child(AS_TOLD, server.url, "main", folder) as child:
         monkeypatch.delenv("TASUKI_FAILPOINTS")
         logged(child, 20)
-        path = standing_path(folder, server.url)
+        path = status_path(folder, server.url)
         eventually(path.exists)
 
         def silent() -> bool:

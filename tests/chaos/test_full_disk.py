@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import find_hole, open_view
+from tasuki.journal import find_damage, open_journal
 from tasuki.records import LostCalls, RunStatus
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
@@ -153,8 +153,8 @@ def test_logging_resumes_when_there_is_room(data_dir: Path, open_store: OpenStor
         assert kept + run.lost == logged
         assert run.status == "finished"
     for path in journals(data_dir):
-        with open_view(path) as view:
-            assert find_hole(view) is None
+        with open_journal(path) as view:
+            assert find_damage(view) is None
     assert {Path(name).suffix for name in files} == {".tsk"}
 
 

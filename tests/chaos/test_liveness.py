@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, this_process
+from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, identify_current_process
 from tasuki.settings import load
 from tasuki.store import LocalStore
 from tasuki.testing import FakeClock
@@ -29,13 +29,13 @@ for line in sys.stdin:
 READS_ITS_OWN_FOLDER = """
 import tasuki, sys
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.acknowledged_calls import Acknowledging, PROJECT, say
 run = tasuki.init(PROJECT)
 calls = Acknowledging(run, "main")
 for _ in range(50):
     calls.log()
-    with open_local(load(), wait_seconds=None) as store:
+    with open_folder_store(load(), wait_seconds=None) as store:
         store.catch_up()
         say("status", store.run(PROJECT, run.id).status)
 say("began", run.id)
@@ -71,7 +71,7 @@ if os.fork() == 0:
         time.sleep(0.01)
     folder = JournalFolder(load().journal_root)
     for journal in folder.journals():
-        say("judged", journal.header.pid == os.getpid(), folder.judge(journal).value)
+        say("judged", journal.header.pid == os.getpid(), folder.check_liveness(journal).value)
     say("sealed", len(folder.tend()))
     os._exit(0)
 time.sleep(60)
@@ -104,32 +104,32 @@ def test_an_owner_that_logs_is_alive_and_its_run_is_running(data_dir: Path, fold
     with Child(LOGGING) as child, open_store() as store:
         child.expect("began")
         assert [run.status for run in store.runs(PROJECT)] == ["running"]
-        assert folder.judge(only(folder)) is Liveness.ALIVE
-        assert not only(folder).sealed
+        assert folder.check_liveness(only(folder)) is Liveness.ALIVE
+        assert not only(folder).is_sealed
 
 
 def test_an_owner_that_reads_its_own_folder_stays_alive(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(READS_ITS_OWN_FOLDER) as child:
         child.expect("began")
         assert {line for line in child.lines if line.startswith("status")} == {'status ["running"]'}
-        assert folder.judge(only(folder)) is Liveness.ALIVE
+        assert folder.check_liveness(only(folder)) is Liveness.ALIVE
         child.tell("go on")
         child.expect("ack", 51)
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running"
             assert check(store, acknowledged(child.lines)) == {}
         child.kill()
-        assert folder.judge(only(folder)) is Liveness.DEAD
+        assert folder.check_liveness(only(folder)) is Liveness.DEAD
 
 
 def test_a_killed_owner_is_dead_and_its_journal_is_sealed_by_a_reader(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
     with Child(LOGGING) as child:
         child.expect("began")
         child.kill()
-        assert folder.judge(only(folder)) is Liveness.DEAD
+        assert folder.check_liveness(only(folder)) is Liveness.DEAD
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
-        assert only(folder).sealed
+        assert only(folder).is_sealed
         assert [path.suffix for path in only(folder).path.parent.iterdir()] == [".tsk"]
 
 
@@ -138,10 +138,12 @@ def test_a_killed_owner_that_nobody_has_waited_for_is_dead(data_dir: Path, folde
         child.expect("began")
         child.signal(signal.SIGKILL)
         eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z")
-        assert folder.judge(only(folder)) is Liveness.DEAD
+        assert folder.check_liveness(only(folder)) is Liveness.DEAD
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
-        eventually(lambda: bool(folder.tend()) or only(folder).sealed)  # its last thread may take a moment longer to die
+        eventually(
+            lambda: bool(folder.seal_dead_writers()) or only(folder).is_sealed
+        )  # its last thread may take a moment longer to die
 
 
 def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: JournalFolder, open_store: OpenStore):
@@ -149,10 +151,10 @@ def test_a_stopped_owner_is_alive_and_goes_on(data_dir: Path, folder: JournalFol
         child.expect("began")
         child.signal(signal.SIGSTOP)
         eventually(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "T")
-        assert folder.judge(only(folder)) is Liveness.ALIVE
+        assert folder.check_liveness(only(folder)) is Liveness.ALIVE
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running"
-        assert not only(folder).sealed
+        assert not only(folder).is_sealed
         child.signal(signal.SIGCONT)
         child.tell("go on")
         child.expect("ack", 2)
@@ -168,11 +170,14 @@ def test_a_worker_that_outlives_its_killed_parent_is_alive_and_the_parent_is_dea
         worker = child.expect("worker ").strip("[]")
         by_pid = {str(journal.header.pid): journal for journal in folder.journals()}
         child.kill()
-        assert folder.judge(by_pid[str(child.pid)]) is Liveness.DEAD
-        assert folder.judge(by_pid[worker]) is Liveness.ALIVE
+        assert folder.check_liveness(by_pid[str(child.pid)]) is Liveness.DEAD
+        assert folder.check_liveness(by_pid[worker]) is Liveness.ALIVE
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "crashed"
-        assert {str(journal.header.pid): journal.sealed for journal in folder.journals()} == {str(child.pid): True, worker: False}
+        assert {str(journal.header.pid): journal.is_sealed for journal in folder.journals()} == {
+            str(child.pid): True,
+            worker: False,
+        }
         said = len(acknowledged(child.lines))
         child.expect("ack", said + 5)
         os.kill(int(worker), signal.SIGKILL)
@@ -180,7 +185,7 @@ def test_a_worker_that_outlives_its_killed_parent_is_alive_and_the_parent_is_dea
         with open_store() as store:
             extra = check(store, acknowledged(child.lines))
         assert sum(map(len, extra.values())) <= 1
-        assert all(journal.sealed for journal in folder.journals())
+        assert all(journal.is_sealed for journal in folder.journals())
 
 
 def test_a_worker_that_outlives_its_parent_sees_that_it_is_dead(data_dir: Path, folder: JournalFolder):
@@ -203,11 +208,11 @@ def test_a_dead_owner_of_another_pid_namespace_is_unknown_and_its_journal_is_lef
 ):
     with Child(LOGGING, prefix=namespace) as child:
         child.expect("began")
-        assert only(folder).header.pid_namespace != this_process().pid_namespace
-        assert folder.judge(only(folder)) is Liveness.ALIVE, "its lock can be seen, if nothing else"
+        assert only(folder).header.pid_namespace != identify_current_process().pid_namespace
+        assert folder.check_liveness(only(folder)) is Liveness.ALIVE, "its lock can be seen, if nothing else"
         child.kill_all()
         content = only(folder).path.read_bytes()
-        assert folder.judge(only(folder)) is Liveness.UNKNOWN
+        assert folder.check_liveness(only(folder)) is Liveness.UNKNOWN
         with open_store() as store:
             assert store.runs(PROJECT)[0].status == "running", "it may only be silent"
             check(store, acknowledged(child.lines))
@@ -228,7 +233,7 @@ def test_an_unknown_owner_is_taken_for_crashed_after_a_minute_of_silence(
         assert store.runs(PROJECT)[0].status == "running"
         clock.us = updated + 61_000_000
         assert store.runs(PROJECT)[0].status == "crashed"
-    assert not only(folder).sealed
+    assert not only(folder).is_sealed
 
 
 def test_a_living_owner_of_another_host_is_unknown_and_left_alone(
@@ -240,11 +245,11 @@ def test_a_living_owner_of_another_host_is_unknown_and_left_alone(
         child.expect("began")
         settings = load(dir=str(tmp_path / "other"))
         folder = JournalFolder(settings.journal_root, settings.lock_root)
-        assert folder.judge(only(folder)) is Liveness.UNKNOWN
+        assert folder.check_liveness(only(folder)) is Liveness.UNKNOWN
         with LocalStore(settings, wait_seconds=None) as store:
             assert store.runs(PROJECT)[0].status == "running"
             assert check(store, acknowledged(child.lines)) == {}
             child.tell("go on")
             child.expect("ack", 2)
             assert check(store, acknowledged(child.lines)) == {}
-        assert not only(folder).sealed
+        assert not only(folder).is_sealed

@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tasuki.store import connect
+from tasuki.store import connect_projection
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.processes import Child
@@ -39,7 +39,7 @@ def test_eight_processes_lose_nothing_while_another_holds_the_stores_lock(data_d
         for child in children:
             child.tell("go")
         time.sleep(0.5)
-        db = connect(path)
+        db = connect_projection(path)
         db.execute("BEGIN IMMEDIATE")
         held_from = time.time_ns() // 1000
         time.sleep(2)

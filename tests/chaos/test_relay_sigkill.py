@@ -10,7 +10,7 @@ import pytest
 from tasuki.client.http_query import HttpQuery
 from tasuki.records import Status
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.acknowledged_calls import acknowledged, check
 from tests.support.journals import journals
 from tests.support.processes import Child, eventually
@@ -92,7 +92,7 @@ def bring_the_rest(data_dir: Path, remote: str, seed: int) -> None:
     """By the next process with this remote, or by hand."""
     if seed % 2:
         sent = sync_all(data_dir, remote)
-        assert (sent.pending, sent.aside) == (0, {})
+        assert (sent.pending, sent.dead_letters) == (0, {})
         return
     with Child(NEXT, remote) as child:
         child.done()
@@ -125,7 +125,7 @@ def test_every_acknowledged_call_of_a_killed_process_comes_to_the_server_once(
     bring_the_rest(data_dir, server.url, seed)
     with server.caught_up() as query:
         assert_every_call_is_there_once(query, project, lines)
-        with open_local(load(dir=str(data_dir)), wait_seconds=None) as store:
+        with open_folder_store(load(dir=str(data_dir)), wait_seconds=None) as store:
             if project in {row.name for row in store.projects()}:
                 assert [run.points for run in store.runs(project)] == [run.points for run in query.runs(project)]
     assert differences(data_dir, server.url) == []

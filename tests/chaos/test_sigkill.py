@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import JournalFolder, find_hole, open_view
+from tasuki.journal import JournalFolder, find_damage, open_journal
 from tasuki.records import Metrics, RunStarted
 from tasuki.settings import load
-from tasuki.store import dump, open_local
+from tasuki.store import dump, open_folder_store
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.journals import flip, journals, write_journal
@@ -50,7 +50,7 @@ while True:
 """
 ROLLS = """
 import tasuki.journal.appender
-tasuki.journal.appender.LONGEST_FILE_BYTES = 2000
+tasuki.journal.appender.MAX_FILE_BYTES = 2000
 run = tasuki.init(PROJECT)
 calls = Acknowledging(run, "main")
 while True:
@@ -129,10 +129,10 @@ def test_the_trials_hit_calls_and_ends_of_runs(data_dir: Path, open_store: OpenS
 READER = """
 import sys
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.acknowledged_calls import say
 say("ready")
-with open_local(load(), wait_seconds=None) as store:
+with open_folder_store(load(), wait_seconds=None) as store:
     store.catch_up(None)
 say("done")
 """
@@ -152,7 +152,7 @@ def recorded_runs(folder: Path, writers: int, calls: int) -> None:
 
 def logical(data_folder: Path) -> object:
     """Everything that the store says."""
-    with open_local(load(dir=str(data_folder)), wait_seconds=None) as store:
+    with open_folder_store(load(dir=str(data_folder)), wait_seconds=None) as store:
         store.catch_up(None)
         return dump(store.connection())
 
@@ -174,9 +174,9 @@ def test_a_reader_killed_again_and_again_leaves_nothing_half_done(data_dir: Path
     assert logical(data_dir) == logical(tmp_path / "calm")
     assert {path.name for path in journals(data_dir)} == {path.name for path in journals(tmp_path / "calm")}
     for path in journals(data_dir):
-        with open_view(path) as view:
-            assert view.header.sealed
-            assert find_hole(view) is None
+        with open_journal(path) as view:
+            assert view.header.is_sealed
+            assert find_damage(view) is None
     leftovers = {path.suffix for path in (data_dir / "journal").rglob("*") if path.is_file()}
     assert leftovers <= {".tsk", ".damaged", ".lock"}, "a lock that a killed reader held goes an hour later"
 

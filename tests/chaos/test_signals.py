@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.journal import JournalFolder, find_hole, open_view
+from tasuki.journal import JournalFolder, find_damage, open_journal
 from tests.chaos.conftest import OpenStore
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.journals import journals
@@ -116,8 +116,8 @@ run.finish()
 def assert_all_readable(folder: Path) -> None:
     """No journal has a hole."""
     for path in journals(folder):
-        with open_view(path) as view:
-            assert find_hole(view) is None
+        with open_journal(path) as view:
+            assert find_damage(view) is None
 
 
 def test_a_storm_of_signals_that_raise_loses_and_doubles_nothing(data_dir: Path, open_store: OpenStore):
@@ -173,4 +173,4 @@ def test_forks_while_threads_log_lose_and_double_nothing(data_dir: Path, open_st
         assert check(store, calls) == {}
     assert {"a", "b", "c", "child-0", "parent-0"} <= {call.who for call in calls}
     assert_all_readable(data_dir)
-    assert folder.refused() == []
+    assert folder.unreadable_journals() == []

@@ -11,10 +11,10 @@ import apsw
 import msgspec
 import pytest
 
-from tasuki.journal import this_process
-from tasuki.records import Alert, Metrics, RunStarted, RunStatus, Status, encode, frame
+from tasuki.journal import identify_current_process
+from tasuki.records import Alert, Metrics, RunStarted, RunStatus, Status, encode, encode_frame
 from tasuki.settings import load
-from tasuki.store import LocalStore, open_local
+from tasuki.store import LocalStore, open_folder_store
 from tasuki.store.schema import SCHEMA
 from tests.support.journals import DEAD_OWNER, beginning, flip, write_journal
 from tests.support.processes import Child
@@ -56,7 +56,7 @@ def answers(store: LocalStore) -> list[object]:
 
 def ask(folder: Path) -> list[object]:
     """The answers of a data folder."""
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store:
         return answers(store)
 
 
@@ -110,7 +110,7 @@ def test_a_lost_store_is_made_again(gone: list[str], folder: Path, truth: list[o
 
 
 def test_a_store_deleted_under_a_reader_is_made_again(folder: Path, truth: list[object]):
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store:
         assert answers(store) == truth
         for path in folder.glob("store*"):
             path.unlink()
@@ -213,7 +213,7 @@ def test_many_pages_overwritten_at_once_are_noticed(folder: Path, truth: list[ob
 
 
 def test_damage_under_a_reader_is_noticed(folder: Path, truth: list[object]):
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store:
         store.projects()
         path = current(folder)
         size = path.stat().st_size
@@ -228,7 +228,7 @@ def test_a_damaged_store_is_noticed_when_more_is_recorded(folder: Path, truth: l
     path = current(folder)
     overwrite(path, pages(path)["summary", "leaf"][0])
     write_journal(folder / "journal", [RunStarted(time=5, attempt="b"), Metrics(time=6, step=0, values={"loss": 1.0})], run="more")
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store:
         assert sorted(run.id for run in store.runs("p")) == ["more", *(f"run-{number}" for number in range(RUNS))]
         assert [summary.n for summary in store.summaries("p", metrics=["loss"])] == [*[CALLS] * RUNS, 1]
 
@@ -236,14 +236,14 @@ def test_a_damaged_store_is_noticed_when_more_is_recorded(folder: Path, truth: l
 def test_calls_that_were_projected_before_their_journal_was_damaged_count_once(data_dir: Path):
     """What lies behind the damage becomes a stream of its own: the store must not have it under both."""
     calls = [Metrics(time=9 + n, step=n, values={"loss": n / 7}) for n in range(100)]
-    path = write_journal(data_dir / "journal", calls, owner=this_process(), run="r")
-    with open_local(load({}, dir=str(data_dir)), wait_seconds=None) as store:
+    path = write_journal(data_dir / "journal", calls, owner=identify_current_process(), run="r")
+    with open_folder_store(load({}, dir=str(data_dir)), wait_seconds=None) as store:
         assert len(store.history("p", "r")) == 100
         header, body = beginning(path)
         dead = msgspec.structs.replace(header, pid_start=DEAD_OWNER.pid_start)
-        path.write_bytes(dead.encoded() + path.read_bytes()[body:])
+        path.write_bytes(dead.encode() + path.read_bytes()[body:])
         flip(path, path.stat().st_size // 2)
-    with open_local(load({}, dir=str(data_dir)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(data_dir)), wait_seconds=None) as store:
         steps = [row.step for row in store.history("p", "r")]
     assert len(steps) == 99
     assert set(steps) < set(range(100))
@@ -255,10 +255,10 @@ def test_calls_that_were_projected_before_their_journal_was_damaged_count_once(d
 MAKES_AGAIN = """
 import sys
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.acknowledged_calls import say
 say("ready")
-with open_local(load(), wait_seconds=None) as store:
+with open_folder_store(load(), wait_seconds=None) as store:
     getattr(store, sys.argv[1])(*eval(sys.argv[2]))
 say("done")
 """
@@ -293,7 +293,7 @@ def test_making_it_again_may_be_killed_at_any_moment(
             kills += 1
             done += child.lines[-1].startswith("done")
     assert ask(folder) == truth
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store:
         store.rebuild()
         assert answers(store) == truth
     assert len(list(folder.glob("store.*.db"))) == 1, "what killed builders left is removed by the next one"
@@ -301,9 +301,9 @@ def test_making_it_again_may_be_killed_at_any_moment(
 
 def test_a_store_is_made_again_while_records_arrive(folder: Path):
     """The damaged store is replaced while its folder has a writer that goes on."""
-    live = write_journal(folder / "journal", [RunStarted(time=5, attempt="b")], owner=this_process(), run="live")
-    with open_local(load({}, dir=str(folder)), wait_seconds=None) as store, live.open("ab", buffering=0) as file:
+    live = write_journal(folder / "journal", [RunStarted(time=5, attempt="b")], owner=identify_current_process(), run="live")
+    with open_folder_store(load({}, dir=str(folder)), wait_seconds=None) as store, live.open("ab", buffering=0) as file:
         for round in range(scaled(4, 40)):
             damage(folder)
-            file.write(frame(encode(Metrics(time=10 + round, step=round, values={"loss": 1.0}))))
+            file.write(encode_frame(encode(Metrics(time=10 + round, step=round, values={"loss": 1.0}))))
             assert len(store.history("p", "live")) == round + 1

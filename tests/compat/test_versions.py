@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from tasuki.records import Item, RunStarted, encode, frame, pack_item
+from tasuki.records import Item, RunStarted, encode, encode_frame, pack_item
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import open_tokens
 from tests.support.journals import metrics, write_journal
@@ -152,7 +152,7 @@ def test_unknown_kinds_and_fields_are_kept_raw_by_an_older_server_and_are_the_sa
         msgspec.msgpack.encode([*known, "a field of the future"]),
         msgspec.msgpack.encode(["kind-of-the-future", 1_800_000_000_000_001, {"what": "ever"}]),
     ]
-    data = b"".join(frame(payload) for payload in payloads)
+    data = b"".join(encode_frame(payload) for payload in payloads)
     item = Item(project="p", run="r", writer="0" * 32, offset=0, crc=0, sealed=True, data=pack_item(data))
     body = msgspec.msgpack.encode({"items": [item]})
     found = []

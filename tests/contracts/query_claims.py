@@ -174,10 +174,13 @@ class QueryClaims:
                 query.alerts("digits", since=id)
 
     def test_several_runs_come_in_the_order_of_what_they_are_named_by(self, query, ids):
-        assert [row.id for row in query.named("digits", [ids["failed"][:6], ids["finished"]])] == [ids["failed"], ids["finished"]]
-        assert query.named("digits", []) == []
+        assert [row.id for row in query.runs_by_ref("digits", [ids["failed"][:6], ids["finished"]])] == [
+            ids["failed"],
+            ids["finished"],
+        ]
+        assert query.runs_by_ref("digits", []) == []
         with pytest.raises(NotFound):
-            query.named("digits", [ids["failed"], "nobody"])
+            query.runs_by_ref("digits", [ids["failed"], "nobody"])
 
     def test_an_overview_counts_runs_and_alerts_and_says_of_each_metric_where_its_extremes_are(self, query, ids):
         found = query.overview("digits")

@@ -8,7 +8,7 @@ from tasuki.journal import JournalFolder, JournalSource
 from tasuki.records import Item, ReplicateResponse
 from tasuki.relay import Sender
 from tasuki.settings import Settings, load
-from tasuki.store import Query, QueryAndEdit, open_local
+from tasuki.store import Query, QueryAndEdit, open_folder_store
 from tasuki.testing import MemoryStore
 from tests.contracts.edit_claims import EditClaims, record_runs
 from tests.contracts.query_claims import QueryClaims, record
@@ -38,7 +38,7 @@ class TestQuery(QueryClaims):
     @pytest.fixture(params=["folder", "memory"])
     def query(self, request, folder, ids) -> Iterator[Query]:
         settings = load(dir=folder)
-        query = open_local(settings) if request.param == "folder" else in_memory(settings)
+        query = open_folder_store(settings) if request.param == "folder" else in_memory(settings)
         yield query
         query.close()
 
@@ -51,7 +51,7 @@ class TestEdits(EditClaims):
     @pytest.fixture(params=["folder", "memory"])
     def ledger(self, request, tmp_path, first) -> Iterator[QueryAndEdit]:
         settings = load(dir=str(tmp_path))
-        ledger = open_local(settings) if request.param == "folder" else in_memory(settings)
+        ledger = open_folder_store(settings) if request.param == "folder" else in_memory(settings)
         yield ledger
         ledger.close()
 
@@ -61,7 +61,7 @@ def in_memory(settings: Settings) -> MemoryStore:
     store = MemoryStore()
     source = JournalSource(JournalFolder(settings.journal_root))
     sender = Sender(source, Direct(store))
-    while sender.once().items:
+    while sender.run_round().items:
         pass
     source.close()
     return store

@@ -7,11 +7,11 @@ import pytest
 import zstandard
 
 from tasuki.journal import Stream
-from tasuki.records import START, Heartbeat, Item, ItemReply, Position, encode, frame, pack_item
+from tasuki.records import START, Heartbeat, Item, ItemReply, Position, encode, encode_frame, pack_item
 from tasuki.store import RawStore, StreamStore
 from tasuki.testing import MemoryStore
 
-ONE, TWO, THREE = (frame(encode(Heartbeat(time=time))) for time in (1, 2, 3))
+ONE, TWO, THREE = (encode_frame(encode(Heartbeat(time=time))) for time in (1, 2, 3))
 WRITER = "a" * 32
 
 
@@ -79,7 +79,7 @@ class TestStore:
         assert self.one(store, item(data=ONE, sealed=True)).sealed
         store.append([item(data=ONE, writer="b" * 32)])
         assert self.one(store, item(ONE, sealed=True, writer="b" * 32)).sealed
-        assert [stream.sealed for stream in store.streams()] == [True, True]
+        assert [stream.is_sealed for stream in store.streams()] == [True, True]
         assert store.positions([WRITER])[WRITER] == at(ONE)
 
     def test_an_empty_stream_can_be_sealed(self, store):

@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 
 from tasuki.journal import JournalHeader
-from tasuki.journal.seal import write_sealed
-from tasuki.records import JOBS, frame
+from tasuki.journal.seal import write_sealed_file
+from tasuki.records import JOBS_PROJECT, encode_frame
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 LIVE, SEALED, NOTES, FILES, JOBS_TOLD = (f"{number:032}" for number in (1, 2, 3, 4, 5))
 RUN = "abcd2345"
 LONG = "x" * 300
-TORN = frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
+TORN = encode_frame(msgspec.msgpack.encode(["heartbeat", BEGAN + 99]))[:-2]
 
 Fields = dict[str, Any]
 
@@ -144,7 +144,7 @@ JOB_RECORDS: list[Fields] = [
 def framed(fields: Fields) -> bytes:
     """A record as the array that the format is."""
     kind, time, *rest = fields.values()
-    return frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
+    return encode_frame(msgspec.msgpack.encode([kind, time, *(fields.get("fields") or rest)]))
 
 
 def header(writer: str, run: str = RUN, project: str = "golden ✓") -> JournalHeader:
@@ -174,19 +174,19 @@ def main(folder: Path) -> None:
     """Write the journals and what is expected of them."""
     folder.mkdir(parents=True)
     live = b"".join(map(framed, LIVE_RECORDS))
-    (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encoded() + live + TORN)
-    (folder / f"{FILES}.tsk").write_bytes(header(FILES).encoded() + b"".join(map(framed, FILES_RECORDS)))
-    (folder / f"{NOTES}.tsk").write_bytes(header(NOTES, "").encoded() + b"".join(map(framed, NOTES_RECORDS)))
-    told = header(JOBS_TOLD, "", JOBS).encoded() + b"".join(map(framed, JOB_RECORDS))
+    (folder / f"{LIVE}.tsk").write_bytes(header(LIVE).encode() + live + TORN)
+    (folder / f"{FILES}.tsk").write_bytes(header(FILES).encode() + b"".join(map(framed, FILES_RECORDS)))
+    (folder / f"{NOTES}.tsk").write_bytes(header(NOTES, "").encode() + b"".join(map(framed, NOTES_RECORDS)))
+    told = header(JOBS_TOLD, "", JOBS_PROJECT).encode() + b"".join(map(framed, JOB_RECORDS))
     (folder / f"{JOBS_TOLD}.tsk").write_bytes(told)
     blocks = [b"".join(map(framed, block)) for block in SEALED_RECORDS]
-    draft, _ = write_sealed(folder / "draft", header(SEALED), blocks)
+    draft, _ = write_sealed_file(folder / "draft", header(SEALED), blocks)
     draft.rename(folder / f"{SEALED}.tsk")
     answers = [
         expected(LIVE, LIVE_RECORDS, sealed=False),
         expected(NOTES, NOTES_RECORDS, "", sealed=False),
         expected(FILES, FILES_RECORDS, sealed=False),
-        expected(JOBS_TOLD, JOB_RECORDS, "", JOBS, sealed=False),
+        expected(JOBS_TOLD, JOB_RECORDS, "", JOBS_PROJECT, sealed=False),
         expected(SEALED, [fields for block in SEALED_RECORDS for fields in block], sealed=True),
     ]
     (folder / "expected.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1) + "\n")

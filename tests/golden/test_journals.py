@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.journal import open_view, seal
-from tasuki.records import JobRecord, JobStatus, Note, Record, UnknownRecord, decode, encode, frames
+from tasuki.journal import open_journal, seal
+from tasuki.records import JobRecord, JobStatus, Note, Record, UnknownRecord, decode, encode, iterate_frames
 from tasuki.settings import load
-from tasuki.store import JobFilter, JobQueries, open_local
+from tasuki.store import JobFilter, JobQueries, open_folder_store
 from tests.golden.make import (
     FILES_RECORDS,
     JOB_RECORDS,
@@ -97,15 +97,15 @@ def test_every_kind_of_record_is_in_them():
 
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda path: f"{path.parent.name}-{path.stem[-1]}")
 def test_todays_code_reads_a_golden_journal_exactly(path: Path):
-    with open_view(path) as view:
-        data = b"".join(view.pieces())
+    with open_journal(path) as view:
+        data = b"".join(view.read_pieces())
         found = {
             "writer": view.header.writer,
             "project": view.header.project,
             "run": view.header.run,
-            "end": view.end().offset,
-            "records": [{"offset": offset, **fields_of(payload)} for offset, payload in frames(data)],
-            "sealed": view.header.sealed,
+            "end": view.find_end().offset,
+            "records": [{"offset": offset, **fields_of(payload)} for offset, payload in iterate_frames(data)],
+            "sealed": view.header.is_sealed,
         }
     assert same(found) == same(expected(path))
 
@@ -132,7 +132,7 @@ def test_todays_code_writes_what_the_format_page_says():
         *JOB_RECORDS,
         *(fields for block in SEALED_RECORDS for fields in block),
     ]:
-        ((_, payload),) = frames(framed(fields))
+        ((_, payload),) = iterate_frames(framed(fields))
         record = decode(payload)
         if isinstance(record, Record):
             assert same(msgspec.msgpack.decode(encode(record))) == same(list(fields.values()))
@@ -181,7 +181,7 @@ def test_a_golden_journal_is_projected(tmp_path: Path):
     folder.mkdir(parents=True)
     shutil.copy(HERE / f"0.1.0/{LIVE}.tsk", folder)
     seal(folder / f"{LIVE}.tsk")
-    with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
         (run,) = store.runs("golden ✓")
         assert (run.name, run.tags, run.lost, run.status) == ("renamed", ["best", "digits"], 12, "crashed")
         assert run.config == {"lr": 0.2, "layers": [64, 10], "deep": {"er": None, "yes": True}}
@@ -193,7 +193,7 @@ def test_golden_notes_are_projected(tmp_path: Path):
     folder = tmp_path / "journal" / "golden"
     folder.mkdir(parents=True)
     shutil.copy(HERE / f"0.2.0/{NOTES}.tsk", folder)
-    with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
+    with open_folder_store(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
         rows = store.notes("golden ✓")
         assert [(row.kind, row.event_id, row.conflict) for row in rows] == [
             ("correction", "a" * 32, False), ("correction", "a" * 32, True), ("lesson", "b" * 32, False),
@@ -206,7 +206,9 @@ def test_golden_jobs_are_projected(tmp_path: Path):
     folder = tmp_path / "journal" / "golden"
     folder.mkdir(parents=True)
     shutil.copy(HERE / f"0.5.0/{JOBS_TOLD}.tsk", folder)
-    with open_local(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
-        (row,) = store.ask(lambda queries: JobQueries(queries.db).page(JobFilter()))
+    with open_folder_store(load({}, dir=str(tmp_path)), wait_seconds=None) as store:
+        (row,) = store.run_query(lambda queries: JobQueries(queries.db).page(JobFilter()))
         assert (row.job.status, row.job.cost_usd, row.job.user_id) == (JobStatus.COMPLETED, 0.5, "anna")
-        assert [one.provider for one in store.ask(lambda queries: JobQueries(queries.db).degraded())] == ["replicate"]
+        assert [one.provider for one in store.run_query(lambda queries: JobQueries(queries.db).degraded_providers())] == [
+            "replicate"
+        ]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.records import HistoryRow, RunStarted, encode, encode_metrics, frame
-from tasuki.store import Queries, catch_up, connect
+from tasuki.records import HistoryRow, RunStarted, encode, encode_frame, encode_metrics
+from tasuki.store import Queries, catch_up, connect_projection
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
 from tasuki.testing import MemoryStore
@@ -29,8 +29,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def pages(queries: Queries, metric: str | None, limit: int) -> Iterator[list[HistoryRow]]:
     behind, more = None, True
     while more:
-        page = queries.history_page("p", "r", metric, limit=limit, behind=behind)
-        behind, more = page.end, page.more
+        page = queries.history_page("p", "r", metric, limit=limit, after=behind)
+        behind, more = page.next_cursor, page.has_more
         assert len(page.rows) == limit or not more
         assert page.total == len(queries.history("p", "r", metric))
         yield page.rows
@@ -38,12 +38,12 @@ def pages(queries: Queries, metric: str | None, limit: int) -> Iterator[list[His
 
 @given(st.lists(calls, min_size=1, max_size=3), st.integers(1, 7), st.sampled_from([None, "loss"]))
 def test_pages_are_the_whole(written, limit, metric):
-    store, db = MemoryStore(), connect(":memory:")
+    store, db = MemoryStore(), connect_projection(":memory:")
     for number, one in enumerate(written):
         stream = ReceivedStream("p", "r")
         records = [encode(RunStarted(time=number, attempt="a"))]
         records += [encode_metrics(number + time, step, values) for time, (step, values) in enumerate([*one, (3, {"loss": 2.0})])]
-        stream.data = b"".join(map(frame, records))
+        stream.data = b"".join(map(encode_frame, records))
         store.received[f"{number:032x}"] = stream
         catch_up(db, store)
     queries = Queries(db, lambda *_: 0)

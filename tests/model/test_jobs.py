@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.records import (
-    JOBS,
+    JOBS_PROJECT,
     Job,
     JobCreated,
     JobDeleted,
@@ -14,10 +14,10 @@ from tasuki.records import (
     ProviderHealth,
     apply_observation,
     encode,
-    frame,
+    encode_frame,
     job_from_created,
 )
-from tasuki.store import connect, dump
+from tasuki.store import connect_projection, dump
 from tasuki.testing.reference_store.memory_store import MemoryStore
 from tasuki.testing.reference_store.received_streams import ReceivedStream
 from tests.model.strategies import times
@@ -112,8 +112,8 @@ job_records = st.one_of(
 def test_any_interleaving_of_journals_of_jobs_says_what_the_plain_reading_says(written, data):
     store = MemoryStore()
     for writer, records in zip(WRITERS, written, strict=False):
-        store.received[writer] = ReceivedStream(JOBS, "")
-        store.received[writer].data = b"".join(frame(encode(record)) for record in records)
-    db = connect(":memory:")
+        store.received[writer] = ReceivedStream(JOBS_PROJECT, "")
+        store.received[writer].data = b"".join(encode_frame(encode(record)) for record in records)
+    db = connect_projection(":memory:")
     project_in_pieces(db, store, data)
     assert dump(db) == store.dump()

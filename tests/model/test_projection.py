@@ -4,10 +4,10 @@ import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.database.sqlite import immediate
+from tasuki.database.sqlite import write_transaction
 from tasuki.journal import Stream
-from tasuki.records import NoteKind, frame
-from tasuki.store import AttemptOutcome, Dump, Queries, catch_up, connect, dump
+from tasuki.records import NoteKind, encode_frame
+from tasuki.store import AttemptOutcome, Dump, Queries, catch_up, connect_projection, dump
 from tasuki.store.projection import Projection
 from tasuki.store.series import blocks
 from tasuki.store.series import tail as metrics
@@ -23,14 +23,14 @@ def reference(written: list[list[bytes]]) -> MemoryStore:
     store = MemoryStore()
     for number, (writer, parts) in enumerate(zip(WRITERS, written, strict=False)):
         kept = ReceivedStream("p", "r" if number < 2 else "s")
-        kept.data, kept.sealed = b"".join(map(frame, parts)), number == 1
+        kept.data, kept.is_sealed = b"".join(map(encode_frame, parts)), number == 1
         store.received[writer] = kept
     return store
 
 
 def projected_in_pieces(store: MemoryStore, data: st.DataObject) -> Dump:
     """Project through a random sequence of batches, some of which are rolled back and come again."""
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     project_in_pieces(db, store, data)
     return dump(db)
 
@@ -42,7 +42,7 @@ def project_in_pieces(db: apsw.Connection, store: MemoryStore, data: st.DataObje
         stream = data.draw(st.sampled_from(sorted(behind.values())), label="stream")
         lost = data.draw(st.booleans(), label="lost")
         try:
-            with immediate(db):
+            with write_transaction(db):
                 advance(Projection(db), store, stream, data.draw(st.integers(1, 400), label="bytes"), behind)
                 if lost:
                     raise Interrupted
@@ -55,11 +55,11 @@ class Interrupted(Exception):
 
 
 def advance(projection: Projection, store: MemoryStore, stream: Stream, size: int, behind: dict[str, Stream]) -> None:
-    before = projection.progress(stream.writer)
-    projection.add(stream, store.read(stream.writer, before.offset, size))
-    if projection.progress(stream.writer).offset == stream.size:
+    before = projection.position(stream.writer)
+    projection.add_frames(stream, store.read(stream.writer, before.offset, size))
+    if projection.position(stream.writer).offset == stream.size:
         del behind[stream.writer]
-        projection.end(stream)
+        projection.complete_stream(stream)
     projection.write()
 
 
@@ -76,7 +76,7 @@ def test_which_note_stands_does_not_depend_on_the_order_in_which_notes_arrive(wr
     store = reference(written)
     if outside:
         store.received[WRITERS[0]].run = ""
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     project_in_pieces(db, store, data)
     queries = Queries(db, lambda *_: AttemptOutcome.OVER)
     assert queries.projects() == store.projects()
@@ -92,7 +92,7 @@ def test_what_is_said_of_files_does_not_depend_on_the_order_in_which_it_arrives(
     store = reference(written)
     if outside:
         store.received[WRITERS[0]].run = ""
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     project_in_pieces(db, store, data)
     queries = Queries(db, lambda *_: True)
     assert queries.projects() == store.projects()
@@ -114,7 +114,7 @@ def test_small_blocks_that_overlap_say_the_same(written, data):
 
 @given(streams)
 def test_catching_up_in_one_go_says_the_same_and_again_changes_nothing(written):
-    store, db = reference(written), connect(":memory:")
+    store, db = reference(written), connect_projection(":memory:")
     caught = catch_up(db, store)
     assert caught.missing == 0
     assert dump(db) == store.dump()

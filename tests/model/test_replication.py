@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tasuki.errors import RemoteUnavailable
-from tasuki.journal import Liveness, Stream, derived_writer
-from tasuki.records import Heartbeat, Item, ReplicateResponse, decode, encode, frame, frames, whole_frames
+from tasuki.journal import Liveness, Stream, derive_writer_id
+from tasuki.records import Heartbeat, Item, ReplicateResponse, decode, encode, encode_frame, iterate_frames, measure_whole_frames
 from tasuki.relay import AckLog, RouteState, Sender
-from tasuki.store import RawStore, StreamStore, catch_up, connect, dump
+from tasuki.store import RawStore, StreamStore, catch_up, connect_projection, dump
 from tasuki.testing.reference_store.memory_store import MemoryStore
 
 identities = itertools.count(1)
@@ -26,10 +26,10 @@ class DiskAcks(AckLog):
     """What was acknowledged, kept with the journals; restored and cloned with them."""
 
     def __init__(self) -> None:
-        self.acks, self.stored, self.boot_id = {}, {}, None
+        self.by_writer, self.stored_times, self.boot_id = {}, {}, None
 
-    def add(self, line: str) -> None:
-        self.read(line.split())
+    def append_line(self, line: str) -> None:
+        self.parse_line(line.split())
 
 
 class Disk:
@@ -43,29 +43,29 @@ class Disk:
         self.is_short = False
         """Whether what lies behind the holes is not even among what the sizes say."""
 
-    def streams(self, known=()):
+    def streams(self, exclude=()):
         for writer, data in sorted(self.files.items()):
-            if writer not in known:
-                size = whole_frames(data) if writer in self.sealed else len(data)
+            if writer not in exclude:
+                size = measure_whole_frames(data) if writer in self.sealed else len(data)
                 if self.is_short and writer not in self.sealed:
                     size = min(size, self.holes.get(writer, size))
                 yield Stream(writer, "p", "run", size, writer in self.sealed)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         data, end = self.files.get(writer, b"")[offset : self.holes.get(writer)], 0
-        for start, payload in frames(data):
+        for start, payload in iterate_frames(data):
             end = start + 8 + len(payload)
             if end >= limit_bytes:
                 break
         return data[:end]
 
-    def verdict(self, writer: str) -> Liveness:
+    def check_liveness(self, writer: str) -> Liveness:
         return Liveness.DEAD if writer in self.sealed else Liveness.ALIVE
 
     def close(self) -> None: ...
 
     def identities(self) -> set[int]:
-        return {decode(payload).time for data in self.files.values() for _, payload in frames(data)}
+        return {decode(payload).time for data in self.files.values() for _, payload in iterate_frames(data)}
 
 
 class Wire:
@@ -121,9 +121,9 @@ class Replication(RuleBasedStateMachine):
         writer = data.draw(st.sampled_from([*alive, "new"]), label="writer")
         if writer == "new":
             writer = f"{next(self.writers):032x}"
-        torn = whole_frames(disk.files.get(writer, b"")) != len(disk.files.get(writer, b""))
+        torn = measure_whole_frames(disk.files.get(writer, b"")) != len(disk.files.get(writer, b""))
         if not torn:
-            new = b"".join(frame(encode(Heartbeat(time=next(identities)))) for _ in range(more))
+            new = b"".join(encode_frame(encode(Heartbeat(time=next(identities)))) for _ in range(more))
             disk.files[writer] = disk.files.get(writer, b"") + new
 
     @rule(data=st.data(), bytes_=st.integers(1, 20))
@@ -131,8 +131,8 @@ class Replication(RuleBasedStateMachine):
         """The owner dies in the middle of a write: the stream has ended at its last whole frame."""
         disk = self.disks[self.disk(data)]
         for writer in sorted(disk.files.keys() - disk.sealed)[:1]:
-            disk.files[writer] += frame(encode(Heartbeat(time=next(identities))))[:bytes_]
-            disk.files[writer] = disk.files[writer][: whole_frames(disk.files[writer])]
+            disk.files[writer] += encode_frame(encode(Heartbeat(time=next(identities))))[:bytes_]
+            disk.files[writer] = disk.files[writer][: measure_whole_frames(disk.files[writer])]
             disk.sealed.add(writer)
 
     @rule(data=st.data(), fault=st.sampled_from(["", "", "request lost", "reply lost", "twice"]))
@@ -141,7 +141,7 @@ class Replication(RuleBasedStateMachine):
         sender = self.sender(number)
         self.wires[number].fault = fault
         with suppress(RemoteUnavailable):
-            sender.once()
+            sender.run_round()
         self.wires[number].fault = ""
 
     @rule(data=st.data(), is_short=st.booleans())
@@ -193,16 +193,16 @@ class Replication(RuleBasedStateMachine):
     @rule()
     def rebuild(self):
         """A projection made now says what the plain reading of the streams says."""
-        db = connect(":memory:")
+        db = connect_projection(":memory:")
         catch_up(db, self.receiver)
         assert {row[0] for found in dump(db).values() for row in found["streams"]} == {
-            stream.writer for stream in self.receiver.streams() if stream.size or stream.sealed
+            stream.writer for stream in self.receiver.streams() if stream.size or stream.is_sealed
         }
         db.close()
 
     def send_all(self, sender: Sender) -> None:
         for _ in range(200):
-            if sender.once().items == 0:
+            if sender.run_round().items == 0:
                 return
         raise AssertionError("the sender does not come to an end")
 
@@ -210,7 +210,7 @@ class Replication(RuleBasedStateMachine):
         return [
             decode(payload).time
             for stream in self.receiver.streams()
-            for _, payload in frames(self.receiver.read(stream.writer, 0, 1 << 30))
+            for _, payload in iterate_frames(self.receiver.read(stream.writer, 0, 1 << 30))
         ]
 
     @invariant()
@@ -227,7 +227,7 @@ class Replication(RuleBasedStateMachine):
             self.send_all(sender)
             disk.holes = {}
             self.send_all(sender)
-            assert sender.pending() == 0
+            assert sender.count_pending() == 0
             assert all(route.state in {RouteState.SEND, RouteState.SHORTER} for route in sender.routes.values())
         found = self.on_receiver()
         assert len(found) == len(set(found))
@@ -237,7 +237,7 @@ class Replication(RuleBasedStateMachine):
 
 class ToRawStore(Replication):
     def new_receiver(self):
-        return RawStore(":memory:", packed_bytes=60)
+        return RawStore(":memory:", max_packed_bytes=60)
 
     @rule(steps=st.integers(1, 5))
     def pack(self, steps):
@@ -245,7 +245,7 @@ class ToRawStore(Replication):
             self.receiver.pack()
 
     def older(self, receiver):
-        older = RawStore(":memory:", packed_bytes=60)
+        older = RawStore(":memory:", max_packed_bytes=60)
         with older.db.backup("main", receiver.db, "main") as backup:
             backup.step()
         return older
@@ -264,4 +264,4 @@ TestToMemoryStore = ToMemoryStore.TestCase
 
 
 def test_a_derived_writer_is_the_same_whoever_derives_it():
-    assert derived_writer("ab", 5) == derived_writer("ab", 5) != derived_writer("ab", 6)
+    assert derive_writer_id("ab", 5) == derive_writer_id("ab", 5) != derive_writer_id("ab", 6)

@@ -58,7 +58,7 @@ class Site:
     def webhook(self, body: Any, **headers: Any) -> httpx.Response:
         """Send a message as Replicate would; `headers` replace its own."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signed: dict[str, Any] = self.fake.signed(content, webhook_id=headers.pop("webhook_id", None)) | headers
+        signed: dict[str, Any] = self.fake.sign_webhook(content, webhook_id=headers.pop("webhook_id", None)) | headers
         return self.server.client.post("/api/webhooks/replicate", content=content, headers=signed)
 
     def until(self, id: str, status: str) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from tasuki.journal import JournalFolder, JournalHeader, OwnerProcess, new_header, open_view, this_process
-from tasuki.records import FlatMetrics, Record, UnknownRecord, decode, encode, frame, frames
+from tasuki.journal import JournalFolder, JournalHeader, OwnerProcess, identify_current_process, new_header, open_journal
+from tasuki.records import FlatMetrics, Record, UnknownRecord, decode, encode, encode_frame, iterate_frames
 
 __all__ = ["DEAD_OWNER", "beginning", "flip", "journals", "metrics", "records_of", "stream_of", "write_journal"]
 
-DEAD_OWNER = this_process()._replace(pid_start=1)
+DEAD_OWNER = identify_current_process()._replace(pid_start=1)
 """A process of this machine that is gone: somebody else has its pid now."""
 
 
@@ -28,25 +28,25 @@ def write_journal(
     header = msgspec.structs.replace(new_header(project, run, created=7), **{**named, **changes})
     path = JournalFolder(folder).project_folder(project) / f"{header.writer}.tsk"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(header.encoded() + b"".join(frame(encode(record)) for record in records))
+    path.write_bytes(header.encode() + b"".join(encode_frame(encode(record)) for record in records))
     return path
 
 
 def beginning(path: Path) -> tuple[JournalHeader, int]:
     """A journal's header, and where in the file its frames begin."""
-    with open_view(path) as view:
-        return view.header, view.body
+    with open_journal(path) as view:
+        return view.header, view.body_offset
 
 
 def stream_of(path: Path) -> bytes:
     """All whole frames of a journal, up to the first hole."""
-    with open_view(path) as view:
-        return b"".join(view.pieces())
+    with open_journal(path) as view:
+        return b"".join(view.read_pieces())
 
 
 def records_of(path: Path) -> list[Record | UnknownRecord]:
     """What a journal holds."""
-    return [decode(payload) for _, payload in frames(stream_of(path))]
+    return [decode(payload) for _, payload in iterate_frames(stream_of(path))]
 
 
 def journals(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tasuki.records import Item, Metrics, Record, RunStarted, RunStatus, Status, encode, frame, pack_item
+from tasuki.records import Item, Metrics, Record, RunStarted, RunStatus, Status, encode, encode_frame, pack_item
 from tasuki.testing import MemoryStore
 
 BEGAN = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
@@ -31,5 +31,5 @@ def add_run(  # noqa: PLR0913 - a run has many facts
     records += more
     if status is not None:
         records.append(RunStatus(time=began + len(records) * SECOND, attempt="one", status=status, reason=reason))
-    data = b"".join(frame(encode(record)) for record in records)
+    data = b"".join(encode_frame(encode(record)) for record in records)
     store.append([Item(project=project, run=run, writer=writer, offset=0, crc=0, sealed=True, data=pack_item(data))])

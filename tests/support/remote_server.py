@@ -17,10 +17,10 @@ from typing import Self
 import psutil
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.client.verify_remote import ServerStreams, StreamDifference, compare
+from tasuki.client.verify_remote import ServerStreams, StreamDifference, compare_with_remote
 from tasuki.journal import JournalFolder, JournalSource
-from tasuki.records import frames
-from tasuki.relay import HttpTransport, SyncResult, open_kept, sync
+from tasuki.records import iterate_frames
+from tasuki.relay import HttpTransport, SyncResult, open_remote_state, run_sync
 from tasuki.settings import load
 from tasuki.store import RAW_FILE, RawStore
 from tests.support.acknowledged_calls import Call, check
@@ -176,8 +176,8 @@ def records_in(folder: Path) -> int:
     journals = JournalFolder(folder / "journal")
     total = 0
     for journal in journals.journals():
-        with journals.view(journal) as view:
-            total += sum(1 for piece in view.pieces() for _ in frames(piece))
+        with journals.open_reader(journal) as view:
+            total += sum(1 for piece in view.read_pieces() for _ in iterate_frames(piece))
     return total
 
 
@@ -189,7 +189,7 @@ def records_at(server: Server, folder: Path | None = None) -> int:
             1
             for stream in store.streams()
             if writers is None or stream.writer in writers
-            for _ in frames(store.read(stream.writer, 0, 1 << 40))
+            for _ in iterate_frames(store.read(stream.writer, 0, 1 << 40))
         )
 
 
@@ -206,13 +206,13 @@ def sync_all(folder: Path, remote: str) -> SyncResult:
     settings = load(dir=str(folder))
     transport = HttpTransport(remote)
     with closing(JournalSource(JournalFolder(settings.journal_root, settings.lock_root))) as source, closing(transport):
-        return sync(source, transport, open_kept(folder, remote))
+        return run_sync(source, transport, open_remote_state(folder, remote))
 
 
 def differences(folder: Path, remote: str) -> list[StreamDifference]:
     """What `tasuki verify --remote` finds, in this process."""
     with ServerStreams(remote) as peer:
-        return compare(JournalFolder(folder / "journal"), peer, open_kept(folder, remote)).differences
+        return compare_with_remote(JournalFolder(folder / "journal"), peer, open_remote_state(folder, remote)).differences
 
 
 # -- remotes that are no server of ours

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from tasuki.journal import Liveness, Stream
-from tasuki.records import Record, encode, frame
+from tasuki.records import Record, encode, encode_frame
 
 
 class Sent:
@@ -13,15 +13,15 @@ class Sent:
         self.data: dict[str, bytes] = {}
 
     def send(self, records: Iterable[Record], writer: str = "w") -> None:
-        self.data[writer] = self.data.get(writer, b"") + b"".join(frame(encode(record)) for record in records)
+        self.data[writer] = self.data.get(writer, b"") + b"".join(encode_frame(encode(record)) for record in records)
 
-    def streams(self, known=()) -> Iterator[Stream]:
+    def streams(self, exclude=()) -> Iterator[Stream]:
         return (Stream(writer, "p", "r", len(data), False) for writer, data in self.data.items())
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         return self.data[writer][offset:]
 
-    def verdict(self, writer: str) -> Liveness:
+    def check_liveness(self, writer: str) -> Liveness:
         return Liveness.UNKNOWN
 
     def close(self) -> None: ...

@@ -26,7 +26,7 @@ from tasuki.records import (
     ReplicateResponse,
     RunStarted,
     encode,
-    frame,
+    encode_frame,
     pack_item,
 )
 
@@ -146,7 +146,7 @@ class Stream:
 
     def item(self, records: Iterable[Record] = (), *, data: bytes | None = None, sealed: bool = False) -> Item:
         """The next item; the stream is behind it then."""
-        frames = data if data is not None else b"".join(frame(encode(record)) for record in records)
+        frames = data if data is not None else b"".join(encode_frame(encode(record)) for record in records)
         packed = pack_item(frames) if frames else None
         item = Item(
             project=self.project, run=self.run, writer=self.writer, offset=self.offset, crc=self.crc, sealed=sealed, data=packed

@@ -26,9 +26,9 @@ def test_all_rooms_were_imported(every_room: list[str]) -> None:
     assert {"tasuki.cli", "tasuki.demo.run", "tasuki.journal", "tasuki.records", "tasuki.sdk", "tasuki.store"} < set(every_room)
 
 
-@pytest.mark.parametrize("name", sorted(set(tasuki.HOMES) - PROPERTIES))
+@pytest.mark.parametrize("name", sorted(set(tasuki.MODULE_BY_NAME) - PROPERTIES))
 def test_a_name_of_the_facade_is_what_its_home_says(name: str) -> None:
-    assert getattr(tasuki, name) is getattr(import_module(tasuki.HOMES[name]), name)
+    assert getattr(tasuki, name) is getattr(import_module(tasuki.MODULE_BY_NAME[name]), name)
 
 
 def test_config_is_that_of_the_current_run() -> None:
@@ -37,11 +37,11 @@ def test_config_is_that_of_the_current_run() -> None:
 
 
 def test_no_room_hides_a_name() -> None:
-    assert not [name for name in tasuki.HOMES if isinstance(vars(tasuki).get(name), ModuleType)]
+    assert not [name for name in tasuki.MODULE_BY_NAME if isinstance(vars(tasuki).get(name), ModuleType)]
 
 
 def test_all_names_are_listed() -> None:
-    assert set(tasuki.__all__) == {*tasuki.HOMES, *tasuki.ROOMS, "__version__"} == set(dir(tasuki))
+    assert set(tasuki.__all__) == {*tasuki.MODULE_BY_NAME, *tasuki.PUBLIC_PACKAGES, "__version__"} == set(dir(tasuki))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -54,10 +54,10 @@ def test_type_checkers_see_the_same_names() -> None:
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     named = {alias.asname for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {None}
     annotated = {node.target.id for node in block.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
-    assert named | annotated == {*tasuki.HOMES, *tasuki.ROOMS}
+    assert named | annotated == {*tasuki.MODULE_BY_NAME, *tasuki.PUBLIC_PACKAGES}
 
 
-@pytest.mark.parametrize("name", tasuki.ROOMS)
+@pytest.mark.parametrize("name", tasuki.PUBLIC_PACKAGES)
 def test_a_room_that_users_name_has_what_they_call(name: str) -> None:
     room = getattr(tasuki, name)
     assert all(callable(getattr(room, thing)) for thing in room.__all__)

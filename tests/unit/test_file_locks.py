@@ -13,8 +13,8 @@ import pytest
 
 from tasuki.errors import LocksUnsupported
 from tasuki.file_locks import acquire_file_lock, open_lock_file, try_file_lock, try_record_lock
-from tasuki.importers.trackio.folder import hold, work_folder
-from tasuki.journal import take_lock
+from tasuki.importers.trackio.folder import create_work_folder, try_lock_folder
+from tasuki.journal import try_writer_lock
 from tasuki.notify import is_delivering
 from tasuki.settings import load
 from tasuki.store.generations import Generations
@@ -99,7 +99,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path: Path):
 
 def test_a_journal_is_recorded_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     refuse_locks(monkeypatch, errno.ENOLCK)
-    descriptor = take_lock(tmp_path / "w.lock")
+    descriptor = try_writer_lock(tmp_path / "w.lock")
     assert descriptor is not None
     os.close(descriptor)
 
@@ -107,7 +107,7 @@ def test_a_journal_is_recorded_without_a_lock(tmp_path: Path, monkeypatch: pytes
 def test_a_store_is_not_built_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     refuse_locks(monkeypatch, errno.ENOLCK)
     with pytest.raises(LocksUnsupported, match=r"store\.lock.*no data is lost"):
-        Generations(tmp_path).current_or_new()
+        Generations(tmp_path).get_or_create_current()
 
 
 def test_whether_alerts_are_delivered_is_not_known_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -123,7 +123,7 @@ def test_copies_of_other_processes_stay_where_no_lock_shows_their_end(tmp_path: 
     left = tmp_path / "copies" / "left"
     left.mkdir(parents=True)
     with pytest.raises(LocksUnsupported, match="copies"):
-        work_folder(tmp_path)
+        create_work_folder(tmp_path)
     assert left.exists()
 
 
@@ -131,9 +131,9 @@ def test_copies_of_dead_processes_are_removed_and_those_of_living_ones_stay(tmp_
     dead, living = tmp_path / "copies" / "dead", tmp_path / "copies" / "living"
     dead.mkdir(parents=True)
     living.mkdir()
-    held = hold(living)
+    held = try_lock_folder(living)
     assert held is not None
-    _, ours = work_folder(tmp_path)
+    _, ours = create_work_folder(tmp_path)
     assert not dead.exists()
     assert living.exists()
     for descriptor in (held, ours):

@@ -34,10 +34,10 @@ def test_a_remote_of_the_same_name_is_replaced(remotes):
 
 def test_a_name_is_its_address_and_an_address_is_itself(remotes):
     remotes.add(Remote("team", URL))
-    assert remotes.url("team") == URL
-    assert remotes.url("http://other:1") == "http://other:1"
+    assert remotes.resolve_url("team") == URL
+    assert remotes.resolve_url("http://other:1") == "http://other:1"
     with pytest.raises(ConfigError, match="there are team"):
-        remotes.url("teem")
+        remotes.resolve_url("teem")
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
@@ -65,7 +65,7 @@ def test_what_can_be_no_name_is_refused(remotes, name):
 
 
 def test_a_key_follows_the_file(remotes):
-    key = remotes.key(f"{URL}/", "from the settings")
+    key = remotes.token_source(f"{URL}/", "from the settings")
     assert key() == "from the settings"
     remotes.add(Remote("team", URL, "one"))
     assert key() == "one"
@@ -77,7 +77,7 @@ def test_a_key_follows_the_file(remotes):
 
 def test_while_the_file_cannot_be_used_the_last_token_stands_and_that_is_said_once(remotes, caplog):
     remotes.add(Remote("team", URL, "one"))
-    key = remotes.key(URL)
+    key = remotes.token_source(URL)
     assert key() == "one"
     remotes.path.chmod(0o644)
     with caplog.at_level(logging.WARNING, "tasuki.remotes"):

@@ -9,7 +9,7 @@ from tasuki.cli.shared.completers import complete_run
 from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, Project, QueryTarget, Remote, open_query_target
 from tasuki.cli.shared.output import Table, write_result
 from tasuki.cli.shared.parsing import parse_since
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
 
 __all__ = ["app", "list_alerts"]
 
@@ -57,7 +57,7 @@ def list_alerts(target: QueryTarget, ref: str | None, filters: dict[str, str | N
 
     since = filters["since"]
     level = None if filters["level"] is None else parse_alert_level(filters["level"])
-    behind = None if since is None else parse_since(since, SYSTEM.now_us())
+    behind = None if since is None else parse_since(since, SYSTEM_CLOCK.now_us())
     run = None if ref is None else target.query.run(target.project, ref).id
     found = target.query.alerts(target.project, run, since=behind, reason=filters["reason"], level=level)
     rows: list[list[Any]] = [

@@ -38,7 +38,9 @@ def compare(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Show runs side by side: a line per run with the last value of each metric, and of the config what differs.
+    """Show runs side by side.
+
+    A line per run with the last value of each metric, and of the config what differs.
 
     A terminal gets the metrics that most of the runs have; name those that you want to see, or use a pipe or `--json`.
     """

@@ -11,7 +11,7 @@ import typer
 from tasuki.cli.shared.messages import print_message
 from tasuki.cli.shared.options import Dir, load_command_settings
 from tasuki.cli.shared.output import Table, build_rich_table, is_terminal, print_tables, write_tsv
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
 from tasuki.errors import MissingRecords
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def show_live_table(query: "Query", training: "TrainingProcess") -> None:
     with Live(console=Console(highlight=False, markup=False), auto_refresh=False, transient=True) as live:
         while training.is_running:
             runs = list_run_statuses(query, training.group)
-            live.update(build_rich_table(build_table(runs), datetime_from_us(SYSTEM.now_us())), refresh=True)
-            SYSTEM.sleep(REFRESH_SECONDS)
+            live.update(build_rich_table(build_table(runs), datetime_from_us(SYSTEM_CLOCK.now_us())), refresh=True)
+            SYSTEM_CLOCK.sleep(REFRESH_SECONDS)
 
 
 def build_table(runs: "list[DemoRunStatus]") -> Table:
@@ -93,8 +93,11 @@ def build_table(runs: "list[DemoRunStatus]") -> Table:
 
 
 def report_check(check_result: "CheckResult", verify_result: "VerifyResult", url: str) -> None:
-    """What the comparisons with the training's own ledger and with its journals gave. MissingRecords if anything is missing."""
-    problems = [*check_result.problems, *(f"stream {found.writer}: {found.what}" for found in verify_result.differences)]
+    """What the comparisons with the training's own ledger and with its journals gave.
+
+    MissingRecords if anything is missing.
+    """
+    problems = [*check_result.problems, *(f"stream {found.writer}: {found.description}" for found in verify_result.differences)]
     if problems:
         for problem in problems:
             print_message(problem)

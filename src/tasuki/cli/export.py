@@ -1,4 +1,7 @@
-"""`tasuki export`: every call of every run, as CSV or as JSON lines, page by page however long the runs are."""
+"""`tasuki export`.
+
+Every call of every run, as CSV or as JSON lines, page by page however long the runs are.
+"""
 
 import csv
 import json
@@ -58,7 +61,7 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
         raise ConfigError(f"there is no format {form!r}", hint=f"one of {', '.join(WRITERS)}")
     with open_query_target(dir, project, remote) as asked:
         query = asked.query
-        rows = query.named(asked.project, runs) if runs else query.runs(asked.project)
+        rows = query.runs_by_ref(asked.project, runs) if runs else query.runs(asked.project)
         chosen = ExportSelection(asked.project, rows, parse_names(metrics))
         check_metrics(query, chosen)
         with open_output(output) as out, progress_bar("exporting") as told:
@@ -68,12 +71,12 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
 def check_metrics(query: "Query", selection: ExportSelection) -> None:
     """NotFound for a metric that none of the runs has."""
     from tasuki.errors import NotFound
-    from tasuki.store import there_are
+    from tasuki.store import suggest_names
 
     names = list_logged_metrics(query, selection) if selection.metrics else []
     for metric in selection.metrics or ():
         if metric not in names:
-            hint = there_are(metric, names) if names else "they have logged nothing"
+            hint = suggest_names(metric, names) if names else "they have logged nothing"
             raise NotFound(f"none of these runs has a metric {metric!r}", hint=hint)
 
 
@@ -140,7 +143,10 @@ WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
 def iter_pages(query: "Query", selection: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
-    """What a run has logged, page by page: every call, or those with one of the chosen metrics, and these alone."""
+    """What a run has logged, page by page.
+
+    Every call, or those with one of the chosen metrics, and these alone.
+    """
     for page in query.history_pages(selection.project, run.id):
         yield page if selection.metrics is None else list(select_metrics(page, set(selection.metrics)))
 

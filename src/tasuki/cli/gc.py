@@ -34,10 +34,10 @@ def gc(
     The server is asked for each of them first: exits with 5, and removes nothing, if it can't be reached. Afterwards these runs are
     asked for with --remote.
     """
-    from tasuki.client.gc import forgettable, remove
+    from tasuki.client.gc import find_removable_runs, remove_journals
     from tasuki.journal import JournalFolder
     from tasuki.relay import AckLog, HttpTransport, acks_path
-    from tasuki.store import open_local
+    from tasuki.store import open_folder_store
 
     settings = load_command_settings(dir, remote)
     if settings.remote is None:
@@ -47,14 +47,14 @@ def gc(
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     acks = AckLog(acks_path(settings.dir, settings.remote))
     with closing(HttpTransport(settings.remote, token=settings.key(settings.remote))) as transport:
-        old = forgettable(folder, transport, acks, timedelta(days=settings.retention_days))
+        old = find_removable_runs(folder, transport, acks, timedelta(days=settings.retention_days))
     rows: list[list[Any]] = [[one.project, one.run, len(one.journals), one.size_bytes] for one in old]
     if not dry_run:
         with progress_bar("removing") as progress:
-            remove(old, progress)
+            remove_journals(old, progress)
         acks.compact({journal.header.writer for journal in folder.journals()})
-        with open_local(settings) as store:
-            store.forget_gone()
+        with open_folder_store(settings) as store:
+            store.forget_runs_without_streams()
     columns = ["project", "run", "journals", "bytes"]
     data = {"dry_run": dry_run, "remote": settings.remote, "runs": [dict(zip(columns, row, strict=True)) for row in rows]}
     write_result("gc/1", data, Table(columns, rows, ["run"]), as_json=as_json)
@@ -83,7 +83,7 @@ def purge(
     settings = load_command_settings(dir, remote)
     if settings.remote is None:
         raise ConfigError("no server is named", hint="tasuki purge RUN --remote team; here it is: tasuki run delete, tasuki gc")
-    url = RemotesFile(settings.dir).url(settings.remote)
+    url = RemotesFile(settings.dir).resolve_url(settings.remote)
     with open_query_target(dir, project, url) as asked, HttpQuery(url, settings.key(url)) as server:
         ids = list(dict.fromkeys(resolve_run_id(asked, run) for run in runs))
         if not yes:

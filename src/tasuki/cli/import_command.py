@@ -32,7 +32,9 @@ def import_trackio(
     ] = 5.0,
     dir: Dir = None,
 ) -> None:
-    """Bring trackio's runs into the data folder: metrics, system metrics, configs, alerts. Doing it again brings what is new.
+    """Bring trackio's runs into the data folder: metrics, system metrics, configs, alerts.
+
+    Doing it again brings what is new.
 
     trackio may go on writing: its databases are copied, never opened.
     """
@@ -41,9 +43,9 @@ def import_trackio(
 
     settings = load_command_settings(dir)
     with Importer(settings, resolve_volume(folder or str(trackio_folder()), None)) as importer:
-        failed = importer.round(print_message)
+        failed = importer.run_round(print_message)
         while watch:
-            importer.rest(interval)
-            failed = importer.round(print_message)
+            importer.sleep(interval)
+            failed = importer.run_round(print_message)
     if failed:
         raise MissingRecords(f"{failed} projects could not be read", hint="what it was is said above")

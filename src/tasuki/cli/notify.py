@@ -28,13 +28,13 @@ def send_test_command(as_json: AsJson = False, dir: Dir = None) -> None:
 
     found = send_test(require_notify_settings(dir))
     columns = ["target", "project", "level", "found"]
-    rows = [[one.target, one.project or "all", one.level, one.said or "delivered"] for one in found]
+    rows = [[one.target, one.project or "all", one.level, one.error or "delivered"] for one in found]
     data = {
-        "targets": [{"target": one.target, "project": one.project, "level": one.level, "error": one.said or None} for one in found]
+        "targets": [{"target": one.target, "project": one.project, "level": one.level, "error": one.error or None} for one in found]
     }
     write_result("notify-test/1", data, Table(columns, rows, ["found"]), as_json=as_json)
-    if failed := [one for one in found if one.said]:
-        raise RemoteUnavailable(f"{len(failed)} of {len(found)} did not take it: {failed[0].said}", hint="docs/alerts.md")
+    if failed := [one for one in found if one.error]:
+        raise RemoteUnavailable(f"{len(failed)} of {len(found)} did not take it: {failed[0].error}", hint="docs/alerts.md")
 
 
 @app.command("watch", cls=ExamplesCommand, epilog="tasuki notify watch")
@@ -46,13 +46,13 @@ def watch_command(dir: Dir = None) -> None:
     from tasuki.notify import DeliveryService
 
     settings = require_notify_settings(dir)
-    deliveries = DeliveryService(settings, projects=True)
+    deliveries = DeliveryService(settings, should_project=True)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: deliveries.stopping.set())
+        signal.signal(number, lambda *_: deliveries.stop_event.set())
     print_message(
         f"delivering the alerts of {settings.dir} to {', '.join(target.name for target in settings.notify)} (Ctrl-C stops it)"
     )
-    deliveries.watch()
+    deliveries.deliver_until_stopped()
     deliveries.stop()
 
 

@@ -28,11 +28,11 @@ def query(
     It is open for reading only. The tables are not a contract: they may differ between versions. Two more are made when they are
     named: `sync_queue`, what is not acknowledged by its server yet, and `set_aside`, what a server does not take.
     """
-    from tasuki.relay import queue_views
+    from tasuki.relay import build_backlog_tables
 
     text = sys.stdin.read() if statement == "-" else statement
     with open_local_store(dir) as store:
-        columns, rows = store.sql(text, limit + 1, queue_views(store.settings))
+        columns, rows = store.sql(text, limit + 1, build_backlog_tables(store.settings))
         warn_about_missing_records(store.missing)
     if len(rows) > limit:
         print_message(f"note: the first {limit:,} rows; --limit N prints more")

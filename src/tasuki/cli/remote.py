@@ -29,12 +29,12 @@ def add(
     dir: Dir = None,
 ) -> None:
     """Give a server a name, and keep the token for it, in the data folder's file `credentials`, which only you can read."""
-    from tasuki.relay import remote_url
+    from tasuki.relay import parse_remote_url
     from tasuki.remotes import Remote as Named
 
     if token not in (None, "-"):
         raise ConfigError("a token on the command line is seen by others", hint=f"tasuki remote add {name} {url} --token -")
-    host = remote_url(url).hostname
+    host = parse_remote_url(url).hostname
     remotes = open_remotes_file(dir)
     known = next((remote for remote in remotes.all() if remote.name == name), None)
     if known is not None and known.url != url:
@@ -85,11 +85,11 @@ def check_command(
 
     Exits with 5 if records could not be sent to it.
     """
-    from tasuki.client.probe import ProbeVerdict, remote_test
+    from tasuki.client.probe import ProbeVerdict, probe_remote
 
     settings = load_command_settings(dir, name_or_url)
     url = require_remote(settings)
-    found = remote_test(url, token=settings.key(url)())
+    found = probe_remote(url, token=settings.key(url)())
     data = found._asdict() | {"url": url}
     row = [url, found.verdict, found.said, found.version, found.seconds]
     write_result("remote-test/1", data, Table(["url", "verdict", "found", "version", "seconds"], [row], ["found"]), as_json=as_json)

@@ -23,7 +23,9 @@ def serve(
     port: Annotated[int, typer.Option("--port", help="The port; 0 takes any free one.", min=0, max=65535)] = DEFAULT_PORT,
     demo_jobs: Annotated[bool, typer.Option("--demo-jobs", help="With a Replicate of its own, for trying jobs out.")] = False,
 ) -> None:
-    """Serve a data folder: the page, the HTTP API, and a place for runs elsewhere to send their records to.
+    """Serve a data folder.
+
+    The page, the HTTP API, and a place for runs elsewhere to send their records to.
 
     Until Ctrl-C. Without tokens for this machine alone; with `--host 0.0.0.0` for others, once there are tokens. What was received
     is on the disk before it is acknowledged.

@@ -17,7 +17,10 @@ tasuki summary --project digits --json"""
 
 
 def summary(project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """Show a project at a glance: how many runs of each status, the range of each metric over all runs, how many alerts."""
+    """Show a project at a glance.
+
+    How many runs of each status, the range of each metric over all runs, how many alerts.
+    """
     with open_query_target(dir, project, remote) as asked:
         show_summary(asked, as_json=as_json)
 

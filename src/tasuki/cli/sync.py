@@ -29,7 +29,9 @@ def sync(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Send everything that a server does not have yet, once; `retry --set-aside`: what it did not take before, too.
+    """Send everything that a server does not have yet, once.
+
+    `retry --set-aside`: what it did not take before, too.
 
     Sends even where the sending of itself is switched off. Exits with 5 if the server can't be reached, or does not take something;
     what was sent by then stays sent.
@@ -37,21 +39,22 @@ def sync(
     if (action is None) == set_aside or action not in (None, "retry"):
         raise ConfigError(f"tasuki sync {action or ''} is not clear", hint="tasuki sync, or tasuki sync retry --set-aside")
     from tasuki.journal import JournalFolder, JournalSource
-    from tasuki.relay import HttpTransport, open_kept
-    from tasuki.relay import sync as send_all
+    from tasuki.relay import HttpTransport, open_remote_state
+    from tasuki.relay import run_sync as send_all
 
     settings = load_command_settings(dir, to)
     remote = require_remote(settings)
     source = JournalSource(JournalFolder(settings.journal_root, settings.lock_root))
-    transport, kept = HttpTransport(remote, token=settings.key(remote)), open_kept(settings.dir, remote)
+    transport, kept = HttpTransport(remote, token=settings.key(remote)), open_remote_state(settings.dir, remote)
     with progress_bar("sending") as progress:
-        done = send_all(source, transport, kept, project=project, retry_aside=set_aside, progress=progress)
+        done = send_all(source, transport, kept, project=project, with_dead_letters=set_aside, on_progress=progress)
     source.close()
-    data = {"remote": remote, "streams": done.streams, "sent": done.sent, "pending": done.pending, "set_aside": done.aside}
+    data = {"remote": remote, "streams": done.streams, "sent": done.sent, "pending": done.pending, "set_aside": done.dead_letters}
     table = Table(
-        ["remote", "streams", "sent", "pending", "set aside"], [[remote, done.streams, done.sent, done.pending, len(done.aside)]]
+        ["remote", "streams", "sent", "pending", "set aside"],
+        [[remote, done.streams, done.sent, done.pending, len(done.dead_letters)]],
     )
     write_result("sync/1", data, table, as_json=as_json)
-    if done.aside:
-        writer, reason = next(iter(done.aside.items()))
-        raise RemoteRejected(f"{remote} refused {len(done.aside)} streams, the first of them {writer}: {reason}")
+    if done.dead_letters:
+        writer, reason = next(iter(done.dead_letters.items()))
+        raise RemoteRejected(f"{remote} refused {len(done.dead_letters)} streams, the first of them {writer}: {reason}")

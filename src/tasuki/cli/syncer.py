@@ -47,7 +47,7 @@ def syncer(  # noqa: PLR0913 - what there is to say of a syncer
     """
     from datetime import timedelta
 
-    from tasuki.volumes.metrics_endpoint import serving
+    from tasuki.volumes.metrics_endpoint import serve_metrics
     from tasuki.volumes.syncer import VolumeSyncer
 
     settings = load_command_settings(dir, to)
@@ -59,7 +59,7 @@ def syncer(  # noqa: PLR0913 - what there is to say of a syncer
         remove_after=None if remove_after is None else timedelta(days=remove_after),
         say=print_message,
     )
-    with made, serving(metrics, made.metrics) as address:
+    with made, serve_metrics(metrics, made.metrics) as address:
         if address:
             print_message(f"[syncer] figures at {address}")
         stop_on_signals(made)

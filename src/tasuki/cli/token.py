@@ -7,7 +7,7 @@ import typer
 from tasuki.cli.shared.messages import print_message
 from tasuki.cli.shared.options import AsJson, Dir, ExamplesCommand, load_command_settings
 from tasuki.cli.shared.output import Table, write_result
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
 from tasuki.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ def create(  # noqa: PLR0913 - one option per scope
 
     From the first token on, everything that the server answers needs one.
     """
-    from tasuki.journal import project_name
+    from tasuki.journal import normalize_project_name
     from tasuki.server.auth.principal import Scope
 
     given = {Scope.READ: read, Scope.LOG: log, Scope.WRITE: write_, Scope.ADMIN: admin}
     chosen = [scope for scope, wanted in given.items() if wanted]
     scope = require_one_scope(chosen, project)
     with open_tokens(dir) as tokens:
-        until = None if expires is None else SYSTEM.now_us() + expires * MICROSECONDS_PER_DAY
-        text = tokens.create(scope, None if project is None else project_name(project), name=name, expires=until)
+        until = None if expires is None else SYSTEM_CLOCK.now_us() + expires * MICROSECONDS_PER_DAY
+        text = tokens.create(scope, None if project is None else normalize_project_name(project), name=name, expires=until)
     typer.echo(text)
     print_message(
         "keep it now: it is not shown again. Where runs are made: export TASUKI_TOKEN, or tasuki remote add NAME URL --token -"
@@ -88,9 +88,9 @@ def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki toke
 def open_tokens(dir: str | None) -> "Tokens":
     """The tokens of a data folder."""
     from tasuki.server.auth.tokens import open_tokens as open_in
-    from tasuki.store import database_folder
+    from tasuki.store import locate_database_folder
 
-    return open_in(database_folder(load_command_settings(dir).dir))
+    return open_in(locate_database_folder(load_command_settings(dir).dir))
 
 
 def format_timestamp(time: int | None) -> str:

@@ -52,9 +52,9 @@ def verify(
 
 def verify_remote(target: str, project: str | None, dir: str | None, receipt: str | None, *, as_json: bool) -> None:
     """Compare a folder with a server, stream by stream. MissingRecords if they differ."""
-    from tasuki.client.verify_remote import ServerStreams, compare
+    from tasuki.client.verify_remote import ServerStreams, compare_with_remote
     from tasuki.journal import JournalFolder
-    from tasuki.relay import open_kept
+    from tasuki.relay import open_remote_state
 
     settings = load_command_settings(dir, target)
     remote = require_remote(settings)
@@ -63,7 +63,7 @@ def verify_remote(target: str, project: str | None, dir: str | None, receipt: st
         raise ConfigError("a receipt is signed with the key for the server, and there is none", hint="export TASUKI_TOKEN")
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     with ServerStreams(remote, key) as peer:
-        found = compare(folder, peer, open_kept(settings.dir, remote), project=project)
+        found = compare_with_remote(folder, peer, open_remote_state(settings.dir, remote), project=project)
     columns = ["project", "run", "writer", "difference", "missing records"]
     data = {
         "remote": remote,
@@ -74,14 +74,14 @@ def verify_remote(target: str, project: str | None, dir: str | None, receipt: st
     if found.differences or as_json:
         write_result("verify-remote/1", data, Table(columns, found.differences, ["writer", "difference"]), as_json=as_json)
     if found.differences:
-        missing = sum(difference.records for difference in found.differences)
+        missing = sum(difference.missing_records for difference in found.differences)
         raise MissingRecords(
             f"{len(found.differences)} of {found.streams} streams differ from {remote}; "
             + (f"{missing:,} records are missing there" if missing else "nothing is missing there"),
             hint=f"tasuki sync --to {remote}" if missing else None,
         )
     if receipt is not None:
-        write_receipt(receipt, remote, found.proven, key() or "")
+        write_receipt(receipt, remote, found.verified_streams, key() or "")
     if not found.streams:
         print_message(f"nothing is recorded in {settings.dir}: nothing was verified; another folder is --dir DIR")
         return
@@ -92,10 +92,10 @@ def write_receipt(path: str, remote: str, verified_streams: "Sequence[VerifiedSt
     """Write the proof. ConfigError where no file can be."""
     import json
 
-    from tasuki.client.receipt import receipt
+    from tasuki.client.receipt import build_receipt
 
     try:
-        Path(path).write_text(json.dumps(receipt(remote, verified_streams, key), indent=2) + "\n")
+        Path(path).write_text(json.dumps(build_receipt(remote, verified_streams, key), indent=2) + "\n")
     except OSError as error:
         raise ConfigError(f"the receipt {path} can't be written: {error.strerror}") from error
 
@@ -105,7 +105,7 @@ def verify_store(dir: str | None, *, as_json: bool) -> None:
     with open_local_store(dir) as store, progress_bar("verifying") as progress:
         report = store.verify(progress)
     rows: list[list[Any]] = [
-        [problem.project, problem.run, problem.writer, problem.offset, problem.what] for problem in report.problems
+        [problem.project, problem.run, problem.writer, problem.offset, problem.description] for problem in report.problems
     ]
     columns = ["project", "run", "writer", "offset", "problem"]
     data = {

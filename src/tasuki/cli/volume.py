@@ -26,7 +26,10 @@ def init(
     ] = None,
     space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
 ) -> None:
-    """Say on a volume where its records are to go: before, in the middle of, or after a session; and again, to change it."""
+    """Say on a volume where its records are to go: before, in the middle of, or after a session.
+
+    And again, to change it.
+    """
     from tasuki.volumes.destination import setup_volume
 
     path = setup_volume(dir, remote=remote, space=space)

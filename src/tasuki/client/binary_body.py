@@ -8,41 +8,41 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRAME", "Array", "arrays_from", "frame_from", "header_from"]
+__all__ = ["MEDIA_TYPE", "Array", "decode_arrays", "decode_header", "encode_body"]
 
-FRAME = "application/x-tasuki-frame"
+MEDIA_TYPE = "application/x-tasuki-frame"
 
-LENGTH = struct.Struct("<I")
-BOUNDARY = 8
+HEADER_LENGTH = struct.Struct("<I")
+ALIGNMENT_BYTES = 8
 Array = npt.NDArray[Any]
 
 
-def frame_from(header: object, arrays: Sequence[Array]) -> bytes:
+def encode_body(header: object, arrays: Sequence[Array]) -> bytes:
     """Encode a header and arrays."""
     text = msgspec.json.encode(header)
-    text += b" " * (-(LENGTH.size + len(text)) % BOUNDARY)
-    parts = [LENGTH.pack(len(text)), text]
+    text += b" " * (-(HEADER_LENGTH.size + len(text)) % ALIGNMENT_BYTES)
+    parts = [HEADER_LENGTH.pack(len(text)), text]
     for array in arrays:
         data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        parts += [data, bytes(-len(data) % BOUNDARY)]
+        parts += [data, bytes(-len(data) % ALIGNMENT_BYTES)]
     return b"".join(parts)
 
 
-def header_from(frame: bytes) -> tuple[dict[str, Any], int]:
+def decode_header(body: bytes) -> tuple[dict[str, Any], int]:
     """Decode the header; return it and the offset of the arrays.
 
     Raise msgspec.DecodeError or struct.error if invalid.
     """
-    (length,) = LENGTH.unpack_from(frame)
-    end = LENGTH.size + length
-    return msgspec.json.decode(frame[LENGTH.size : end], type=dict[str, Any]), end
+    (length,) = HEADER_LENGTH.unpack_from(body)
+    end = HEADER_LENGTH.size + length
+    return msgspec.json.decode(body[HEADER_LENGTH.size : end], type=dict[str, Any]), end
 
 
-def arrays_from(frame: bytes, start: int, shapes: Sequence[tuple[str, int]]) -> list[Array]:
+def decode_arrays(body: bytes, start: int, shapes: Sequence[tuple[str, int]]) -> list[Array]:
     """Decode the arrays after `start`, by type and length. Raise ValueError if the body ends early."""
     arrays = []
     for kind, n in shapes:
-        array = np.frombuffer(frame, kind, n, start)
+        array = np.frombuffer(body, kind, n, start)
         arrays.append(array)
-        start += array.nbytes + -array.nbytes % BOUNDARY
+        start += array.nbytes + -array.nbytes % ALIGNMENT_BYTES
     return arrays

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from tasuki.clock import SYSTEM, Clock
-from tasuki.failpoints import reach
+from tasuki.clock import SYSTEM_CLOCK, Clock
+from tasuki.failpoints import hit_failpoint
 from tasuki.journal import JournalFileInfo, JournalFolder, sync_folder
 from tasuki.records import Item, ReplyStatus
 from tasuki.relay.sender import ReceiverTransport
 from tasuki.relay.state.acks import AckLog
 
-__all__ = ["RemovableRun", "forgettable", "remove"]
+__all__ = ["RemovableRun", "find_removable_runs", "remove_journals"]
 
-ASK_AT_ONCE = 1000
+MAX_ITEMS_PER_REQUEST = 1000
 
 
 class RemovableRun(NamedTuple):
@@ -34,8 +34,8 @@ class RemovableRun(NamedTuple):
         return sum(journal.path.stat().st_size for journal in self.journals)
 
 
-def forgettable(
-    folder: JournalFolder, transport: ReceiverTransport, acks: AckLog, retention: timedelta, *, clock: Clock = SYSTEM
+def find_removable_runs(
+    folder: JournalFolder, transport: ReceiverTransport, acks: AckLog, retention: timedelta, *, clock: Clock = SYSTEM_CLOCK
 ) -> list[RemovableRun]:
     """Return the runs that a server has had for longer than the retention.
 
@@ -48,26 +48,26 @@ def forgettable(
     old = [
         RemovableRun(project, run, journals)
         for (project, run), journals in runs.items()
-        if run and all(journal.sealed and stored_at(journal, acks) <= until for journal in journals)
+        if run and all(journal.is_sealed and find_stored_time(journal, acks) <= until for journal in journals)
     ]
-    there = confirmed(transport, [journal for one in old for journal in one.journals])
+    there = query_confirmed_writers(transport, [journal for one in old for journal in one.journals])
     return [one for one in old if all(journal.header.writer in there for journal in one.journals)]
 
 
-def stored_at(journal: JournalFileInfo, acks: AckLog) -> int:
+def find_stored_time(journal: JournalFileInfo, acks: AckLog) -> int:
     """Return when the server first had all of a sealed journal, as far as known.
 
     Never before it was sealed.
     """
     sealed_us = journal.path.stat().st_mtime_ns // 1000
-    return max(sealed_us, acks.stored.get(journal.header.writer, sealed_us))
+    return max(sealed_us, acks.stored_times.get(journal.header.writer, sealed_us))
 
 
-def confirmed(transport: ReceiverTransport, journals: Sequence[JournalFileInfo]) -> set[str]:
+def query_confirmed_writers(transport: ReceiverTransport, journals: Sequence[JournalFileInfo]) -> set[str]:
     """Return the writers that the server confirms now: each complete there, with the same end."""
     there = set()
-    for first in range(0, len(journals), ASK_AT_ONCE):
-        items = {journal.header.writer: question(journal) for journal in journals[first : first + ASK_AT_ONCE]}
+    for first in range(0, len(journals), MAX_ITEMS_PER_REQUEST):
+        items = {journal.header.writer: build_query(journal) for journal in journals[first : first + MAX_ITEMS_PER_REQUEST]}
         for reply in transport.replicate(list(items.values())).items:
             item = items.get(reply.writer)
             same = item is not None and reply.position == item.position
@@ -76,17 +76,17 @@ def confirmed(transport: ReceiverTransport, journals: Sequence[JournalFileInfo])
     return there
 
 
-def question(journal: JournalFileInfo) -> Item:
+def build_query(journal: JournalFileInfo) -> Item:
     """Build an item that asks whether the receiver is at the end of a sealed journal."""
     header = journal.header
     return Item(project=header.project, run=header.run, writer=header.writer, offset=header.end or 0, crc=header.end_crc or 0)
 
 
-def remove(runs: Iterable[RemovableRun], progress: Callable[[int], None] = lambda _: None) -> None:
+def remove_journals(runs: Iterable[RemovableRun], on_progress: Callable[[int], None] = lambda _: None) -> None:
     """Remove the journals of runs. After a kill in the middle, the next call removes the rest."""
     for count, old in enumerate(runs, 1):
         for journal in old.journals:
             journal.path.unlink(missing_ok=True)
-            reach("gc.after_unlink")
+            hit_failpoint("gc.after_unlink")
         sync_folder(old.journals[0].path.parent)
-        progress(count)
+        on_progress(count)

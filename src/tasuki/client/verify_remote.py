@@ -12,19 +12,27 @@ import msgspec
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.client.http_query import HttpQuery
-from tasuki.clock import SYSTEM, Clock
-from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, derived_writer, find_hole
-from tasuki.records import Item, ItemReply, Position, ReplicateResponse, ReplyStatus, frames
+from tasuki.clock import SYSTEM_CLOCK, Clock
+from tasuki.journal import JournalFileInfo, JournalFolder, Liveness, derive_writer_id, find_damage
+from tasuki.records import Item, ItemReply, Position, ReplicateResponse, ReplyStatus, iterate_frames
 from tasuki.relay.http_transport import HttpTransport, Token
-from tasuki.relay.state.dead_letters import DeadLetter, lone_writer
+from tasuki.relay.state.dead_letters import DeadLetter, derive_retry_writer
 from tasuki.relay.state.remote_state import RemoteState
-from tasuki.relay.sync_once import is_meant
+from tasuki.relay.sync_once import matches_project
 
-__all__ = ["ComparableRemote", "RemoteStream", "ServerStreams", "StreamDifference", "VerifiedStream", "VerifyResult", "compare"]
+__all__ = [
+    "ComparableRemote",
+    "RemoteStream",
+    "ServerStreams",
+    "StreamDifference",
+    "VerifiedStream",
+    "VerifyResult",
+    "compare_with_remote",
+]
 
-ASK_AT_ONCE = 1000
-ARRIVING_SECONDS = 3.0
-LOOK_SECONDS = 0.1
+MAX_ITEMS_PER_REQUEST = 1000
+ARRIVAL_TIMEOUT_SECONDS = 3.0
+POLL_SECONDS = 0.1
 
 
 class RemoteStream(NamedTuple):
@@ -41,7 +49,7 @@ class ComparableRemote(Protocol):
         """Ask for positions."""
         ...
 
-    def held(self, project: str) -> Mapping[str, RemoteStream]:
+    def list_streams(self, project: str) -> Mapping[str, RemoteStream]:
         """Return the remote's streams of a project by writer, every frame read for its sha256."""
         ...
 
@@ -52,8 +60,8 @@ class StreamDifference(NamedTuple):
     project: str
     run: str
     writer: str
-    what: str
-    records: int
+    description: str
+    missing_records: int
 
 
 class VerifiedStream(NamedTuple):
@@ -72,7 +80,7 @@ class VerifyResult(NamedTuple):
     streams: int
     records: int
     differences: list[StreamDifference]
-    proven: Sequence[VerifiedStream] = ()
+    verified_streams: Sequence[VerifiedStream] = ()
 
 
 class LocalStream(NamedTuple):
@@ -86,42 +94,46 @@ class LocalStream(NamedTuple):
     end: Position
     sha256: str
     records: int
-    hole: int | None
-    places: dict[int, tuple[int, int]]
+    damaged_at: int | None
+    checkpoints: dict[int, tuple[int, int]]
     """By offset: the rolling crc, and how many records lie before."""
-    goes_on: bool = False
+    is_continued: bool = False
     """The remote has somebody else's frames behind these, and ours under another name."""
-    alive: bool = False
+    is_alive: bool = False
     """Its owner writes, and sends, at the same time."""
 
 
-def compare(
+def compare_with_remote(
     folder: JournalFolder,
     remote: ComparableRemote,
-    kept: RemoteState,
+    remote_state: RemoteState,
     *,
     project: str | None = None,
     runs: Collection[str] | None = None,
-    clock: Clock = SYSTEM,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> VerifyResult:
     """Compare the synced streams of a folder, of one project, or of some runs."""
     chosen = (
         journal
         for journal in folder.journals(project=project)
-        if is_meant(project, journal.header.project) and (runs is None or journal.header.run in runs)
+        if matches_project(project, journal.header.project) and (runs is None or journal.header.run in runs)
     )
-    ours = [part for journal in chosen for part in parts(folder, journal, kept)]
-    replies = arrived(remote, ours, clock)
-    held = {name: remote.held(name) for name in sorted({part.journal.header.project for part in ours})}
+    ours = [part for journal in chosen for part in split_journal(folder, journal, remote_state)]
+    replies = wait_for_arrival(remote, ours, clock)
+    held = {name: remote.list_streams(name) for name in sorted({part.journal.header.project for part in ours})}
     writers = {part.journal.header.writer for part in ours}
-    differences = [missing(frame) for frame in kept.aside.waiting() if frame.end is not None and frame.writer in writers]
+    differences = [
+        describe_dead_letter(frame)
+        for frame in remote_state.dead_letters.list_undelivered()
+        if frame.end is not None and frame.writer in writers
+    ]
     for part in ours:
         reply = replies[part.remote_writer]
-        what, records = judged(part, reply, held[part.journal.header.project].get(part.remote_writer))
-        if what and part.alive and reply.crc_at == part.end.crc and length_now(folder, part.journal) >= reply.offset:
+        what, records = find_difference(part, reply, held[part.journal.header.project].get(part.remote_writer))
+        if what and part.is_alive and reply.crc_at == part.end.crc and read_current_length(folder, part.journal) >= reply.offset:
             what = None  # both have gone on since
-        if part.hole is not None:
-            what = f"damaged here at {part.hole}" + (f"; {what}" if what else "")
+        if part.damaged_at is not None:
+            what = f"damaged here at {part.damaged_at}" + (f"; {what}" if what else "")
         if what:
             header = part.journal.header
             differences.append(StreamDifference(header.project, header.run, header.writer, what, records))
@@ -132,59 +144,65 @@ def compare(
     return VerifyResult(len(ours), sum(part.records for part in ours), differences, proven)
 
 
-def missing(frame: DeadLetter) -> StreamDifference:
+def describe_dead_letter(dead_letter: DeadLetter) -> StreamDifference:
     """Build the difference of a record that the remote refused."""
-    return StreamDifference(frame.project, frame.run, frame.writer, f"set aside at {frame.start}: {frame.reason}", 1)
+    return StreamDifference(
+        dead_letter.project, dead_letter.run, dead_letter.writer, f"set aside at {dead_letter.start}: {dead_letter.reason}", 1
+    )
 
 
-def parts(folder: JournalFolder, journal: JournalFileInfo, kept: RemoteState) -> list[LocalStream]:
+def split_journal(folder: JournalFolder, journal: JournalFileInfo, remote_state: RemoteState) -> list[LocalStream]:
     """Split a journal into its remote streams: one, or several if it continues under other writer ids."""
-    ack = kept.acks.acks.get(journal.header.writer)
-    with folder.view(journal) as view:
-        data = b"".join(view.pieces())
-        hole = find_hole(view, len(data))
+    ack = remote_state.acks.by_writer.get(journal.header.writer)
+    with folder.open_reader(journal) as view:
+        data = b"".join(view.read_pieces())
+        hole = find_damage(view, len(data))
     place = hole.offset if hole else None
     writer = journal.header.writer
-    if cuts := list(kept.aside.frames_of(writer)):
-        return around(journal, data, cuts, place)
+    if cuts := list(remote_state.dead_letters.iter_frames(writer)):
+        return split_around_dead_letters(journal, data, cuts, place)
     if ack is None or ack.start == 0:
-        alive = bool(journal.header.remote) and folder.judge(journal) is Liveness.ALIVE
-        return [measured(journal, writer, data, place)._replace(alive=alive)]
-    rest = measured(journal, ack.remote_writer, data[ack.start :], place)
-    if ack.remote_writer != derived_writer(writer, ack.start):
+        alive = bool(journal.header.remote) and folder.check_liveness(journal) is Liveness.ALIVE
+        return [measure_stream(journal, writer, data, place)._replace(is_alive=alive)]
+    rest = measure_stream(journal, ack.remote_writer, data[ack.start :], place)
+    if ack.remote_writer != derive_writer_id(writer, ack.start):
         return [rest]  # it was cut more than once: where first, is not known here
-    return [measured(journal, writer, data[: ack.start], None, goes_on=True), rest]
+    return [measure_stream(journal, writer, data[: ack.start], None, is_continued=True), rest]
 
 
-def around(journal: JournalFileInfo, data: bytes, cuts: list[DeadLetter], hole: int | None) -> list[LocalStream]:
+def split_around_dead_letters(
+    journal: JournalFileInfo, data: bytes, dead_letters: list[DeadLetter], damaged_at: int | None
+) -> list[LocalStream]:
     """Yield the remote streams that together hold a journal with dead letters.
 
     The ranges between dead letters, and each dead letter that was delivered later.
     """
     found, name, start = [], journal.header.writer, 0
-    for cut in cuts:
+    for cut in dead_letters:
         end = cut.end or cut.start
-        found.append(measured(journal, name, data[start : cut.start], None))
+        found.append(measure_stream(journal, name, data[start : cut.start], None))
         if cut.over:
-            found.append(measured(journal, lone_writer(cut), data[cut.start : end], None))
-        name, start = derived_writer(name, end), end
-    return [*found, measured(journal, name, data[start:], hole)]
+            found.append(measure_stream(journal, derive_retry_writer(cut), data[cut.start : end], None))
+        name, start = derive_writer_id(name, end), end
+    return [*found, measure_stream(journal, name, data[start:], damaged_at)]
 
 
-def measured(journal: JournalFileInfo, remote_writer: str, data: bytes, hole: int | None, *, goes_on: bool = False) -> LocalStream:
+def measure_stream(
+    journal: JournalFileInfo, remote_writer: str, data: bytes, damaged_at: int | None, *, is_continued: bool = False
+) -> LocalStream:
     """Compute lengths and checksums of one stream."""
     places, crc, end, records = {0: (0, 0)}, 0, 0, 0
-    for offset, payload in frames(data):
+    for offset, payload in iterate_frames(data):
         end, records = offset + 8 + len(payload), records + 1
         crc = crc32(data[offset:end], crc)
         places[end] = (crc, records)
     sha256 = hashlib.sha256(data[:end]).hexdigest()
-    return LocalStream(journal, remote_writer, Position(end, crc), sha256, records, hole, places, goes_on)
+    return LocalStream(journal, remote_writer, Position(end, crc), sha256, records, damaged_at, places, is_continued)
 
 
-def positions(remote: ComparableRemote, ours: list[LocalStream]) -> Iterable[tuple[str, ItemReply]]:
+def query_positions(remote: ComparableRemote, local_streams: list[LocalStream]) -> Iterable[tuple[str, ItemReply]]:
     """Yield the remote's reply for each stream, asked at its end."""
-    for first in range(0, len(ours), ASK_AT_ONCE):
+    for first in range(0, len(local_streams), MAX_ITEMS_PER_REQUEST):
         asked = [
             Item(
                 project=part.journal.header.project,
@@ -193,50 +211,55 @@ def positions(remote: ComparableRemote, ours: list[LocalStream]) -> Iterable[tup
                 offset=part.end.offset,
                 crc=part.end.crc,
             )
-            for part in ours[first : first + ASK_AT_ONCE]
+            for part in local_streams[first : first + MAX_ITEMS_PER_REQUEST]
         ]
         yield from ((reply.writer, reply) for reply in remote.replicate(asked).items)
 
 
-def arrived(remote: ComparableRemote, ours: list[LocalStream], clock: Clock) -> dict[str, ItemReply]:
+def wait_for_arrival(remote: ComparableRemote, local_streams: list[LocalStream], clock: Clock) -> dict[str, ItemReply]:
     """Return the remote's replies once all records had time to arrive."""
-    replies = dict(positions(remote, ours))
-    deadline = clock.monotonic() + ARRIVING_SECONDS
-    while late := [part for part in ours if part.alive and replies[part.remote_writer].offset < part.end.offset]:
+    replies = dict(query_positions(remote, local_streams))
+    deadline = clock.monotonic() + ARRIVAL_TIMEOUT_SECONDS
+    while late := [part for part in local_streams if part.is_alive and replies[part.remote_writer].offset < part.end.offset]:
         if clock.monotonic() > deadline:
             break
-        clock.sleep(LOOK_SECONDS)
-        replies |= positions(remote, late)
+        clock.sleep(POLL_SECONDS)
+        replies |= query_positions(remote, late)
     return replies
 
 
-def length_now(folder: JournalFolder, journal: JournalFileInfo) -> int:
+def read_current_length(folder: JournalFolder, journal: JournalFileInfo) -> int:
     """Return the current length of a journal's frames, in bytes."""
-    found = folder.look(journal.path)
+    found = folder.inspect_file(journal.path)
     return found.size if isinstance(found, JournalFileInfo) else 0
 
 
-def judged(part: LocalStream, reply: ItemReply, held: RemoteStream | None) -> tuple[str | None, int]:
+def find_difference(local_stream: LocalStream, reply: ItemReply, remote_stream: RemoteStream | None) -> tuple[str | None, int]:
     """Compare one stream: return the difference, and how many of its records the remote lacks."""
     if reply.status is ReplyStatus.DUPLICATE:
-        if part.end.offset == 0 or (held is not None and held.sha256 == part.sha256):
+        if local_stream.end.offset == 0 or (remote_stream is not None and remote_stream.sha256 == local_stream.sha256):
             return None, 0
-        if part.alive and held is not None and held.sha256 is not None and held.offset > part.end.offset:
+        if (
+            local_stream.is_alive
+            and remote_stream is not None
+            and remote_stream.sha256 is not None
+            and remote_stream.offset > local_stream.end.offset
+        ):
             return None, 0  # it has gone on between the two questions
-        return "the frames there are damaged", part.records
-    if reply.offset > part.end.offset:
-        if reply.crc_at == part.end.crc and part.goes_on:
+        return "the frames there are damaged", local_stream.records
+    if reply.offset > local_stream.end.offset:
+        if reply.crc_at == local_stream.end.crc and local_stream.is_continued:
             return None, 0
-        if reply.crc_at == part.end.crc:
-            return f"source shorter: {reply.offset - part.end.offset} more bytes are there", 0
-        return "the contents differ", part.records
-    crc, records = part.places.get(reply.offset, (None, 0))
+        if reply.crc_at == local_stream.end.crc:
+            return f"source shorter: {reply.offset - local_stream.end.offset} more bytes are there", 0
+        return "the contents differ", local_stream.records
+    crc, records = local_stream.checkpoints.get(reply.offset, (None, 0))
     if crc != reply.crc:
-        return "the contents differ", part.records
-    return f"{part.records - records} records are missing there, from {reply.offset} on", part.records - records
+        return "the contents differ", local_stream.records
+    return f"{local_stream.records - records} records are missing there, from {reply.offset} on", local_stream.records - records
 
 
-PAGE = 1000
+PAGE_SIZE = 1000
 
 
 class StreamListRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +289,7 @@ class ServerStreams:
         """Ask for positions, or send items."""
         return self.transport.replicate(items)
 
-    def held(self, project: str) -> Mapping[str, RemoteStream]:
+    def list_streams(self, project: str) -> Mapping[str, RemoteStream]:
         """Return the server's streams of a project by writer, every frame read for its sha256."""
-        rows = self.query.rows("streams", "streams", StreamListRow, {"project": project, "digest": 1, "limit": PAGE})
+        rows = self.query.iter_rows("streams", "streams", StreamListRow, {"project": project, "digest": 1, "limit": PAGE_SIZE})
         return {row.writer: RemoteStream(row.offset, None if row.damaged else row.sha256) for row in rows}

@@ -6,21 +6,21 @@ from typing import Any
 
 import apsw
 
-__all__ = ["immediate", "one", "rows"]
+__all__ = ["fetch_all", "fetch_one", "write_transaction"]
 
 
-def rows(db: apsw.Connection, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+def fetch_all(db: apsw.Connection, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
     """All rows of an answer."""
-    return db.execute(statement, values).fetchall()
+    return db.execute(statement, parameters).fetchall()
 
 
-def one(db: apsw.Connection, statement: str, values: tuple[Any, ...] = ()) -> Any:
+def fetch_one(db: apsw.Connection, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
     """The first row of an answer; None if there is none."""
-    return db.execute(statement, values).fetchone()
+    return db.execute(statement, parameters).fetchone()
 
 
 @contextmanager
-def immediate(db: apsw.Connection) -> Iterator[None]:
+def write_transaction(db: apsw.Connection) -> Iterator[None]:
     """A transaction that has the write lock from its start. apsw.BusyError if it can't be had in time."""
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.client.verify_remote import ServerStreams, VerifyResult, compare
-from tasuki.clock import SYSTEM, Clock
+from tasuki.client.verify_remote import ServerStreams, VerifyResult, compare_with_remote
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.demo.run import ACCURACY_METRIC, LOSS_METRIC
 from tasuki.errors import MissingRecords, NotFound
 from tasuki.journal import JournalFolder
 from tasuki.records import HistoryRow, MetricSummary, RunRow, Status
-from tasuki.relay import open_kept
+from tasuki.relay import open_remote_state
 from tasuki.settings import Settings
 from tasuki.store import Query
 
@@ -35,7 +35,7 @@ MAX_LISTED = 3
 
 
 class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One record that the training process made: its start, a `log()` call, an alert or its end. Floats are in hex."""
+    """One record of the training process: start, `log()` call, alert, or end. Floats are in hex."""
 
     run: str
     name: str | None = None
@@ -46,7 +46,7 @@ class LoggedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DemoRunStatus(NamedTuple):
-    """How one run of the demo stands."""
+    """Status of one run of the demo."""
 
     name: str
     step: int | None
@@ -59,7 +59,7 @@ class DemoRunStatus(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """What the comparison of ledger and store gave."""
+    """Result of the check."""
 
     records: int
     runs: int
@@ -70,7 +70,7 @@ def compare_streams(settings: Settings, remote: str, runs: Collection[str]) -> V
     """The streams of some runs, here and on the server."""
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     with ServerStreams(remote, settings.key(remote)) as peer:
-        return compare(folder, peer, open_kept(settings.dir, remote), project=PROJECT, runs=runs)
+        return compare_with_remote(folder, peer, open_remote_state(settings.dir, remote), project=PROJECT, runs=runs)
 
 
 def list_run_statuses(query: Query, group: str) -> list[DemoRunStatus]:
@@ -87,7 +87,7 @@ def list_run_statuses(query: Query, group: str) -> list[DemoRunStatus]:
 
 
 def build_run_status(run: RunRow, loss: MetricSummary | None, accuracy: MetricSummary | None) -> DemoRunStatus:
-    """How one run stands."""
+    """Build the status of one run."""
     return DemoRunStatus(
         name=run.name,
         step=loss.last_step if loss else None,
@@ -107,7 +107,7 @@ def get_last_value(summary: MetricSummary | None) -> float | None:
     return float("nan") if summary.last is None else summary.last
 
 
-def wait_for_projection(query: Query, clock: Clock = SYSTEM) -> None:
+def wait_for_projection(query: Query, clock: Clock = SYSTEM_CLOCK) -> None:
     """Ask until the answer has everything. MissingRecords if it never does."""
     deadline = clock.monotonic() + CATCH_UP_SECONDS
     query.projects()
@@ -118,7 +118,7 @@ def wait_for_projection(query: Query, clock: Clock = SYSTEM) -> None:
 
 
 def check_call_log(query: Query, call_log: Path) -> CheckResult:
-    """Compare the training's own account with the store: every record there, with exact values and steps, none twice."""
+    """Compare the call log with the store: every record once, with exact values and steps."""
     decode = msgspec.json.Decoder(LoggedCall).decode
     lines = [decode(line) for line in call_log.read_bytes().splitlines()]
     runs: dict[str, list[LoggedCall]] = {}
@@ -129,7 +129,7 @@ def check_call_log(query: Query, call_log: Path) -> CheckResult:
 
 
 def check_run(query: Query, run: str, logged_calls: list[LoggedCall]) -> list[str]:
-    """What is there otherwise than in the ledger, for one run."""
+    """Return the differences between call log and store for one run."""
     try:
         row = query.run(PROJECT, run)
     except NotFound:
@@ -149,7 +149,7 @@ def check_run(query: Query, run: str, logged_calls: list[LoggedCall]) -> list[st
 
 
 def get_logged_key(line: LoggedCall) -> tuple[int | None, frozenset[tuple[str, str]]]:
-    """What makes two calls equal: the step and the exact values."""
+    """Return the key of a call: its step and exact values."""
     return line.step, frozenset((line.values or {}).items())
 
 
@@ -159,7 +159,7 @@ def get_stored_key(row: HistoryRow) -> tuple[int | None, frozenset[tuple[str, st
 
 
 def describe_differences(name: str, kind: str, logged: "Counter[Any]", stored: "Counter[Any]") -> list[str]:
-    """What is missing, and what is there though nobody made it, or twice."""
+    """Describe records that are missing, extra, or duplicate."""
     found = []
     for words, odd in (("are missing", logged - stored), ("are too many", stored - logged)):
         if odd:

@@ -1,4 +1,4 @@
-"""`tasuki serve --demo-jobs`: a Replicate of its own beside the server, whose jobs make progress by themselves."""
+"""`tasuki serve --demo-jobs`: a fake Replicate whose jobs make progress."""
 
 import subprocess
 import sys

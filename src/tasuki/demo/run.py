@@ -1,4 +1,4 @@
-"""The demo: a server, and a training process that only appends to its journals, whose relay sends them; checked by its ledger."""
+"""The demo: a server, and a training process whose relay sends to it; checked against a call log."""
 
 import re
 import secrets
@@ -44,7 +44,7 @@ class TrainingProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether it still trains."""
+        """Return whether the training still runs."""
         return self.process.poll() is None
 
     def wait(self) -> None:
@@ -89,7 +89,7 @@ class ServerProcess(NamedTuple):
 
 @contextmanager
 def run_server(folder: Path) -> Iterator[ServerProcess]:
-    """A server on loopback with a folder of its own, for the block. TasukiError, with its last words, if it does not come up."""
+    """Run a server on loopback for the block. Raise TasukiError, with its output, if it does not start."""
     port = DEFAULT_PORT if is_port_free(DEFAULT_PORT) else 0
     command = [sys.executable, "-m", "tasuki", "serve", f"--dir={folder}", f"--port={port}"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -111,7 +111,7 @@ def run_server(folder: Path) -> Iterator[ServerProcess]:
 
 
 def is_port_free(port: int) -> bool:
-    """Whether nothing listens on a port of this machine."""
+    """Return whether no process listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""The demo's training process: `python -m tasuki.demo.training LEDGER [--dir D] [--remote URL] [--group G]`.
+"""The demo's training: `python -m tasuki.demo.training LEDGER [--dir D] [--remote URL] [--group G]`.
 
 A small network learns scikit-learn's bundled digits by gradient descent, three times; the last learning rate is far too
 high and diverges. To tasuki it is any user's script: it imports the public names and appends to its journals. The ledger is
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sklearn.datasets import load_digits
 
 import tasuki
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
@@ -88,13 +88,13 @@ class StepThrottle:
 
     def __init__(self, steps_per_second: float | None) -> None:
         self.interval_seconds = 1 / steps_per_second if steps_per_second else 0.0
-        self.next_step_at = SYSTEM.monotonic()
+        self.next_step_at = SYSTEM_CLOCK.monotonic()
 
     def wait(self) -> None:
         """Wait until the next step is due."""
         self.next_step_at += self.interval_seconds
-        if self.interval_seconds and (early := self.next_step_at - SYSTEM.monotonic()) > 0:
-            SYSTEM.sleep(early)
+        if self.interval_seconds and (early := self.next_step_at - SYSTEM_CLOCK.monotonic()) > 0:
+            SYSTEM_CLOCK.sleep(early)
 
 
 def iter_batches(rows: int, size: int, random: np.random.Generator) -> Iterator[Labels]:

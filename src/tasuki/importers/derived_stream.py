@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from tasuki.errors import DataError
 from tasuki.journal import Stream
-from tasuki.records import MAX_PAYLOAD_BYTES, whole_frames
+from tasuki.records import MAX_PAYLOAD_BYTES, measure_whole_frames
 
 __all__ = ["BytesReleased", "DerivedStream", "Spool"]
 
-BUFFERED_BYTES = 64 * 1024
-LONGEST_FRAME_BYTES = MAX_PAYLOAD_BYTES + 8
+MAX_BUFFER_BYTES = 64 * 1024
+MAX_FRAME_BYTES = MAX_PAYLOAD_BYTES + 8
 
 
 class BytesReleased(DataError):
@@ -27,7 +27,7 @@ class Spool:
         self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the spool
         self.end = 0
 
-    def put(self, data: bytes) -> int:
+    def write(self, data: bytes) -> int:
         """Store bytes; return their offset."""
         place = self.end
         self.file.seek(place)
@@ -35,9 +35,9 @@ class Spool:
         self.end += len(data)
         return place
 
-    def get(self, place: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> bytes:
         """Return stored bytes."""
-        self.file.seek(place)
+        self.file.seek(offset)
         return self.file.read(size)
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Extent(NamedTuple):
 
     offset: int
     spool: Spool
-    place: int
+    spool_offset: int
     size: int
 
 
@@ -62,8 +62,8 @@ class DerivedStream:
         self.run = run
         self.writer = writer
         self.sealed = sealed
-        self.size = self.base = 0
-        self.rows = 0
+        self.size = self.available_from = 0
+        self.row_count = 0
         self.extents: list[Extent] = []
         self.buffer = bytearray()
 
@@ -72,47 +72,47 @@ class DerivedStream:
         """Return the stream as a sender sees it."""
         return Stream(self.writer, self.project, self.run, self.size, self.sealed)
 
-    def add(self, frame: bytes, spool: Spool) -> None:
+    def add_frame(self, frame: bytes, spool: Spool) -> None:
         """Append a frame; drop one that is too long to send."""
-        frame = frame if len(frame) <= LONGEST_FRAME_BYTES else b""
+        frame = frame if len(frame) <= MAX_FRAME_BYTES else b""
         self.buffer += frame
         self.size += len(frame)
-        self.rows += 1
-        if len(self.buffer) >= BUFFERED_BYTES:
+        self.row_count += 1
+        if len(self.buffer) >= MAX_BUFFER_BYTES:
             self.flush(spool)
 
     def flush(self, spool: Spool) -> None:
         """Move buffered bytes to the spool."""
         if self.buffer:
             data = bytes(self.buffer)
-            self.extents.append(Extent(self.size - len(data), spool, spool.put(data), len(data)))
+            self.extents.append(Extent(self.size - len(data), spool, spool.write(data), len(data)))
             self.buffer.clear()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release the bytes: they were delivered."""
         self.extents.clear()
         self.buffer.clear()
-        self.base = self.size
+        self.available_from = self.size
 
     def read(self, offset: int, limit_bytes: int) -> bytes:
         """Read whole frames from `offset`, at least one if available. Raise BytesReleased for released ones."""
-        data = self.bytes_from(offset, limit_bytes)
-        end = whole_frames(data)
+        data = self.read_bytes(offset, limit_bytes)
+        end = measure_whole_frames(data)
         if end == 0 and data:
-            data = self.bytes_from(offset, LONGEST_FRAME_BYTES)
-            end = whole_frames(data)
+            data = self.read_bytes(offset, MAX_FRAME_BYTES)
+            end = measure_whole_frames(data)
         return data[:end]
 
-    def bytes_from(self, offset: int, limit_bytes: int) -> bytes:
+    def read_bytes(self, offset: int, limit_bytes: int) -> bytes:
         """Return bytes from `offset`, as many as there are."""
-        if offset < self.base:
-            raise BytesReleased(f"stream {self.writer} is asked for from {offset} on, and begins at {self.base} here")
+        if offset < self.available_from:
+            raise BytesReleased(f"stream {self.writer} is asked for from {offset} on, and begins at {self.available_from} here")
         parts, left = [], limit_bytes
         first = max(bisect_right(self.extents, offset, key=lambda extent: extent.offset) - 1, 0)
         for extent in self.extents[first:]:
             skipped = max(offset - extent.offset, 0)
             if skipped < extent.size and left > 0:
-                parts.append(extent.spool.get(extent.place + skipped, min(extent.size - skipped, left)))
+                parts.append(extent.spool.read(extent.spool_offset + skipped, min(extent.size - skipped, left)))
                 left -= len(parts[-1])
         buffered = self.size - len(self.buffer)
         if left > 0 and offset < self.size:

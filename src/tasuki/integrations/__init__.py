@@ -1,1 +1,1 @@
-"""tasuki inside other people's frameworks and clouds. Each module can be imported without the one that it is for."""
+"""tasuki inside other frameworks and clouds. A module can be imported without its framework."""

@@ -1,4 +1,4 @@
-"""A volume's syncer as a Modal function: it runs beside the sandboxes that write to the volume, and has the secret that they lack.
+"""Syncer of a volume as a Modal function: it has the token that the volume's sandboxes lack.
 
     app = modal.App("training")
     syncer = tasuki.integrations.modal.syncer(app, "experiments")
@@ -12,7 +12,7 @@ Modal's own documentation of what is used: modal.com/docs/guide/volumes (reload,
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError
 from tasuki.volumes.syncer import VolumeSyncer
 
@@ -51,7 +51,9 @@ def syncer(
     timeout: int = TIMEOUT_SECONDS,
     requirement: str = REQUIREMENT,
 ) -> SyncerFunction:
-    """The function, added to a Modal app: a slim image of Python 3.11 with `tasuki[trackio]` alone, the secret, the volume.
+    """Add the syncer function to a Modal app.
+
+    A slim Python 3.11 image with `tasuki[trackio]`, secret, and volume.
 
     `volume`: the name of a Modal volume. `secret`: the name of a Modal secret with HF_TOKEN, or with TASUKI_REMOTE and
     TASUKI_TOKEN. Else the volume itself says where to: `tasuki.setup_volume()` in the sandbox. ConfigError without modal.
@@ -69,7 +71,7 @@ def syncer(
 
 
 def sync_volume(volume: str, interval: float, seconds: float) -> int:
-    """What the function does, in Modal's container: rounds until its time is over; returns how many records have arrived."""
+    """Run in Modal's container: rounds until the time is over; return the number of records delivered."""
     reload = import_modal().Volume.from_name(volume).reload
     return run_rounds(MOUNT, reload=reload, interval=interval, seconds=seconds)
 
@@ -80,10 +82,13 @@ def run_rounds(
     reload: Callable[[], object],
     interval: float,
     seconds: float,
-    clock: Clock = SYSTEM,
+    clock: Clock = SYSTEM_CLOCK,
     **options: Any,
 ) -> int:
-    """Rounds over a volume, each after `reload()`, for so long, and one more at the end; returns how many records have arrived."""
+    """Run rounds over a volume, each after `reload()`, for `seconds`, and a last one.
+
+    Return records delivered.
+    """
     said = options.pop("say", print_line)
     until = clock.monotonic() + seconds
     with VolumeSyncer(dir, reload=reload, interval=interval, say=said, clock=clock, **options) as made:
@@ -91,7 +96,7 @@ def run_rounds(
         while clock.monotonic() < until:
             clock.sleep(min(interval, max(until - clock.monotonic(), 0)))
             made.once()
-        return made.report.records
+        return made.status.records
 
 
 def print_line(line: str) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from tasuki.errors import TasukiError
-from tasuki.failpoints import reach
+from tasuki.failpoints import hit_failpoint
 from tasuki.jobs.providers.config_file import ProviderConfigFile
 from tasuki.jobs.service import Jobs
 from tasuki.jobs.storage.file_lease import Lease
 from tasuki.records import Job, JobStatus
 from tasuki.settings import Settings, load
-from tasuki.store import database_folder
+from tasuki.store import locate_database_folder
 
 __all__ = ["TaskManager", "get_task_manager", "polling_seconds", "start_background_tasks", "stop_background_tasks"]
 
@@ -35,7 +35,7 @@ class TaskManager:
         self.settings = settings
         self.given = jobs
         self.jobs = jobs
-        self.lease = Lease(database_folder(settings.dir) / LEASE_FILE)
+        self.lease = Lease(locate_database_folder(settings.dir) / LEASE_FILE)
         self.tasks: list[asyncio.Task[None]] = []
         self.rounds = 0
 
@@ -101,7 +101,7 @@ class TaskManager:
         if polling_seconds(self.settings) is None:
             return
         self.rounds += 1
-        reach("jobs.poll")
+        hit_failpoint("jobs.poll")
         done = await self.at.refresh("poller", is_due=self.is_due)
         for error in done.errors:
             log.warning("jobs: %s", error)

@@ -1,6 +1,6 @@
 """Circuit breaker of a provider: pause when it asks for that, open after repeated failures."""
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import NotFound, RateLimited, RemoteRejected, RemoteUnavailable
 
 __all__ = ["BREAK_SECONDS", "FAILURES", "LONGEST_BREAK_SECONDS", "CircuitBreaker"]
@@ -18,7 +18,7 @@ class CircuitBreaker:
     Five failures in a row open it; then one call at a time is tried, less and less often, until one is answered.
     """
 
-    def __init__(self, clock: Clock = SYSTEM) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
         self.failures = 0
         self.paused_until = 0.0
@@ -41,9 +41,9 @@ class CircuitBreaker:
         """Begin a call. Raise RemoteUnavailable (or RateLimited) if it has to wait."""
         now = self.clock.monotonic()
         if now < self.paused_until:
-            raise RateLimited("it has asked us to wait", after_seconds=self.paused_until - now)
+            raise RateLimited("it has asked us to wait", retry_after_seconds=self.paused_until - now)
         if now < self.open_until or self.probing:
-            raise RemoteUnavailable(f"it does not answer: {self.detail}", after_seconds=self.wait_seconds)
+            raise RemoteUnavailable(f"it does not answer: {self.detail}", retry_after_seconds=self.wait_seconds)
         self.probing = self.is_degraded
 
     def let_try(self) -> None:
@@ -54,7 +54,7 @@ class CircuitBreaker:
         """End a call: with an answer (a refusal is one, too), or without."""
         self.probing = False
         if isinstance(error, RateLimited):
-            pause = PAUSE_SECONDS if error.after_seconds is None else error.after_seconds
+            pause = PAUSE_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
             self.paused_until = self.clock.monotonic() + pause
         elif isinstance(error, RemoteUnavailable):
             self.fail(error.message)

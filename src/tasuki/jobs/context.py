@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.jobs.observation_recorder import ObservationRecorder
 from tasuki.jobs.provider_pool import ProviderPool
 from tasuki.jobs.schemas import SyncState
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class JobContext:
     """Context of one data folder. Use it from one event loop; it calls `changed` when jobs have changed."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, changed: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
         self.changed = changed

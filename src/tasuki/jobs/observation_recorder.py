@@ -68,7 +68,7 @@ class ObservationRecorder:
         """Write and return changes in a provider's jobs. In the journal's thread, so nothing intervenes."""
         by_name = {state.observation.external_id or "": state for state in reported}
         account = provider.account or ""
-        known = self.journal.open_journal().ask(lambda queries: queries.known(provider.name, account, by_name))
+        known = self.journal.open_journal().ask(lambda queries: queries.jobs_by_external_id(provider.name, account, by_name))
         jobs = self.journal.open_journal().ask(lambda queries: queries.jobs({one.job for one in known.values()}))
         facts: list[JobRecord] = []
         found = 0

@@ -11,7 +11,7 @@ T = TypeVar("T")
 WINDOW_LINES = 50
 LONGEST_LINE = 80
 ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colors, cursor
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles and links
     r"|\x1b[ -/]*[0-~]?"  # whatever else begins like one
 )

@@ -80,7 +80,7 @@ class ProviderPool:
     async def record_health(self, provider: Provider, breaker: CircuitBreaker) -> None:
         """Record that a provider has become degraded, or has recovered."""
         if provider.name not in self.recorded_degraded:
-            degraded = await self.journal.ask(lambda queries: queries.degraded())
+            degraded = await self.journal.ask(lambda queries: queries.degraded_providers())
             self.recorded_degraded[provider.name] = provider.name in {one.provider for one in degraded}
         if self.recorded_degraded[provider.name] is not breaker.is_degraded:
             self.recorded_degraded[provider.name] = breaker.is_degraded

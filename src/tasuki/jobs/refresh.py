@@ -85,7 +85,7 @@ class Refresher:
 
     async def refresh_in_time(self, source: str) -> RefreshResult:
         """Refresh all active jobs within 10 seconds; mark those that were not reached as stale."""
-        waiting = await self.context.ask(lambda queries: queries.active())
+        waiting = await self.context.ask(lambda queries: queries.active_jobs())
         ids = {job.id for job in waiting}
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -104,7 +104,7 @@ class Refresher:
         reached: Callable[[str], object] = lambda _: None,
     ) -> RefreshResult:
         """Refresh active jobs of all providers concurrently; a failing provider delays no other."""
-        active = await self.context.ask(lambda queries: queries.active(only))
+        active = await self.context.ask(lambda queries: queries.active_jobs(only))
         by_provider: dict[str, list[Job]] = {}
         for job in active:
             if job.provider in PROVIDERS and self.context.providers.is_configured(job.provider) and is_due(job):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
 from tasuki.jobs.context import JobContext
 from tasuki.jobs.progress_parser import ParsedProgress, parse_progress
@@ -62,7 +62,7 @@ class Jobs:
     `user`: whose jobs are meant; None: everybody's. NotFound for a job that is not there, or is another user's.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, changed: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
         self.context = JobContext(settings, clock=clock, changed=changed)
@@ -94,7 +94,7 @@ class Jobs:
 
         def query(queries: JobQueries) -> tuple[Sequence[JobRow], int, Collection[str]]:
             found = queries.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
-            return found, queries.count(wanted), {one.provider for one in queries.degraded()}
+            return found, queries.count(wanted), {one.provider for one in queries.degraded_providers()}
 
         found, total, degraded = await self.context.ask(query)
         return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
@@ -102,7 +102,7 @@ class Jobs:
     async def get(self, id: str, user: str | None = None) -> JobView:
         """Return one job."""
         row = await self.row(id, user)
-        degraded = await self.context.ask(lambda queries: {one.provider for one in queries.degraded()})
+        degraded = await self.context.ask(lambda queries: {one.provider for one in queries.degraded_providers()})
         return self.show(row, degraded)
 
     async def row(self, id: str, user: str | None = None) -> JobRow:
@@ -302,7 +302,9 @@ class Jobs:
     async def start_waiting(self) -> int:
         """Start this machine's jobs whose turn it is; return their number."""
         provider = await self.context.providers.identify("local")
-        jobs = [job for job in await self.context.ask(lambda queries: queries.active("local")) if job.account == provider.account]
+        jobs = [
+            job for job in await self.context.ask(lambda queries: queries.active_jobs("local")) if job.account == provider.account
+        ]
         running = sum(job.status is JobStatus.RUNNING for job in jobs)
         waiting = sorted((job for job in jobs if job.status is not JobStatus.RUNNING), key=lambda job: (job.created, job.id))
         started = 0
@@ -320,7 +322,7 @@ class Jobs:
     async def recover(self) -> None:
         """Resume interrupted submissions, and repeat cancel requests that were not heard."""
         await self.submitting.recover()
-        for job in await self.context.ask(lambda queries: queries.active()):
+        for job in await self.context.ask(lambda queries: queries.active_jobs()):
             if (
                 job.cancel_requested
                 and self.context.providers.is_configured(job.provider)
@@ -332,7 +334,7 @@ class Jobs:
 
     async def providers(self) -> list[ProviderView]:
         """Return all providers."""
-        degraded = {one.provider: one.detail for one in await self.context.ask(lambda queries: queries.degraded())}
+        degraded = {one.provider: one.detail for one in await self.context.ask(lambda queries: queries.degraded_providers())}
         return [
             ProviderView(
                 name=name, configured=self.context.providers.is_configured(name), degraded=name in degraded,

@@ -18,7 +18,7 @@ import msgspec
 
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, Conflict, ConnectionFailed, NotFound, RateLimited, RemoteRejected, RemoteUnavailable
-from tasuki.failpoints import reach
+from tasuki.failpoints import hit_failpoint
 from tasuki.jobs.context import JobContext
 from tasuki.jobs.providers.protocol import Provider, ProviderJob, is_large
 from tasuki.jobs.storage.file_lease import held
@@ -130,7 +130,7 @@ class Submitter:
         The caller holds the lock.
         """
         await self.context.record(beginning)
-        reach("jobs.created")
+        hit_failpoint("jobs.created")
         job = (await self.context.ask(lambda queries: queries.job(beginning.job))).job
         if job.provider == "local":
             return await self.context.observe(job, "submit", JobStatus.QUEUED, raw_status=WAITING)
@@ -152,7 +152,7 @@ class Submitter:
                 return await self.context.observe(
                     job, "queue", JobStatus.FAILED, error_message=str(error), ended=self.context.clock.now_us()
                 )
-            reach("jobs.after_start")
+            hit_failpoint("jobs.after_start")
             return await self.bind(job, sight)
 
     async def go_on(self, job: Job) -> Job:
@@ -176,10 +176,10 @@ class Submitter:
                 request = await provider.prepare(job, request)
         except RemoteUnavailable as error:
             return await self.put_off(job, error)
-        reach("jobs.uploaded")
+        hit_failpoint("jobs.uploaded")
         self.keep(job.id, request, "submitted.json")
         job = await self.context.observe(job, "submit", raw_status=SUBMITTING)
-        reach("jobs.before_submit")
+        hit_failpoint("jobs.before_submit")
         try:
             async with self.context.providers.guard_call(provider):
                 sight = await provider.submit(job, request)
@@ -187,7 +187,7 @@ class Submitter:
             return await self.put_off(job, error)
         except RemoteUnavailable:
             return await self.find_lost(provider, job)
-        reach("jobs.after_submit")
+        hit_failpoint("jobs.after_submit")
         return await self.bind(job, sight)
 
     async def put_off(self, job: Job, error: RemoteUnavailable) -> Job:
@@ -248,7 +248,7 @@ class Submitter:
 
     async def recover(self) -> None:
         """Resume jobs that no process works on: postponed ones, interrupted uploads and submissions."""
-        jobs = await self.context.ask(lambda queries: queries.active())
+        jobs = await self.context.ask(lambda queries: queries.active_jobs())
         for job in jobs:
             is_waiting = job.external_id is None and not self.is_given_up(job)
             if (
@@ -303,7 +303,7 @@ class Submitter:
 
 def submitted_here(queries: JobQueries, job: Job, names: Collection[str]) -> set[str]:
     """Return which external ids belong to jobs submitted from here; a found one may be this job."""
-    known = queries.known(job.provider, job.account, names)
+    known = queries.jobs_by_external_id(job.provider, job.account, names)
     jobs = queries.jobs({one.job for one in known.values()})
     return {name for name, one in known.items() if one.job not in jobs or not jobs[one.job].discovered}
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import NotFound, RemoteError
 from tasuki.jobs.context import JobContext
 from tasuki.jobs.providers.protocol import Provider, ProviderJob, WebhookProvider
@@ -76,7 +76,7 @@ class Webhooks:
         """Record a message's state if its job is known (or was deleted); return whether it is."""
         name = sight.observation.external_id or ""
         account = provider.account or ""
-        known = await self.context.ask(lambda queries: queries.known(provider.name, account, [name]))
+        known = await self.context.ask(lambda queries: queries.jobs_by_external_id(provider.name, account, [name]))
         if name in known:
             await self.context.recorder.record_jobs(provider, [sight], "webhook")
         return name in known
@@ -120,7 +120,7 @@ class Webhooks:
             return await signing.webhook_keys()
 
 
-def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM) -> WebhookHeaders:
+def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM_CLOCK) -> WebhookHeaders:
     """Parse a message's headers. Raise InvalidSignature if they are incomplete, too old, or in the future."""
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     texts = headers.get("webhook-signature", "").split()

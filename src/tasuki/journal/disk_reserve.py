@@ -12,24 +12,30 @@ RESERVE_SUFFIX = ".reserve"
 
 
 class DiskReserve:
-    """A file of random bytes (a file system could compress others), named after a writer: whoever seals its journal finds it."""
+    """A file of random bytes (incompressible) that holds disk space.
+
+    Named after a writer, so that its sealer finds it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path: Path | None = None
 
     @property
-    def bytes(self) -> int:
-        """How much room is held."""
+    def size(self) -> int:
+        """Return the number of bytes held."""
         try:
             return self.path.stat().st_size if self.path else 0
         except FileNotFoundError:
             return 0
 
-    def keep(self, writer: str) -> bool:
-        """Hold the room, or as much of it as there is; True if that is all of it. OSError where no file can be made."""
+    def fill(self, writer: str) -> bool:
+        """Hold the space, or as much as is free; return whether all of it is held.
+
+        Raise OSError if no file can be made.
+        """
         path = self.folder / f"{writer}{RESERVE_SUFFIX}"
-        if path == self.path and self.bytes >= RESERVE_BYTES:
+        if path == self.path and self.size >= RESERVE_BYTES:
             return True
         before, self.path = self.path, path
         if before not in {None, path}:
@@ -42,9 +48,9 @@ class DiskReserve:
                     file.write(secrets.token_bytes(missing))
             return file.tell() >= RESERVE_BYTES
 
-    def give_up(self) -> bool:
+    def release(self) -> bool:
         """Free the room. False if there was none."""
-        held = self.bytes
+        held = self.size
         path, self.path = self.path, None
         if path is not None:
             path.unlink(missing_ok=True)

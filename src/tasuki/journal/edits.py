@@ -8,20 +8,23 @@ __all__ = ["append_edit"]
 
 
 def append_edit(folder: JournalFolder, project: str, run: str, record: Record) -> None:
-    """Put an edit on record, to be sent to where the run is sent. JournalError if the folder can't be written."""
+    """Record an edit, to be sent where the run is sent.
+
+    Raise JournalError if the folder cannot be written.
+    """
     appender = Appender(
         project=project,
         run=run,
         folder=folder.project_folder(project),
         lock_folder=folder.lock_folder(project),
-        opening=lambda: [encode(record)],
-        remote=remote_of(folder, project, run),
+        opening_payloads=lambda: [encode(record)],
+        remote=find_remote(folder, project, run),
     )
     appender.open()
     appender.close()
 
 
-def remote_of(folder: JournalFolder, project: str, run: str) -> str:
-    """Where the streams of a run are sent; nowhere, if they stay here."""
+def find_remote(folder: JournalFolder, project: str, run: str) -> str:
+    """Return the remote of a run's streams; empty if they stay here."""
     remotes = (journal.header.remote for journal in folder.journals(project=project) if journal.header.run == run)
     return next(filter(None, remotes), "")

@@ -16,17 +16,20 @@ from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import DataError, UnrecognizedFile
 
-__all__ = ["JournalHeader", "OwnerProcess", "pid_start", "read_header", "this_process"]
+__all__ = ["JournalHeader", "OwnerProcess", "identify_current_process", "read_header", "read_pid_start"]
 
 MAGIC = b"TASUKI"
 FORMAT_VERSION = 1
 LIVE, SEALED = 0, 1
-HEAD = struct.Struct("<6sBBII")
-LONGEST_HEADER_BYTES = 1024 * 1024
+HEADER_PREFIX = struct.Struct("<6sBBII")
+MAX_HEADER_BYTES = 1024 * 1024
 
 
 class OwnerProcess(NamedTuple):
-    """A process, told apart from any other: boot id, pid namespace, pid and the pid's start time (clock ticks since boot)."""
+    """A process, uniquely identified.
+
+    Boot id, pid namespace, pid, and start time (clock ticks since boot).
+    """
 
     boot: str
     pid_namespace: str
@@ -35,7 +38,9 @@ class OwnerProcess(NamedTuple):
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a writer without reading its frames. `created` is in microseconds UTC; `remote` is where it is to be sent.
+    """Facts of a writer, readable without its frames.
+
+    `created`: microseconds UTC; `remote`: where it is to be sent.
 
     A sealed one adds where the frames end, their rolling crc and sha256, and the size of each compressed block behind the header:
     (bytes of frames, bytes of zstd).
@@ -56,7 +61,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     blocks: list[tuple[int, int]] = []
 
     @property
-    def sealed(self) -> bool:
+    def is_sealed(self) -> bool:
         """The stream has ended, and the file is final."""
         return self.end is not None
 
@@ -65,31 +70,34 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """The process that writes, or wrote, this journal."""
         return OwnerProcess(self.boot, self.pid_namespace, self.pid, self.pid_start)
 
-    def encoded(self) -> bytes:
+    def encode(self) -> bytes:
         """The header's bytes, as a file begins with."""
         payload = msgspec.msgpack.encode(self)
-        state = SEALED if self.sealed else LIVE
-        return HEAD.pack(MAGIC, FORMAT_VERSION, state, len(payload), crc32(payload)) + payload
+        state = SEALED if self.is_sealed else LIVE
+        return HEADER_PREFIX.pack(MAGIC, FORMAT_VERSION, state, len(payload), crc32(payload)) + payload
 
 
 def read_header(file: BinaryIO, path: Path) -> tuple[JournalHeader, int]:
-    """The header and where the frames begin. UnrecognizedFile for what is not ours or is newer, DataError for a damaged header."""
-    head = file.read(HEAD.size)
-    if len(head) < HEAD.size or head[: len(MAGIC)] != MAGIC:
+    """Read the header; return it and the offset of the frames.
+
+    Raise UnrecognizedFile for a foreign or newer file, DataError for a damaged header.
+    """
+    head = file.read(HEADER_PREFIX.size)
+    if len(head) < HEADER_PREFIX.size or head[: len(MAGIC)] != MAGIC:
         raise UnrecognizedFile(f"{path} is not a tasuki journal")
-    _, version, _, length, crc = HEAD.unpack(head)
+    _, version, _, length, crc = HEADER_PREFIX.unpack(head)
     if version != FORMAT_VERSION:
         raise UnrecognizedFile(f"{path} has format {version}; this tasuki reads format {FORMAT_VERSION}", hint="upgrade tasuki")
-    payload = file.read(length) if length <= LONGEST_HEADER_BYTES else b""
+    payload = file.read(length) if length <= MAX_HEADER_BYTES else b""
     if len(payload) != length or crc32(payload) != crc:
         raise DataError(f"the header of {path} is damaged")
     try:
-        return msgspec.msgpack.decode(payload, type=JournalHeader), HEAD.size + length
+        return msgspec.msgpack.decode(payload, type=JournalHeader), HEADER_PREFIX.size + length
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"the header of {path} can't be read: {error}") from error
 
 
-def text_of(path: str) -> str:
+def read_text(path: str) -> str:
     """A small file's text, or nothing where there is no such file (systems without /proc)."""
     try:
         return Path(path).read_text().strip()
@@ -97,7 +105,7 @@ def text_of(path: str) -> str:
         return ""
 
 
-def link_of(path: str) -> str:
+def read_link(path: str) -> str:
     """A link's target, or nothing where there is no such link."""
     try:
         return os.readlink(path)  # noqa: PTH115 - Path.readlink costs an import's worth more
@@ -105,21 +113,21 @@ def link_of(path: str) -> str:
         return ""
 
 
-def pid_start(pid: int) -> int | None:
+def read_pid_start(pid: int) -> int | None:
     """When a process started, in ticks since boot; None if it is gone. A zombie is gone."""
-    stat = text_of(f"/proc/{pid}/stat")
+    stat = read_text(f"/proc/{pid}/stat")
     if not stat:
         return None
     fields = stat[stat.rindex(")") + 2 :].split()
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
-def this_process() -> OwnerProcess:
+def identify_current_process() -> OwnerProcess:
     """The process that asks."""
-    return owner_of(os.getpid())
+    return identify_process(os.getpid())
 
 
 @lru_cache(maxsize=1)
-def owner_of(pid: int) -> OwnerProcess:
+def identify_process(pid: int) -> OwnerProcess:
     """This process, whose pid changes when it forks."""
-    return OwnerProcess(text_of("/proc/sys/kernel/random/boot_id"), link_of("/proc/self/ns/pid"), pid, pid_start(pid) or 0)
+    return OwnerProcess(read_text("/proc/sys/kernel/random/boot_id"), read_link("/proc/self/ns/pid"), pid, read_pid_start(pid) or 0)

@@ -16,25 +16,34 @@ from pathlib import Path
 
 from tasuki.errors import LocksUnsupported
 from tasuki.file_locks import open_lock_file, try_record_lock
-from tasuki.journal.header import JournalHeader, OwnerProcess, pid_start, this_process
+from tasuki.journal.header import JournalHeader, OwnerProcess, identify_current_process, read_pid_start
 
-__all__ = ["HELD", "LOCK_SUFFIX", "Liveness", "claim", "judge", "lock_file", "remove_if_free", "take_lock"]
+__all__ = [
+    "HELD_WRITERS",
+    "LOCK_SUFFIX",
+    "Liveness",
+    "check_liveness",
+    "claim_dead_journal",
+    "remove_free_lock",
+    "try_writer_lock",
+    "writer_lock_path",
+]
 
 LOCK_SUFFIX = ".lock"
-HELD: set[str] = set()
+HELD_WRITERS: set[str] = set()
 """Writers whose lock this process holds."""
 
-one_at_a_time = threading.Lock()
+lock_mutex = threading.Lock()
 
 
-def forget_in_child() -> None:
+def reset_locks_in_child() -> None:
     """A forked child owns no writer and inherits no lock."""
-    global one_at_a_time
-    one_at_a_time = threading.Lock()
-    HELD.clear()
+    global lock_mutex
+    lock_mutex = threading.Lock()
+    HELD_WRITERS.clear()
 
 
-os.register_at_fork(after_in_child=forget_in_child)
+os.register_at_fork(after_in_child=reset_locks_in_child)
 
 
 class Liveness(Enum):
@@ -46,12 +55,12 @@ class Liveness(Enum):
     UNKNOWN = "unknown"
 
 
-def lock_file(folder: Path, writer: str) -> Path:
+def writer_lock_path(folder: Path, writer: str) -> Path:
     """The lock of a writer."""
     return folder / f"{writer}{LOCK_SUFFIX}"
 
 
-def take_lock(path: Path) -> int | None:
+def try_writer_lock(path: Path) -> int | None:
     """Return an open descriptor that holds the record lock, or None if another process holds it.
 
     On a file system without locks the descriptor holds nothing: recording goes on, and heartbeats show who is alive.
@@ -62,29 +71,29 @@ def take_lock(path: Path) -> int | None:
         return open_lock_file(path)
 
 
-def owner_gone(owner: OwnerProcess) -> bool:
+def is_owner_gone(owner: OwnerProcess) -> bool:
     """True only if the owner could be seen from here and is not there."""
-    here = this_process()
+    here = identify_current_process()
     comparable = owner.boot == here.boot != "" and owner.pid_namespace == here.pid_namespace != ""
-    return comparable and pid_start(owner.pid) != owner.pid_start
+    return comparable and read_pid_start(owner.pid) != owner.pid_start
 
 
-def judge(header: JournalHeader, lock: Path) -> Liveness:
-    """Whether the owner of a journal that is not sealed may still write to it."""
-    if header.writer in HELD:
+def check_liveness(header: JournalHeader, lock: Path) -> Liveness:
+    """Return the liveness of the owner of an unsealed journal."""
+    if header.writer in HELD_WRITERS:
         return Liveness.ALIVE
-    if owner_gone(header.owner):
+    if is_owner_gone(header.owner):
         return Liveness.DEAD
-    with one_at_a_time:
+    with lock_mutex:
         return Liveness.ALIVE if is_held(lock) else Liveness.UNKNOWN
 
 
 def is_held(lock: Path) -> bool:
-    """Whether some process holds the lock; False where it can't be told."""
+    """Return whether a process holds the lock; False if unknown."""
     try:
         if not lock.exists():
             return False
-        descriptor = take_lock(lock)
+        descriptor = try_writer_lock(lock)
     except PermissionError:
         return False
     if descriptor is not None:
@@ -92,23 +101,23 @@ def is_held(lock: Path) -> bool:
     return descriptor is None
 
 
-def remove_if_free(lock: Path) -> None:
+def remove_free_lock(lock: Path) -> None:
     """Remove a lock that nobody holds."""
-    if lock.stem not in HELD:
-        with one_at_a_time:
+    if lock.stem not in HELD_WRITERS:
+        with lock_mutex:
             if not is_held(lock):
                 lock.unlink(missing_ok=True)
 
 
 @contextmanager
-def claim(header: JournalHeader, lock: Path) -> Iterator[bool]:
+def claim_dead_journal(header: JournalHeader, lock: Path) -> Iterator[bool]:
     """True while the caller holds the lock of a dead owner's journal, and so may seal it."""
-    if header.writer in HELD or not owner_gone(header.owner):
+    if header.writer in HELD_WRITERS or not is_owner_gone(header.owner):
         yield False
         return
-    with one_at_a_time:
+    with lock_mutex:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = take_lock(lock)
+        descriptor = try_writer_lock(lock)
         try:
             yield descriptor is not None
         finally:

@@ -8,9 +8,9 @@ import msgspec
 
 from tasuki.journal.header import JournalHeader
 from tasuki.journal.reader import JournalReader
-from tasuki.records import find_frame, whole_frames
+from tasuki.records import find_frame, measure_whole_frames
 
-__all__ = ["DamagedRange", "IntactRange", "derived_writer", "find_hole", "plain"]
+__all__ = ["DamagedRange", "IntactRange", "derive_writer_id", "find_damage", "strip_seal"]
 
 
 class IntactRange(NamedTuple):
@@ -25,40 +25,46 @@ class DamagedRange(NamedTuple):
 
     writer: str
     offset: int
-    islands: list[IntactRange]
+    intact_ranges: list[IntactRange]
 
 
-def derived_writer(writer: str, offset: int) -> str:
+def derive_writer_id(writer: str, offset: int) -> str:
     """The writer id of what goes on as a new stream from `offset` of another."""
     return hashlib.sha256(f"{writer}:{offset}".encode()).hexdigest()[:32]
 
 
-def find_hole(view: JournalReader, end: int | None = None) -> DamagedRange | None:
-    """The first damage with something behind it, or, in a sealed file, with anything missing. A torn tail is no hole."""
-    end = view.end().offset if end is None else end
-    islands = list(sealed_islands(view, end) if view.header.sealed else live_islands(view, end))
-    if islands or (view.header.sealed and end != view.size):
-        return DamagedRange(view.header.writer, end, islands)
+def find_damage(reader: JournalReader, end: int | None = None) -> DamagedRange | None:
+    """Find the first damage with frames after it (in a sealed file: any damage).
+
+    A torn tail does not count.
+    """
+    end = reader.find_end().offset if end is None else end
+    islands = list(find_sealed_ranges(reader, end) if reader.header.is_sealed else find_live_ranges(reader, end))
+    if islands or (reader.header.is_sealed and end != reader.size):
+        return DamagedRange(reader.header.writer, end, islands)
     return None
 
 
-def live_islands(view: JournalReader, end: int) -> Iterator[IntactRange]:
-    """Runs of whole frames behind what is torn at `end` in a plain file. What is not torn any more has been written since."""
-    rest = view.read(end, view.size - end)
-    start = whole_frames(rest)
+def find_live_ranges(reader: JournalReader, end: int) -> Iterator[IntactRange]:
+    """Yield runs of whole frames after the torn frame at `end`.
+
+    A frame that is whole now was just written.
+    """
+    rest = reader.read(end, reader.size - end)
+    start = measure_whole_frames(rest)
     while (at := find_frame(rest, start)) is not None:
-        length = whole_frames(rest[at:])
+        length = measure_whole_frames(rest[at:])
         yield IntactRange(end + at, rest[at : at + length])
         start = at + length
 
 
-def sealed_islands(view: JournalReader, end: int) -> Iterator[IntactRange]:
+def find_sealed_ranges(reader: JournalReader, end: int) -> Iterator[IntactRange]:
     """The blocks behind `end` that can still be read. A block begins and ends with whole frames."""
-    for start, block in view.blocks(end):
+    for start, block in reader.read_blocks(end):
         if block and start >= end:
             yield IntactRange(start, block)
 
 
-def plain(header: JournalHeader) -> JournalHeader:
+def strip_seal(header: JournalHeader) -> JournalHeader:
     """The header as it was before sealing."""
     return msgspec.structs.replace(header, end=None, end_crc=None, sha256=None, blocks=[])

@@ -9,7 +9,7 @@ from tasuki.journal.reader import JournalReader
 
 __all__ = ["JournalSource", "Source", "Stream"]
 
-OPEN_VIEWS = 64
+MAX_OPEN_READERS = 64
 
 
 class Stream(NamedTuple):
@@ -19,22 +19,25 @@ class Stream(NamedTuple):
     project: str
     run: str
     size: int
-    sealed: bool
+    is_sealed: bool
 
 
 class Source(Protocol):
     """Streams of frames to be projected: a folder of journals, or a raw store."""
 
-    def streams(self, known: Collection[str] = ()) -> Iterable[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterable[Stream]:
         """Every stream but those `known` by writer id."""
         ...
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
-        """Whole frames from `offset`, at least one if it is there; nothing at the end, a torn tail or a hole. Idempotent."""
+        """Read whole frames from `offset`, at least one if available; empty at the end or at damage.
+
+        Idempotent.
+        """
         ...
 
-    def verdict(self, writer: str) -> Liveness:
-        """Whether the stream's owner may still write: alive, dead, silent or unknown."""
+    def check_liveness(self, writer: str) -> Liveness:
+        """Return the liveness of a stream's owner."""
         ...
 
     def close(self) -> None:
@@ -47,51 +50,51 @@ class JournalSource:
 
     def __init__(self, folder: JournalFolder) -> None:
         self.folder = folder
-        self.found: dict[str, JournalFileInfo] = {}
-        self.views: dict[str, JournalReader] = {}
+        self.journals: dict[str, JournalFileInfo] = {}
+        self.readers: dict[str, JournalReader] = {}
 
-    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterator[Stream]:
         """Every stream but those `known` by writer id."""
-        for journal in self.folder.journals(known=known):
-            yield self.stream(journal)
+        for journal in self.folder.journals(exclude=exclude):
+            yield self.register_journal(journal)
 
-    def stream(self, journal: JournalFileInfo) -> Stream:
+    def register_journal(self, journal: JournalFileInfo) -> Stream:
         """A journal that was found, as a stream to be read from here."""
         header = journal.header
-        self.found[header.writer] = journal
-        return Stream(header.writer, header.project, header.run, journal.size, journal.sealed)
+        self.journals[header.writer] = journal
+        return Stream(header.writer, header.project, header.run, journal.size, journal.is_sealed)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`; nothing at the end, at a hole, or if the file is gone."""
-        view = self.view(writer)
+        view = self.open_reader(writer)
         return b"" if view is None else view.read_frames(offset, limit_bytes)
 
-    def verdict(self, writer: str) -> Liveness:
-        """Whether a writer's owner may still write."""
-        journal = self.found.get(writer) or self.folder.find(writer)
-        return Liveness.UNKNOWN if journal is None else self.folder.judge(journal)
+    def check_liveness(self, writer: str) -> Liveness:
+        """Return the liveness of a writer's owner."""
+        journal = self.journals.get(writer) or self.folder.find(writer)
+        return Liveness.UNKNOWN if journal is None else self.folder.check_liveness(journal)
 
-    def view(self, writer: str) -> JournalReader | None:
+    def open_reader(self, writer: str) -> JournalReader | None:
         """The writer's journal, open."""
-        journal = self.found.get(writer) or self.folder.find(writer)
+        journal = self.journals.get(writer) or self.folder.find(writer)
         if journal is None:
             return None
-        view = self.views.pop(writer, None)
-        if view is not None and view.header.sealed != journal.sealed:
+        view = self.readers.pop(writer, None)
+        if view is not None and view.header.is_sealed != journal.is_sealed:
             view.close()
             view = None
         if view is None:
             try:
-                view = self.folder.view(journal)
+                view = self.folder.open_reader(journal)
             except FileNotFoundError:
                 return None
-        self.views[writer] = view
-        if len(self.views) > OPEN_VIEWS:
-            self.views.pop(next(iter(self.views))).close()
+        self.readers[writer] = view
+        if len(self.readers) > MAX_OPEN_READERS:
+            self.readers.pop(next(iter(self.readers))).close()
         return view
 
     def close(self) -> None:
         """Close all files."""
-        for view in self.views.values():
+        for view in self.readers.values():
             view.close()
-        self.views.clear()
+        self.readers.clear()

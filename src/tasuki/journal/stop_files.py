@@ -1,4 +1,4 @@
-"""Requests to the processes that make runs: small files in the data folder, one an attempt, which those look at."""
+"""Stop requests as files, one per attempt, polled by the process that records the run."""
 
 import logging
 import re
@@ -9,30 +9,30 @@ import msgspec
 from tasuki.atomic_files import replace_file
 from tasuki.records import StopCommand
 
-__all__ = ["control_path", "read_control", "write_control"]
+__all__ = ["read_stop_file", "stop_file_path", "write_stop_file"]
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-decode = msgspec.json.Decoder(StopCommand).decode
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+decode_stop_command = msgspec.json.Decoder(StopCommand).decode
 log = logging.getLogger("tasuki.journal")
 
 
-def control_path(folder: Path, run: str, attempt: str) -> Path:
-    """Where a request to an attempt at a run lies in a data folder."""
+def stop_file_path(folder: Path, run: str, attempt: str) -> Path:
+    """Return the path of an attempt's stop request in a data folder."""
     return folder / "control" / f"{run}.{attempt}"
 
 
-def write_control(folder: Path, control: StopCommand) -> None:
-    """Leave a request where the process that makes the run looks for it. What can be no name of a run is passed over."""
-    if not NAME.fullmatch(control.run) or not NAME.fullmatch(control.attempt):
-        log.warning("a control message names no run: %r", control.run)
+def write_stop_file(folder: Path, command: StopCommand) -> None:
+    """Write a stop request for the process that makes the run; ignore invalid run ids."""
+    if not NAME_PATTERN.fullmatch(command.run) or not NAME_PATTERN.fullmatch(command.attempt):
+        log.warning("a control message names no run: %r", command.run)
         return
-    replace_file(control_path(folder, control.run, control.attempt), msgspec.json.encode(control))
+    replace_file(stop_file_path(folder, command.run, command.attempt), msgspec.json.encode(command))
 
 
-def read_control(path: Path) -> StopCommand | None:
+def read_stop_file(path: Path) -> StopCommand | None:
     """The request in a file; None where there is none, or none that can be read."""
     try:
-        return decode(path.read_bytes())
+        return decode_stop_command(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:

@@ -1,4 +1,4 @@
-"""`tasuki mcp`: what the command line answers, as tools that agents call over the Model Context Protocol."""
+"""`tasuki mcp`: the command line's queries as tools for agents, over the Model Context Protocol."""
 
 from tasuki.mcp.server import serve
 

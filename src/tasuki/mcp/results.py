@@ -1,4 +1,4 @@
-"""What a tool shows: plain JSON, small enough for whoever has to read all of it."""
+"""Results of tools: plain JSON, small enough for an agent to read whole."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from tasuki.clock import datetime_from_us
-from tasuki.records import AlertRow, MetricSummary, NoteRow, RunRow, json_number, json_safe
+from tasuki.records import AlertRow, MetricSummary, NoteRow, RunRow, encode_json_number, make_json_safe
 from tasuki.store import Series
 
 __all__ = [
@@ -50,7 +50,8 @@ def describe_run(run: RunRow, summaries: Iterable[MetricSummary] = ()) -> dict[s
         "created": format_time(run.created),
         "seconds": round(((run.ended or run.updated) - run.created) / 1_000_000, 3),
         "points": run.points,
-        "progress": run.progress and {"done": run.progress.done, "total": run.progress.total, "seconds_left": run.progress.left},
+        "progress": run.progress
+        and {"done": run.progress.done, "total": run.progress.total, "seconds_left": run.progress.seconds_left},
         "tags": [truncate(tag) for tag in run.tags[:20]],
         "group": run.group and truncate(run.group),
         "last": {summary.metric: to_json_number(summary.last) for summary in summaries},
@@ -83,7 +84,7 @@ def describe_alert(row: AlertRow) -> dict[str, Any]:
         "title": truncate(row.title),
         "text": row.text and truncate(row.text),
         "metric": row.metric,
-        "value": None if row.value is None else json_number(row.value),
+        "value": None if row.value is None else encode_json_number(row.value),
         "step": row.step,
         "data": limit_size(row.data),
     }
@@ -105,7 +106,7 @@ def describe_note(row: NoteRow) -> dict[str, Any]:
 
 
 def downsample(series: Series, max_columns: int) -> dict[str, Any]:
-    """A series in at most so many columns of equal numbers of points: the least, the greatest and the last of each, exactly."""
+    """Downsample a series to at most `max_columns` columns, with exact min, max, and last of each."""
     n = len(series.steps)
     starts = np.unique(np.linspace(0, n, min(max_columns, n), endpoint=False).astype(np.int64))
     ends = np.append(starts[1:], n) - 1
@@ -123,12 +124,12 @@ def downsample(series: Series, max_columns: int) -> dict[str, Any]:
 
 def to_json_numbers(values: Any) -> list[float | str | None]:
     """For JSON: NaN as it is written there."""
-    return [json_number(value) for value in values.tolist()]
+    return [encode_json_number(value) for value in values.tolist()]
 
 
 def to_json_number(value: float | None) -> float | str:
     """A summary's first or last value: NaN is kept as None there."""
-    return "NaN" if value is None else json_number(value)
+    return "NaN" if value is None else encode_json_number(value)
 
 
 def format_time(time: int) -> str:
@@ -143,6 +144,6 @@ def truncate(text: str) -> str:
 
 def limit_size(value: Any) -> Any:
     """Anything, or, if it is too large, how large it is."""
-    safe = json_safe(value)
+    safe = make_json_safe(value)
     size = len(msgspec.json.encode(safe))
     return safe if size <= MAX_VALUE_BYTES else {"left_out_bytes": size}

@@ -1,4 +1,4 @@
-"""The tools: each opens what it asks, asks, and shows the answer. Their names, arguments and docstrings are what an agent sees."""
+"""The tools. Agents see their names, arguments, and docstrings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from tasuki.mcp.results import (
     limit_size,
     truncate,
 )
-from tasuki.records import MACHINE, AlertLevel, MetricSummary, NoteKind, Status
+from tasuki.records import SYSTEM_METRIC_PREFIX, AlertLevel, MetricSummary, NoteKind, Status
 from tasuki.sdk.query import comparison as answers
 from tasuki.sdk.query.api import Api
 from tasuki.sdk.query.wait import WaitOutcome, parse_condition
@@ -61,7 +61,7 @@ class Tools:
 
     @contextmanager
     def open_project(self, project: str | None) -> Iterator[tuple[Api, str]]:
-        """Whom to ask, for one call, and the project that is meant."""
+        """Open the queries for one call; yield them and the project."""
         with Api(self.remote, dir=self.dir) as api:
             yield api, api.resolve_project(project or self.project)
 
@@ -84,7 +84,7 @@ class Tools:
                 runs, total = runs[:limit], len(runs)
             of_runs: dict[str, list[MetricSummary]] = {run.id: [] for run in runs}
             for summary in api.query.summaries(name, list(of_runs)):
-                if not summary.metric.startswith(MACHINE):
+                if not summary.metric.startswith(SYSTEM_METRIC_PREFIX):
                     of_runs[summary.run].append(summary)
         return build_list_result(
             "runs", [describe_run(run, of_runs[run.id][:METRICS_PER_RUN]) for run in runs], total, project=name
@@ -93,7 +93,7 @@ class Tools:
     def summarize(
         self, run: Annotated[Run | None, Field(description="A run; without it the project.")] = None, project: Project = None
     ) -> Answer:
-        """Summarize a project (runs by status, ranges of metrics, alerts by level), or one run (facts, config, every metric)."""
+        """Summarize a project (runs by status, metric ranges, alerts by level), or one run in full."""
         with self.open_project(project) as (api, name):
             if run is None:
                 return describe_project(api, name)
@@ -152,7 +152,7 @@ class Tools:
         points: Annotated[int, Field(ge=1, le=1000, description="The most columns that the series is reduced to.")] = 100,
         project: Project = None,
     ) -> Answer:
-        """Read one metric of a run over its steps, reduced to columns that keep every extreme: min, max, last and how many NaN."""
+        """Read one metric of a run, reduced to columns that keep every extreme: min, max, last and NaN count."""
         with self.open_project(project) as (api, name):
             row = api.query.run(name, run)
             found = api.query.series(name, row.id, metric)
@@ -169,7 +169,7 @@ class Tools:
         limit: Limit = 50,
         project: Project = None,
     ) -> Answer:
-        """Read alerts in the order in which they came. Go on with `since`: nothing comes twice and nothing is missed."""
+        """Read alerts in order of arrival. Continue with `since`: none comes twice and none is missed."""
         with self.open_project(project) as (api, name):
             run_id = None if run is None else api.query.run(name, run).id
             wanted = None if level is None else AlertLevel(level)
@@ -198,7 +198,10 @@ class Tools:
         timeout_seconds: Annotated[float, Field(gt=0, le=MAX_WAIT_SECONDS)] = 60,
         project: Project = None,
     ) -> Answer:
-        """Wait until a metric meets a condition, or the run ends. `outcome`: true, ended, stalled, timeout (then call it again)."""
+        """Wait for a metric condition, or the run's end.
+
+        `outcome`: true, ended, stalled, timeout (call again).
+        """
         with self.open_project(project) as (api, name):
             condition = None if until is None else parse_condition(until)
             found = wait_for(api.query, name, run, until=condition, timeout=timedelta(seconds=timeout_seconds))

@@ -13,7 +13,7 @@ from tasuki.records import AlertRow
 
 __all__ = ["DeliveryLog"]
 
-WORTH_PACKING = 1000
+MIN_LINES_TO_COMPACT = 1000
 
 
 class DeliveryLog:
@@ -22,58 +22,58 @@ class DeliveryLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.offsets: dict[str, int] = {}
-        lines = self.lines()
+        lines = self.read_lines()
         self.is_new = lines is None
         for line in lines or []:
             match line.split():
                 case [writer, offset] if offset.isascii() and offset.isdigit():
                     self.offsets[writer] = max(int(offset), self.offsets.get(writer, -1))
-        if lines is not None and (len(lines) > WORTH_PACKING + 2 * len(self.offsets) or not self.ends_whole):
-            self.pack()
+        if lines is not None and (len(lines) > MIN_LINES_TO_COMPACT + 2 * len(self.offsets) or not self.ends_with_newline):
+            self.compact()
 
-    def lines(self) -> list[str] | None:
+    def read_lines(self) -> list[str] | None:
         """Return the whole lines; None without a file. A torn last line is left by a killed process."""
         try:
             text = self.path.read_text(errors="replace")
         except FileNotFoundError:
             return None
-        self.ends_whole = text.endswith("\n")
-        return text.splitlines() if self.ends_whole else text.splitlines()[:-1]
+        self.ends_with_newline = text.endswith("\n")
+        return text.splitlines() if self.ends_with_newline else text.splitlines()[:-1]
 
-    def pack(self) -> None:
+    def compact(self) -> None:
         """Rewrite the file with a line per writer."""
         text = "".join(f"{writer} {offset}\n" for writer, offset in self.offsets.items())
         replace_file(self.path, f"# writer offset\n{text}".encode(), durable=True)
 
     def __contains__(self, row: AlertRow) -> bool:
-        writer, offset = place_of(row)
+        writer, offset = parse_alert_id(row)
         return offset <= self.offsets.get(writer, -1)
 
-    def begin(self, rows: Iterable[AlertRow]) -> None:
+    def initialize(self, rows: Iterable[AlertRow]) -> None:
         """Start the log of a new target: alerts that exist already are not delivered."""
-        self.raise_to(rows)
-        self.pack()
+        self.raise_offsets(rows)
+        self.compact()
         self.is_new = False
 
-    def add(self, rows: Iterable[AlertRow]) -> None:
+    def record(self, rows: Iterable[AlertRow]) -> None:
         """Record alerts as delivered (or skipped): on the disk when it returns."""
-        raised = self.raise_to(rows)
+        raised = self.raise_offsets(rows)
         with self.path.open("ab", buffering=0) as file:
             file.write("".join(f"{writer} {offset}\n" for writer, offset in raised.items()).encode())
             os.fsync(file.fileno())
 
-    def raise_to(self, rows: Iterable[AlertRow]) -> dict[str, int]:
+    def raise_offsets(self, rows: Iterable[AlertRow]) -> dict[str, int]:
         """Raise the highest offset of each writer; return the offsets of these rows."""
         raised: dict[str, int] = {}
         for row in rows:
-            writer, offset = place_of(row)
+            writer, offset = parse_alert_id(row)
             raised[writer] = max(offset, raised.get(writer, -1))
         for writer, offset in raised.items():
             self.offsets[writer] = max(offset, self.offsets.get(writer, -1))
         return raised
 
 
-def place_of(row: AlertRow) -> tuple[str, int]:
+def parse_alert_id(row: AlertRow) -> tuple[str, int]:
     """Return the stream and offset of an alert."""
     writer, _, offset = row.id.partition(":")
     return writer, int(offset)

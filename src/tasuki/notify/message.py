@@ -8,14 +8,14 @@ from urllib.parse import quote
 import msgspec
 
 from tasuki.clock import datetime_from_us
-from tasuki.records import AlertLevel, AlertRow, json_safe
+from tasuki.records import AlertLevel, AlertRow, make_json_safe
 
-__all__ = ["Message", "message_of_alert", "message_of_held", "message_of_test"]
+__all__ = ["Message", "build_alert_message", "build_summary_message", "build_test_message"]
 
-LONGEST_TITLE = 500
-LONGEST_TEXT = 4000
-LARGEST_DATA_BYTES = 20_000
-LISTED = 20
+MAX_TITLE_CHARACTERS = 500
+MAX_TEXT_CHARACTERS = 4000
+MAX_DATA_BYTES = 20_000
+MAX_LISTED = 20
 
 
 class Message(NamedTuple):
@@ -28,49 +28,49 @@ class Message(NamedTuple):
     body: dict[str, Any]
 
 
-def message_of_alert(row: AlertRow, link: str | None) -> Message:
+def build_alert_message(row: AlertRow, link: str | None) -> Message:
     """Build the message of one alert."""
-    title = f"{row.project} · {row.run_name}: {cut(row.title, LONGEST_TITLE)}"
+    title = f"{row.project} · {row.run_name}: {truncate(row.title, MAX_TITLE_CHARACTERS)}"
     seen = [f"{row.metric} is {row.value:g}" if row.metric is not None and row.value is not None else None]
     seen += [None if row.step is None else f"step {row.step}"]
-    address = run_link(link, row.project, row.run)
-    text = "\n".join(filter(None, [cut(row.text or "", LONGEST_TEXT), " at ".join(filter(None, seen)), address]))
+    address = build_run_link(link, row.project, row.run)
+    text = "\n".join(filter(None, [truncate(row.text or "", MAX_TEXT_CHARACTERS), " at ".join(filter(None, seen)), address]))
     body = {
         "schema": "tasuki/alert/1",
         "id": row.id,
         "text": f"[{row.level}] {title}",
         "project": row.project,
         "run": {"id": row.run, "name": row.run_name},
-        "alert": alert_body(row),
+        "alert": build_alert_body(row),
         "link": address,
     }
-    return Message(row.id, row.level, f"[{row.level}] {title}", text or title, json_safe(body))
+    return Message(row.id, row.level, f"[{row.level}] {title}", text or title, make_json_safe(body))
 
 
-def alert_body(row: AlertRow) -> dict[str, Any]:
+def build_alert_body(row: AlertRow) -> dict[str, Any]:
     """Return an alert's fields; cut what would make the message too large."""
     return {
         "id": row.id,
-        "time": moment(row.time),
+        "time": format_time(row.time),
         "level": row.level,
-        "title": cut(row.title, LONGEST_TITLE),
-        "text": None if row.text is None else cut(row.text, LONGEST_TEXT),
+        "title": truncate(row.title, MAX_TITLE_CHARACTERS),
+        "text": None if row.text is None else truncate(row.text, MAX_TEXT_CHARACTERS),
         "reason": row.reason,
         "metric": row.metric,
         "value": row.value,
         "step": row.step,
-        "data": bounded(json_safe(row.data)),
+        "data": limit_data(make_json_safe(row.data)),
     }
 
 
-def message_of_held(rows: Sequence[AlertRow], link: str | None) -> Message:
+def build_summary_message(rows: Sequence[AlertRow], link: str | None) -> Message:
     """Build one message of several alerts: counts by level and run, and the first of them."""
     levels = Counter(row.level.value for row in rows)
     runs = Counter((row.project, row.run, row.run_name) for row in rows)
     level = max((row.level for row in rows), key=list(AlertLevel).index)
     title = f"{len(rows)} more alerts: {', '.join(f'{n} {level}' for level, n in levels.most_common())}"
-    lines = [f"{n} × {project} · {name}" for (project, _, name), n in runs.most_common(LISTED)]
-    lines += [f"and {len(runs) - LISTED} more runs"] if len(runs) > LISTED else []
+    lines = [f"{n} × {project} · {name}" for (project, _, name), n in runs.most_common(MAX_LISTED)]
+    lines += [f"and {len(runs) - MAX_LISTED} more runs"] if len(runs) > MAX_LISTED else []
     body = {
         "schema": "tasuki/alerts-held/1",
         "id": f"{rows[0].id}+{rows[-1].id}",
@@ -78,40 +78,42 @@ def message_of_held(rows: Sequence[AlertRow], link: str | None) -> Message:
         "n": len(rows),
         "levels": dict(levels),
         "runs": [
-            {"project": project, "id": run, "name": name, "alerts": n} for (project, run, name), n in runs.most_common(LISTED)
+            {"project": project, "id": run, "name": name, "alerts": n} for (project, run, name), n in runs.most_common(MAX_LISTED)
         ],
         "alerts": [
-            {"project": row.project, "run": {"id": row.run, "name": row.run_name}, "alert": alert_body(row) | {"data": None}}
-            for row in rows[:LISTED]
+            {"project": row.project, "run": {"id": row.run, "name": row.run_name}, "alert": build_alert_body(row) | {"data": None}}
+            for row in rows[:MAX_LISTED]
         ],
         "link": link,
     }
-    return Message(str(body["id"]), level, f"[{level}] {title}", "\n".join([*lines, *([link] if link else [])]), json_safe(body))
+    return Message(
+        str(body["id"]), level, f"[{level}] {title}", "\n".join([*lines, *([link] if link else [])]), make_json_safe(body)
+    )
 
 
-def message_of_test(time: int, link: str | None) -> Message:
+def build_test_message(time: int, link: str | None) -> Message:
     """Build the message that `tasuki notify test` sends."""
     title = "A test: alerts are delivered here"
-    body = {"schema": "tasuki/alert-test/1", "id": f"test:{time}", "text": title, "time": moment(time), "link": link}
+    body = {"schema": "tasuki/alert-test/1", "id": f"test:{time}", "text": title, "time": format_time(time), "link": link}
     return Message(f"test:{time}", AlertLevel.INFO, title, "Sent by tasuki notify test.", body)
 
 
-def run_link(link: str | None, project: str, run: str) -> str | None:
+def build_run_link(link: str | None, project: str, run: str) -> str | None:
     """Return the address of a run's page."""
     return link and f"{link.rstrip('/')}/#project={quote(project, safe='')}&runs={quote(run, safe='')}"
 
 
-def moment(time: int) -> str:
+def format_time(time: int) -> str:
     """Format a time as ISO 8601 UTC."""
     return datetime_from_us(time).isoformat().replace("+00:00", "Z")
 
 
-def cut(text: str, longest: int) -> str:
+def truncate(text: str, max_characters: int) -> str:
     """Cut a text that is too long, with an ellipsis."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"
 
 
-def bounded(data: Any) -> Any:
+def limit_data(data: Any) -> Any:
     """Return the data, or its size if it is too large."""
     size = len(msgspec.json.encode(data))
-    return data if size <= LARGEST_DATA_BYTES else {"left_out_bytes": size}
+    return data if size <= MAX_DATA_BYTES else {"left_out_bytes": size}

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 from tasuki import __version__
 from tasuki.alert_targets import AlertTarget
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError, RemoteMisconfigured, RemoteUnavailable
 from tasuki.notify.message import Message
 from tasuki.records import AlertLevel
-from tasuki.relay.http_responses import HttpResponse, error_from_answer
+from tasuki.relay.http_responses import HttpResponse, build_remote_error
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Post", "post_to"]
+__all__ = ["SendMessage", "build_sender"]
 
-Post = Callable[[Message], None]
+SendMessage = Callable[[Message], None]
 """Send a message. Raise RemoteUnavailable (retry later), RequestRejected (drop it), or RemoteMisconfigured (pause)."""
 
 TIMEOUT_SECONDS = 10.0
-SHOWN_BYTES = 200
-KINDS = {AlertLevel.INFO: "info", AlertLevel.WARN: "warning", AlertLevel.ERROR: "failure"}
+MAX_SHOWN_BYTES = 200
+APPRISE_TYPES = {AlertLevel.INFO: "info", AlertLevel.WARN: "warning", AlertLevel.ERROR: "failure"}
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs addresses
 
 
-def post_to(target: AlertTarget) -> Post:
+def build_sender(target: AlertTarget) -> SendMessage:
     """Return the sender for a target. Raise ConfigError for an address that none supports."""
     return WebhookSender(target) if target.is_webhook else AppriseSender(target)
 
@@ -39,7 +39,7 @@ class WebhookSender:
         import httpx  # a sixth of a server's start: only where something is to be delivered
 
         self.target = target
-        self.failures = (httpx.HTTPError, httpx.InvalidURL)
+        self.request_errors = (httpx.HTTPError, httpx.InvalidURL)
         headers = {"User-Agent": f"tasuki/{__version__}"}
         self.client = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS)
 
@@ -48,17 +48,17 @@ class WebhookSender:
         try:
             with self.client.stream("POST", self.target.url, json=message.body, headers={"Idempotency-Key": message.id}) as answer:
                 if not answer.is_success:
-                    self.complain(answer)
-        except self.failures as error:
-            said = self.target.without_secrets(str(error)) or type(error).__name__
+                    self.raise_error(answer)
+        except self.request_errors as error:
+            said = self.target.redact(str(error)) or type(error).__name__
             raise RemoteUnavailable(f"{self.target.name} can't be reached: {said}") from None
 
-    def complain(self, answer: "httpx.Response") -> None:
+    def raise_error(self, response: "httpx.Response") -> None:
         """Raise the error that a response stands for."""
-        content = next(answer.iter_bytes(SHOWN_BYTES), b"")
-        said = self.target.without_secrets(content.decode(errors="replace")).encode()
-        found = error_from_answer(
-            self.target.name, HttpResponse(answer.status_code, said, answer.headers.get("Retry-After")), SYSTEM.now_us()
+        content = next(response.iter_bytes(MAX_SHOWN_BYTES), b"")
+        said = self.target.redact(content.decode(errors="replace")).encode()
+        found = build_remote_error(
+            self.target.name, HttpResponse(response.status_code, said, response.headers.get("Retry-After")), SYSTEM_CLOCK.now_us()
         )
         found.hint = "is its address right? tasuki notify test" if isinstance(found, RemoteMisconfigured) else None
         raise found
@@ -84,11 +84,11 @@ class AppriseSender:
         said = LastLogLine()
         self.log.addHandler(said)
         try:
-            sent = self.service.notify(title=message.title, body=message.text, notify_type=KINDS[message.level])
+            sent = self.service.notify(title=message.title, body=message.text, notify_type=APPRISE_TYPES[message.level])
         finally:
             self.log.removeHandler(said)
         if not sent:
-            why = self.target.without_secrets(said.last or "it does not say why")
+            why = self.target.redact(said.last_message or "it does not say why")
             raise RemoteUnavailable(f"{self.target.name} did not take it: {why}")
 
 
@@ -98,9 +98,9 @@ class LastLogLine(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.thread = threading.get_ident()
-        self.last = ""
+        self.last_message = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the line."""
         if record.thread == self.thread:
-            self.last = record.getMessage()
+            self.last_message = record.getMessage()

@@ -13,7 +13,7 @@ __all__ = [
     "FlatMetrics",
     "RawMetrics",
     "decode",
-    "decode_quickly",
+    "decode_fast",
     "encode",
     "encode_metrics",
     "encode_parts",
@@ -39,7 +39,7 @@ class RawMetrics(Record, frozen=True, kw_only=True, tag="metrics", gc=False):
     values: msgspec.Raw
 
 
-OTHERS = (
+NON_METRIC_RECORDS = (
     schema.RunStarted
     | schema.RunUpdated
     | schema.RunStatus
@@ -63,12 +63,12 @@ OTHERS = (
     | schema.JobDeleted
     | schema.ProviderHealth
 )
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-KINDS = frozenset(kind.__struct_config__.tag for kind in (*OTHERS.__args__, schema.Metrics))
-decode_usual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | FlatMetrics).decode
-decode_raw: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | RawMetrics).decode
-decode_unusual: Callable[[bytes], Any] = msgspec.msgpack.Decoder(OTHERS | schema.Metrics).decode
-decode_any: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in (*NON_METRIC_RECORDS.__args__, schema.Metrics))
+decode_flat_metrics: Callable[[bytes], Any] = msgspec.msgpack.Decoder(NON_METRIC_RECORDS | FlatMetrics).decode
+decode_raw_metrics: Callable[[bytes], Any] = msgspec.msgpack.Decoder(NON_METRIC_RECORDS | RawMetrics).decode
+decode_nested_metrics: Callable[[bytes], Any] = msgspec.msgpack.Decoder(NON_METRIC_RECORDS | schema.Metrics).decode
+decode_untyped: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
 
 
 def number_from_scalar(value: object) -> bool | int | float:
@@ -99,33 +99,36 @@ def encode_metrics(time: int, step: int, values: Mapping[str, Any]) -> bytes:
 
 
 def decode(payload: bytes) -> Record | UnknownRecord:
-    """The record in a payload; `UnknownRecord` for a kind of a later version; InvalidRecord for what is neither."""
+    """Decode a payload; `UnknownRecord` for a kind of a later version.
+
+    Raise InvalidRecord for anything else.
+    """
     try:
-        return decode_usual(payload)  # type: ignore[no-any-return]
-    except UNREADABLE:
-        return decode_slowly(payload)
+        return decode_flat_metrics(payload)  # type: ignore[no-any-return]
+    except DECODE_ERRORS:
+        return decode_checked(payload)
 
 
-def decode_quickly(payload: bytes) -> Record | UnknownRecord:
+def decode_fast(payload: bytes) -> Record | UnknownRecord:
     """As `decode`, but the values of metrics are left as they are, right or wrong."""
     try:
-        return decode_raw(payload)  # type: ignore[no-any-return]
-    except UNREADABLE:
-        return decode_slowly(payload)
+        return decode_raw_metrics(payload)  # type: ignore[no-any-return]
+    except DECODE_ERRORS:
+        return decode_checked(payload)
 
 
-def decode_slowly(payload: bytes) -> Record | UnknownRecord:
-    """What `decode` falls back to: nested metrics, unknown kinds, and saying what is wrong."""
+def decode_checked(payload: bytes) -> Record | UnknownRecord:
+    """Decode what the fast path cannot: nested metrics and unknown kinds; explain invalid payloads."""
     try:
-        parts = decode_any(payload)
-    except UNREADABLE as error:
+        parts = decode_untyped(payload)
+    except DECODE_ERRORS as error:
         raise InvalidRecord(f"not MessagePack: {error}") from error
     match parts:
-        case [str(kind), int(time), *_] if kind not in KINDS:
+        case [str(kind), int(time), *_] if kind not in KNOWN_TAGS:
             return UnknownRecord(kind=kind, time=time)
         case [str(kind), *_]:
             try:
-                return decode_unusual(payload)  # type: ignore[no-any-return]
-            except UNREADABLE as error:
+                return decode_nested_metrics(payload)  # type: ignore[no-any-return]
+            except DECODE_ERRORS as error:
                 raise InvalidRecord(f"{kind}: {error}") from error
     raise InvalidRecord("not a record: an array that begins with its kind and time was expected")

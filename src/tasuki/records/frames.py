@@ -16,17 +16,17 @@ __all__ = [
     "START",
     "Position",
     "count_frames",
+    "encode_frame",
     "find_frame",
-    "frame",
-    "frame_at",
-    "frames",
-    "split",
-    "whole_frames",
+    "find_frame_end",
+    "iterate_frames",
+    "measure_whole_frames",
+    "split_frames",
 ]
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-HEAD = struct.Struct("<II")
-LENGTH = struct.Struct("<I")
+FRAME_HEADER = struct.Struct("<II")
+FRAME_LENGTH = struct.Struct("<I")
 # Every payload is a MessagePack array whose first element is its kind, a short string. A look-ahead, since what merely looks
 # like a start (in a crc) may overlap a real one.
 PAYLOAD_START = re.compile(rb"(?=(?:[\x91-\x9f]|\xdc..|\xdd....)[\xa1-\xbf][a-z])", re.DOTALL)
@@ -42,26 +42,26 @@ class Position(NamedTuple):
 START = Position(0, 0)
 
 
-def frame(payload: bytes) -> bytes:
+def encode_frame(payload: bytes) -> bytes:
     """One frame around a payload."""
-    return HEAD.pack(len(payload), crc32(payload)) + payload
+    return FRAME_HEADER.pack(len(payload), crc32(payload)) + payload
 
 
-def frame_at(data: bytes | memoryview, offset: int) -> int | None:
-    """Where the frame that starts at `offset` ends; None if it is short, empty, too long or fails its crc."""
-    start = offset + HEAD.size
+def find_frame_end(data: bytes | memoryview, offset: int) -> int | None:
+    """Return the end of the frame at `offset`; None if it is short, empty, too long, or fails its crc."""
+    start = offset + FRAME_HEADER.size
     if start > len(data):
         return None
-    length, crc = HEAD.unpack_from(data, offset)
+    length, crc = FRAME_HEADER.unpack_from(data, offset)
     end: int = start + length
     if not 0 < length <= MAX_PAYLOAD_BYTES or end > len(data) or crc32(data[start:end]) != crc:
         return None
     return end
 
 
-def frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+def iterate_frames(data: bytes) -> Iterator[tuple[int, bytes]]:
     """`(offset, payload)` of each whole frame from the start of `data`, up to the first that is not whole."""
-    offset, size, unpack_from = 0, len(data), HEAD.unpack_from
+    offset, size, unpack_from = 0, len(data), FRAME_HEADER.unpack_from
     while offset + 8 <= size:
         length, crc = unpack_from(data, offset)
         end = offset + 8 + length
@@ -74,9 +74,9 @@ def frames(data: bytes) -> Iterator[tuple[int, bytes]]:
         offset = end
 
 
-def whole_frames(data: bytes) -> int:
-    """How many bytes from the start of `data` are whole frames."""
-    size, unpack_from = len(data), HEAD.unpack_from
+def measure_whole_frames(data: bytes) -> int:
+    """Return how many bytes at the start of `data` are whole frames."""
+    size, unpack_from = len(data), FRAME_HEADER.unpack_from
     offset, start = 0, 8
     while start <= size:
         length, crc = unpack_from(data, offset)
@@ -87,10 +87,10 @@ def whole_frames(data: bytes) -> int:
     return offset
 
 
-def split(data: bytes) -> tuple[list[int], list[bytes]]:
+def split_frames(data: bytes) -> tuple[list[int], list[bytes]]:
     """The offsets and the payloads of whole frames, whose crcs were checked when they were read."""
     offsets, payloads = [], []
-    offset, size, unpack_from = 0, len(data), LENGTH.unpack_from
+    offset, size, unpack_from = 0, len(data), FRAME_LENGTH.unpack_from
     while offset + 8 <= size:
         (length,) = unpack_from(data, offset)
         start = offset + 8
@@ -102,8 +102,8 @@ def split(data: bytes) -> tuple[list[int], list[bytes]]:
 
 
 def count_frames(data: bytes) -> int:
-    """How many frames begin in `data`, which starts with one and whose lengths are sound."""
-    count, offset, size, unpack_from = 0, 0, len(data), LENGTH.unpack_from
+    """Count the frames in `data`, which starts with one and has valid lengths."""
+    count, offset, size, unpack_from = 0, 0, len(data), FRAME_LENGTH.unpack_from
     while offset < size:
         offset += 8 + unpack_from(data, offset)[0]
         count += 1
@@ -113,8 +113,8 @@ def count_frames(data: bytes) -> int:
 def find_frame(data: bytes, start: int) -> int | None:
     """The first whole frame at or after `start`, for reading on behind damage."""
     view = memoryview(data)
-    for match in PAYLOAD_START.finditer(data, start + HEAD.size):
-        offset = match.start() - HEAD.size
-        if frame_at(view, offset) is not None:
+    for match in PAYLOAD_START.finditer(data, start + FRAME_HEADER.size):
+        offset = match.start() - FRAME_HEADER.size
+        if find_frame_end(view, offset) is not None:
             return offset
     return None

@@ -15,7 +15,7 @@ __all__ = ["Job", "JobChange", "apply_observation", "job_from_created"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a job: its latest attempt, and what all attempts before it have cost. Times are microseconds UTC."""
+    """State of a job: its latest attempt, and the cost of earlier ones. Times are microseconds UTC."""
 
     id: str
     provider: str
@@ -45,12 +45,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it was submitted and nobody knows as what."""
+        """Return whether the job was submitted and its id at the provider is unknown."""
         return self.candidates is not None and self.external_id is None
 
 
 class JobChange(NamedTuple):
-    """What became of a job by one observation: another status (or attempt), or only more that is known."""
+    """Effect of one observation: another status (or attempt), or only more fields."""
 
     status_changed: bool
     job: Job
@@ -74,27 +74,27 @@ def job_from_created(record: JobCreated, clock: int) -> Job:
     )
 
 
-def apply_observation(job: Job, seen: Observation) -> tuple[Job, tuple[JobChange, ...]]:
-    """What is known of the job after an observation, and what changed by it; the same job and nothing, if nothing did.
+def apply_observation(job: Job, observation: Observation) -> tuple[Job, tuple[JobChange, ...]]:
+    """Apply an observation; return the job and its changes (the same job and none, if nothing changed).
 
     A final status is never left within an attempt, a lower one never follows a higher one, and an earlier attempt says nothing.
     """
-    if seen.attempt < job.attempt:
+    if observation.attempt < job.attempt:
         return job, ()
     before = job
-    if seen.attempt > job.attempt:
-        job = next_attempt(job, seen.attempt)
-    if seen.status is not None and job.status.may_become(seen.status):
-        job = msgspec.structs.replace(job, status=seen.status, raw_status=seen.raw_status)
-    job = with_facts(job, seen if seen.status in (None, job.status) else what_holds_anyway(seen))
+    if observation.attempt > job.attempt:
+        job = start_next_attempt(job, observation.attempt)
+    if observation.status is not None and job.status.may_become(observation.status):
+        job = msgspec.structs.replace(job, status=observation.status, raw_status=observation.raw_status)
+    job = merge_observation(job, observation if observation.status in (None, job.status) else strip_status_fields(observation))
     if job == before:
         return before, ()
-    job = msgspec.structs.replace(job, updated=max(before.updated, seen.time))
+    job = msgspec.structs.replace(job, updated=max(before.updated, observation.time))
     return job, (JobChange((job.status, job.attempt) != (before.status, before.attempt), job),)
 
 
-def next_attempt(job: Job, attempt: int) -> Job:
-    """The same job, tried again: nothing is known of the new attempt yet, and what the earlier ones cost stays."""
+def start_next_attempt(job: Job, attempt: int) -> Job:
+    """Return the job with a new attempt: its fields are unknown, the cost of earlier attempts stays."""
     return msgspec.structs.replace(
         job, attempt=attempt, status=JobStatus.PENDING, raw_status=None, external_id=None, started=None, ended=None, cost_usd=None,
         cost_is_final=False, earlier_cost_usd=job.earlier_cost_usd + (job.cost_usd or 0.0), error_message=None, output_url=None,
@@ -102,50 +102,54 @@ def next_attempt(job: Job, attempt: int) -> Job:
     )  # fmt: skip
 
 
-def what_holds_anyway(seen: Observation) -> Observation:
-    """What is true of the attempt although it tells of a state that the job is not in, or not any more."""
+def strip_status_fields(observation: Observation) -> Observation:
+    """Return the fields that hold although the observed status is not, or no longer, the job's."""
     return msgspec.structs.replace(
-        seen, status=None, raw_status=None, ended=None, cost_usd=None, error_message=None, output_url=None, candidates=None
+        observation, status=None, raw_status=None, ended=None, cost_usd=None, error_message=None, output_url=None, candidates=None
     )
 
 
-def with_facts(job: Job, seen: Observation) -> Job:
+def merge_observation(job: Job, observation: Observation) -> Job:
     """The job with what an observation tells beside its status. What is known is not unknown again."""
-    external_id = job.external_id or seen.external_id
-    candidates = seen.candidates if seen.candidates is not None and external_id is None else job.candidates
+    external_id = job.external_id or observation.external_id
+    candidates = observation.candidates if observation.candidates is not None and external_id is None else job.candidates
     cost, is_final = job.cost_usd, job.cost_is_final
-    if seen.cost_usd is not None and math.isfinite(seen.cost_usd) and (seen.cost_is_final or not is_final):
-        cost, is_final = seen.cost_usd, seen.cost_is_final
+    if observation.cost_usd is not None and math.isfinite(observation.cost_usd) and (observation.cost_is_final or not is_final):
+        cost, is_final = observation.cost_usd, observation.cost_is_final
     return msgspec.structs.replace(
         job,
-        raw_status=raw_status(job, seen),
+        raw_status=merge_raw_status(job, observation),
         external_id=external_id,
-        started=earliest(job.started, seen.started),
-        ended=earliest(job.ended, seen.ended) if job.status.is_final else None,
+        started=earlier_time(job.started, observation.started),
+        ended=earlier_time(job.ended, observation.ended) if job.status.is_final else None,
         cost_usd=cost,
         cost_is_final=is_final,
-        hardware_type=job.hardware_type or seen.hardware_type,
-        error_message=job.error_message or seen.error_message,
-        output_url=job.output_url or seen.output_url,
-        cancel_requested=job.cancel_requested or seen.cancel_requested,
+        hardware_type=job.hardware_type or observation.hardware_type,
+        error_message=job.error_message or observation.error_message,
+        output_url=job.output_url or observation.output_url,
+        cancel_requested=job.cancel_requested or observation.cancel_requested,
         candidates=None if external_id is not None else candidates,
-        odd_words=odd_words(job, seen),
-        metadata=job.metadata | seen.metadata,
+        odd_words=merge_odd_words(job, observation),
+        metadata=job.metadata | observation.metadata,
     )
 
 
-def raw_status(job: Job, seen: Observation) -> str | None:
+def merge_raw_status(job: Job, observation: Observation) -> str | None:
     """The provider's own word: the latest, while the attempt is not over; a final one's word stands."""
-    return job.raw_status if seen.raw_status is None or (job.status.is_final and seen.status is None) else seen.raw_status
+    return (
+        job.raw_status
+        if observation.raw_status is None or (job.status.is_final and observation.status is None)
+        else observation.raw_status
+    )
 
 
-def odd_words(job: Job, seen: Observation) -> list[str]:
+def merge_odd_words(job: Job, observation: Observation) -> list[str]:
     """The provider's words that were met and that nobody here knows."""
-    if seen.status is not None or seen.raw_status is None:
+    if observation.status is not None or observation.raw_status is None:
         return job.odd_words
-    return sorted({*job.odd_words, seen.raw_status})
+    return sorted({*job.odd_words, observation.raw_status})
 
 
-def earliest(known: int | None, seen: int | None) -> int | None:
+def earlier_time(first: int | None, second: int | None) -> int | None:
     """The earlier of two times, either of which may not be known."""
-    return min((time for time in (known, seen) if time is not None), default=None)
+    return min((time for time in (first, second) if time is not None), default=None)

@@ -1,4 +1,4 @@
-"""What a sender and a receiver of journals say to each other."""
+"""Requests and replies between the sender and the receiver of streams."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,7 +7,7 @@ import msgspec
 import zstandard
 
 from tasuki.errors import DataError
-from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, whole_frames
+from tasuki.records.frames import MAX_PAYLOAD_BYTES, Position, measure_whole_frames
 from tasuki.zstd_codecs import ZstdCodecs
 
 __all__ = [
@@ -20,19 +20,19 @@ __all__ = [
     "ReplyStatus",
     "ResumableRun",
     "StopCommand",
+    "decompress_item",
     "pack_item",
-    "stored_frames",
     "unpack_item",
 ]
 
 MAX_ITEMS = 10_000
-MAX_LISTENING = 1_000
-LONGEST_WAIT_SECONDS = 30
+MAX_LISTENING_ATTEMPTS = 1_000
+MAX_WAIT_SECONDS = 30
 MAX_ITEM_BYTES = MAX_PAYLOAD_BYTES + 1024 * 1024
 
 
 class ReplyStatus(StrEnum):
-    """What became of an item."""
+    """Outcome of an item."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -56,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def position(self) -> Position:
-        """Where the data belongs."""
+        """Return the position that the data belongs to."""
         return Position(self.offset, self.crc)
 
 
@@ -92,11 +92,14 @@ class AttemptRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReplicateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A request: items to store; without any, it waits up to `wait_s` seconds for a word about what it is listening for."""
+    """A request: items to store.
+
+    Without items, the server waits up to `wait_s` seconds for a stop command.
+    """
 
     items: Annotated[list[Item], msgspec.Meta(max_length=MAX_ITEMS)] = []
-    wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
-    listening: Annotated[list[AttemptRef], msgspec.Meta(max_length=MAX_LISTENING)] = []
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT_SECONDS)] = 0
+    listening: Annotated[list[AttemptRef], msgspec.Meta(max_length=MAX_LISTENING_ATTEMPTS)] = []
 
 
 class ResumableRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +110,7 @@ class ResumableRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What somebody wants of an attempt at a run: that it stops, why, and who they are."""
+    """A command to an attempt: stop, with the reason and the name of the requester."""
 
     run: str
     attempt: str
@@ -133,15 +136,15 @@ def pack_item(data: bytes) -> bytes:
 
 
 def unpack_item(data: bytes) -> bytes:
-    """The frames of an item. DataError for what is not whole frames in one zstd frame of a stated, bounded size."""
-    content = stored_frames(data)
-    if whole_frames(content) != len(content):
+    """Unpack an item's frames. Raise DataError unless they are whole, in one zstd frame of bounded size."""
+    content = decompress_item(data)
+    if measure_whole_frames(content) != len(content):
         raise DataError("an item's data is not whole frames")
     return content
 
 
-def stored_frames(data: bytes) -> bytes:
-    """The frames of an item that was looked at when it was stored; zstd's checksum says that it is the same."""
+def decompress_item(data: bytes) -> bytes:
+    """Return the frames of an item that was checked when it was stored; zstd's checksum detects changes."""
     try:
         size = zstandard.frame_content_size(data)
         if not 0 <= size <= MAX_ITEM_BYTES:

@@ -1,4 +1,7 @@
-"""What a question is answered with, and a change made by: the same on a folder and over HTTP. Times are microseconds UTC."""
+"""Row types returned by queries, and the payload of a run edit. Times are microseconds UTC.
+
+The same for a folder and over HTTP.
+"""
 
 import math
 from typing import Any
@@ -21,13 +24,13 @@ __all__ = [
     "RunRow",
     "StopRow",
     "TextRow",
-    "json_number",
-    "json_safe",
+    "encode_json_number",
+    "make_json_safe",
 ]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows have in common."""
+    """Base of all rows."""
 
 
 class ProjectRow(Row, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ class StopRow(Row, frozen=True, kw_only=True):
 
 
 class ProgressRow(Row, frozen=True, kw_only=True):
-    """How far an attempt had come at a time: rounds done, of how many, and how many a second then."""
+    """Progress of an attempt at a time: rounds done, total, and rounds per second."""
 
     time: int
     done: int
@@ -55,7 +58,7 @@ class ProgressRow(Row, frozen=True, kw_only=True):
     rate: float | None = None
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """About how many seconds there were to go; None where that can't be told."""
         return (self.total - self.done) / self.rate if self.total is not None and self.rate else None
 
@@ -85,7 +88,10 @@ class RunRow(Row, frozen=True, kw_only=True):
 
 
 class MetricSummary(msgspec.Struct, frozen=True, gc=False):
-    """One metric of one run: `n` counts all points; NaN is None; `min` and `max` are of what is not NaN, the earliest of equals."""
+    """One metric of one run.
+
+    `n` counts all points; NaN is None; `min` and `max` ignore NaN, earliest of equals.
+    """
 
     run: str
     metric: str
@@ -102,7 +108,7 @@ class MetricSummary(msgspec.Struct, frozen=True, gc=False):
 
 
 class MetricRange(Row, frozen=True, kw_only=True):
-    """One metric over all runs of a project: how many have logged it, and the least and the greatest value with the run of each.
+    """One metric over all runs of a project: number of runs, minimum and maximum with their runs.
 
     Of equals it is the run that was created first. All four are None where nothing but NaN was logged.
     """
@@ -116,7 +122,10 @@ class MetricRange(Row, frozen=True, kw_only=True):
 
 
 class ProjectOverview(Row, frozen=True, kw_only=True):
-    """A project at a glance. `statuses` and `alerts` count runs by status and alerts by level; `points` counts logged values."""
+    """Overview of a project.
+
+    `statuses` counts runs, `alerts` counts by level, `points` counts logged values.
+    """
 
     project: str
     runs: int
@@ -131,7 +140,7 @@ class ProjectOverview(Row, frozen=True, kw_only=True):
 
 
 class HistoryRow(Row, frozen=True, kw_only=True, gc=False):
-    """What one `log()` call recorded: names are flat, joined with `/`."""
+    """One `log()` call; names are flat, joined with `/`."""
 
     step: int
     time: int
@@ -176,7 +185,7 @@ class TextRow(Row, frozen=True, kw_only=True):
 
 
 class FileRow(Row, frozen=True, kw_only=True):
-    """A file of a run (of a project, where `run` is empty), or a value that is no number, as it was logged under `key` at `step`.
+    """A file, or a value that is not a number, logged as `key` at `step`. `run` is empty for a project's.
 
     `sha256` names its content, and is None while that has not come. `name` is what it is saved as.
     """
@@ -197,7 +206,7 @@ class FileRow(Row, frozen=True, kw_only=True):
 
 
 class NoteRow(Row, frozen=True, kw_only=True):
-    """A note: what all have in common, and all that was said (`draft`, `final`, `confidence`, `data`, ...) in `content`.
+    """A note: its common fields, and the rest (`draft`, `final`, `confidence`, `data`, ...) in `content`.
 
     `conflict`: another note has this `event_id` and other content, and came first; it stands, and this one is only shown.
     """
@@ -215,20 +224,20 @@ class NoteRow(Row, frozen=True, kw_only=True):
     conflict: bool = False
 
 
-def json_number(value: float) -> float | str:
-    """The number as JSON can hold it: NaN and infinities become the strings NaN, Infinity and -Infinity, which `float()` reads."""
+def encode_json_number(value: float) -> float | str:
+    """Return a JSON number; NaN and infinities become strings that `float()` reads."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def json_safe(value: Any) -> Any:
+def make_json_safe(value: Any) -> Any:
     """The same without floats that JSON can't hold."""
     match value:
         case float():
-            return value if math.isfinite(value) else json_number(value)
+            return value if math.isfinite(value) else encode_json_number(value)
         case dict():
-            return {key: json_safe(inner) for key, inner in value.items()}
+            return {key: make_json_safe(inner) for key, inner in value.items()}
         case list():
-            return [json_safe(inner) for inner in value]
+            return [make_json_safe(inner) for inner in value]
     return value

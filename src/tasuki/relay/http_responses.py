@@ -7,25 +7,25 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import RemoteError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.retry_after import parse_retry_after
 
 __all__ = [
-    "ANSWER_SECONDS",
-    "WAIT",
+    "RESPONSE_TIMEOUT_SECONDS",
+    "RETRY_STATUSES",
     "DeadlineResponse",
     "HttpResponse",
     "ProblemDocument",
-    "error_from_answer",
+    "build_remote_error",
     "set_timeout",
 ]
 
-ANSWER_SECONDS = 30.0
-SHOWN_BYTES = 200
-WAIT = {408, 425, 429}
-REFUSED = {400, 409, 422}
-TOO_LARGE = 413
+RESPONSE_TIMEOUT_SECONDS = 30.0
+MAX_SHOWN_BYTES = 200
+RETRY_STATUSES = {408, 425, 429}
+REJECTED_STATUSES = {400, 409, 422}
+TOO_LARGE_STATUS = 413
 
 
 class HttpResponse(NamedTuple):
@@ -37,16 +37,16 @@ class HttpResponse(NamedTuple):
     location: str | None = None
 
 
-def error_from_answer(url: str, answer: HttpResponse, now_us: int) -> RemoteError:
+def build_remote_error(url: str, response: HttpResponse, now_us: int) -> RemoteError:
     """Return the error that a response other than 2xx stands for."""
-    problem = problem_in(answer.content)
-    shown = problem.detail or (answer.location and f"go to {answer.location}")
-    text = f"{url} answered {answer.status}: {shown or answer.content[:SHOWN_BYTES].decode(errors='replace')}"
-    if answer.status in WAIT or answer.status >= 500:
-        return RemoteUnavailable(text, after_seconds=parse_retry_after(answer.retry_after, now_us))
-    if answer.status == TOO_LARGE:
+    problem = parse_problem(response.content)
+    shown = problem.detail or (response.location and f"go to {response.location}")
+    text = f"{url} answered {response.status}: {shown or response.content[:MAX_SHOWN_BYTES].decode(errors='replace')}"
+    if response.status in RETRY_STATUSES or response.status >= 500:
+        return RemoteUnavailable(text, retry_after_seconds=parse_retry_after(response.retry_after, now_us))
+    if response.status == TOO_LARGE_STATUS:
         return RequestTooLarge(text)
-    if answer.status in REFUSED:
+    if response.status in REJECTED_STATUSES:
         return RequestRejected(text)
     return RemoteMisconfigured(text, hint=problem.hint or f"what is wrong: tasuki remote test {url}")
 
@@ -58,7 +58,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     hint: str | None = None
 
 
-def problem_in(content: bytes) -> ProblemDocument:
+def parse_problem(content: bytes) -> ProblemDocument:
     """Decode the problem document of a response; an empty one if the body holds none."""
     try:
         return msgspec.json.decode(content, type=ProblemDocument)
@@ -77,7 +77,7 @@ def set_timeout(sock: socket.socket, seconds: float) -> None:
 
 
 class DeadlineResponse(HTTPResponse):
-    """A response that must be complete within `ANSWER_SECONDS`, however slowly its bytes arrive."""
+    """A response that must be complete within `RESPONSE_TIMEOUT_SECONDS`, however slowly its bytes arrive."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -90,7 +90,7 @@ class DeadlineSocket(io.RawIOBase):
     def __init__(self, sock: socket.socket, file: io.BufferedReader) -> None:
         self.sock = sock
         self.file = file
-        self.deadline = SYSTEM.monotonic() + ANSWER_SECONDS
+        self.deadline = SYSTEM_CLOCK.monotonic() + RESPONSE_TIMEOUT_SECONDS
 
     def readable(self) -> bool:
         """Return whether the stream can be read: always."""
@@ -98,7 +98,7 @@ class DeadlineSocket(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read the available bytes into `buffer`. Raise TimeoutError after the deadline."""
-        left = self.deadline - SYSTEM.monotonic()
+        left = self.deadline - SYSTEM_CLOCK.monotonic()
         if left <= 0:
             raise TimeoutError("the answer drips")
         set_timeout(self.sock, left)

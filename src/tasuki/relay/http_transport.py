@@ -9,26 +9,26 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError, RemoteUnavailable
-from tasuki.failpoints import reach
+from tasuki.failpoints import hit_failpoint
 from tasuki.records import Item, ReplicateRequest, ReplicateResponse
-from tasuki.relay.http_responses import DeadlineResponse, HttpResponse, error_from_answer, set_timeout
-from tasuki.remotes import Key
+from tasuki.relay.http_responses import DeadlineResponse, HttpResponse, build_remote_error, set_timeout
+from tasuki.remotes import TokenSource
 
-__all__ = ["PROTOCOL", "HttpTransport", "Token", "authorization", "remote_url"]
+__all__ = ["PROTOCOL", "HttpTransport", "Token", "build_authorization", "parse_remote_url"]
 
 PROTOCOL = "1"
 MESSAGEPACK = "application/msgpack"
-REQUEST_SECONDS = 30.0
-Token = str | Key | None
+REQUEST_TIMEOUT_SECONDS = 30.0
+Token = str | TokenSource | None
 """A token, or what says which one it is now."""
-LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(ReplicateResponse).decode
 
 
-def remote_url(remote: str) -> SplitResult:
+def parse_remote_url(remote: str) -> SplitResult:
     """Parse and check a server's address. Raise ConfigError if it is invalid."""
     wrong = ConfigError(f"{remote!r} is not the address of a server", hint="like http://127.0.0.1:7700 or https://tasuki.example")
     try:
@@ -41,7 +41,7 @@ def remote_url(remote: str) -> SplitResult:
     return url
 
 
-def authorization(token: Token) -> dict[str, str]:
+def build_authorization(token: Token) -> dict[str, str]:
     """Return the header that carries a token, or no header without one.
 
     Raise ConfigError for a token that cannot be sent; the message does not show it.
@@ -52,7 +52,7 @@ def authorization(token: Token) -> dict[str, str]:
     return {"Authorization": f"Bearer {shown}"} if shown else {}
 
 
-def lines(headers: Mapping[str, str]) -> str:
+def format_headers(headers: Mapping[str, str]) -> str:
     """Format headers as a request has them."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
@@ -61,14 +61,14 @@ class HttpTransport:
     """One connection, kept open between requests. Not thread-safe."""
 
     def __init__(
-        self, remote: str, *, token: Token = None, timeout_seconds: float = REQUEST_SECONDS, clock: Clock = SYSTEM
+        self, remote: str, *, token: Token = None, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self.url = remote_url(remote)
+        self.url = parse_remote_url(remote)
         self.token = token
         self.clock = clock
         headers = {"Host": self.url.netloc.rpartition("@")[2], "Content-Type": MESSAGEPACK, "Accept": MESSAGEPACK}
         headers["Tasuki-Protocol"] = PROTOCOL
-        self.head = f"POST {self.url.path.rstrip('/')}/api/v1/replicate HTTP/1.1\r\n{lines(headers)}"
+        self.request_head = f"POST {self.url.path.rstrip('/')}/api/v1/replicate HTTP/1.1\r\n{format_headers(headers)}"
         self.timeout_seconds = timeout_seconds
         self.tls = ssl.create_default_context() if self.url.scheme == "https" else None
         self.connection: http.client.HTTPConnection | None = None
@@ -78,17 +78,17 @@ class HttpTransport:
         try:
             answer = self.post(encode(ReplicateRequest(items=list(items))))
         except (OSError, http.client.HTTPException) as error:
-            raise RemoteUnavailable(f"{self.shown} can't be reached: {reason_of(error)}") from error
-        reach("relay.after_reply")
-        return self.answer(answer, {item.writer for item in items})
+            raise RemoteUnavailable(f"{self.display_url} can't be reached: {describe_error(error)}") from error
+        hit_failpoint("relay.after_reply")
+        return self.decode_response(answer, {item.writer for item in items})
 
     def post(self, body: bytes) -> HttpResponse:
         """Send a body and read the response. Reconnect if the server closed the connection meanwhile."""
         reused = self.connection is not None
         try:
-            self.ask(body)
-            reach("relay.after_send")
-            return self.heard()
+            self.send_request(body)
+            hit_failpoint("relay.after_send")
+            return self.read_response()
         except ConnectionError:  # which a server that hangs up without an answer is, too
             self.close()
             if not reused:
@@ -98,21 +98,21 @@ class HttpTransport:
             raise
         return self.post(body)
 
-    def ask(self, body: bytes) -> None:
+    def send_request(self, body: bytes) -> None:
         """Send a request in one write.
 
         Http.client sends head and body apart, which costs a training thread a pause.
         """
-        connection = self.connected()
+        connection = self.open_connection()
         set_timeout(connection.sock, self.timeout_seconds)
-        head = f"{self.head}{lines(authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
+        head = f"{self.request_head}{format_headers(build_authorization(self.token))}Content-Length: {len(body)}\r\n\r\n"
         connection.sock.sendall(head.encode("latin-1") + body)
 
-    def heard(self) -> HttpResponse:
+    def read_response(self) -> HttpResponse:
         """Read the response to the request that was sent."""
-        with closing(DeadlineResponse(self.connected().sock, method="POST")) as response:  # it holds the socket, too
+        with closing(DeadlineResponse(self.open_connection().sock, method="POST")) as response:  # it holds the socket, too
             response.begin()
-            content = response.read(LONGEST_ANSWER_BYTES)
+            content = response.read(MAX_RESPONSE_BYTES)
             if response.length:
                 raise http.client.IncompleteRead(content, response.length)
         if response.will_close:
@@ -120,23 +120,23 @@ class HttpTransport:
         return HttpResponse(response.status, content, response.getheader("Retry-After"), response.getheader("Location"))
 
     @property
-    def shown(self) -> str:
+    def display_url(self) -> str:
         """Return the address without its password."""
         return self.url._replace(netloc=self.url.netloc.rpartition("@")[2]).geturl()
 
-    def answer(self, answer: HttpResponse, writers: set[str]) -> ReplicateResponse:
+    def decode_response(self, response: HttpResponse, writers: set[str]) -> ReplicateResponse:
         """Decode the server's replies, if a tasuki server answered and every item has a reply."""
-        if not 200 <= answer.status < 300:
-            raise error_from_answer(self.shown, answer, self.clock.now_us())
+        if not 200 <= response.status < 300:
+            raise build_remote_error(self.display_url, response, self.clock.now_us())
         try:
-            said = decode(answer.content)
+            said = decode(response.content)
         except msgspec.DecodeError as error:
-            raise RemoteUnavailable(f"{self.shown} answered something else than tasuki does: {error}") from error
+            raise RemoteUnavailable(f"{self.display_url} answered something else than tasuki does: {error}") from error
         if missing := writers - {reply.writer for reply in said.items}:
-            raise RemoteUnavailable(f"{self.shown} did not name {len(missing)} of the items it was sent")
+            raise RemoteUnavailable(f"{self.display_url} did not name {len(missing)} of the items it was sent")
         return said
 
-    def connected(self) -> http.client.HTTPConnection:
+    def open_connection(self) -> http.client.HTTPConnection:
         """Return the connection, opened if necessary."""
         if self.connection is None:
             host, port = self.url.hostname or "", self.url.port
@@ -155,6 +155,6 @@ class HttpTransport:
             connection.close()
 
 
-def reason_of(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return an error's text, or its class name if it has none."""
     return str(error) or type(error).__name__

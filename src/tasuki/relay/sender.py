@@ -12,23 +12,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.journal import Source, Stream
-from tasuki.records import Item, ItemReply, ReplicateResponse, StopCommand, count_frames, frames
+from tasuki.records import Item, ItemReply, ReplicateResponse, StopCommand, count_frames, iterate_frames
 from tasuki.relay.state.acks import Ack, AckLog
 from tasuki.relay.state.dead_letters import DeadLetter, DeadLetterLog
 from tasuki.relay.stream_route import RouteState, StreamRoute
 
 __all__ = ["ReceiverTransport", "SendRound", "Sender"]
 
-BATCH_BYTES = 1024 * 1024
-BATCH_ITEMS = 1000
-SMALL_BYTES = 64 * 1024
-SMALLEST_BYTES = 16 * 1024
-FRAME_BYTES = 8
+MAX_BATCH_BYTES = 1024 * 1024
+MAX_BATCH_ITEMS = 1000
+MIN_SHARE_BYTES = 64 * 1024
+MIN_BATCH_BYTES = 16 * 1024
+FRAME_HEADER_BYTES = 8
 READ_BYTES = 1024 * 1024
-FORBIDDEN_SECONDS = 60.0
+FORBIDDEN_RETRY_SECONDS = 60.0
 """What one token is not for another one may be: it is asked again."""
 log = logging.getLogger("tasuki.relay")
 
@@ -50,7 +50,7 @@ class SendRound(NamedTuple):
     items: int
     records: int
     next_after_ms: int = 0
-    control: Sequence[StopCommand] = ()
+    commands: Sequence[StopCommand] = ()
 
 
 class SentItem(NamedTuple):
@@ -70,100 +70,100 @@ class Sender:
         source: Source,
         transport: ReceiverTransport,
         acks: AckLog | None = None,
-        aside: DeadLetterLog | None = None,
+        dead_letters: DeadLetterLog | None = None,
         *,
-        clock: Clock = SYSTEM,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.source = source
         self.transport = transport
         self.acks = acks
-        self.aside = aside or DeadLetterLog()
+        self.dead_letters = dead_letters or DeadLetterLog()
         self.clock = clock
-        self.most_items, self.most_bytes = BATCH_ITEMS, BATCH_BYTES
+        self.max_items, self.max_bytes = MAX_BATCH_ITEMS, MAX_BATCH_BYTES
         self.boot_id = acks.boot_id if acks else None
         self.routes: dict[str, StreamRoute] = {}
-        self.turn = 0
+        self.next_route_index = 0
         """The first of the waiting streams in the next batch: the one behind the last that was served."""
-        self.finished = {writer for writer, ack in acks.acks.items() if ack.sealed} if acks else set()
+        self.finished_writers = {writer for writer, ack in acks.by_writer.items() if ack.sealed} if acks else set()
 
-    def look(self) -> None:
+    def refresh_routes(self) -> None:
         """Look up the streams of the source, and their lengths."""
-        for stream in self.source.streams(self.finished):
+        for stream in self.source.streams(self.finished_writers):
             route = self.routes.get(stream.writer)
             if route is None:
-                self.routes[stream.writer] = self.new_route(stream)
+                self.routes[stream.writer] = self.build_route(stream)
             else:
-                route.look(stream)
-                if route.again_at is not None and self.clock.monotonic() >= route.again_at:
-                    route.again_at = None
-                    route.ask_again()
+                route.update_stream(stream)
+                if route.retry_at is not None and self.clock.monotonic() >= route.retry_at:
+                    route.retry_at = None
+                    route.reset_position()
 
-    def new_route(self, stream: Stream) -> StreamRoute:
+    def build_route(self, stream: Stream) -> StreamRoute:
         """Create the route of a stream that is new in this session; its position is asked for once."""
-        ack = self.acks.acks.get(stream.writer) if self.acks else None
+        ack = self.acks.by_writer.get(stream.writer) if self.acks else None
         route = StreamRoute(stream, stream.writer)
         if ack is not None:
-            route = StreamRoute(stream, ack.remote_writer, ack.start, counted=ack.start + ack.position.offset)
-        if refused := self.aside.streams.get(stream.writer):
-            route.set_aside(refused.reason)
+            route = StreamRoute(stream, ack.remote_writer, ack.start, counted_until=ack.start + ack.position.offset)
+        if refused := self.dead_letters.streams.get(stream.writer):
+            route.mark_refused(refused.reason)
         return route
 
-    def open_routes(self) -> list[StreamRoute]:
+    def list_open_routes(self) -> list[StreamRoute]:
         """Return the routes with something left to do."""
-        return [route for writer, route in list(self.routes.items()) if writer not in self.finished and not route.is_done]
+        return [route for writer, route in list(self.routes.items()) if writer not in self.finished_writers and not route.is_done]
 
-    def once(self) -> SendRound:
+    def run_round(self) -> SendRound:
         """Send what fits into one request, and process the replies.
 
         RemoteError passes through; nothing is lost by it.
         """
-        self.look()
-        spoken = self.batch()
+        self.refresh_routes()
+        spoken = self.build_batch()
         if not spoken:
             return SendRound(0, 0)
         try:
             answer = self.transport.replicate([said.item for said in spoken])
         except RequestRejected as error:
-            self.say_less(spoken, error)
+            self.reduce_batch(spoken, error)
             return SendRound(len(spoken), 0)
         except RemoteUnavailable:
-            self.most_bytes = max(self.most_bytes // 2, SMALLEST_BYTES)  # a slow line gets a smaller piece through in time
+            self.max_bytes = max(self.max_bytes // 2, MIN_BATCH_BYTES)  # a slow line gets a smaller piece through in time
             raise
-        self.most_items = min(self.most_items * 2, BATCH_ITEMS)
-        self.most_bytes = min(self.most_bytes * 2, BATCH_BYTES)
-        if self.is_another_boot(answer.boot_id):
+        self.max_items = min(self.max_items * 2, MAX_BATCH_ITEMS)
+        self.max_bytes = min(self.max_bytes * 2, MAX_BATCH_BYTES)
+        if self.detect_restart(answer.boot_id):
             return SendRound(len(spoken), 0)
         replies = {reply.writer: reply for reply in answer.items}
-        records = sum(self.hear(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
+        records = sum(self.apply_reply(said, replies[said.item.writer]) for said in spoken if said.item.writer in replies)
         return SendRound(len(spoken), records, answer.next_after_ms, answer.control)
 
-    def say_less(self, spoken: list[SentItem], error: RequestRejected) -> None:
+    def reduce_batch(self, sent_items: list[SentItem], error: RequestRejected) -> None:
         """Halve the batch, down to the one frame or stream that is refused; set that aside with the reason.
 
         RemoteMisconfigured if not even an empty request is taken.
         """
-        said = spoken[0]
-        if len(spoken) > 1:
-            self.most_items = len(spoken) // 2
+        said = sent_items[0]
+        if len(sent_items) > 1:
+            self.max_items = len(sent_items) // 2
         elif said.records > 1:
-            self.most_bytes = max(min(self.most_bytes, said.size) // 2, 1)
+            self.max_bytes = max(min(self.max_bytes, said.size) // 2, 1)
         else:
             if not (said.size and isinstance(error, RequestTooLarge)):
-                self.check_that_the_item_is_to_blame()
-            self.set_aside(said.route, error.message, said.size)
+                self.check_empty_request()
+            self.add_dead_letter(said.route, error.message, said.size)
 
-    def check_that_the_item_is_to_blame(self) -> None:
+    def check_empty_request(self) -> None:
         """Raise RemoteMisconfigured if an empty request is refused, too."""
         try:
             self.transport.replicate([])
         except RequestRejected as refused:
             raise RemoteMisconfigured(f"{refused.message}, even to an empty request", hint=refused.hint) from refused
 
-    def set_aside(self, route: StreamRoute, reason: str, size: int = 0) -> None:
+    def add_dead_letter(self, route: StreamRoute, reason: str, size: int = 0) -> None:
         """Set aside the next frame (`size` bytes), or, without a size, the rest of the stream."""
-        stream, start = route.stream, route.reached
+        stream, start = route.stream, route.delivered_offset
         end = start + size if size else None
-        self.aside.note(
+        self.dead_letters.record(
             DeadLetter(
                 project=stream.project,
                 run=stream.run,
@@ -175,18 +175,18 @@ class Sender:
             )
         )
         if end is None:
-            route.set_aside(reason)
+            route.mark_refused(reason)
         else:
-            route.pass_over(size)
+            route.skip_frame(size)
 
-    def greet(self) -> None:
+    def check_boot_id(self) -> None:
         """Send an empty request.
 
         The reply shows whether the receiver is the one whose acknowledgements are on file.
         """
-        self.is_another_boot(self.transport.replicate([]).boot_id)
+        self.detect_restart(self.transport.replicate([]).boot_id)
 
-    def is_another_boot(self, boot_id: str) -> bool:
+    def detect_restart(self, boot_id: str) -> bool:
         """Return whether the receiver restarted, perhaps from an older copy.
 
         Every stream is then asked for again.
@@ -195,22 +195,22 @@ class Sender:
         if known == boot_id:
             return False
         if self.acks is not None:
-            self.acks.note_boot(boot_id)
+            self.acks.record_boot(boot_id)
         if known is not None:
-            self.forget_positions()
+            self.reset_positions()
         return known is not None
 
-    def batch(self) -> list[SentItem]:
+    def build_batch(self) -> list[SentItem]:
         """Build the next request: a piece of each stream in turn, as much as fits."""
         spoken: list[SentItem] = []
-        left = self.most_bytes
-        waiting = self.open_routes()
-        turn = self.turn % len(waiting) if waiting else 0
-        waiting = (waiting[turn:] + waiting[:turn])[: self.most_items]
-        share = max(min(SMALL_BYTES, self.most_bytes), self.most_bytes // max(len(waiting), 1))
-        for self.turn, route in enumerate(waiting, turn + 1):
-            data, records = self.data_for(route, min(left, share))
-            item = route.item(self.source, data)
+        left = self.max_bytes
+        waiting = self.list_open_routes()
+        turn = self.next_route_index % len(waiting) if waiting else 0
+        waiting = (waiting[turn:] + waiting[:turn])[: self.max_items]
+        share = max(min(MIN_SHARE_BYTES, self.max_bytes), self.max_bytes // max(len(waiting), 1))
+        for self.next_route_index, route in enumerate(waiting, turn + 1):
+            data, records = self.read_next_frames(route, min(left, share))
+            item = route.build_next_item(self.source, data)
             if item is not None:
                 spoken.append(SentItem(route, item, records, len(data)))
                 left -= len(data)
@@ -218,80 +218,82 @@ class Sender:
                 break
         return spoken
 
-    def data_for(self, route: StreamRoute, limit_bytes: int) -> tuple[bytes, int]:
+    def read_next_frames(self, route: StreamRoute, limit_bytes: int) -> tuple[bytes, int]:
         """Return the next frames of a stream whose position is known, within the limit, and their number.
 
         The last may go beyond the size that was seen: that may lie within a frame, which was being written then.
         """
-        self.pass_over(route)
-        offset = route.start + route.acked.offset
+        self.skip_dead_letter(route)
+        offset = route.start + route.acked_position.offset
         if route.state is not RouteState.SEND or offset >= route.stream.size:
             return b"", 0
-        cut = self.aside.next_start(route.stream.writer, offset)
+        cut = self.dead_letters.find_next_start(route.stream.writer, offset)
         limit_bytes = limit_bytes if cut is None else min(limit_bytes, cut - offset)
-        data = first_frames(self.source.read(route.stream.writer, offset, limit_bytes), limit_bytes)
+        data = limit_frames(self.source.read(route.stream.writer, offset, limit_bytes), limit_bytes)
         return data, count_frames(data)
 
-    def pass_over(self, route: StreamRoute) -> None:
+    def skip_dead_letter(self, route: StreamRoute) -> None:
         """Skip ranges that any process has set aside."""
-        if route.state is RouteState.SEND and (aside := self.aside.frame_at(route.stream.writer, route.start + route.acked.offset)):
-            route.pass_over((aside.end or aside.start) - aside.start)
+        if route.state is RouteState.SEND and (
+            aside := self.dead_letters.find_frame(route.stream.writer, route.start + route.acked_position.offset)
+        ):
+            route.skip_frame((aside.end or aside.start) - aside.start)
 
-    def hear(self, said: SentItem, reply: ItemReply) -> int:
+    def apply_reply(self, sent_item: SentItem, reply: ItemReply) -> int:
         """Process one reply; return the number of newly acknowledged records."""
-        route = said.route
-        route.hear(self.source, said.item, reply)
-        if route.state is RouteState.ASIDE and reply.forbidden:
-            route.again_at = self.clock.monotonic() + FORBIDDEN_SECONDS
+        route = sent_item.route
+        route.apply_reply(self.source, sent_item.item, reply)
+        if route.state is RouteState.REFUSED and reply.forbidden:
+            route.retry_at = self.clock.monotonic() + FORBIDDEN_RETRY_SECONDS
             log.warning("a stream of %r stays here for now: %s", route.stream.project, route.reason)
-        elif route.state is RouteState.ASIDE:
-            self.set_aside(route, route.reason or "")
+        elif route.state is RouteState.REFUSED:
+            self.add_dead_letter(route, route.reason or "")
         if route.state is RouteState.SEND and self.acks is not None:
-            self.acks.note(route.stream.writer, Ack(route.acked, route.acked_sealed, route.remote_writer, route.start))
-        if route.stream.sealed and route.acked_sealed and route.is_done:
-            self.finished.add(route.stream.writer)
-        return self.newly_acknowledged(said)
+            self.acks.record(route.stream.writer, Ack(route.acked_position, route.acked_sealed, route.remote_writer, route.start))
+        if route.stream.is_sealed and route.acked_sealed and route.is_done:
+            self.finished_writers.add(route.stream.writer)
+        return self.count_newly_acknowledged(sent_item)
 
-    def newly_acknowledged(self, said: SentItem) -> int:
+    def count_newly_acknowledged(self, sent_item: SentItem) -> int:
         """Return the number of newly acknowledged records: those sent, unless an earlier reply was lost."""
-        before, now = said.route.count()
-        start = said.route.start + said.item.offset
-        same = (before, now) == (start, start + said.size)
-        return said.records if same else count_records(self.source, said.route.stream.writer, before, now)
+        before, now = sent_item.route.advance_counted()
+        start = sent_item.route.start + sent_item.item.offset
+        same = (before, now) == (start, start + sent_item.size)
+        return sent_item.records if same else count_records(self.source, sent_item.route.stream.writer, before, now)
 
-    def forget_positions(self) -> None:
+    def reset_positions(self) -> None:
         """Ask for every stream again."""
-        self.finished.clear()
+        self.finished_writers.clear()
         for route in self.routes.values():
-            if route.state is not RouteState.ASIDE:
-                route.ask_again()
+            if route.state is not RouteState.REFUSED:
+                route.reset_position()
 
-    def pending(self, source: Source | None = None) -> int:
+    def count_pending(self, source: Source | None = None) -> int:
         """Return the number of unacknowledged records, dead letters included.
 
         Another thread may ask, with a source of its own.
         """
         source = source or self.source
-        aside = sum(1 for aside in self.aside.waiting() if aside.end is not None and aside.writer in self.routes)
-        return aside + sum(count_records(source, stream.writer, start) for stream, start in self.unacknowledged(source))
+        aside = sum(1 for aside in self.dead_letters.list_undelivered() if aside.end is not None and aside.writer in self.routes)
+        return aside + sum(count_records(source, stream.writer, start) for stream, start in self.iter_unacknowledged(source))
 
-    def unacknowledged(self, source: Source) -> Iterator[tuple[Stream, int]]:
+    def iter_unacknowledged(self, source: Source) -> Iterator[tuple[Stream, int]]:
         """Yield the streams with unacknowledged bytes, each with the offset of the first such byte."""
-        for stream in source.streams(self.finished):
-            route = self.routes.get(stream.writer) or self.new_route(stream)
-            if not (route.state is RouteState.SHORTER and route.is_done) and route.reached < stream.size:
-                yield stream, route.reached
+        for stream in source.streams(self.finished_writers):
+            route = self.routes.get(stream.writer) or self.build_route(stream)
+            if not (route.state is RouteState.SHORTER and route.is_done) and route.delivered_offset < stream.size:
+                yield stream, route.delivered_offset
 
 
-def first_frames(data: bytes, limit_bytes: int) -> bytes:
+def limit_frames(data: bytes, limit_bytes: int) -> bytes:
     """Return the frames that fit, at least one."""
     if len(data) <= limit_bytes:
         return data
     end = 0
-    for offset, payload in frames(data):
-        if end and offset + FRAME_BYTES + len(payload) > limit_bytes:
+    for offset, payload in iterate_frames(data):
+        if end and offset + FRAME_HEADER_BYTES + len(payload) > limit_bytes:
             break
-        end = offset + FRAME_BYTES + len(payload)
+        end = offset + FRAME_HEADER_BYTES + len(payload)
     return data[:end]
 
 

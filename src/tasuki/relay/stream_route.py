@@ -11,8 +11,8 @@ from enum import Enum
 
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.journal import Source, Stream, derived_writer
-from tasuki.records import START, Item, ItemReply, Position, ReplyStatus, frames, pack_item
+from tasuki.journal import Source, Stream, derive_writer_id
+from tasuki.records import START, Item, ItemReply, Position, ReplyStatus, iterate_frames, pack_item
 
 __all__ = ["RouteState", "StreamRoute"]
 
@@ -32,7 +32,7 @@ class RouteState(Enum):
     """contents differ: where is the last common point?"""
     SHORTER = "shorter"
     """ours, as far as it can be read, is a prefix of what is there: nothing to do, until more can"""
-    ASIDE = "aside"
+    REFUSED = "aside"
     """refused: set aside with the reason"""
 
 
@@ -48,18 +48,18 @@ class StreamRoute:
     stream: Stream
     remote_writer: str
     start: int = 0
-    acked: Position = START
+    acked_position: Position = START
     acked_sealed: bool = False
-    counted: int | None = None
+    counted_until: int | None = None
     state: RouteState = RouteState.ASK
     reason: str | None = None
-    again_at: float | None = None
+    retry_at: float | None = None
     """When to ask again for a stream that the token is not for."""
-    checked: Position = START
+    checked_position: Position = START
     """While ours is shorter: our position that is known to be there, too."""
-    low: int = 0
+    low_index: int = 0
     boundaries: list[int] = field(default_factory=list)
-    asked: int = 0
+    asked_index: int = 0
 
     @property
     def length(self) -> int:
@@ -70,61 +70,63 @@ class StreamRoute:
     def is_done(self) -> bool:
         """Return whether nothing is left to do for the stream as it is."""
         if self.state is RouteState.SEND:
-            return self.acked.offset >= self.length and (self.acked_sealed or not self.stream.sealed)
-        return self.state is RouteState.ASIDE or (self.state is RouteState.SHORTER and self.checked.offset >= self.length)
+            return self.acked_position.offset >= self.length and (self.acked_sealed or not self.stream.is_sealed)
+        return self.state is RouteState.REFUSED or (
+            self.state is RouteState.SHORTER and self.checked_position.offset >= self.length
+        )
 
-    def look(self, stream: Stream) -> None:
+    def update_stream(self, stream: Stream) -> None:
         """Update the stream: longer, ended, or, in a restored folder, shorter than what was acknowledged."""
         self.stream = stream
-        if self.state is RouteState.SEND and self.acked.offset > self.length:
+        if self.state is RouteState.SEND and self.acked_position.offset > self.length:
             self.state = RouteState.COMPARE
 
     @property
-    def reached(self) -> int:
+    def delivered_offset(self) -> int:
         """Return the acknowledged offset of our stream, or the last known one while it is asked for again."""
         if self.state is RouteState.SHORTER:
-            return max(self.start + self.checked.offset, self.counted or 0)
-        return self.start + self.acked.offset if self.state is RouteState.SEND else self.counted or 0
+            return max(self.start + self.checked_position.offset, self.counted_until or 0)
+        return self.start + self.acked_position.offset if self.state is RouteState.SEND else self.counted_until or 0
 
-    def count(self) -> tuple[int, int]:
+    def advance_counted(self) -> tuple[int, int]:
         """Return the newly acknowledged range; bytes the server already had at the first query do not count."""
         if self.state is not RouteState.SEND:
             return 0, 0
-        counted = self.reached if self.counted is None else self.counted
-        self.counted = max(counted, self.reached)
-        return counted, self.counted
+        counted = self.delivered_offset if self.counted_until is None else self.counted_until
+        self.counted_until = max(counted, self.delivered_offset)
+        return counted, self.counted_until
 
-    def ask_again(self) -> None:
+    def reset_position(self) -> None:
         """Forget the receiver's state, also that our stream had to continue under another writer id."""
-        self.remote_writer, self.start, self.acked, self.acked_sealed = self.stream.writer, 0, START, False
+        self.remote_writer, self.start, self.acked_position, self.acked_sealed = self.stream.writer, 0, START, False
         self.state, self.boundaries = RouteState.ASK, []
 
     # -- what to say
 
-    def item(self, source: Source, data: bytes) -> Item | None:
+    def build_next_item(self, source: Source, data: bytes) -> Item | None:
         """Build the next item from `data`, the frames after the known position.
 
         None if there is nothing to send yet.
         """
         if self.state is RouteState.ASK:
-            return self.question(START)
+            return self.build_query(START)
         if self.state is RouteState.COMPARE:
-            return self.question(self.position(source, self.length))
+            return self.build_query(self.compute_position(source, self.length))
         if self.state is RouteState.SHORTER:
-            ours = self.position(source, self.length)
-            return self.question(ours) if ours.offset > self.checked.offset else None
+            ours = self.compute_position(source, self.length)
+            return self.build_query(ours) if ours.offset > self.checked_position.offset else None
         if self.state is RouteState.BISECT:
-            return self.question(self.position(source, self.boundaries[self.asked]))
-        sealed = self.stream.sealed and self.acked.offset + len(data) == self.length
-        if self.state is RouteState.ASIDE or (not data and (not sealed or self.acked_sealed)):
+            return self.build_query(self.compute_position(source, self.boundaries[self.asked_index]))
+        sealed = self.stream.is_sealed and self.acked_position.offset + len(data) == self.length
+        if self.state is RouteState.REFUSED or (not data and (not sealed or self.acked_sealed)):
             return None
-        return self.statement(self.acked, data, sealed)
+        return self.build_item(self.acked_position, data, sealed)
 
-    def question(self, position: Position) -> Item:
+    def build_query(self, position: Position) -> Item:
         """Build an item that asks for the receiver's position, and for its crc at ours."""
-        return self.statement(position, b"", False)
+        return self.build_item(position, b"", False)
 
-    def statement(self, position: Position, data: bytes, sealed: bool) -> Item:
+    def build_item(self, position: Position, data: bytes, sealed: bool) -> Item:
         """Build an item of this route."""
         stream = self.stream
         return Item(
@@ -137,18 +139,18 @@ class StreamRoute:
             data=pack_item(data) if data else None,
         )
 
-    def position(self, source: Source, offset: int) -> Position:
+    def compute_position(self, source: Source, offset: int) -> Position:
         """Compute our position at an offset of the remote stream, or before it as far as frames are readable."""
-        near = self.checked if self.state is RouteState.SHORTER else self.acked
+        near = self.checked_position if self.state is RouteState.SHORTER else self.acked_position
         known, crc = near if near.offset <= offset else START
-        for piece in self.pieces(source, known):
+        for piece in self.iter_pieces(source, known):
             part = piece[: offset - known]
             known, crc = known + len(part), crc32(part, crc)
             if known == offset:
                 break
         return Position(known, crc)
 
-    def pieces(self, source: Source, offset: int) -> Iterator[bytes]:
+    def iter_pieces(self, source: Source, offset: int) -> Iterator[bytes]:
         """Yield our frames from an offset of the remote stream."""
         while piece := source.read(self.stream.writer, self.start + offset, READ_BYTES):
             yield piece
@@ -156,20 +158,20 @@ class StreamRoute:
 
     # -- what is heard
 
-    def hear(self, source: Source, item: Item, reply: ItemReply) -> None:
+    def apply_reply(self, source: Source, item: Item, reply: ItemReply) -> None:
         """Continue according to the reply to one of our items."""
         if reply.sealed and reply.position == item.position and item.data is not None:
-            self.reissue(reply.offset)
+            self.fork_stream(reply.offset)
         elif reply.status is ReplyStatus.REJECTED:
-            self.set_aside(reply.hint or "refused without a reason")
+            self.mark_refused(reply.hint or "refused without a reason")
         elif reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
             self.advance(reply)
         elif self.state is RouteState.COMPARE or self.state is RouteState.SHORTER:
-            self.compared(source, item, reply)
+            self.handle_comparison(source, item, reply)
         elif self.state is RouteState.BISECT:
-            self.bisected(item, reply)
+            self.handle_bisection(item, reply)
         else:
-            self.moved(source, reply)
+            self.handle_moved(source, reply)
 
     def advance(self, reply: ItemReply) -> None:
         """Advance to the receiver's position.
@@ -177,88 +179,88 @@ class StreamRoute:
         If the stream ended there but not here, ours continues as another.
         """
         if reply.sealed and reply.offset < self.length:
-            self.reissue(reply.offset)
+            self.fork_stream(reply.offset)
         else:
-            self.state, self.acked, self.acked_sealed = RouteState.SEND, reply.position, reply.sealed
+            self.state, self.acked_position, self.acked_sealed = RouteState.SEND, reply.position, reply.sealed
 
-    def moved(self, source: Source, reply: ItemReply) -> None:
+    def handle_moved(self, source: Source, reply: ItemReply) -> None:
         """Handle a receiver that is elsewhere: behind us, beyond what we can read, or with other content."""
-        ours = self.position_from_start(source, reply.offset)
+        ours = self.compute_position_from_start(source, reply.offset)
         if ours == reply.position:
             self.advance(reply)
         elif ours.offset < reply.offset:
             self.state = RouteState.COMPARE
         else:
-            self.begin_bisect(source, reply.offset)
+            self.start_bisection(source, reply.offset)
 
-    def compared(self, source: Source, item: Item, reply: ItemReply) -> None:
+    def handle_comparison(self, source: Source, item: Item, reply: ItemReply) -> None:
         """Handle a receiver that is longer than we are: equal up to our end, or not."""
         if reply.offset <= item.offset:
-            self.acked = START
-            self.moved(source, reply)
+            self.acked_position = START
+            self.handle_moved(source, reply)
         elif reply.crc_at == item.crc:
-            self.state, self.checked = RouteState.SHORTER, item.position
-            self.acked, self.acked_sealed = START, False
+            self.state, self.checked_position = RouteState.SHORTER, item.position
+            self.acked_position, self.acked_sealed = START, False
         else:
-            self.begin_bisect(source, item.offset)
+            self.start_bisection(source, item.offset)
 
-    def begin_bisect(self, source: Source, high: int) -> None:
+    def start_bisection(self, source: Source, end: int) -> None:
         """Start a bisection: contents differ before `high`, so find the last common frame boundary.
 
         If our bytes cannot be read that far, ask again later.
         """
-        self.acked, self.state = START, RouteState.BISECT
+        self.acked_position, self.state = START, RouteState.BISECT
         self.boundaries, offset = [0], 0
-        for piece in self.pieces(source, 0):
-            self.boundaries += [offset + at for at, _ in frames(piece)][1 if offset == 0 else 0 :]
+        for piece in self.iter_pieces(source, 0):
+            self.boundaries += [offset + at for at, _ in iterate_frames(piece)][1 if offset == 0 else 0 :]
             offset += len(piece)
-            if offset >= high:
+            if offset >= end:
                 break
-        if offset < high:
-            self.ask_again()
+        if offset < end:
+            self.reset_position()
             return
-        self.boundaries = [boundary for boundary in self.boundaries if boundary <= high]
-        self.low = 0
-        self.ask_middle()
+        self.boundaries = [boundary for boundary in self.boundaries if boundary <= end]
+        self.low_index = 0
+        self.choose_middle()
 
-    def bisected(self, item: Item, reply: ItemReply) -> None:
+    def handle_bisection(self, item: Item, reply: ItemReply) -> None:
         """Continue the bisection with one half, if our bytes up to the middle are readable."""
-        if item.offset < self.boundaries[self.asked]:
-            self.ask_again()
+        if item.offset < self.boundaries[self.asked_index]:
+            self.reset_position()
             return
         if reply.crc_at == item.crc:
-            self.low = self.asked
+            self.low_index = self.asked_index
         else:
-            del self.boundaries[self.asked :]
-        self.ask_middle()
+            del self.boundaries[self.asked_index :]
+        self.choose_middle()
 
-    def ask_middle(self) -> None:
+    def choose_middle(self) -> None:
         """Ask in the middle of the remaining range.
 
         At its end, continue after the common part as a new stream.
         """
-        if self.low + 1 < len(self.boundaries):
-            self.asked = (self.low + len(self.boundaries)) // 2
+        if self.low_index + 1 < len(self.boundaries):
+            self.asked_index = (self.low_index + len(self.boundaries)) // 2
         else:
-            self.reissue(self.boundaries[self.low])
+            self.fork_stream(self.boundaries[self.low_index])
 
-    def reissue(self, offset: int) -> None:
+    def fork_stream(self, offset: int) -> None:
         """Continue after an offset of the remote stream as a new stream."""
         point = self.start + offset
-        self.remote_writer = derived_writer(self.remote_writer, point)
-        self.start, self.acked, self.acked_sealed, self.state = point, START, False, RouteState.ASK
+        self.remote_writer = derive_writer_id(self.remote_writer, point)
+        self.start, self.acked_position, self.acked_sealed, self.state = point, START, False, RouteState.ASK
         self.boundaries = []
 
-    def pass_over(self, size: int) -> None:
+    def skip_frame(self, size: int) -> None:
         """Leave out a frame: the remote stream ends before it, and a new one continues after it."""
-        self.counted = max(self.counted or 0, self.reached + size)
-        self.reissue(self.acked.offset + size)
+        self.counted_until = max(self.counted_until or 0, self.delivered_offset + size)
+        self.fork_stream(self.acked_position.offset + size)
 
-    def set_aside(self, reason: str) -> None:
+    def mark_refused(self, reason: str) -> None:
         """Stop sending this stream, with the reason."""
-        self.state, self.reason = RouteState.ASIDE, reason
+        self.state, self.reason = RouteState.REFUSED, reason
 
-    def position_from_start(self, source: Source, offset: int) -> Position:
+    def compute_position_from_start(self, source: Source, offset: int) -> Position:
         """Compute our position from the start of the stream, whatever was acknowledged before."""
-        self.acked = START if self.acked.offset > offset else self.acked
-        return self.position(source, offset)
+        self.acked_position = START if self.acked_position.offset > offset else self.acked_position
+        return self.compute_position(source, offset)

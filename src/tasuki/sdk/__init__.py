@@ -1,4 +1,4 @@
-"""What people import to record and to ask. `tasuki.sdk.query.api` answers; it alone needs the store."""
+"""The SDK: record runs. `tasuki.sdk.query.api` queries them; it alone needs the store."""
 
 from tasuki.sdk.module_functions import alert, correct, event, finish, init, lesson, log, save, should_stop, watch
 from tasuki.sdk.run import Run

@@ -9,10 +9,10 @@ from typing import Self
 import msgspec
 
 from tasuki.atomic_files import write_once
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError, JournalError
-from tasuki.journal import Appender, JournalFolder, project_name
-from tasuki.relay import SendCounts, remote_url
+from tasuki.journal import Appender, JournalFolder, normalize_project_name
+from tasuki.relay import SendCounts, parse_remote_url
 from tasuki.sdk.notes import NotesMixin, NoteWriter
 from tasuki.sdk.process_state import FINISH_DRAIN_SECONDS, PROCESS
 from tasuki.settings import load
@@ -23,13 +23,15 @@ BRAIN_FILE = "brain.json"
 
 
 class BrainFile(msgspec.Struct, frozen=True):
-    """What `brain.json` says. What others have put there stays there."""
+    """The content of `brain.json`. Keys of others stay."""
 
     brain_id: str
 
 
 class Brain(NotesMixin):
-    """Notes in a folder: each is on the disk when its call returns, and on the server soon after, whatever the server does.
+    """Notes in a folder.
+
+    Each is on disk when its call returns, and on the server soon after, whatever happens there.
 
     `dir`: the brain's data folder, made where it is missing; `brain.json` in it names the brain, which is the project that its
     notes are in. `remote` (else TASUKI_REMOTE) with `token` (else TASUKI_TOKEN); without a remote the brain is local, and silent.
@@ -51,7 +53,7 @@ class Brain(NotesMixin):
     ) -> None:
         self.settings = load(dir=str(dir), remote=remote, token=token)
         if self.settings.remote:
-            remote_url(self.settings.remote)
+            parse_remote_url(self.settings.remote)
         self.id = load_or_create_brain_id(self.settings.dir)
         self.journal_paths: list[Path] = []
         self.closed = False
@@ -69,7 +71,7 @@ class Brain(NotesMixin):
 
     @property
     def note_writer(self) -> NoteWriter:
-        """Where notes go. ConfigError once the brain is closed."""
+        """Return the note writer. Raise ConfigError once the brain is closed."""
         if self.closed:
             raise ConfigError(f"{self!r} is closed", hint="open it again: tasuki.Brain(dir)")
         return self._note_writer
@@ -79,11 +81,11 @@ class Brain(NotesMixin):
 
         It sends even where write-through is switched off.
         """
-        return PROCESS.drain_now(self.settings, self.journal_paths, SYSTEM.monotonic() + FINISH_DRAIN_SECONDS)
+        return PROCESS.drain_now(self.settings, self.journal_paths, SYSTEM_CLOCK.monotonic() + FINISH_DRAIN_SECONDS)
 
     def close(self) -> SendCounts:
         """End the stream, and wait up to 5 s for what is on its way. Closing again changes nothing."""
-        deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
+        deadline = SYSTEM_CLOCK.monotonic() + FINISH_DRAIN_SECONDS
         if not self.closed:
             self.closed = True
             self.appender.close()
@@ -105,7 +107,10 @@ class Brain(NotesMixin):
 
 
 def load_or_create_brain_id(folder: Path) -> str:
-    """The brain that a folder holds, named once and for all by whoever opens it first. ConfigError if it can't be read."""
+    """Return the folder's brain id, assigned by whoever opens it first.
+
+    Raise ConfigError if it cannot be read.
+    """
     path = folder / BRAIN_FILE
     try:
         with suppress(FileNotFoundError):
@@ -119,6 +124,6 @@ def load_or_create_brain_id(folder: Path) -> str:
 def read_brain_id(path: Path) -> str:
     """The id in a brain's file."""
     try:
-        return project_name(msgspec.json.decode(path.read_bytes(), type=BrainFile).brain_id)
+        return normalize_project_name(msgspec.json.decode(path.read_bytes(), type=BrainFile).brain_id)
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} names no brain: {error}", hint='it should say {"brain_id": "..."}') from error

@@ -1,4 +1,4 @@
-"""A program that knows nothing of us, as a run: its output is passed on and kept, its signals and its end are ours."""
+"""Run any program as a run: forward and record its output, its signals, and its exit code."""
 
 import codecs
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.records import Status
 from tasuki.sdk.run import Run
 
@@ -42,7 +42,7 @@ class Program(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Return the program's name."""
         return Path(self.path).name
 
     def run(self, run: Run) -> int:
@@ -75,7 +75,7 @@ def forward_signals(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 
 class OutputStream:
-    """One of the program's two: where it comes from, where it goes on to, and what of it is still to be kept."""
+    """The program's stdout or stderr: source, destination, and the bytes still to be recorded."""
 
     def __init__(self, name: str, source: int, target: int, record_text: Callable[[str, str], None]) -> None:
         self.name = name
@@ -100,11 +100,11 @@ class OutputStream:
         return not self.is_at_end
 
     def buffer_output(self, data: bytes) -> None:
-        """What is to be kept: ten megabytes, and then that there was more."""
+        """Buffer output for recording: ten megabytes, then a note that there was more."""
         self.is_at_end = not data
         if self.remaining_bytes > 0:
             if not self.buffered_text:
-                self.flush_at = SYSTEM.monotonic() + FLUSH_INTERVAL_SECONDS
+                self.flush_at = SYSTEM_CLOCK.monotonic() + FLUSH_INTERVAL_SECONDS
             self.remaining_bytes -= len(data)
             self.buffered_text += self.decode(data, final=not data)
             if self.remaining_bytes <= 0:
@@ -134,14 +134,17 @@ class ProgramSession:
             self.selector.register(source, selectors.EVENT_READ, stream)
 
     def forward_output(self) -> None:
-        """Until both streams have ended, or shortly after the program has: what it left behind may hold them open."""
+        """Forward output until both streams end, or shortly after the program does.
+
+        Its children may hold them open.
+        """
         ended_at: float | None = None
         while self.selector.get_map():
             for key, _ in self.selector.select(POLL_SECONDS):
                 if not key.data.forward():
                     self.selector.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr] # it is one of the two files
-            now = SYSTEM.monotonic()
+            now = SYSTEM_CLOCK.monotonic()
             self.flush_and_check_stop(now)
             if self.process.poll() is not None:
                 ended_at = ended_at or now

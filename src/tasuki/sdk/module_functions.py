@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import project_name
+from tasuki.journal import normalize_project_name
 from tasuki.records import AlertLevel, RunStarted, Status
-from tasuki.relay import SendCounts, remote_url
+from tasuki.relay import SendCounts, parse_remote_url
 from tasuki.sdk.capture.environment import describe_environment, find_current_checkout, start_diff_thread
 from tasuki.sdk.notes import NoteReceipt
 from tasuki.sdk.process_state import PROCESS
@@ -56,14 +56,14 @@ def init(  # noqa: PLR0913 - the shape that users of trackers know
         warn_user(f"init() does not know {', '.join(sorted(unknown))}; ignored", UserWarning)
     settings = load(dir=dir, journal=journal, project=project, remote=remote, token=token, system_metrics=system_metrics)
     if settings.remote:
-        remote_url(settings.remote)
+        parse_remote_url(settings.remote)
     if settings.project is None:
         raise ConfigError("no project is named", hint='tasuki.init(project="digits"), or export TASUKI_PROJECT=digits')
-    project = project_name(settings.project)
+    project = normalize_project_name(settings.project)
     chosen = resolve_run(settings, project, id, resume)
     checkout = find_current_checkout() if settings.capture_git else None
     started = RunStarted(
-        time=SYSTEM.now_us(),
+        time=SYSTEM_CLOCK.now_us(),
         attempt=secrets.token_hex(8),
         name=to_text_or_none(name),
         group=to_text_or_none(group),
@@ -107,7 +107,9 @@ def watch(  # noqa: PLR0913 - one rule, one argument
     fn: Callable[[float, int], Any] | None = None,
     level: str = AlertLevel.WARN,
 ) -> None:
-    """Watch a metric of the current run: what happens raises an alert, and may ask the run to stop (see `should_stop`).
+    """Watch a metric of the current run.
+
+    A match raises an alert, and may stop the run (see `should_stop`).
 
     `nan`: NaN or an infinity: alert and stop. `max_value`: a value above it: alert and stop. `min_value`: a value below it: alert
     only. `spike_factor`: `abs(value - average) > (spike_factor - 1) * abs(average)`, of the `window` finite values before: alert

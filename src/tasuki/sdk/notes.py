@@ -6,10 +6,21 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.journal import Appender
-from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Note, Severity, digest_of, encode, id_from_content, id_from_key
+from tasuki.records import (
+    MAX_TEXT_CHARACTERS,
+    Correction,
+    Event,
+    Lesson,
+    Note,
+    Severity,
+    compute_note_digest,
+    encode,
+    id_from_content,
+    id_from_key,
+)
 from tasuki.sdk.value_conversion import MAX_INT64, to_json_value, to_text
 
 __all__ = ["NoteReceipt", "NoteWriter", "NotesMixin"]
@@ -25,7 +36,10 @@ class NoteReceipt(TypedDict):
 
 
 class NoteWriter:
-    """The notes of one run, or of one brain outside of runs. `scope` is what equal notes must share to be the same note."""
+    """Writes notes of a run, or of a brain.
+
+    `scope`: notes with equal content and equal scope get the same id.
+    """
 
     def __init__(self, appender: Appender, *, session: int | None = None, scope: str = "", deduplicate: bool = True) -> None:
         self.appender = appender
@@ -36,7 +50,7 @@ class NoteWriter:
 
     def add(self, note: Note, key: str | None, *, deduplicate: bool) -> NoteReceipt:
         """Append a note under its id, unless this process has appended the same before."""
-        brain, digest = self.appender.project, digest_of(note)
+        brain, digest = self.appender.project, compute_note_digest(note)
         if key is not None:
             event_id = id_from_key(brain, validate_text("idempotency_key", key))
         elif deduplicate:
@@ -46,17 +60,17 @@ class NoteWriter:
         if self.digests.get(event_id) == digest:
             return NoteReceipt(event_id=event_id, deduplicated=True)
         self.appender.append(encode(msgspec.structs.replace(note, event_id=event_id)))
-        if self.appender.lost is None and (deduplicate or key is not None):
+        if self.appender.lost_calls is None and (deduplicate or key is not None):
             self.digests.setdefault(event_id, digest)
         return NoteReceipt(event_id=event_id, deduplicated=False)
 
 
 class NotesMixin:
-    """What a run and a brain have in common: corrections, lessons and events can be noted."""
+    """Methods that a run and a brain share: record corrections, lessons, and events."""
 
     @property
     def note_writer(self) -> NoteWriter:
-        """Where they go. ConfigError where nothing can be noted any more."""
+        """Return the note writer. Raise ConfigError once it is closed."""
         raise NotImplementedError
 
     def correct(  # noqa: PLR0913 - what there is to say of a correction
@@ -85,7 +99,7 @@ class NotesMixin:
         if severity is not None and severity not in SEVERITIES:
             raise ConfigError(f"there is no severity {severity!r}", hint=f"one of {', '.join(Severity)}")
         note = Correction(
-            time=SYSTEM.now_us(),
+            time=SYSTEM_CLOCK.now_us(),
             event_id="",
             session=notebook.session if session is None else validate_session(session),
             draft=draft,
@@ -102,7 +116,7 @@ class NotesMixin:
         if confidence is not None and not 0 <= confidence <= 1:
             raise ConfigError(f"confidence={confidence!r} is not between 0 and 1")
         note = Lesson(
-            time=SYSTEM.now_us(),
+            time=SYSTEM_CLOCK.now_us(),
             event_id="",
             session=notebook.session,
             text=validate_nonempty_text("text", text),
@@ -112,10 +126,10 @@ class NotesMixin:
         return notebook.add(note, None, deduplicate=notebook.deduplicate)
 
     def event(self, name: str, data: Mapping[str, Any] | None = None) -> NoteReceipt:
-        """Note that something happened; when it happens again, that is another event. `data`: anything a config may hold."""
+        """Record an event; a repeated call is another event. `data`: any config value."""
         notebook = self.note_writer
         note = Event(
-            time=SYSTEM.now_us(),
+            time=SYSTEM_CLOCK.now_us(),
             event_id="",
             session=notebook.session,
             name=validate_nonempty_text("the event's name", name),
@@ -128,8 +142,8 @@ def validate_text(label: str, value: object) -> str:
     """A text that is not too long. ConfigError, which is a ValueError, for one that is."""
     if not isinstance(value, str):
         raise ConfigError(f"{label} is a {type(value).__qualname__}, not a text")
-    if len(value) > LONGEST_TEXT:
-        raise ConfigError(f"{label} has {len(value):,} characters; {LONGEST_TEXT:,} are the most")
+    if len(value) > MAX_TEXT_CHARACTERS:
+        raise ConfigError(f"{label} has {len(value):,} characters; {MAX_TEXT_CHARACTERS:,} are the most")
     return to_text(value)
 
 

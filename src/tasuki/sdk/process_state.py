@@ -1,4 +1,4 @@
-"""What a process has one of: the current run, the background thread, and the ways it can end."""
+"""State of the process: current run, maintenance thread, relays, and exit hooks."""
 
 import atexit
 import logging
@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.journal import JournalFolder, MaintenanceThread
 from tasuki.records import AttemptRef, Status, StopCommand
-from tasuki.relay import HttpTransport, ProcessSource, RelayThread, SendCounts, StopListener, open_kept
+from tasuki.relay import HttpTransport, ProcessSource, RelayThread, SendCounts, StopListener, open_remote_state
 from tasuki.sdk.value_conversion import describe_error
 from tasuki.settings import Settings, load
 
@@ -76,7 +76,7 @@ class OpenRun(Protocol):
 
 
 class ProcessState:
-    """The runs that this process has open. One that ends without `finish()` has failed, and says so before it goes."""
+    """The open runs of this process. A run that is open at exit is recorded as failed."""
 
     def __init__(self) -> None:
         self.current_run: OpenRun | None = None
@@ -97,10 +97,10 @@ class ProcessState:
             self.journal_paths.setdefault((settings.dir, settings.remote), []).append(path)
         self.enable_sending(settings)
         if relay := self.relays.get((settings.dir, settings.remote or "")):
-            relay.source.add(path)
+            relay.source.add_journal_file(path)
 
     def enable_sending(self, settings: Settings) -> RelayThread | None:
-        """What is recorded is sent from now on, and what dead processes left behind, if there is a remote."""
+        """Start sending this process's journals, and those of dead processes, if a remote is set."""
         self.install_exit_hooks()
         if settings.remote:
             self.maintenance_thread.start()
@@ -115,7 +115,7 @@ class ProcessState:
         if relay is None:
             relay = self.relays[settings.dir, remote] = self.build_relay(settings, remote)
             for path in self.journal_paths.get((settings.dir, remote), ()):
-                relay.source.add(path)
+                relay.source.add_journal_file(path)
         relay.start()
         return relay
 
@@ -142,10 +142,10 @@ class ProcessState:
             relay = self.relays.get((folder, remote))
             if is_off and relay is not None:
                 relay.stop()
-            elif not is_off and (relay is None or relay.stopping):
+            elif not is_off and (relay is None or relay.is_stopping):
                 self.start_relay(settings, remote)
             elif relay is not None:
-                relay.watch()
+                relay.restart_if_dead()
 
     def build_relay(self, settings: Settings, remote: str) -> RelayThread:
         """The relay from a data folder to a remote."""
@@ -160,8 +160,8 @@ class ProcessState:
         return RelayThread(
             ProcessSource(JournalFolder(settings.journal_root, settings.lock_root), remote),
             HttpTransport(remote, token=key),
-            open_kept(settings.dir, remote),
-            listener=StopListener(remote, settings.dir, key, runs=list_attempts, told=self.deliver_stop_command),
+            open_remote_state(settings.dir, remote),
+            listener=StopListener(remote, settings.dir, key, list_attempts=list_attempts, on_command=self.deliver_stop_command),
             key=key,
         )
 
@@ -178,12 +178,12 @@ class ProcessState:
         return relay.drain(deadline) if relay else SendCounts(sent=0, pending=0)
 
     def drain_now(self, settings: Settings, paths: Sequence[Path], deadline: float) -> SendCounts:
-        """The same where nothing is sent by itself: send these files, and what dead processes left, until the deadline."""
+        """Send files and journals of dead processes until the deadline, where sending is switched off."""
         if not settings.remote or not settings.disable_write_through:
             return self.drain(settings, deadline)
         relay = self.build_relay(settings, settings.remote)
         for path in paths:
-            relay.source.add(path)
+            relay.source.add_journal_file(path)
         relay.start()
         sent = relay.drain(deadline)
         relay.stop()
@@ -229,7 +229,7 @@ class ProcessState:
         for run in self.open_runs:
             run.disown()
         self.open_runs = []
-        self.maintenance_thread.forked()
+        self.maintenance_thread.reset_after_fork()
         self.relays, self.journal_paths, self.remote_settings = {}, {}, {}
 
     def handle_exit(self) -> None:
@@ -253,9 +253,9 @@ class ProcessState:
         """Put a final status on every open run, then give the relays a moment."""
         for run in list(self.open_runs):
             run.append_status(Status.FAILED, reason)
-        deadline = SYSTEM.monotonic() + EXIT_DRAIN_SECONDS
+        deadline = SYSTEM_CLOCK.monotonic() + EXIT_DRAIN_SECONDS
         for relay in self.relays.values():
-            relay.wait(deadline)
+            relay.wait_until_sent(deadline)
 
 
 PROCESS = ProcessState()

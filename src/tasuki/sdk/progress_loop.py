@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TextIO, TypeVar
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 
 __all__ = ["ProgressLoop"]
 
@@ -17,8 +17,10 @@ ProgressCallback = Callable[[int, int | None, float | None], None]
 
 
 class ProgressLoop(Generic[T]):
-    """Hands the rounds of an iterable on. `note(done, total, rate)` is told how far it has come, every two seconds and at the end;
-    `busy(True)` when it begins and `busy(False)` when it ends.
+    """Yields the items of an iterable and reports progress.
+
+    `on_progress(done, total, rate)` is called every two seconds and at the end; `on_active(True)` at the start and
+    `on_active(False)` at the end.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class ProgressLoop(Generic[T]):
         on_active: Callable[[bool], None] = lambda _: None,
         total: int | None = None,
         output: TextIO | None = None,
-        clock: Clock = SYSTEM,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.iterable = iterable
         self.on_progress = on_progress
@@ -69,7 +71,7 @@ class ProgressLoop(Generic[T]):
             self.draw(end="\n")
 
     def update_rate(self, now: float) -> None:
-        """How many rounds a second, of late."""
+        """Update the recent rate in rounds per second."""
         seconds = now - self.measured_at
         if seconds > 0 and self.done > self.measured_count:
             rate = (self.done - self.measured_count) / seconds
@@ -83,7 +85,7 @@ class ProgressLoop(Generic[T]):
             self.output.flush()
 
     def format_line(self) -> str:
-        """How far it has come, how fast it goes, how long it will take."""
+        """Format progress, rate, and remaining time."""
         rate = f"{self.rate:.3g}/s" if self.rate is not None else ""
         if not self.total:
             return f"{self.done} {rate}".rstrip()
@@ -101,7 +103,7 @@ def format_duration(seconds: float) -> str:
 
 
 def get_length(iterable: Iterable[T]) -> int | None:
-    """How many rounds there are, if that is known."""
+    """Return the length of an iterable, if it is known."""
     try:
         return len(iterable)  # type: ignore[arg-type] # it may have a length
     except TypeError:
@@ -109,5 +111,5 @@ def get_length(iterable: Iterable[T]) -> int | None:
 
 
 def find_terminal() -> TextIO | None:
-    """Where people look, if anybody does."""
+    """Return the terminal, if there is one."""
     return sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None

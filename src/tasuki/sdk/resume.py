@@ -1,4 +1,4 @@
-"""Which run is begun: a new one, or a further attempt at one that the folder or the server has."""
+"""Resolve which run to begin: a new one, or another attempt at one of the folder or the server."""
 
 import secrets
 from collections.abc import Iterable
@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tasuki.errors import ConfigError, Conflict, InvalidRecord, NotFound, RemoteError, warn_user
-from tasuki.journal import JournalFileInfo, JournalFolder, run_id
-from tasuki.records import Metrics, ResumableRun, decode, frames
-from tasuki.relay import known_run
+from tasuki.journal import JournalFileInfo, JournalFolder, validate_run_id
+from tasuki.records import Metrics, ResumableRun, decode, iterate_frames
+from tasuki.relay import fetch_resumable_run
 from tasuki.settings import Settings
 
 __all__ = ["ResumedRun", "resolve_run"]
@@ -25,7 +25,9 @@ class ResumedRun(NamedTuple):
 
 
 def resolve_run(settings: Settings, project: str, requested_id: str | None, resume: str) -> ResumedRun:
-    """The run that is meant. ConfigError for what can't be, Conflict for one that is there, NotFound for one that is not.
+    """Return the run to begin.
+
+    Raise ConfigError for invalid options, Conflict or NotFound as `resume` demands.
 
     With `resume="must"` the beginning of an id will do, where no other begins so. A server that can't be asked holds nobody up
     whose run is in the folder, or may be new.
@@ -36,7 +38,7 @@ def resolve_run(settings: Settings, project: str, requested_id: str | None, resu
         if resume == "must":
             raise ConfigError('resume="must" needs an id', hint='tasuki.init(id="abc", resume="must")')
         return ResumedRun("".join(secrets.choice(ID_ALPHABET) for _ in range(8)), 0)
-    ref = run_id(requested_id)
+    ref = validate_run_id(requested_id)
     folder = JournalFolder(settings.journal_root, settings.lock_root)
     here = find_local_run(folder, project, ref, allow_prefix=resume == "must")
     needed = resume == "must" and here is None
@@ -69,14 +71,16 @@ def find_local_run(folder: JournalFolder, project: str, ref: str, *, allow_prefi
 
 
 def find_remote_run(settings: Settings, project: str, ref: str, *, is_required: bool, is_resuming: bool) -> ResumableRun | None:
-    """The run on the server, if there is one that may be asked. RemoteError only where nothing else will do.
+    """Return the run on the server, if there is one.
+
+    Raise RemoteError only if the server's answer is required.
 
     Whoever resumes is warned if it can't be asked: steps may then be counted anew.
     """
     if settings.remote is None or settings.disable_write_through:
         return None
     try:
-        return known_run(settings.remote, settings.key(settings.remote), project, ref)
+        return fetch_resumable_run(settings.remote, settings.key(settings.remote), project, ref)
     except RemoteError as error:
         if is_required:
             raise
@@ -93,9 +97,9 @@ def compute_next_step(folder: JournalFolder, journals: Iterable[JournalFileInfo]
 def find_highest_step(folder: JournalFolder, journal: JournalFileInfo) -> int:
     """The highest step that a journal has; -1 if none. A record that can't be read is skipped."""
     highest = -1
-    with folder.view(journal) as view:
-        for piece in view.pieces():
-            for _, payload in frames(piece):
+    with folder.open_reader(journal) as view:
+        for piece in view.read_pieces():
+            for _, payload in iterate_frames(piece):
                 with suppress(InvalidRecord):
                     record = decode(payload)
                     if isinstance(record, Metrics):

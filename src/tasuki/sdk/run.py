@@ -11,9 +11,9 @@ from typing import Any, Self, TypeVar
 
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.clock import SYSTEM, wall_ns
+from tasuki.clock import SYSTEM_CLOCK, wall_ns
 from tasuki.errors import ConfigError, warn_user
-from tasuki.journal import Appender, JournalFolder, control_path
+from tasuki.journal import Appender, JournalFolder, stop_file_path
 from tasuki.records import (
     MAX_PAYLOAD_BYTES,
     Alert,
@@ -61,7 +61,7 @@ ENCODING_ERRORS = (TypeError, ValueError, LookupError, AttributeError, Arithmeti
 
 
 class Run(NotesMixin):
-    """One attempt at a run, open for logging from any thread of this process, and from the processes it forks or spawns."""
+    """One attempt at a run, open for logging from any thread, and from forked or spawned processes."""
 
     def __init__(self, settings: Settings, project: str, id: str, start_record: RunStarted, *, next_step: int = 0) -> None:
         self.settings = settings
@@ -78,7 +78,7 @@ class Run(NotesMixin):
         self.diff_thread: threading.Thread | None = None
         self.in_progress = False
         self.sampler: SystemSampler | None = None
-        self.stop_signal = StopSignal(control_path(settings.dir, id, start_record.attempt))
+        self.stop_signal = StopSignal(stop_file_path(settings.dir, id, start_record.attempt))
         folder = JournalFolder(settings.journal_root, settings.lock_root)
         self.appender = Appender(
             project=project,
@@ -99,7 +99,7 @@ class Run(NotesMixin):
         size = len(encode(self.start_record))
         if size > MAX_PAYLOAD_BYTES:
             raise ConfigError(f"the run's start, with its config, has {size} bytes; {MAX_PAYLOAD_BYTES} are the most")
-        self.appender.opening = lambda: [encode(self.start_record)]
+        self.appender.opening_payloads = lambda: [encode(self.start_record)]
         self.appender.open()
         self.is_owner = True
         if self.settings.system_metrics:
@@ -109,7 +109,7 @@ class Run(NotesMixin):
     # -- what is recorded
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None, *, durable: bool = False) -> None:  # noqa: C901 - the hot path makes no calls
-        """Record numbers by name: floats, integers, booleans, numpy and torch-like scalars, nested dicts of them.
+        """Record numbers by name: floats, integers, booleans, numpy and torch-like scalars, nested dicts.
 
         `step`: any integer; missing, it is one more than the highest so far. Survives SIGKILL as soon as it returns, and a power
         loss a second later; `durable=True` waits for the disk. Never raises for the disk: what is lost is counted and said once.
@@ -128,7 +128,7 @@ class Run(NotesMixin):
         try:
             payload = encode_parts(("metrics", now, step, metrics))
             size = len(payload)
-            frame = appender.packers[size](size, crc32(payload), payload)
+            frame = appender.frame_packers[size](size, crc32(payload), payload)
         except ENCODING_ERRORS:
             self.append(self.encode_checked(now, step, metrics))
         else:
@@ -136,13 +136,13 @@ class Run(NotesMixin):
             try:
                 written = appender.write(frame)
             except OSError as error:
-                appender.refused(error)
+                appender.handle_write_error(error)
             except BaseException:
                 appender.retire()
                 raise
             else:
                 if written != len(frame):
-                    appender.settle(written, len(frame))
+                    appender.check_written(written, len(frame))
         if durable:
             appender.sync()
         watchers = self.watchers
@@ -161,14 +161,16 @@ class Run(NotesMixin):
         metric: str | None = None,
         value: float | None = None,
     ) -> None:
-        """Record something to look at. `level`: info, warn or error; `data`: anything a config may hold; `reason`: a word by which
-        alerts are told apart, with the metric and its value if it is about one.
+        """Record an alert: something a person or agent should look at.
+
+        `level`: info, warn or error. `data`: any config value. `reason`: a word that identifies the kind of alert; `metric` and
+        `value`: if the alert is about a metric.
         """
         loudness = parse_alert_level(level)
         self.appender.append_important(
             encode(
                 Alert(
-                    time=SYSTEM.now_us(),
+                    time=SYSTEM_CLOCK.now_us(),
                     title=text_of(title),
                     level=loudness,
                     text=to_text_or_none(text),
@@ -182,7 +184,7 @@ class Run(NotesMixin):
         )
 
     def progress(self, rounds: Iterable[T], total: int | None = None) -> Iterable[T]:
-        """The same rounds; meanwhile how many are done, of how many, and how fast is on record, and in sight on a terminal.
+        """Yield the rounds of a loop; record how many are done, and show it on a terminal.
 
         `total`: how many there are, where they can't say so themselves. Of loops within loops the outermost counts.
         """
@@ -192,18 +194,18 @@ class Run(NotesMixin):
 
     def keep(self, name: str, text: str) -> None:
         """Keep a piece of text, such as what a program has printed: pieces of one name follow one another."""
-        self.append(encode(RunText(time=SYSTEM.now_us(), attempt=self.start_record.attempt, name=name, text=text_of(text))))
+        self.append(encode(RunText(time=SYSTEM_CLOCK.now_us(), attempt=self.start_record.attempt, name=name, text=text_of(text))))
 
     def save(
         self, path: str | PathLike[str], name: str | None = None, *, step: int | None = None, caption: str | None = None
     ) -> None:
-        """Keep a file as it is now, under `name` (else its path). Saved again under that name, the later one is shown.
+        """Store a file as it is now, under `name` (default: its path). A later one of that name replaces it.
 
         Its content is on this machine's disk when this returns. A text of at most 64 KiB goes to the server with the run;
         of anything else the server knows name, size and sha256. ConfigError for what is no file, or can't be read.
         """
         usable = None if step is None else self.normalize_step(step)
-        now = SYSTEM.now_us()
+        now = SYSTEM_CLOCK.now_us()
         self.append(encode(build_file_record(self.settings.dir, path, name, step=usable, caption=caption, now=now)))
 
     # -- watching
@@ -227,7 +229,9 @@ class Run(NotesMixin):
             self.alert(**parts)
 
     def should_stop(self) -> Stop:
-        """Whether a watcher, or somebody outside, asks the run to stop; `.source`, `.reason`, `.metric`, `.step` say who and why.
+        """Return whether a watcher or an outside request asks the run to stop.
+
+        `.source`, `.reason`, `.metric`, `.step` say who and why.
 
         A request from outside is seen within two seconds. It costs a tenth of a microsecond.
         """
@@ -235,11 +239,11 @@ class Run(NotesMixin):
 
     @property
     def note_writer(self) -> NoteWriter:
-        """Where notes about this run go."""
+        """Return the writer of notes about this run."""
         return self._note_writer
 
     def finish(self, status: str = Status.FINISHED, reason: str | None = None) -> SendCounts:
-        """End the run as `finished` or `failed`. The first end of an attempt stands; finishing again changes nothing.
+        """End the run as `finished` or `failed`. Only the first end of an attempt counts.
 
         With a remote it waits up to 5 s for what is on its way. Returns `{"sent", "pending"}`: records acknowledged since the last
         such report, and records that were not by then; those go when the next process with this remote starts, or by `tasuki sync`.
@@ -247,7 +251,7 @@ class Run(NotesMixin):
         """
         if status not in {Status.FINISHED, Status.FAILED}:
             raise ConfigError(f"a run can't be finished as {status!r}", hint="finished or failed")
-        deadline = SYSTEM.monotonic() + FINISH_DRAIN_SECONDS
+        deadline = SYSTEM_CLOCK.monotonic() + FINISH_DRAIN_SECONDS
         if not self.finished:
             self.wait_for_diff()
             self.append_status(Status(status), reason)
@@ -288,7 +292,7 @@ class Run(NotesMixin):
     def append_progress(self, done: int, total: int | None, rate: float | None) -> None:
         """Put on record how far a loop has come. It may end after its run has."""
         if not self.finished:
-            count = RunProgress(time=SYSTEM.now_us(), attempt=self.start_record.attempt, done=done, total=total, rate=rate)
+            count = RunProgress(time=SYSTEM_CLOCK.now_us(), attempt=self.start_record.attempt, done=done, total=total, rate=rate)
             self.append(encode(count))
 
     def append_diff(self, diff: str) -> None:
@@ -298,10 +302,10 @@ class Run(NotesMixin):
 
     def append_system_metrics(self, sample: Mapping[str, float]) -> None:
         """Log how busy the machine is, at the step that the run has come to."""
-        self.append(encode_metrics(SYSTEM.now_us(), max(self.next_step - 1, 0), sample))
+        self.append(encode_metrics(SYSTEM_CLOCK.now_us(), max(self.next_step - 1, 0), sample))
 
     def get_attempt_ref(self) -> AttemptRef:
-        """How a server calls this attempt."""
+        """Return the reference by which a server names this attempt."""
         return AttemptRef(project=self.project, run=self.id, attempt=self.start_record.attempt)
 
     def sample_system(self) -> None:
@@ -324,14 +328,16 @@ class Run(NotesMixin):
 
     def append_heartbeat(self) -> None:
         """Say that the process lives."""
-        self.append(encode(Heartbeat(time=SYSTEM.now_us())))
+        self.append(encode(Heartbeat(time=SYSTEM_CLOCK.now_us())))
 
     def append_status(self, status: Status, reason: str | None) -> None:
         """Put the attempt's end on record: for the process that began it."""
         if not self.is_owner:
             return
         self.is_owner = False
-        record = RunStatus(time=SYSTEM.now_us(), attempt=self.start_record.attempt, status=status, reason=to_text_or_none(reason))
+        record = RunStatus(
+            time=SYSTEM_CLOCK.now_us(), attempt=self.start_record.attempt, status=status, reason=to_text_or_none(reason)
+        )
         self.appender.append_important(encode(record))
         PROCESS.remove_open_run(self)
         with suppress(OSError):
@@ -339,7 +345,7 @@ class Run(NotesMixin):
 
     def append_config(self, changed: dict[str, Any]) -> None:
         """Put changed config keys on record."""
-        self.append(encode(RunUpdated(time=SYSTEM.now_us(), config=changed)))
+        self.append(encode(RunUpdated(time=SYSTEM_CLOCK.now_us(), config=changed)))
 
     def normalize_step(self, step: object) -> int:
         """The step as an integer; a step that is none of 64 bits is replaced, with a warning."""
@@ -351,7 +357,7 @@ class Run(NotesMixin):
         return usable
 
     def encode_checked(self, now: int, step: int, metrics: Mapping[str, Any]) -> bytes:
-        """The record of a call whose values have to be looked at: one may be nested, huge, an array's scalar, or no number."""
+        """Encode a call after checking its values: one may be nested, huge, a scalar array, or no number."""
         if not isinstance(metrics, Mapping):
             raise TypeError(f"log() takes a dict of numbers, not a {type(metrics).__qualname__}")
         try:
@@ -359,5 +365,5 @@ class Run(NotesMixin):
             fsum(metrics.values())  # fails for whatever is not a number, at the speed of C
         except ENCODING_ERRORS:
             return encode_metrics(now, self.normalize_step(step), convert_metrics(metrics, self.warned_values))
-        self.appender.note_plain(len(payload))
+        self.appender.add_frame_packer(len(payload))
         return payload

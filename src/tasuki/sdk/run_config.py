@@ -9,7 +9,10 @@ __all__ = ["Config"]
 
 
 class Config(MutableMapping[str, Any]):
-    """Read and write it as a dict or by attribute; each change is a record, and the latest value of a key wins."""
+    """The config of a run, as a dict or by attribute.
+
+    Each change is a record; the latest value of a key wins.
+    """
 
     _values: dict[str, Any]
     _record: Callable[[dict[str, Any]], None]

@@ -1,11 +1,11 @@
-"""Files that a run keeps: a short text in the record itself, anything else by content in the data folder."""
+"""Saved files of a run: short texts in the record, anything else as a blob in the data folder."""
 
 import hashlib
 import mimetypes
 from os import PathLike
 from pathlib import Path, PurePath
 
-from tasuki.blobs import keep_file
+from tasuki.blobs import store_file
 from tasuki.errors import ConfigError
 from tasuki.records import File
 from tasuki.sdk.value_conversion import to_text, to_text_or_none
@@ -19,12 +19,12 @@ MEDIA_FORMS = ("image", "video", "audio")
 def build_file_record(
     folder: Path, path: str | PathLike[str], name: str | None, *, step: int | None, caption: str | None, now: int
 ) -> File:
-    """The record of a file as it is now, whose content is on the disk, or in the record. ConfigError for what can't be read."""
+    """Store a file's content and build its record. Raise ConfigError if it cannot be read."""
     source = Path(path)
     try:
         content = decode_text(source.read_bytes()) if source.stat().st_size <= MAX_TEXT_BYTES else None
         if content is None:
-            sha256, size = keep_file(folder, source)
+            sha256, size = store_file(folder, source)
         else:
             data = content.encode()
             sha256, size = hashlib.sha256(data).hexdigest(), len(data)
@@ -48,5 +48,5 @@ def decode_text(data: bytes) -> str | None:
 
 
 def derive_file_name(path: PurePath) -> str:
-    """What a file is called in the run: its path as it was given, if that leads down from here, else its name."""
+    """Return a file's name in the run: its relative path if it leads down from here, else its base name."""
     return to_text(path.name if path.is_absolute() or ".." in path.parts else path.as_posix())

@@ -1,10 +1,10 @@
-"""Whether a run should stop: because a watcher said so, or because somebody outside asked for it."""
+"""Stop signal of a run: raised by a watcher or by a request from outside."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasuki.clock import SYSTEM, Clock
-from tasuki.journal import read_control
+from tasuki.clock import SYSTEM_CLOCK, Clock
+from tasuki.journal import read_stop_file
 from tasuki.records import StopCommand
 
 __all__ = ["Stop", "StopSignal"]
@@ -14,8 +14,10 @@ CHECK_INTERVAL_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stop:
-    """The answer of `should_stop()`: true if the run should stop. `source`: watcher or control; `reason`: an `AlertReason`, or what
-    the one who asked has said; `metric` and `step` of what a watcher saw; `by`: who asked from outside.
+    """The result of `should_stop()`: true if the run should stop.
+
+    `source`: watcher or control. `reason`: an `AlertReason`, or the requester's text. `metric` and `step`: of a watcher's
+    finding. `by`: who requested it from outside.
     """
 
     source: str | None = None
@@ -32,9 +34,9 @@ NO_STOP = Stop()
 
 
 class StopSignal:
-    """The first request to stop an attempt stands. The control file is looked at once a second at most, when asked."""
+    """Stop signal of an attempt; its first request counts. The stop file is read at most once a second."""
 
-    def __init__(self, path: Path, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.path = path
         self.clock = clock
         self.stop = NO_STOP
@@ -46,7 +48,7 @@ class StopSignal:
             self.stop = stop
 
     def check(self) -> Stop:
-        """Whether it was asked for."""
+        """Return the stop request, if any."""
         if not self.stop:
             now = self.clock.monotonic()
             if now >= self.next_check_at:
@@ -56,7 +58,7 @@ class StopSignal:
 
     def read_stop_file(self) -> None:
         """See whether somebody outside has asked for it."""
-        control = read_control(self.path)
+        control = read_stop_file(self.path)
         if control is not None:
             self.apply_command(control)
 

@@ -1,4 +1,4 @@
-"""What users hand to `log`, `config` and `alert`, as what a record can hold."""
+"""Convert users' values for `log`, `config`, and `alert` to values that a record can hold."""
 
 import dataclasses
 import math
@@ -55,7 +55,7 @@ def describe_error(error: BaseException) -> str:
 def convert_metrics(
     values: Mapping[Any, Any], warned: set[tuple[str, str]], prefix: str = "", parent_ids: tuple[int, ...] = ()
 ) -> dict[str, Any]:
-    """The values that can be stored, nested as they were. For each other one a warning names its key and type, once.
+    """Convert metrics, nested as given. Warn once about each key whose value is not a number.
 
     `above`: the ids of the mappings that this one is in; one that is inside itself is no number.
     """
@@ -79,7 +79,7 @@ def convert_metrics(
 
 
 def convert_number(value: object) -> bool | int | float:
-    """A number that a record can hold; TypeError for what is none. An integer past 64 bits becomes a float."""
+    """Convert a number. Raise TypeError if it is none. An integer beyond 64 bits becomes a float."""
     if not isinstance(value, (bool, int, float)):
         try:
             value = number_from_scalar(value)
@@ -114,7 +114,7 @@ def parse_step(step: object) -> int | None:
 
 
 def to_json_value(value: Any, parent_ids: tuple[int, ...] = ()) -> Any:
-    """Configs and alert data as plain dicts, lists, strings and numbers. What has no such form becomes its text.
+    """Convert configs and alert data to dicts, lists, strings, and numbers; anything else to its text.
 
     `above`: the ids of what this value is in; one that is inside itself, or too deep, becomes its text.
     """
@@ -132,7 +132,10 @@ def to_json_value(value: Any, parent_ids: tuple[int, ...] = ()) -> Any:
 
 
 def convert_structure(value: Any, parent_ids: tuple[int, ...]) -> Any:
-    """Mappings, sequences, namespaces, structs, dataclasses, pydantic models, paths, arrays and scalars; else the text."""
+    """Convert mappings, sequences, namespaces, structs, dataclasses, pydantic models, paths, and arrays.
+
+    Anything else becomes its text.
+    """
     if isinstance(value, Namespace):
         value = vars(value)
     if isinstance(value, msgspec.Struct):

@@ -1,4 +1,7 @@
-"""Watchers: rules on a metric that raise alerts and may ask the run to stop, looked at in the call that logs the value."""
+"""Watchers.
+
+Rules on a metric, checked in the call that logs it, that raise alerts and may stop the run.
+"""
 
 import inspect
 import math
@@ -22,7 +25,7 @@ RuleFunction = Callable[[float, int], Any]
 
 
 class WatcherFinding(NamedTuple):
-    """What a watcher has seen: an alert to raise, and whether the run should stop."""
+    """Finding of a watcher: the alert to raise, and whether to stop the run."""
 
     reason: AlertReason
     metric: str
@@ -36,7 +39,9 @@ class WatcherFinding(NamedTuple):
 
 
 class Watcher:
-    """The rules on one metric. Each raises one alert per excursion: it is armed again once the value is back.
+    """The rules on one metric.
+
+    Each raises one alert per excursion, and is armed again once the value is back.
 
     The arguments are those of `tasuki.watch`. ConfigError for those that can't be meant.
     """
@@ -79,7 +84,7 @@ class Watcher:
         self.has_warned = False
 
     def validate(self) -> None:
-        """What the arguments must be together."""
+        """Check the combination of arguments."""
         if self.min_value is not None and self.max_value is not None and self.min_value > self.max_value:
             raise ConfigError(f"min_value={self.min_value} is above max_value={self.max_value}: every value would be outside")
         if self.min_delta < 0:
@@ -90,7 +95,7 @@ class Watcher:
             raise ConfigError(f"nothing to watch {self.metric!r} for", hint="nan=True, max_value=, spike_factor=, patience= or fn=")
 
     def evaluate(self, value: float, step: int) -> list[WatcherFinding]:
-        """What there is to say about the next value."""
+        """Evaluate the next value; return the findings."""
         found: list[WatcherFinding] = []
         outlasting = EMPTY_SET
         if math.isfinite(value):
@@ -137,7 +142,7 @@ class Watcher:
         return found
 
     def update_stagnation(self, value: float) -> bool:
-        """Whether this is at least the `patience`-th value after the best one that is no improvement on it."""
+        """Return whether `patience` values have come since the best one without an improvement."""
         best = self.best_value
         if math.isfinite(value) and (
             best is None or (value < best - self.min_delta if self.less_is_better else value > best + self.min_delta)
@@ -148,7 +153,7 @@ class Watcher:
         return self.stagnant_count >= (self.patience or 0) > 0
 
     def evaluate_function(self, fn: RuleFunction, value: float, step: int) -> list[WatcherFinding]:
-        """What a rule of the user's says. What it raises, or says that can't be understood, is warned of once."""
+        """Evaluate a user's rule. Warn once about an exception or an invalid result."""
         try:
             said = fn(value, step)
             alerts = said if isinstance(said, (list, tuple)) else [said]
@@ -179,11 +184,11 @@ class Watcher:
     def build_finding(
         self, reason: AlertReason, value: float, step: int, title: str, *, stop: bool = False, data: Mapping[str, Any] | None = None
     ) -> WatcherFinding:
-        """What one of our own rules has seen."""
+        """Build the finding of a built-in rule."""
         return WatcherFinding(reason, self.metric, value, step, title, self.level, stop, None, data)
 
     def filter_new(self, findings: list[WatcherFinding], still_active: Set[str]) -> list[WatcherFinding]:
-        """Those that were not so at the value before: one alert per excursion. A user's rules are told apart by title.
+        """Return the findings that did not hold for the value before. A user's rules are identified by title.
 
         `outlasting`: what a value like this one does not end, if it was so before.
         """
@@ -213,7 +218,7 @@ class Watchers:
             self.name_prefixes = self.name_prefixes | {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
     def evaluate(self, metrics: Mapping[str, Any], step: int) -> list[WatcherFinding]:
-        """What there is to say about the values of one call."""
+        """Evaluate the values of one call; return the findings."""
         found: list[WatcherFinding] = []
         for metric, watchers in self.by_metric.items():
             value = metrics[metric] if metric in metrics else find_nested_value(metrics, metric)

@@ -45,12 +45,15 @@ def provide_value(value: Any) -> Provide:
 
 @get("/api/v1/meta", summary="Who answers", opt=requires(ANY_TOKEN))
 async def meta(components: Components) -> Meta:
-    """Versions, and ids that are the same for one data folder (`server_id`) and from one start to the next (`boot_id`)."""
+    """Return versions and ids: `server_id` is constant for a data folder, `boot_id` changes at each start."""
     return components.meta
 
 
 def create_app(components: Components, host: str) -> ASGIApp:
-    """The ASGI application around the parts; they start and stop with it. It may be asked for by the host's name."""
+    """Create the ASGI application around the components, which start and stop with it.
+
+    `host`: its host name.
+    """
     app = Litestar(
         route_handlers=[
             meta,
@@ -98,7 +101,7 @@ def create_app(components: Components, host: str) -> ASGIApp:
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to a request that failed. One who may see one project alone is not told what else there is."""
+    """Build the response to a failed request. A token of one project is not told what else exists."""
     problem, headers = problem_from(error)
     principal: Principal | None = request.scope.get("auth")
     if isinstance(error, NotFound) and (principal is None or principal.project is not None):

@@ -31,7 +31,7 @@ from tasuki.server.workers.server_journal import ServerJournal
 from tasuki.server.workers.stall_detector import StallDetector
 from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.settings import Settings
-from tasuki.store import RAW_FILE, RawStore, database_folder
+from tasuki.store import RAW_FILE, RawStore, locate_database_folder
 
 __all__ = ["Components", "load_or_create_server_id"]
 
@@ -42,7 +42,7 @@ class Components:
     """Everything that lives as long as the server does."""
 
     def __init__(self, settings: Settings, *, loopback: bool = True) -> None:
-        folder = database_folder(settings.dir)
+        folder = locate_database_folder(settings.dir)
         folder.mkdir(parents=True, exist_ok=True)
         settings.dir.mkdir(parents=True, exist_ok=True)
         self.meta = Meta(
@@ -70,7 +70,7 @@ class Components:
         self.jobs = Jobs(settings, changed=self.wake_hub)
         self.task_manager = TaskManager(settings, self.jobs)
         self.log_stream_counts: Counter[str] = Counter()
-        self.deliveries = DeliveryService(settings, projects=False)
+        self.deliveries = DeliveryService(settings, should_project=False)
         self.stall_detector = StallDetector(self.background_readers, self.committer, minutes=settings.stalled_minutes)
 
     def wake_hub(self) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger("tasuki.server")
 
 
 class UvicornServer(uvicorn.Server):
-    """uvicorn's, but a signal ends it without killing the process afterwards, and open event streams end first."""
+    """uvicorn's server; a signal ends event streams first, and does not kill the process afterwards."""
 
     def __init__(self, config: uvicorn.Config, components: Components) -> None:
         super().__init__(config)
@@ -56,7 +56,7 @@ class UvicornServer(uvicorn.Server):
 def serve(
     settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, print_line: Callable[[str], object] | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT. ConfigError for an address that is taken, or that needs tokens where there are none."""
+    """Serve until SIGTERM or SIGINT. Raise ConfigError if the address is taken, or requires tokens."""
     configure_job_logging()
     parts = Components(settings, loopback=is_loopback(host))
     if not parts.authenticator.loopback and not parts.tokens.has_any():
@@ -83,7 +83,7 @@ def serve(
 
 
 def configure_job_logging() -> None:
-    """What goes on with jobs by itself is told on standard error, unless whoever has started us wants it elsewhere."""
+    """Log background job activity to stderr, unless the host program has configured logging."""
     told = logging.getLogger("tasuki.jobs")
     if not told.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler()
@@ -105,7 +105,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """Return whether an address is reachable from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,7 @@
-"""Settings: argument > environment > file > default. The only package that reads the environment and settings files."""
+"""Settings: argument > environment > file > default.
+
+Only this package reads the environment and files.
+"""
 
 from tasuki.settings.loader import load
 from tasuki.settings.paths import (

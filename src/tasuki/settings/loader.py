@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tasuki.alert_targets import targets_from
+from tasuki.alert_targets import parse_targets
 from tasuki.errors import ConfigError
 from tasuki.remotes import RemotesFile
 from tasuki.settings.paths import default_folder
@@ -18,7 +18,7 @@ __all__ = ["load", "part"]
 POLL_INTERVAL = "background.job_status_polling.interval_seconds"
 ALIASES = {"job_polling_interval": POLL_INTERVAL, "background.job_polling_interval": POLL_INTERVAL}
 LEAST_INTERVAL = 5
-NEIGHBOURS_FILE = "simpletuner-enterprise.yaml"
+NEIGHBOR_FILE = "simpletuner-enterprise.yaml"
 P = TypeVar("P", bound=msgspec.Struct)
 TRUE = {"1", "true", "yes", "on"}
 LARGEST_AMOUNT = 36_500
@@ -27,7 +27,7 @@ FALSE = {"0", "false", "no", "off", ""}
 
 
 def load(environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
-    """The settings in force. An argument of None counts as not given. ConfigError for what can't be read or is unknown."""
+    """Load the settings. An argument of None counts as not given. Raise ConfigError if invalid or unknown."""
     variables = os.environ if environment is None else environment
     values, origin = {}, {}
     given = {key: value for key, value in arguments.items() if value is not None}
@@ -44,10 +44,10 @@ def load(environment: Mapping[str, str] | None = None, **arguments: Any) -> Sett
     for key, value in settings_file(path, required=bool(named)).items():
         if key not in origin:
             values[key], origin[key] = value, str(path)
-    neighbours = folder / NEIGHBOURS_FILE
-    for key, value in settings_file(neighbours, required=False, strict=False).items():
+    neighbor = folder / NEIGHBOR_FILE
+    for key, value in settings_file(neighbor, required=False, strict=False).items():
         if key not in origin:
-            values[key], origin[key] = value, str(neighbours)
+            values[key], origin[key] = value, str(neighbor)
     return settings_from(values | {"dir": folder}, origin)
 
 
@@ -58,7 +58,7 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         dir=values["dir"],
         journal=Path(journal).expanduser().absolute() if journal else None,
         project=values.get("project"),
-        remote=RemotesFile(values["dir"]).url(values["remote"]) if values.get("remote") else None,
+        remote=RemotesFile(values["dir"]).resolve_url(values["remote"]) if values.get("remote") else None,
         token=values.get("token"),
         disable_write_through=truth(values.get("disable_write_through", False), origin.get("disable_write_through", "")),
         background=part("background", BackgroundSettings, values, origin),
@@ -66,7 +66,7 @@ def settings_from(values: Mapping[str, Any], origin: dict[str, str]) -> Settings
         events_per_address=count(values.get("events_per_address", 5), origin.get("events_per_address", "")),
         trusted_proxies=listed(values.get("trusted_proxies") or ()),
         retention_days=amount(values.get("retention_days", 30), origin.get("retention_days", ""), "days, like 30"),
-        notify=targets_from(values.get("notify"), origin.get("notify", "")),
+        notify=parse_targets(values.get("notify"), origin.get("notify", "")),
         stalled_minutes=amount(values.get("stalled_minutes", 10), origin.get("stalled_minutes", ""), "minutes, like 10"),
         public_url=values.get("public_url"),
         capture_git=truth(values.get("capture_git", True), origin.get("capture_git", "")),
@@ -143,7 +143,7 @@ def interval(value: object, origin: str) -> float:
 
 
 def settings_file(path: Path, *, required: bool, strict: bool = True) -> dict[str, Any]:
-    """What a settings file says, by key; nothing where there is none. What it says of things unknown is an error if `strict`."""
+    """Read a settings file by key; empty if it does not exist. With `strict`, raise for unknown keys."""
     try:
         text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -161,7 +161,7 @@ def settings_file(path: Path, *, required: bool, strict: bool = True) -> dict[st
     known = {setting.key for setting in TABLE} - {"dir"}
     found = dict(flattened(values, known | ALIASES.keys()))
     odd = [key for key in found if key not in known and key not in ALIASES]
-    if odd and strict and path.name != NEIGHBOURS_FILE:
+    if odd and strict and path.name != NEIGHBOR_FILE:
         raise ConfigError(f"{path} has unknown keys: {', '.join(odd)}", hint=f"known are {', '.join(sorted(known))}")
     return {ALIASES.get(key, key): value for key, value in found.items() if key not in odd}
 

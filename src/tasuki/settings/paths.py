@@ -34,12 +34,12 @@ def cache_folder() -> Path:
 
 
 def hermes_home() -> Path:
-    """Where the agent Hermes keeps its configuration: `HERMES_HOME`, else `~/.hermes`."""
+    """Return the folder of the agent Hermes: `HERMES_HOME`, else `~/.hermes`."""
     return Path(os.environ.get("HERMES_HOME") or "~/.hermes").expanduser()
 
 
 def trackio_folder() -> Path:
-    """Where trackio keeps its files: `TRACKIO_DIR`, else below Hugging Face's own folder."""
+    """Return trackio's folder: `TRACKIO_DIR`, else the default below Hugging Face's cache."""
     named = os.environ.get("TRACKIO_DIR")
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
     return Path(named or home / "trackio").expanduser().absolute()
@@ -56,12 +56,12 @@ def with_environment(**more: str) -> dict[str, str]:
 
 
 def failpoints() -> str:
-    """Where this process is to fail on purpose (docs/durability.md)."""
+    """Return the failpoints of this process (docs/durability.md)."""
     return os.environ.get("TASUKI_FAILPOINTS", "")
 
 
 def this_user() -> str:
-    """Who is at work here, as `user@host`."""
+    """Return the current user as `user@host`."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's users may have no name
@@ -74,7 +74,7 @@ SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 def captured_environment() -> dict[str, Any]:
-    """What a run records of where it runs: host, scheduler ids; nothing that looks like a secret."""
+    """Return the environment that a run records: host and scheduler ids, without secrets."""
     scheduler = {
         name: value
         for name, value in os.environ.items()
@@ -90,5 +90,5 @@ def own_variable(name: str) -> str | None:
 
 
 def job_environment(job: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a job on this machine: this process's, what was given with it, and which job it is."""
+    """Return the environment of a local job: this process's, the job's own, and its id."""
     return {**os.environ, **given, "TASUKI_JOB_ID": job}

@@ -1,4 +1,4 @@
-"""The only reader of environment and settings files: argument > environment > file > default, in one frozen struct."""
+"""Settings as structs, and the table of their keys, variables, and defaults."""
 
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from tasuki.alert_targets import AlertTarget
-from tasuki.remotes import Key, RemotesFile
+from tasuki.remotes import RemotesFile, TokenSource
 
 __all__ = [
     "TABLE",
@@ -23,7 +23,10 @@ __all__ = [
 
 
 class SettingRow(NamedTuple):
-    """One row of the table in the docs: the key (in the file, and as an argument), its variables (the first wins), its meaning."""
+    """A row of the table in the docs.
+
+    Key (in the file, and as an argument), variables (the first wins), meaning.
+    """
 
     key: str
     variables: tuple[str, ...]
@@ -155,7 +158,7 @@ class QueueSettings(SettingsSection, frozen=True, kw_only=True):
 
 
 class BackgroundSettings(SettingsSection, frozen=True, kw_only=True):
-    """What a server does by itself."""
+    """Settings of the server's background tasks."""
 
     job_status_polling: PollingSettings = PollingSettings()
     queue_processing: QueueSettings = QueueSettings()
@@ -180,14 +183,14 @@ class ReplicateSettings(SettingsSection, frozen=True, kw_only=True):
 
 
 class ProviderSettings(SettingsSection, frozen=True, kw_only=True):
-    """Where jobs run."""
+    """Settings of providers."""
 
     local: LocalSettings = LocalSettings()
     replicate: ReplicateSettings = ReplicateSettings()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What was decided. `origin` says per key where its value came from."""
+    """Settings in force. `origin` maps each key to the source of its value."""
 
     dir: Path
     journal: Path | None = None
@@ -207,18 +210,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     system_metrics: float = 15
     origin: dict[str, str] = {}
 
-    def key(self, remote: str) -> Key:
-        """The token for a server: the argument's or the environment's, else what `credentials` says then, else the file's."""
+    def key(self, remote: str) -> TokenSource:
+        """Return the token for a server.
+
+        From argument or environment, else `credentials`, else the settings file.
+        """
         if self.token and self.origin.get("token") in {"argument", *TOKEN_VARIABLES}:
             return lambda: self.token
-        return RemotesFile(self.dir).key(remote, self.token)
+        return RemotesFile(self.dir).token_source(remote, self.token)
 
     @cached_property
     def journal_root(self) -> Path:
-        """Where project folders with journals lie."""
+        """Return the folder of the projects' journals."""
         return self.journal or self.dir / "journal"
 
     @cached_property
     def lock_root(self) -> Path:
-        """Where the locks of writers lie: always on this machine's side."""
+        """Return the folder of writers' locks: always on this machine."""
         return self.dir / "journal"

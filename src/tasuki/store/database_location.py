@@ -1,4 +1,7 @@
-"""Where the databases of a data folder lie: in it, or, when it is on a network file system, in a node-local cache."""
+"""Location of a data folder's databases.
+
+In the folder, or in a node-local cache on network file systems.
+"""
 
 import hashlib
 import socket
@@ -6,9 +9,9 @@ from pathlib import Path
 
 from tasuki.settings import cache_folder
 
-__all__ = ["database_folder", "file_system"]
+__all__ = ["detect_file_system", "locate_database_folder"]
 
-NETWORK = {
+NETWORK_FILE_SYSTEMS = {
     "nfs",
     "nfs4",
     "cifs",
@@ -23,11 +26,11 @@ NETWORK = {
     "9p",
     "virtiofs",
 }
-MOUNTS = Path("/proc/self/mounts")
+MOUNTS_FILE = Path("/proc/self/mounts")
 
 
-def file_system(path: Path, mounts: str) -> str:
-    """The type of the file system that a path is on, from the text of /proc/self/mounts; `unknown` without it."""
+def detect_file_system(path: Path, mounts: str) -> str:
+    """Return the type of a path's file system, from the text of /proc/self/mounts; `unknown` without it."""
     found = ("", "unknown")
     for line in mounts.splitlines():
         _, place, kind, *_ = line.split()
@@ -37,15 +40,15 @@ def file_system(path: Path, mounts: str) -> str:
     return found[1]
 
 
-def mounts_here() -> str:
+def read_mounts() -> str:
     """The mount table; nothing on systems without one."""
-    return MOUNTS.read_text() if MOUNTS.exists() else ""
+    return MOUNTS_FILE.read_text() if MOUNTS_FILE.exists() else ""
 
 
-def database_folder(data_folder: Path, mounts: str | None = None) -> Path:
-    """Where to keep the databases of a data folder."""
-    kind = file_system(data_folder.resolve(), mounts_here() if mounts is None else mounts)
-    if kind in NETWORK or kind.startswith("fuse."):
+def locate_database_folder(data_folder: Path, mounts: str | None = None) -> Path:
+    """Return the folder of a data folder's databases."""
+    kind = detect_file_system(data_folder.resolve(), read_mounts() if mounts is None else mounts)
+    if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse."):
         key = hashlib.sha256(f"{socket.gethostname()}:{data_folder.resolve()}".encode()).hexdigest()[:16]
         return cache_folder() / key
     return data_folder

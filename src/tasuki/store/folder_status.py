@@ -3,12 +3,12 @@
 import apsw
 import msgspec
 
-from tasuki.database.sqlite import one, rows
+from tasuki.database.sqlite import fetch_all, fetch_one
 from tasuki.journal import JournalFolder, Liveness
 from tasuki.settings import Settings
-from tasuki.store.database_location import file_system, mounts_here
+from tasuki.store.database_location import detect_file_system, read_mounts
 
-__all__ = ["FolderStatus", "StreamDamage", "condition"]
+__all__ = ["FolderStatus", "StreamDamage", "read_folder_status"]
 
 
 class StreamDamage(msgspec.Struct, frozen=True):
@@ -20,7 +20,7 @@ class StreamDamage(msgspec.Struct, frozen=True):
 
 
 class FolderStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What `tasuki doctor` shows. Times are microseconds UTC."""
+    """Status of a data folder, for `tasuki doctor`. Times are microseconds UTC."""
 
     folder: str
     journal_folder: str
@@ -45,30 +45,34 @@ class FolderStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_record: int | None
 
 
-def condition(db: apsw.Connection, settings: Settings, folder: JournalFolder, store: str, missing: int) -> FolderStatus:
+def read_folder_status(db: apsw.Connection, settings: Settings, folder: JournalFolder, store: str, missing: int) -> FolderStatus:
     """Look at everything once. To be called within a read transaction."""
     journals = list(folder.journals())
-    verdicts = [folder.judge(journal) for journal in journals if not journal.sealed]
-    projects, runs, lost, last = one(db, "SELECT count(DISTINCT project), count(*), coalesce(sum(lost), 0), max(updated) FROM run")
+    verdicts = [folder.check_liveness(journal) for journal in journals if not journal.is_sealed]
+    projects, runs, lost, last = fetch_one(
+        db, "SELECT count(DISTINCT project), count(*), coalesce(sum(lost), 0), max(updated) FROM run"
+    )
     return FolderStatus(
         folder=str(settings.dir),
         journal_folder=str(settings.journal_root),
-        file_system=file_system(settings.journal_root.resolve(), mounts_here()),
+        file_system=detect_file_system(settings.journal_root.resolve(), read_mounts()),
         sqlite_version=apsw.sqlite_lib_version(),
         store=store,
         projects=projects,
         runs=runs,
-        notes=one(db, "SELECT count(*) FROM (SELECT DISTINCT project, event_id FROM note)")[0],
+        notes=fetch_one(db, "SELECT count(*) FROM (SELECT DISTINCT project, event_id FROM note)")[0],
         journals=len(journals),
         sealed=len(journals) - len(verdicts),
         alive=verdicts.count(Liveness.ALIVE),
         dead=verdicts.count(Liveness.DEAD),
         unknown_owner=verdicts.count(Liveness.UNKNOWN),
-        holes=[StreamDamage(*row) for row in rows(db, 'SELECT writer, "offset", saved_as FROM hole ORDER BY writer, "offset"')],
-        damaged=[str(path) for path in folder.damaged()],
-        refused=[(str(path), reason) for path, reason in folder.refused()],
-        rejected_records=one(db, "SELECT count(*) FROM rejected")[0],
-        unknown_kinds=dict(rows(db, "SELECT kind, count(*) FROM unknown GROUP BY kind")),
+        holes=[
+            StreamDamage(*row) for row in fetch_all(db, 'SELECT writer, "offset", saved_as FROM hole ORDER BY writer, "offset"')
+        ],
+        damaged=[str(path) for path in folder.damaged_files()],
+        refused=[(str(path), reason) for path, reason in folder.unreadable_journals()],
+        rejected_records=fetch_one(db, "SELECT count(*) FROM rejected")[0],
+        unknown_kinds=dict(fetch_all(db, "SELECT kind, count(*) FROM unknown GROUP BY kind")),
         lost_records=lost,
         missing_records=missing,
         last_record=last,

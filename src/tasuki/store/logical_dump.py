@@ -1,12 +1,15 @@
-"""The logical content of a projection: equal whatever the order, the batches and the repetitions in which it came about."""
+"""The logical content of a projection.
+
+Equal whatever the order, batches, and repetitions of the records.
+"""
 
 from typing import Any
 
 import apsw
 import numpy as np
 
-from tasuki.database.sqlite import rows
-from tasuki.records import JOBS
+from tasuki.database.sqlite import fetch_all
+from tasuki.records import JOBS_PROJECT
 from tasuki.store.series.points import Column, Points
 from tasuki.store.series.read import read_points
 
@@ -57,31 +60,31 @@ JOB_TABLES = {
 def dump(db: apsw.Connection) -> Dump:
     """Everything, run by run. To be called within a read transaction."""
     found: Dump = {}
-    for project, run in rows(db, "SELECT DISTINCT project, run FROM writer"):
-        found[project, run] = {name: rows(db, statement, (project, run)) for name, statement in WRITER_TABLES.items()}
-    if (JOBS, "") in found:
-        found[JOBS, ""] |= {name: rows(db, statement) for name, statement in JOB_TABLES.items()}
-    for project, run in rows(db, "SELECT project, run FROM tombstone"):
+    for project, run in fetch_all(db, "SELECT DISTINCT project, run FROM writer"):
+        found[project, run] = {name: fetch_all(db, statement, (project, run)) for name, statement in WRITER_TABLES.items()}
+    if (JOBS_PROJECT, "") in found:
+        found[JOBS_PROJECT, ""] |= {name: fetch_all(db, statement) for name, statement in JOB_TABLES.items()}
+    for project, run in fetch_all(db, "SELECT project, run FROM tombstone"):
         found.setdefault((project, run), {})["deleted"] = True
-    for key, project, run, *row in rows(
+    for key, project, run, *row in fetch_all(
         db, "SELECT key, project, id, name, group_name, notes, tags, config, created, updated, points, lost FROM run"
     ):
         of_run = found.setdefault((project, run), {})
         of_run["row"] = row
-        of_run |= {name: rows(db, statement, (key,)) for name, statement in RUN_TABLES.items()}
-        of_run["points"] = points(db, key)
+        of_run |= {name: fetch_all(db, statement, (key,)) for name, statement in RUN_TABLES.items()}
+        of_run["points"] = dump_points(db, key)
     return found
 
 
-def points(db: apsw.Connection, run: int) -> dict[str, tuple[bytes, ...]]:
+def dump_points(db: apsw.Connection, run: int) -> dict[str, tuple[bytes, ...]]:
     """By metric: steps, clocks, writers, lags and values, in order; every NaN written alike."""
     found = read_points(db, run)
-    return {} if found is None else {metric: column_bytes(found, column) for metric, column in found.columns.items()}
+    return {} if found is None else {metric: dump_column(found, column) for metric, column in found.columns.items()}
 
 
-def column_bytes(found: Points, column: Column) -> tuple[bytes, ...]:
+def dump_column(points: Points, column: Column) -> tuple[bytes, ...]:
     """One metric's points."""
     places, values = column
-    writers = "|".join(found.names[index] for index in found.writers[places].tolist())
-    axis = (found.steps[places].tobytes(), found.clocks[places].tobytes(), writers.encode(), found.lags[places].tobytes())
+    writers = "|".join(points.names[index] for index in points.writers[places].tolist())
+    axis = (points.steps[places].tobytes(), points.clocks[places].tobytes(), writers.encode(), points.lags[places].tobytes())
     return (*axis, np.where(np.isnan(values), np.nan, values).tobytes())

@@ -30,7 +30,7 @@ class StreamStore(Protocol):
     """A receiver of streams. What it has answered `stored` is durable."""
 
     def append(self, items: Sequence[Item]) -> list[ItemReply]:
-        """Compare and append, one durable commit for all items; a reply per item, in their order. Sending again is harmless."""
+        """Compare and append all items in one durable commit; return a reply per item, in order. Idempotent."""
         ...
 
     def positions(self, writers: Collection[str]) -> dict[str, Position]:
@@ -38,7 +38,10 @@ class StreamStore(Protocol):
         ...
 
     def purge(self, project: str, run: str) -> int:
-        """Drop the run's streams, leaving tombstones; returns how many. Their items are answered `stored` and discarded."""
+        """Drop the run's streams, leaving tombstones; return their number.
+
+        Items of such a stream are answered `stored` and discarded.
+        """
         ...
 
 
@@ -47,7 +50,7 @@ class ProjectQuery(Protocol):
 
     @property
     def missing(self) -> int:
-        """How many records had been made but not projected yet when the last question was answered."""
+        """Return how many records were not projected yet when the last query was answered."""
         ...
 
     def projects(self) -> list[ProjectRow]:
@@ -55,7 +58,7 @@ class ProjectQuery(Protocol):
         ...
 
     def overview(self, project: str) -> ProjectOverview:
-        """A project at a glance: how many runs of each status, the range of each metric, how many alerts of each level."""
+        """Return the overview of a project: runs by status, range of each metric, alerts by level."""
         ...
 
 
@@ -71,7 +74,9 @@ class ContentQuery(Protocol):
         reason: str | None = None,
         level: AlertLevel | None = None,
     ) -> list[AlertRow]:
-        """The alerts of a project or of one run (by id), in the order in which they arrived; those of one moment by time.
+        """Return the alerts of a project or of one run (by id), in order of arrival.
+
+        Those of one moment by time.
 
         Only those later than a time (microseconds UTC), or that arrived after the alert of an id (NotFound if it is none of the
         project's): who goes on from the last one they have seen misses none and gets none twice. Only those with a reason, or of
@@ -80,7 +85,7 @@ class ContentQuery(Protocol):
         ...
 
     def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
-        """The texts of a run, piece by piece in the order in which they came; only those of a name, if one is given."""
+        """Return the texts of a run in order of arrival; only those of `name`, if given."""
         ...
 
     def notes(
@@ -93,22 +98,22 @@ class ContentQuery(Protocol):
         ...
 
     def files(self, project: str, run: str | None = None) -> list[FileRow]:
-        """The files of a project, or of one run (by id; "" for those that are in none), in the order in which they came."""
+        """Return the files of a project, or of one run (by id; "" for those of no run), in order of arrival."""
         ...
 
 
 class RunQuery(Protocol):
-    """Answers about runs. A run, or a metric, that is not there raises NotFound, which names those nearest to it."""
+    """Queries about runs. For an unknown run or metric, raise NotFound, which names the nearest ones."""
 
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
-        """The project's runs, or the first `limit` of them, in the order they were created or the newest first."""
+        """Return the project's runs, or the first `limit` of them, oldest or newest first."""
         ...
 
     def run(self, project: str, ref: str) -> RunRow:
         """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
         ...
 
-    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+    def runs_by_ref(self, project: str, refs: Sequence[str]) -> list[RunRow]:
         """Several runs at once, in the order of what they are named by."""
         ...
 
@@ -120,14 +125,14 @@ class RunQuery(Protocol):
         *,
         top: BestRuns | None = None,
     ) -> list[MetricSummary]:
-        """The summary of each metric of each run (all, or those of the given run ids and metric names), by run and metric.
+        """Return the summary of each metric of each run, by run and metric; of all, or of given ids and names.
 
         With `top` only the best of them, the best first.
         """
         ...
 
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
-        """What was logged, by (step, time); with `metric` only the calls that logged it, and only its value."""
+        """Return the logged calls, by (step, time); with `metric`, only calls and values of that metric."""
         ...
 
     def history_pages(self, project: str, run: str, metric: str | None = None) -> Iterator[list[HistoryRow]]:
@@ -144,7 +149,7 @@ class Query(ProjectQuery, RunQuery, ContentQuery, Protocol):
 
 
 class RunEditor(Protocol):
-    """Changes what is known of runs. Each change is a record of its run, on the disk when the call returns.
+    """Edits of runs. Each is a record of its run, on disk when the call returns.
 
     It is later than all that was known of the run by then, and whoever asks afterwards sees it. NotFound if there is no such run.
     """
@@ -159,7 +164,7 @@ class RunEditor(Protocol):
 
 
 class QueryAndEdit(Query, RunEditor, Protocol):
-    """What answers, and takes changes."""
+    """Queries and edits."""
 
 
 @runtime_checkable
@@ -167,7 +172,7 @@ class StopRequester(Protocol):
     """Takes requests to stop."""
 
     def stop(self, project: str, ref: str, reason: str | None, by: str | None) -> RunRow:
-        """Ask the latest attempt at a run to stop; returns the run, whose `stop` is the first request that was made of it.
+        """Request that the latest attempt stops; return the run, whose `stop` is the attempt's first request.
 
         The request is durable, and is heard even if the run's machine is offline now. NotFound; Conflict for a run that is over.
         """

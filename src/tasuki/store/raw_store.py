@@ -1,4 +1,6 @@
-"""The raw store of a receiver: streams as they were sent, durable and never judged. It is a `StreamStore`, and a `Source` too.
+"""The raw store of a receiver: streams as they were sent, durable and never judged.
+
+A `StreamStore` and a `Source`.
 
 An item is stored only where the receiver's position equals the item's (compare and append). All items of one call share a commit
 that is on the disk before anything is answered. Once a stream has ended, its many small items are made into few large ones, which
@@ -14,13 +16,13 @@ from typing import NamedTuple
 import apsw
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.clock import SYSTEM, Clock
-from tasuki.database.sqlite import immediate, one, rows
+from tasuki.clock import SYSTEM_CLOCK, Clock
+from tasuki.database.sqlite import fetch_all, fetch_one, write_transaction
 from tasuki.errors import DataError
-from tasuki.failpoints import reach
+from tasuki.failpoints import hit_failpoint
 from tasuki.journal import Liveness, Stream
-from tasuki.records import MAX_ITEM_BYTES, START, Item, ItemReply, Position, ReplyStatus, pack_item, stored_frames, unpack_item
-from tasuki.store.queries.statements import SILENT_US
+from tasuki.records import MAX_ITEM_BYTES, START, Item, ItemReply, Position, ReplyStatus, decompress_item, pack_item, unpack_item
+from tasuki.store.queries.statements import SILENT_AFTER_US
 
 __all__ = ["RAW_FILE", "RawStore"]
 
@@ -42,25 +44,25 @@ CREATE TABLE IF NOT EXISTS item (
     PRIMARY KEY (writer, "offset")
 );
 """
-RECEIVED = "CREATE TABLE IF NOT EXISTS received (writer TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID"
+CREATE_RECEIVED_TABLE = "CREATE TABLE IF NOT EXISTS received (writer TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID"
 """When something of a stream last came, by this machine's clock: an earlier version's file has no such table, and needs none."""
-FROM_OFFSET = """
+SELECT_ITEMS_FROM_OFFSET = """
 SELECT "offset", data FROM item WHERE writer = ?1 AND "offset" + size > ?2
     AND "offset" >= (SELECT coalesce(max("offset"), 0) FROM item WHERE writer = ?1 AND "offset" <= ?2)
 ORDER BY "offset"
 """
-ENDED = "CREATE INDEX IF NOT EXISTS writer_ended ON writer (id) WHERE sealed = 1 AND NOT purged"
+CREATE_ENDED_INDEX = "CREATE INDEX IF NOT EXISTS writer_ended ON writer (id) WHERE sealed = 1 AND NOT purged"
 """Streams that are to be packed. An earlier version's file has no such index, and needs none."""
 
 
 class StreamOffset(NamedTuple):
-    """Where in a stream something begins."""
+    """An offset in a stream."""
 
     writer: str
     offset: int
 
 
-NOWHERE = StreamOffset("", 0)
+NO_STREAM_OFFSET = StreamOffset("", 0)
 
 
 class StoredItem(NamedTuple):
@@ -71,26 +73,29 @@ class StoredItem(NamedTuple):
     size: int
 
 
-PACKED_BYTES = 1024 * 1024
-VACUUMED_PAGES = 1000
+MAX_PACKED_BYTES = 1024 * 1024
+VACUUM_PAGES = 1000
 
 
 class RawStore:
-    """Streams in one SQLite file. Not to be shared by threads. Items are packed until one holds `packed_bytes` of frames."""
+    """Streams in one SQLite file. Not thread-safe.
 
-    def __init__(self, path: Path | str, *, packed_bytes: int = PACKED_BYTES, clock: Clock = SYSTEM) -> None:
-        self.packed_bytes = packed_bytes
+    Items are packed until one holds `packed_bytes` of frames.
+    """
+
+    def __init__(self, path: Path | str, *, max_packed_bytes: int = MAX_PACKED_BYTES, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.max_packed_bytes = max_packed_bytes
         self.clock = clock
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(60_000)
-        self.packed = NOWHERE
+        self.pack_cursor = NO_STREAM_OFFSET
         self.db.execute("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         if self.db.pragma("user_version") == 0:
-            with immediate(self.db):
+            with write_transaction(self.db):
                 self.db.execute(f"{TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}")
         if self.db.pragma("application_id") != APPLICATION_ID or self.db.pragma("user_version") != SCHEMA:
             raise DataError(f"{path} is not a raw store of schema {SCHEMA}")
-        self.db.execute(f"{RECEIVED}; {ENDED}")
+        self.db.execute(f"{CREATE_RECEIVED_TABLE}; {CREATE_ENDED_INDEX}")
 
     def close(self) -> None:
         """Close the file."""
@@ -100,66 +105,66 @@ class RawStore:
 
     def append(self, items: Sequence[Item]) -> list[ItemReply]:
         """Compare and append, one durable commit for all items; a reply per item, in their order."""
-        with immediate(self.db):
-            replies = [self.append_one(item) for item in items]
-            reach("server.before_commit")
+        with write_transaction(self.db):
+            replies = [self.append_item(item) for item in items]
+            hit_failpoint("server.before_commit")
             return replies
 
-    def append_one(self, item: Item) -> ItemReply:
+    def append_item(self, item: Item) -> ItemReply:
         """One item, inside the transaction."""
-        row = one(self.db, 'SELECT project, run, "offset", crc, sealed, purged FROM writer WHERE id = ?', (item.writer,))
+        row = fetch_one(self.db, 'SELECT project, run, "offset", crc, sealed, purged FROM writer WHERE id = ?', (item.writer,))
         project, run, offset, crc, sealed, purged = row or (item.project, item.run, *START, 0, 0)
         if (project, run) != (item.project, item.run):
-            return refused(item, START, f"writer {item.writer} is of another project, or of another run")
+            return make_rejection(item, START, f"writer {item.writer} is of another project, or of another run")
         try:
             data = b"" if item.data is None else unpack_item(item.data)
         except DataError as error:
-            return refused(item, Position(offset, crc), error.message)
+            return make_rejection(item, Position(offset, crc), error.message)
         here, end = Position(offset, crc), Position(item.offset + len(data), crc32(data, item.crc))
         if purged:
-            return reply(item, ReplyStatus.STORED, end, sealed=item.sealed)
+            return make_reply(item, ReplyStatus.STORED, end, sealed=item.sealed)
         if item.position == here and data and sealed:
-            return refused(item, here, f"writer {item.writer} has been sealed at {offset}", sealed=True)
+            return make_rejection(item, here, f"writer {item.writer} has been sealed at {offset}", sealed=True)
         if item.position == here and (data or item.sealed):
-            return self.store(item, data, end, bool(sealed))
+            return self.insert_item(item, data, end, bool(sealed))
         if end == here:
-            return self.same(item, here, bool(sealed))
-        return reply(item, ReplyStatus.MOVED, here, sealed=bool(sealed), crc_at=self.crc_at(item.writer, item.offset))
+            return self.acknowledge_duplicate(item, here, bool(sealed))
+        return make_reply(item, ReplyStatus.MOVED, here, sealed=bool(sealed), crc_at=self.crc_at(item.writer, item.offset))
 
-    def store(self, item: Item, data: bytes, end: Position, sealed: bool) -> ItemReply:
+    def insert_item(self, item: Item, data: bytes, end: Position, is_sealed: bool) -> ItemReply:
         """Keep an item that fits, in one compare-and-append."""
         self.db.execute(
             "INSERT INTO writer VALUES (?, ?, ?, 0, 0, 0, 0) ON CONFLICT DO NOTHING", (item.writer, item.project, item.run)
         )
         self.db.execute(
             'UPDATE writer SET "offset" = ?, crc = ?, sealed = ? WHERE id = ? AND "offset" = ? AND crc = ?',
-            (*end, sealed or item.sealed, item.writer, *item.position),
+            (*end, is_sealed or item.sealed, item.writer, *item.position),
         )
         if data:
             self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (item.writer, *item.position, len(data), item.data))
             self.db.execute("INSERT OR REPLACE INTO received VALUES (?, ?)", (item.writer, self.clock.now_us()))
-            reach("server.within_batch")
-        return reply(item, ReplyStatus.STORED, end, sealed=sealed or item.sealed)
+            hit_failpoint("server.within_batch")
+        return make_reply(item, ReplyStatus.STORED, end, sealed=is_sealed or item.sealed)
 
-    def same(self, item: Item, here: Position, sealed: bool) -> ItemReply:
+    def acknowledge_duplicate(self, item: Item, position: Position, is_sealed: bool) -> ItemReply:
         """An item that is here already; it may still say that the stream has ended."""
-        if item.sealed and not sealed and here != START:
+        if item.sealed and not is_sealed and position != START:
             self.db.execute("UPDATE writer SET sealed = 1 WHERE id = ?", (item.writer,))
-        return reply(item, ReplyStatus.DUPLICATE, here, sealed=sealed or item.sealed)
+        return make_reply(item, ReplyStatus.DUPLICATE, position, sealed=is_sealed or item.sealed)
 
     def positions(self, writers: Collection[str]) -> dict[str, Position]:
         """The position of each writer; (0, 0) for one never heard of."""
-        found = {writer: one(self.db, 'SELECT "offset", crc FROM writer WHERE id = ?', (writer,)) for writer in writers}
+        found = {writer: fetch_one(self.db, 'SELECT "offset", crc FROM writer WHERE id = ?', (writer,)) for writer in writers}
         return {writer: START if row is None else Position(*row) for writer, row in found.items()}
 
     def has_run(self, project: str, run: str) -> bool:
-        """Whether a run has any stream here, purged ones included."""
-        return one(self.db, "SELECT 1 FROM writer WHERE project = ? AND run = ? LIMIT 1", (project, run)) is not None
+        """Return whether a run has any stream here, purged ones included."""
+        return fetch_one(self.db, "SELECT 1 FROM writer WHERE project = ? AND run = ? LIMIT 1", (project, run)) is not None
 
     def purge(self, project: str, run: str) -> int:
         """Drop the run's streams, leaving tombstones; returns how many."""
-        with immediate(self.db):
-            writers = rows(self.db, "SELECT id FROM writer WHERE project = ? AND run = ? AND NOT purged", (project, run))
+        with write_transaction(self.db):
+            writers = fetch_all(self.db, "SELECT id FROM writer WHERE project = ? AND run = ? AND NOT purged", (project, run))
             for (writer,) in writers:
                 self.db.execute("DELETE FROM item WHERE writer = ?", (writer,))
                 self.db.execute("DELETE FROM received WHERE writer = ?", (writer,))
@@ -169,31 +174,31 @@ class RawStore:
     # -- packing
 
     def pack(self) -> bool:
-        """Make one item of small ones of a stream that has ended, in a commit of its own; False when there is nothing to pack."""
-        writer = self.to_pack()
+        """Pack small items of an ended stream into one, in its own commit. Return False if none is left."""
+        writer = self.choose_stream_to_pack()
         if writer is None:
             return False
-        with immediate(self.db):
-            small = self.small_items(writer, self.packed.offset)
+        with write_transaction(self.db):
+            small = self.find_small_items(writer, self.pack_cursor.offset)
             if len(small) > 1:
-                self.join(writer, small)
+                self.merge_items(writer, small)
             if small:
-                self.packed = StreamOffset(writer, small[-1].offset + small[-1].size)
+                self.pack_cursor = StreamOffset(writer, small[-1].offset + small[-1].size)
             else:
                 self.db.execute("UPDATE writer SET sealed = 2 WHERE id = ?", (writer,))
-                self.packed = NOWHERE
-        self.db.execute(f"PRAGMA incremental_vacuum({VACUUMED_PAGES})").fetchall()
+                self.pack_cursor = NO_STREAM_OFFSET
+        self.db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
         return True
 
-    def to_pack(self) -> str | None:
+    def choose_stream_to_pack(self) -> str | None:
         """The stream that is being packed, else another one that has ended."""
         ended = "SELECT id FROM writer WHERE sealed = 1 AND NOT purged"
-        if one(self.db, f"{ended} AND id = ?", (self.packed.writer,)) is None:
-            row = one(self.db, f"{ended} LIMIT 1")
-            self.packed = StreamOffset(row[0], 0) if row else NOWHERE
-        return self.packed.writer or None
+        if fetch_one(self.db, f"{ended} AND id = ?", (self.pack_cursor.writer,)) is None:
+            row = fetch_one(self.db, f"{ended} LIMIT 1")
+            self.pack_cursor = StreamOffset(row[0], 0) if row else NO_STREAM_OFFSET
+        return self.pack_cursor.writer or None
 
-    def small_items(self, writer: str, start: int) -> list["StoredItem"]:
+    def find_small_items(self, writer: str, start: int) -> list["StoredItem"]:
         """The next items that fit into one; none at the end."""
         found: list[StoredItem] = []
         size = 0
@@ -201,37 +206,37 @@ class RawStore:
         for row in self.db.execute(behind, (writer, start)):
             item = StoredItem(*row)
             size += item.size
-            if found and size > self.packed_bytes:
+            if found and size > self.max_packed_bytes:
                 break
             found.append(item)
         return found
 
-    def join(self, writer: str, items: Sequence["StoredItem"]) -> None:
-        """Put one item in the place of several. Damaged ones stay as they are: what can still be read of them is behind them."""
+    def merge_items(self, writer: str, items: Sequence["StoredItem"]) -> None:
+        """Replace several items by one. Keep damaged ones: readable frames may follow the damage."""
         first, end = items[0], items[-1].offset + items[-1].size
         data = self.read(writer, first.offset, end - first.offset)
         if len(data) != end - first.offset:
             return
         self.db.execute('DELETE FROM item WHERE writer = ? AND "offset" >= ? AND "offset" < ?', (writer, first.offset, end))
         self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", (writer, first.offset, first.crc, len(data), pack_item(data)))
-        reach("server.while_packing")
+        hit_failpoint("server.while_packing")
 
     # -- a Source
 
-    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterator[Stream]:
         """Every stream but those `known` by writer id."""
-        found = rows(self.db, 'SELECT id, project, run, "offset", sealed FROM writer WHERE NOT purged ORDER BY id')
+        found = fetch_all(self.db, 'SELECT id, project, run, "offset", sealed FROM writer WHERE NOT purged ORDER BY id')
         for writer, project, run, size, sealed in found:
-            if writer not in known:
+            if writer not in exclude:
                 yield Stream(writer, project, run, size, bool(sealed))
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Whole frames from `offset`; nothing at the end, or where an item is damaged."""
         parts, size = [], 0
-        found = self.db.execute(FROM_OFFSET, (writer, offset))
+        found = self.db.execute(SELECT_ITEMS_FROM_OFFSET, (writer, offset))
         for start, data in found:
             try:
-                part = stored_frames(data)[max(0, offset - start) :]
+                part = decompress_item(data)[max(0, offset - start) :]
             except DataError as error:
                 log.error("an item of the raw store is damaged: writer %s, offset %d: %s", writer, start, error.message)
                 break
@@ -241,33 +246,33 @@ class RawStore:
                 break
         return b"".join(parts)
 
-    def received(self, project: str) -> list[Stream]:
+    def project_streams(self, project: str) -> list[Stream]:
         """The streams of a project, by writer."""
         statement = 'SELECT id, project, run, "offset", sealed FROM writer WHERE project = ? AND NOT purged ORDER BY id'
-        found = rows(self.db, statement, (project,))
+        found = fetch_all(self.db, statement, (project,))
         return [Stream(writer, name, run, size, bool(sealed)) for writer, name, run, size, sealed in found]
 
-    def digest(self, writer: str) -> tuple[Position, str]:
-        """How far a stream can be read, and the sha256 of its frames up to there."""
+    def compute_digest(self, writer: str) -> tuple[Position, str]:
+        """Return how far a stream is readable, and the sha256 of those frames."""
         position, hashed = START, hashlib.sha256()
         while data := self.read(writer, position.offset, MAX_ITEM_BYTES):
             hashed.update(data)
             position = Position(position.offset + len(data), crc32(data, position.crc))
         return position, hashed.hexdigest()
 
-    def verdict(self, writer: str) -> Liveness:
-        """Sealed is over; an owner is alive or silent by when something last came here, whatever their own clock says."""
-        row = one(self.db, "SELECT sealed, time FROM writer LEFT JOIN received ON writer = id WHERE id = ?", (writer,))
+    def check_liveness(self, writer: str) -> Liveness:
+        """Judge an owner: over if sealed, else alive or silent by the arrival time of its last bytes."""
+        row = fetch_one(self.db, "SELECT sealed, time FROM writer LEFT JOIN received ON writer = id WHERE id = ?", (writer,))
         if row is None or row == (0, None):
             return Liveness.UNKNOWN
         sealed, time = row
         if sealed:
             return Liveness.DEAD
-        return Liveness.SILENT if self.clock.now_us() - time > SILENT_US else Liveness.ALIVE
+        return Liveness.SILENT if self.clock.now_us() - time > SILENT_AFTER_US else Liveness.ALIVE
 
     def crc_at(self, writer: str, offset: int) -> int | None:
         """The rolling crc of the bytes before `offset`; None if there are fewer, or it is damaged there."""
-        row = one(
+        row = fetch_one(
             self.db,
             'SELECT "offset", crc, data FROM item WHERE writer = ? AND "offset" <= ? AND "offset" + size >= ?'
             ' ORDER BY "offset" DESC LIMIT 1',
@@ -277,17 +282,19 @@ class RawStore:
             return 0 if offset == 0 else None
         start, crc, data = row
         try:
-            return int(crc) if start == offset else crc32(stored_frames(data)[: offset - start], crc)
+            return int(crc) if start == offset else crc32(decompress_item(data)[: offset - start], crc)
         except DataError:
             return None
 
 
-def reply(item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None) -> ItemReply:
+def make_reply(
+    item: Item, status: ReplyStatus, position: Position, *, sealed: bool = False, crc_at: int | None = None
+) -> ItemReply:
     """An answer with the receiver's position."""
     return ItemReply(writer=item.writer, status=status, offset=position.offset, crc=position.crc, sealed=sealed, crc_at=crc_at)
 
 
-def refused(item: Item, position: Position, hint: str, *, sealed: bool = False) -> ItemReply:
+def make_rejection(item: Item, position: Position, hint: str, *, sealed: bool = False) -> ItemReply:
     """An answer that trying again does not change."""
     return ItemReply(
         writer=item.writer, status=ReplyStatus.REJECTED, offset=position.offset, crc=position.crc, sealed=sealed, hint=hint

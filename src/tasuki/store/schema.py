@@ -1,4 +1,7 @@
-"""The projection's tables. A change here is a new `SCHEMA` number, and every store is then built again from the journals."""
+"""The projection's tables.
+
+After a change, raise `SCHEMA`: every store is then rebuilt from the journals.
+"""
 
 __all__ = ["SCHEMA", "TABLES"]
 

@@ -1,29 +1,29 @@
-"""A glance at a folder's store: what it says now, without bringing it up to date or waiting for anyone."""
+"""Read the projection as it is, without catching up first."""
 
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from tasuki.database.sqlite import rows
-from tasuki.store.database_location import database_folder
+from tasuki.database.sqlite import fetch_all
+from tasuki.store.database_location import locate_database_folder
 from tasuki.store.generations import Generations
 
-__all__ = ["glance"]
+__all__ = ["read_stale"]
 
-WAIT_MS = 100
+BUSY_TIMEOUT_MS = 100
 
 
-def glance(folder: Path, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+def read_stale(folder: Path, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
     """The rows of a SELECT; none where there is no store, or it is locked or damaged."""
-    path = Generations(database_folder(folder)).current()
+    path = Generations(locate_database_folder(folder)).current()
     if path is None:
         return []
     try:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            db.set_busy_timeout(WAIT_MS)
-            return rows(db, statement, values)
+            db.set_busy_timeout(BUSY_TIMEOUT_MS)
+            return fetch_all(db, statement, parameters)
         finally:
             db.close()
     except apsw.Error:

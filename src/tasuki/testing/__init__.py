@@ -1,4 +1,4 @@
-"""Fakes that ship with tasuki, for its tests and for yours: a clock, a store in memory, a network that fails, Replicate.
+"""Fakes for tests, tasuki's and yours: clock, in-memory store, failing network, Replicate.
 
 Failpoints in a process are set by its environment, `TASUKI_FAILPOINTS` (`tasuki.failpoints`).
 """

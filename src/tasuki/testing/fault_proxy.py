@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Self
 __all__ = ["Fault", "FaultProxy"]
 
 HOST = "127.0.0.1"
-HTML = b"<!doctype html><title>Sign in</title><p>Welcome to the airport"
+SIGN_IN_PAGE = b"<!doctype html><title>Sign in</title><p>Welcome to the airport"
 DRIP_SECONDS = 1.0
-STATUSES = {
+STATUS_BY_FAULT = {
     "unauthorized": 401,
     "forbidden": 403,
     "missing": 404,
@@ -31,7 +31,7 @@ STATUSES = {
 
 
 class Fault(StrEnum):
-    """What happens to a request. The server has got it with `LOST`, `HALF`, `SLOW` and `DUPLICATE`, with no other."""
+    """Fault of a request. The server receives it only with `LOST`, `HALF`, `SLOW` and `DUPLICATE`."""
 
     NONE = "none"
     LOST = "lost"
@@ -75,12 +75,14 @@ class ProxiedRequest(NamedTuple):
 
     @property
     def is_post(self) -> bool:
-        """Whether something is sent with it."""
+        """Return whether the request has a body."""
         return self.head.startswith(b"POST ")
 
 
 class FaultProxy:
-    """Listens at `url` and passes requests on to a server on this machine's `port`. A `with` block starts and ends it.
+    """Listens at `url` and forwards requests to a local server's `port`.
+
+    A `with` block starts and ends it.
 
     `fault` is done to each POST; `faults` are drawn from at random, `odds` of the time, by `seed`; `choose` decides by itself,
     given a request's head and body. `counts` says how often each was done.
@@ -109,7 +111,7 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self.thread.start()
-        self.server = self.call(asyncio.start_server(self.converse, HOST, 0))
+        self.server = self.call(asyncio.start_server(self.serve_connection, HOST, 0))
         self.url = f"http://{HOST}:{self.server.sockets[0].getsockname()[1]}"
         return self
 
@@ -131,15 +133,15 @@ class FaultProxy:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def total(self) -> int:
-        """How many POSTs have come."""
+        """Return the number of POSTs."""
         return self.counts.total()
 
-    def next_fault(self, asked: ProxiedRequest) -> Fault:
-        """What to do to a request: a GET always passes."""
-        if not asked.is_post:
+    def choose_fault(self, request: ProxiedRequest) -> Fault:
+        """Return the fault of a request; a GET always passes."""
+        if not request.is_post:
             return Fault.NONE
         if self.choose is not None:
-            fault = self.choose(asked.head, asked.body)
+            fault = self.choose(request.head, request.body)
         elif self.faults:
             fault = self.random.choice(self.faults) if self.random.random() < self.odds else Fault.NONE
         else:
@@ -147,14 +149,14 @@ class FaultProxy:
         self.counts[fault] += 1
         return fault
 
-    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, request by request."""
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
         try:
             while asked := await read_message(reader):
-                if not await self.answer(asked, writer):
+                if not await self.serve_request(asked, writer):
                     break
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # either end has gone, and the other will notice; or the proxy stops
@@ -162,21 +164,21 @@ class FaultProxy:
             self.tasks.discard(task)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
 
-    async def answer(self, asked: ProxiedRequest, writer: asyncio.StreamWriter) -> bool:
+    async def serve_request(self, request: ProxiedRequest, writer: asyncio.StreamWriter) -> bool:
         """Do what is to be done; False ends the connection."""
-        fault = self.next_fault(asked)
+        fault = self.choose_fault(request)
         if fault is Fault.HANG:
             await asyncio.Event().wait()
         if fault is Fault.RESET:
             writer.transport.abort()
             return False
-        if refusal := refused(fault):
+        if refusal := build_error_response(fault):
             writer.write(refusal)
             await writer.drain()
             return True
-        content = await self.passed_on(asked)
+        content = await self.forward(request)
         if fault is Fault.DUPLICATE:
-            content = await self.passed_on(asked)
+            content = await self.forward(request)
         if fault is Fault.LOST:
             return False
         if fault is Fault.HALF:
@@ -190,11 +192,11 @@ class FaultProxy:
                 await asyncio.sleep(DRIP_SECONDS)
         return True
 
-    async def passed_on(self, asked: ProxiedRequest) -> bytes:
-        """What the server answers."""
+    async def forward(self, request: ProxiedRequest) -> bytes:
+        """Return the server's response."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         try:
-            writer.write(asked.head + asked.body)
+            writer.write(request.head + request.body)
             await writer.drain()
             answer = await read_message(reader)
         finally:
@@ -216,16 +218,19 @@ async def read_message(reader: asyncio.StreamReader) -> ProxiedRequest | None:
     return ProxiedRequest(head, await reader.readexactly(length))
 
 
-def refused(fault: Fault) -> bytes | None:
+def build_error_response(fault: Fault) -> bytes | None:
     """The answer of somebody who does not pass the request on."""
     if fault in RETRY_AFTER:
-        return written(429, f"Retry-After: {RETRY_AFTER[fault]}\r\n")
+        return build_response(429, f"Retry-After: {RETRY_AFTER[fault]}\r\n")
     if fault is Fault.REDIRECT:
-        return written(307, "Location: http://sign-in.example/\r\n")
-    status = STATUSES.get(fault)
-    return None if status is None else written(status)
+        return build_response(307, "Location: http://sign-in.example/\r\n")
+    status = STATUS_BY_FAULT.get(fault)
+    return None if status is None else build_response(status)
 
 
-def written(status: int, more: str = "") -> bytes:
+def build_response(status: int, extra_headers: str = "") -> bytes:
     """An answer with a page for people."""
-    return f"HTTP/1.1 {status} So\r\nContent-Type: text/html\r\n{more}Content-Length: {len(HTML)}\r\n\r\n".encode() + HTML
+    return (
+        f"HTTP/1.1 {status} So\r\nContent-Type: text/html\r\n{extra_headers}Content-Length: {len(SIGN_IN_PAGE)}\r\n\r\n".encode()
+        + SIGN_IN_PAGE
+    )

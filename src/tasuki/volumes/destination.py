@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, TasukiError
-from tasuki.relay.http_transport import remote_url
-from tasuki.remotes import ADDRESS, NAME
+from tasuki.relay.http_transport import parse_remote_url
+from tasuki.remotes import NAME_PATTERN, SCHEME_SEPARATOR
 
-__all__ = ["REMOTE_FILE", "SPACE_FILE", "Destination", "read_destination", "setup_volume", "space_url"]
+__all__ = ["REMOTE_FILE", "SPACE_FILE", "Destination", "build_space_url", "read_destination", "setup_volume"]
 
 REMOTE_FILE, SPACE_FILE = "remote", "space_id"
-SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-LONGEST_BYTES = 4096
+SPACE_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+MAX_FILE_BYTES = 4096
 
 
 class Destination(NamedTuple):
@@ -44,7 +44,7 @@ def setup_volume(dir: str | Path, *, remote: str | None = None, space: str | Non
         raise ConfigError(
             "a volume has one destination", hint="--remote NAME|URL, or --space USER/SPACE; in Python remote= or space="
         )
-    to = checked(Destination(remote, space))
+    to = validate_destination(Destination(remote, space))
     name, other = (REMOTE_FILE, SPACE_FILE) if to.remote else (SPACE_FILE, REMOTE_FILE)
     replace_file(folder / name, f"{to.remote or to.space}\n".encode(), durable=True)
     (folder / other).unlink(missing_ok=True)
@@ -60,27 +60,29 @@ def read_destination(folder: Path) -> Destination | None:
         path = folder / name
         try:
             with path.open("rb") as file:
-                text = file.read(LONGEST_BYTES).decode(errors="replace").strip()
+                text = file.read(MAX_FILE_BYTES).decode(errors="replace").strip()
         except FileNotFoundError:
             continue
         try:
-            return checked(Destination(remote=text) if name == REMOTE_FILE else Destination(space=text))
+            return validate_destination(Destination(remote=text) if name == REMOTE_FILE else Destination(space=text))
         except TasukiError as error:
             raise ConfigError(f"{path} says {text[:80]!r}, which is no destination", hint="tasuki volume init --help") from error
     return None
 
 
-def checked(to: Destination) -> Destination:
+def validate_destination(destination: Destination) -> Destination:
     """Check a destination."""
-    if to.remote is not None and ADDRESS in to.remote:
-        remote_url(to.remote)
-    elif to.remote is not None and not NAME.fullmatch(to.remote):
-        raise ConfigError(f"{to.remote!r} is neither a remote nor the address of a server", hint="like https://tasuki.example")
-    if to.space is not None and not SPACE.fullmatch(to.space):
-        raise ConfigError(f"{to.space!r} is no Space", hint="USER/SPACE")
-    return to
+    if destination.remote is not None and SCHEME_SEPARATOR in destination.remote:
+        parse_remote_url(destination.remote)
+    elif destination.remote is not None and not NAME_PATTERN.fullmatch(destination.remote):
+        raise ConfigError(
+            f"{destination.remote!r} is neither a remote nor the address of a server", hint="like https://tasuki.example"
+        )
+    if destination.space is not None and not SPACE_PATTERN.fullmatch(destination.space):
+        raise ConfigError(f"{destination.space!r} is no Space", hint="USER/SPACE")
+    return destination
 
 
-def space_url(space: str) -> str:
+def build_space_url(space: str) -> str:
     """Return the address of a Space (https://huggingface.co/docs/hub/spaces-embed)."""
     return f"https://{re.sub(r'[^a-z0-9]+', '-', space.lower())}.hf.space"

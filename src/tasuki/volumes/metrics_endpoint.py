@@ -7,34 +7,34 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tasuki.errors import ConfigError
 
-__all__ = ["serving"]
+__all__ = ["serve_metrics"]
 
-HERE = "127.0.0.1"
-LAST_PORT = 65_535
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
+DEFAULT_HOST = "127.0.0.1"
+MAX_PORT = 65_535
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @contextmanager
-def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | None]:
+def serve_metrics(address: str | None, format_metrics: Callable[[], str]) -> Iterator[str | None]:
     """Serve the metrics at `[HOST:]PORT` for the block; yield the address, None without one.
 
     ConfigError for what is no place, OSError if the port is taken.
     """
-    if place is None:
+    if address is None:
         yield None
         return
-    host, _, port = place.rpartition(":")
-    if not port.isdigit() or int(port) > LAST_PORT:
-        raise ConfigError(f"{place!r} is no place to serve figures at", hint="a port, like 9100, or 0.0.0.0:9100")
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or int(port) > MAX_PORT:
+        raise ConfigError(f"{address!r} is no place to serve figures at", hint="a port, like 9100, or 0.0.0.0:9100")
 
-    class Page(BaseHTTPRequestHandler):
+    class MetricsHandler(BaseHTTPRequestHandler):
         """Answers every request with the same page."""
 
         def do_GET(self) -> None:
             """Send the metrics."""
-            body = figures().encode()
+            body = format_metrics().encode()
             self.send_response(200)
-            self.send_header("Content-Type", TEXT)
+            self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -42,11 +42,11 @@ def serving(place: str | None, figures: Callable[[], str]) -> Iterator[str | Non
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer((host or HERE, int(port)), Page) as server:
+    with ThreadingHTTPServer((host or DEFAULT_HOST, int(port)), MetricsHandler) as server:
         thread = threading.Thread(target=server.serve_forever, name="tasuki-figures", daemon=True)
         thread.start()
         try:
-            yield f"http://{host or HERE}:{server.server_port}/metrics"
+            yield f"http://{host or DEFAULT_HOST}:{server.server_port}/metrics"
         finally:
             server.shutdown()
             thread.join()

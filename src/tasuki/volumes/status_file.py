@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 
 from tasuki.atomic_files import replace_file
-from tasuki.relay.state.acks import remote_file
+from tasuki.relay.state.acks import remote_file_path
 
-__all__ = ["SyncerStatus", "as_prometheus", "reports", "write_report"]
+__all__ = ["SyncerStatus", "format_prometheus", "list_syncer_statuses", "write_status"]
 
 FOLDER = "syncer"
 
@@ -34,7 +34,7 @@ class SyncerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 decode = msgspec.json.Decoder(SyncerStatus).decode
-FIGURES = {
+METRICS = {
     "rounds": ("counter", "_total", "Rounds, failed ones too."),
     "round_seconds": ("gauge", "", "How long the last round took."),
     "projects": ("gauge", "", "Projects with something new in the last round."),
@@ -46,12 +46,12 @@ FIGURES = {
 }
 
 
-def write_report(folder: Path, report: SyncerStatus) -> None:
+def write_status(folder: Path, status: SyncerStatus) -> None:
     """Write the status as a whole. Raise OSError if the folder cannot be written."""
-    replace_file(remote_file(folder / FOLDER, report.volume, ".json"), msgspec.json.encode(report))
+    replace_file(remote_file_path(folder / FOLDER, status.volume, ".json"), msgspec.json.encode(status))
 
 
-def reports(folder: Path) -> list[SyncerStatus]:
+def list_syncer_statuses(folder: Path) -> list[SyncerStatus]:
     """Return the status of every syncer that used the data folder; skip unreadable files."""
     found = []
     for path in sorted((folder / FOLDER).glob("*.json")):
@@ -62,11 +62,11 @@ def reports(folder: Path) -> list[SyncerStatus]:
     return found
 
 
-def as_prometheus(report: SyncerStatus) -> str:
+def format_prometheus(status: SyncerStatus) -> str:
     """Format the metrics as text (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
     lines = []
-    for name, (kind, suffix, help) in FIGURES.items():
-        value = getattr(report, name)
+    for name, (kind, suffix, help) in METRICS.items():
+        value = getattr(status, name)
         number = len(value) if name == "errors" else (value or 0) / 1e6 if name == "last_success" else value
         full = f"tasuki_syncer_{name}{suffix}"
         lines += [f"# HELP {full} {help}", f"# TYPE {full} {kind}", f"{full} {number}"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from tasuki.client.gc import forgettable, remove
-from tasuki.clock import SYSTEM, Clock
+from tasuki.client.gc import find_removable_runs, remove_journals
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import RemoteError, RemoteUnavailable, TasukiError
 from tasuki.importers.trackio.sender import ProjectResult
 from tasuki.journal import JournalFolder
@@ -25,14 +25,14 @@ from tasuki.relay.backoff import Backoff
 from tasuki.relay.state.remote_status import RemoteHealth
 from tasuki.remotes import RemotesFile
 from tasuki.settings import Settings, load
-from tasuki.volumes.destination import Destination, read_destination, space_url
-from tasuki.volumes.hf_space import SpaceUploader, is_tasuki, space_key
+from tasuki.volumes.destination import Destination, build_space_url, read_destination
+from tasuki.volumes.hf_space import SpaceUploader, get_space_key, is_tasuki_server
 from tasuki.volumes.server_uploader import ServerUploader
-from tasuki.volumes.status_file import SyncerStatus, as_prometheus, write_report
+from tasuki.volumes.status_file import SyncerStatus, format_prometheus, write_status
 
 __all__ = ["VolumeSyncer"]
 
-CLEAN_SECONDS = 3600.0
+CLEANUP_INTERVAL_SECONDS = 3600.0
 log = logging.getLogger("tasuki.syncer")
 
 
@@ -59,7 +59,7 @@ class VolumeSyncer:
         token: str | None = None,
         remove_after: timedelta | None = None,
         say: Callable[[str], None] = log.info,
-        clock: Clock = SYSTEM,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.volume = Path(dir).expanduser().absolute()
         self.settings: Settings = load(dir=None if state is None else str(state), remote=remote, token=token)
@@ -68,20 +68,20 @@ class VolumeSyncer:
         self.remove_after = remove_after
         self.say = say
         self.clock = clock
-        self.to: Destination | None = None
-        self.way: ServerUploader | SpaceUploader | None = None
-        self.told: dict[str, str] = {}
-        self.patience = Backoff()
-        self.not_before = 0.0
-        self.clean_at = 0.0
-        self.stopping = threading.Event()
-        self.report = SyncerStatus(volume=str(self.volume), pid=os.getpid(), interval_seconds=interval, began=clock.now_us())
+        self.current_destination: Destination | None = None
+        self.uploader: ServerUploader | SpaceUploader | None = None
+        self.last_lines: dict[str, str] = {}
+        self.backoff = Backoff()
+        self.retry_at = 0.0
+        self.next_cleanup_at = 0.0
+        self.stop_event = threading.Event()
+        self.status = SyncerStatus(volume=str(self.volume), pid=os.getpid(), interval_seconds=interval, began=clock.now_us())
 
     def close(self) -> None:
         """Close all files and connections."""
-        if self.way is not None:
-            self.way.close()
-        self.way = None
+        if self.uploader is not None:
+            self.uploader.close()
+        self.uploader = None
 
     def __enter__(self) -> "VolumeSyncer":
         return self
@@ -91,143 +91,155 @@ class VolumeSyncer:
 
     def stop(self) -> None:
         """Let `run()` end after the current project."""
-        self.stopping.set()
+        self.stop_event.set()
 
     def run(self) -> None:
         """Do rounds until stopped."""
-        while not self.stopping.is_set():
+        while not self.stop_event.is_set():
             self.once()
-            self.stopping.wait(self.interval)
+            self.stop_event.wait(self.interval)
 
     def metrics(self) -> str:
         """Return the metrics in Prometheus format."""
-        return as_prometheus(self.report)
+        return format_prometheus(self.status)
 
     # -- a round
 
     def once(self) -> bool:
         """Do one round; return whether everything arrived. Report errors instead of raising them."""
         began = self.clock.monotonic()
-        if began < self.not_before:
+        if began < self.retry_at:
             return False
         outcome: list[ProjectResult] = []
         error: Exception | None = None
         try:
-            self.look_and_send(outcome)
+            self.send_changes(outcome)
         except Exception as wrong:
             error = wrong
             if not isinstance(wrong, (TasukiError, OSError)):
                 log.exception("a round over %s failed", self.volume)
-        self.conclude(outcome, error, self.clock.monotonic() - began)
-        return error is None and not any(brought.error for brought in outcome) and self.to is not None
+        self.record_round(outcome, error, self.clock.monotonic() - began)
+        return error is None and not any(brought.error for brought in outcome) and self.current_destination is not None
 
-    def look_and_send(self, outcome: list[ProjectResult]) -> None:
+    def send_changes(self, results: list[ProjectResult]) -> None:
         """Do the work of a round; add the result of each project to `outcome`."""
-        if self.way is not None:
-            self.way.let_go()
+        if self.uploader is not None:
+            self.uploader.close_files()
         self.reload()
-        self.aim(self.destination())
-        if self.way is None:
+        self.set_destination(self.find_destination())
+        if self.uploader is None:
             return
-        for brought in self.way.round():
-            outcome.append(brought)
-            self.tell_project(brought)
-            if self.stopping.is_set():
+        for brought in self.uploader.run_round():
+            results.append(brought)
+            self.report_project(brought)
+            if self.stop_event.is_set():
                 return
-        self.patience.succeeded()
-        self.clean()
+        self.backoff.record_success()
+        self.remove_old_journals()
 
-    def destination(self) -> Destination | None:
+    def find_destination(self) -> Destination | None:
         """Return the destination: the caller's, else the volume's. Raise ConfigError while it is invalid."""
         if self.settings.remote:
             return Destination(remote=self.settings.remote)
         return read_destination(self.volume)
 
-    def aim(self, to: Destination | None) -> None:
+    def set_destination(self, destination: Destination | None) -> None:
         """Set the destination. Raise ConfigError for a name that is not among the syncer's remotes."""
-        if to is None:
-            self.tell("", f"[syncer] waiting for a destination: tasuki volume init {self.volume} --remote NAME|URL")
-        if to == self.to and (self.way is not None or to is None):
+        if destination is None:
+            self.say_if_new("", f"[syncer] waiting for a destination: tasuki volume init {self.volume} --remote NAME|URL")
+        if destination == self.current_destination and (self.uploader is not None or destination is None):
             return
         self.close()
-        self.to = None
-        if to is not None:
-            self.way = self.way_to(to)
-            self.say(f"[syncer] from {self.volume} to {to}")
-        self.to = to
+        self.current_destination = None
+        if destination is not None:
+            self.uploader = self.open_uploader(destination)
+            self.say(f"[syncer] from {self.volume} to {destination}")
+        self.current_destination = destination
 
-    def way_to(self, to: Destination) -> ServerUploader | SpaceUploader:
+    def open_uploader(self, destination: Destination) -> ServerUploader | SpaceUploader:
         """Create the uploader for a destination."""
         remotes = RemotesFile(self.settings.dir)
-        if to.space is not None:
-            url, key = space_url(to.space), space_key(to.space, remotes)
-            if not is_tasuki(url, key()):
-                return SpaceUploader(self.volume, to.space, self.settings.dir, clock=self.clock)
+        if destination.space is not None:
+            url, key = build_space_url(destination.space), get_space_key(destination.space, remotes)
+            if not is_tasuki_server(url, key()):
+                return SpaceUploader(self.volume, destination.space, self.settings.dir, clock=self.clock)
         else:
-            url = remotes.url(to.remote or "")
-            key = self.settings.key(url) if self.settings.remote else remotes.key(url)
+            url = remotes.resolve_url(destination.remote or "")
+            key = self.settings.key(url) if self.settings.remote else remotes.token_source(url)
         return ServerUploader(self.volume, url, key, self.settings.dir, clock=self.clock)
 
-    def clean(self) -> None:
+    def remove_old_journals(self) -> None:
         """Remove journals that the server has had for long enough, once an hour; only with `remove_after`."""
-        if self.remove_after is None or not isinstance(self.way, ServerUploader) or self.clock.monotonic() < self.clean_at:
+        if (
+            self.remove_after is None
+            or not isinstance(self.uploader, ServerUploader)
+            or self.clock.monotonic() < self.next_cleanup_at
+        ):
             return
-        self.clean_at = self.clock.monotonic() + CLEAN_SECONDS
-        old = forgettable(JournalFolder(self.volume), self.way.transport, self.way.kept.acks, self.remove_after, clock=self.clock)
-        remove(old)
+        self.next_cleanup_at = self.clock.monotonic() + CLEANUP_INTERVAL_SECONDS
+        old = find_removable_runs(
+            JournalFolder(self.volume),
+            self.uploader.transport,
+            self.uploader.remote_state.acks,
+            self.remove_after,
+            clock=self.clock,
+        )
+        remove_journals(old)
         for run in old:
-            self.say(f"[syncer] removed {run.run!r} of {run.project!r}: {self.to} has had it for {self.remove_after}")
+            self.say(
+                f"[syncer] removed {run.run!r} of {run.project!r}: {self.current_destination} has had it for {self.remove_after}"
+            )
 
     # -- what is said
 
-    def tell_project(self, brought: ProjectResult) -> None:
+    def report_project(self, result: ProjectResult) -> None:
         """Report a project's result: an error once, until it changes or is over."""
-        if brought.records:
-            self.say(f"[syncer] synced {brought.project!r}")
-        if brought.error is not None:
-            self.tell(brought.project, f"[syncer] error {brought.project!r}: {brought.error}")
+        if result.records:
+            self.say(f"[syncer] synced {result.project!r}")
+        if result.error is not None:
+            self.say_if_new(result.project, f"[syncer] error {result.project!r}: {result.error}")
 
-    def tell(self, project: str, line: str) -> None:
+    def say_if_new(self, project: str, line: str) -> None:
         """Print a line, unless it is the last one printed for the project."""
-        if self.told.get(project) != line:
-            self.told[project] = line
+        if self.last_lines.get(project) != line:
+            self.last_lines[project] = line
             self.say(line)
 
-    def conclude(self, outcome: list[ProjectResult], error: Exception | None, seconds: float) -> None:
+    def record_round(self, results: list[ProjectResult], error: Exception | None, seconds: float) -> None:
         """Record the result of the round."""
-        failed = {brought.project: str(brought.error) for brought in outcome if brought.error is not None}
+        failed = {brought.project: str(brought.error) for brought in results if brought.error is not None}
         if error is not None:
-            self.tell("", f"[syncer] error: {' '.join((str(error) or type(error).__name__).split())}")
-            if isinstance(error, RemoteUnavailable) and error.after_seconds is not None:
-                self.not_before = self.clock.monotonic() + error.after_seconds
-        elif self.to is not None:  # what is not wrong any more will be said again if it comes back
-            self.told = {project: line for project, line in self.told.items() if project in failed}
-        self.note_standing(error)
-        before = self.report
-        self.report = msgspec.structs.replace(
+            self.say_if_new("", f"[syncer] error: {' '.join((str(error) or type(error).__name__).split())}")
+            if isinstance(error, RemoteUnavailable) and error.retry_after_seconds is not None:
+                self.retry_at = self.clock.monotonic() + error.retry_after_seconds
+        elif self.current_destination is not None:  # what is not wrong any more will be said again if it comes back
+            self.last_lines = {project: line for project, line in self.last_lines.items() if project in failed}
+        self.record_remote_status(error)
+        before = self.status
+        self.status = msgspec.structs.replace(
             before,
             seen=self.clock.now_us(),
-            destination=None if self.to is None else str(self.to),
+            destination=None if self.current_destination is None else str(self.current_destination),
             rounds=before.rounds + 1,
             round_seconds=seconds,
-            projects=len({brought.project for brought in outcome}),
-            records=before.records + sum(brought.records for brought in outcome),
-            bytes=before.bytes if self.way is None else self.way.sent_bytes,
+            projects=len({brought.project for brought in results}),
+            records=before.records + sum(brought.records for brought in results),
+            bytes=before.bytes if self.uploader is None else self.uploader.sent_bytes,
             failures=before.failures + len(failed) + (error is not None),
-            last_success=before.last_success if error is not None or self.to is None else self.clock.now_us(),
+            last_success=before.last_success if error is not None or self.current_destination is None else self.clock.now_us(),
             errors=failed | ({} if error is None else {"": str(error)}),
         )
         try:
-            write_report(self.settings.dir, self.report)
+            write_status(self.settings.dir, self.status)
         except OSError as wrong:
             log.warning("how it goes can't be noted for tasuki doctor: %s", wrong)
 
-    def note_standing(self, error: Exception | None) -> None:
+    def record_remote_status(self, error: Exception | None) -> None:
         """Record the remote's status, as every sender does."""
-        if not isinstance(self.way, ServerUploader):
+        if not isinstance(self.uploader, ServerUploader):
             return
         if isinstance(error, RemoteError):
-            self.patience.failed(error)
-            self.way.kept.standing.failed(self.patience.health, str(error), self.patience.failures)
+            self.backoff.record_failure(error)
+            self.uploader.remote_state.status_file.record_failure(self.backoff.health, str(error), self.backoff.failures)
         elif error is None:
-            self.way.kept.standing.succeeded(RemoteHealth.OK, answered=True)
+            self.uploader.remote_state.status_file.record_success(RemoteHealth.OK, has_answered=True)

@@ -12,7 +12,7 @@ from tasuki.demo.check import PROJECT, check_call_log, list_run_statuses, wait_f
 from tasuki.demo.run import TrainingProcess
 from tasuki.records import Status
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.shell import TASUKI, environment, tasuki
 
 
@@ -40,7 +40,7 @@ def test_a_record_that_is_not_in_the_store_is_found(tmp_path: Path) -> None:
     settings = load({}, dir=str(tmp_path / "data"))
     training = TrainingProcess(settings, tmp_path, steps_per_second=None)
     training.wait()
-    with open_local(settings) as store:
+    with open_folder_store(settings) as store:
         wait_for_projection(store)
         runs = list_run_statuses(store, training.group)
         whole = check_call_log(store, training.call_log)
@@ -74,7 +74,7 @@ def test_ctrl_c_stops_the_training_and_exits_with_130(tmp_path: Path) -> None:
     os.close(ours)
     assert demo.returncode == 130
     assert b"Traceback" not in shown
-    with open_local(load({}, dir=str(tmp_path))) as store:
+    with open_folder_store(load({}, dir=str(tmp_path))) as store:
         [run] = store.runs(PROJECT)
     assert (run.status, run.reason) == (Status.FAILED, "KeyboardInterrupt")
 

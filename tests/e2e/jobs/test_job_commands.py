@@ -109,7 +109,7 @@ def test_jobs_elsewhere_are_found_looked_at_and_paid_for(place: Place) -> None:
     assert (synced["synced"], synced["message"]) == (1, "Discovered 1 new job from Replicate")
     id = place.job("submit", "--on", "replicate", "--input", "prompt=a sash", "--input", "steps=10").strip()
     job = place.json("show", id)["job"]
-    assert place.fake.things[job["external_id"]]["input"] == {"prompt": "a sash", "steps": 10}
+    assert place.fake.objects[job["external_id"]]["input"] == {"prompt": "a sash", "steps": 10}
     for external in (found, job["external_id"]):
         place.fake.set(external, status="succeeded", metrics={"predict_time": 100})
     assert place.json("list", "--active", "--provider", "replicate", "--sync")["total"] == 0

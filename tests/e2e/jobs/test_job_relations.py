@@ -132,7 +132,7 @@ def test_one_key_is_one_job_even_at_once_and_another_submission_is_refused(tmp_p
         for thread in threads:
             thread.join()
         assert len(set(ids)) == 1
-        assert len(site.fake.things) == 1
+        assert len(site.fake.objects) == 1
         assert (
             site.call("POST", "jobs/submit?provider=replicate", 409, json={"inputs": {}, "idempotency_key": "k"})["error"]
             == "conflict"
@@ -143,13 +143,13 @@ def test_a_submission_without_an_answer_is_bound_if_there_is_one_like_it_and_els
     with site_at(tmp_path / "data") as site:
         site.fake.fail("POST /v1/predictions$", drop=True)
         job = site.submit(inputs={"a": 1})
-        assert (job["status"], job["external_id"] in site.fake.things) == ("queued", True)
+        assert (job["status"], job["external_id"] in site.fake.objects) == ("queued", True)
         site.fake.add(input={"b": 2})
         job = site.submit(inputs={"b": 2})
         assert (job["sync_state"], len(job["metadata"]["candidates"])) == ("lost", 2)
         site.fake.heal()
         site.refresh()
-        assert (site.job(job["job_id"])["sync_state"], len(site.fake.things)) == ("lost", 3)
+        assert (site.job(job["job_id"])["sync_state"], len(site.fake.objects)) == ("lost", 3)
         assert site.call("POST", f"jobs/{job['job_id']}/cancel")["job"]["status"] == "cancelled"
 
 
@@ -177,7 +177,7 @@ def test_a_provider_that_is_down_gets_what_is_submitted_when_it_is_up_again(tmp_
         assert site.call("POST", f"jobs/{gone}/cancel")["job"]["status"] == "cancelled"
         site.fake.heal()
         site.until(waiting, "queued")
-        assert [thing["input"] for thing in site.fake.things.values()] == [{"first": 1}, {"second": 2}]
+        assert [thing["input"] for thing in site.fake.objects.values()] == [{"first": 1}, {"second": 2}]
 
 
 def test_a_job_that_ignores_term_is_killed_with_all_it_has_started(tmp_path: Path):

@@ -77,10 +77,10 @@ def test_02_a_job_that_does_not_run_says_nulls_without_a_call_and_an_unknown_one
     done, name = site.running("step 1/2\n")
     site.fake.set(name, status="succeeded")
     site.refresh()
-    before = len(site.fake.asked())
+    before = len(site.fake.matching_requests())
     for id in (queued, done):
         assert site.progress(id) == {"job_id": id, "stage": None, "last_log": None, "progress": None}
-    assert len(site.fake.asked()) == before
+    assert len(site.fake.matching_requests()) == before
     problem = site.call("GET", "jobs/nobody/inline-progress", 404)
     assert (problem["error"], problem["status"]) == ("job_not_found", 404)
     assert problem["detail"]
@@ -192,7 +192,7 @@ def test_10_what_was_deleted_stays_deleted(site: Site):
     site.call("DELETE", f"jobs/{id}")
     assert not (site.server.folder / "jobs" / id).exists()
     assert site.sync()["synced"] == 0
-    assert site.webhook(site.fake.things[name]).status_code == 200
+    assert site.webhook(site.fake.objects[name]).status_code == 200
     assert site.call("GET", f"jobs/{id}", 404)["error"] == "job_not_found"
     assert name not in {job["external_id"] for job in site.jobs(limit=500)["jobs"]}
 
@@ -208,17 +208,17 @@ def test_11_sync_active_reaches_all_active_jobs_and_is_answered_although_the_pro
         for name in old:
             site.fake.set(name, status="failed", error="too old")
         strange = site.fake.add()
-        before = len(site.fake.asked())
+        before = len(site.fake.matching_requests())
         shown = site.refresh()
         assert {job["external_id"]: job["status"] for job in shown["jobs"] if job["external_id"] in old} == dict.fromkeys(
             old, "failed"
         )
         assert all(job["completed_at"] and job["cost_is_final"] for job in shown["jobs"] if job["external_id"] in old)
-        assert len(site.fake.asked()) - before <= 9
+        assert len(site.fake.matching_requests()) - before <= 9
         assert strange not in {job["external_id"] for job in shown["jobs"]}  # nothing is discovered here
-        before = len(site.fake.asked())
+        before = len(site.fake.matching_requests())
         assert site.refresh()["total"] == 156
-        assert len(site.fake.asked()) == before  # what is over is not asked for
+        assert len(site.fake.matching_requests()) == before  # what is over is not asked for
         id, _ = site.running()
         site.fake.fail("GET /v1/", hang=True)
         began = time.monotonic()
@@ -231,7 +231,7 @@ def test_11_sync_active_reaches_all_active_jobs_and_is_answered_although_the_pro
 
 def test_12_the_total_is_true_the_order_stable_and_an_unknown_status_400(tmp_path: Path):
     with site_at(tmp_path / "data") as site:
-        moment = site.fake.stamp()
+        moment = site.fake.timestamp()
         for n in range(30):
             site.fake.add(status="succeeded" if n % 3 else "processing", created_at=moment)
         site.sync()
@@ -259,7 +259,7 @@ def test_12_the_total_is_true_the_order_stable_and_an_unknown_status_400(tmp_pat
 
 def test_13_running_after_completed_is_ignored(site: Site):
     id, name = site.running("step 1/2\n")
-    late = dict(site.fake.things[name])
+    late = dict(site.fake.objects[name])
     site.fake.set(name, status="succeeded")
     site.refresh()
     assert site.webhook(late).status_code == 200
@@ -285,8 +285,8 @@ def test_14_a_webhook_twice_even_at_once_is_one_change_and_one_event(site: Site)
     other, other_name = site.running()
     with Listener(site.server) as listener:
         site.fake.set(name, status="succeeded")
-        body = json.dumps(site.fake.things[name]).encode()
-        headers = site.fake.signed(body)
+        body = json.dumps(site.fake.objects[name]).encode()
+        headers = site.fake.sign_webhook(body)
         with ThreadPoolExecutor(8) as pool:
             posts = [
                 pool.submit(site.server.client.post, "/api/webhooks/replicate", content=body, headers=headers) for _ in range(16)
@@ -295,7 +295,7 @@ def test_14_a_webhook_twice_even_at_once_is_one_change_and_one_event(site: Site)
         assert site.server.client.post("/api/webhooks/replicate", content=body, headers=headers).status_code == 200
         assert site.job(id)["status"] == "completed"
         site.fake.set(other_name, status="succeeded")
-        site.webhook(site.fake.things[other_name])
+        site.webhook(site.fake.objects[other_name])
         told = [message.data["job_id"] for message in until_job(listener, other) if message.data["type"] == "job_status_changed"]
     assert told == [id, other]
 
@@ -314,15 +314,15 @@ def until_job(listener: Listener, id: str) -> list[Message]:
 def test_15_the_providers_own_object_is_taken_and_news_before_the_row_is_parked(site: Site):
     id, name = site.running()
     site.fake.set(name, status="succeeded", logs="all of it\n", output=["https://example.org/a.png"])
-    assert site.webhook(site.fake.things[name]).json() == {"status": "ok"}
+    assert site.webhook(site.fake.objects[name]).json() == {"status": "ok"}
     job = site.job(id)
     assert (job["status"], job["output_url"]) == ("completed", "https://example.org/a.png")
     assert site.call("GET", f"jobs/{id}/logs")["logs"] == "all of it\n"
     stranger = site.fake.add(status="failed", error="early")
-    early = dict(site.fake.things[stranger])
+    early = dict(site.fake.objects[stranger])
     assert site.webhook(early).status_code == 200
     assert stranger not in {job["external_id"] for job in site.jobs(limit=500)["jobs"]}
-    site.fake.things[stranger] |= {"status": "processing", "error": None, "completed_at": None}  # an older view of it, in the list
+    site.fake.objects[stranger] |= {"status": "processing", "error": None, "completed_at": None}  # an older view of it, in the list
     site.sync()
     (job,) = [job for job in site.jobs(limit=500)["jobs"] if job["external_id"] == stranger]
     assert (job["status"], job["error_message"]) == ("failed", "early")
@@ -332,14 +332,14 @@ def test_16_only_what_is_signed_now_is_taken_and_a_missing_key_asks_for_another_
     with site_at(tmp_path / "data") as site:
         id, name = site.running()
         site.fake.set(name, status="succeeded")
-        thing = site.fake.things[name]
+        thing = site.fake.objects[name]
         body = json.dumps(thing).encode()
         site.fake.fail("GET /v1/webhooks/default/secret")
         answer = site.webhook(thing)
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         site.fake.heal()
-        good = site.fake.signed(body)["webhook-signature"]
+        good = site.fake.sign_webhook(body)["webhook-signature"]
         wrong = [
             {"webhook-signature": "v1," + "A" * 43 + "="}, {"webhook-signature": "v1,é".encode()}, {"webhook-signature": "v1,%%"},
             {"webhook-signature": ""}, {"webhook-signature": "v2," + good[3:]}, {"webhook-id": ""}, {"webhook-id": "ü".encode()},
@@ -350,14 +350,14 @@ def test_16_only_what_is_signed_now_is_taken_and_a_missing_key_asks_for_another_
             refused = site.webhook(thing, **headers)
             assert (refused.status_code, refused.json()["error"]) == (401, "bad_signature"), headers
         for ago in (301, -310):
-            headers = site.fake.signed(body, ago_seconds=ago)
+            headers = site.fake.sign_webhook(body, ago_seconds=ago)
             assert site.server.client.post("/api/webhooks/replicate", content=body, headers=headers).status_code == 401
         assert site.server.client.post("/api/webhooks/replicate", content=body).status_code == 401
         assert site.webhook(body, **{"webhook-signature": good + "x"}).status_code == 401
         assert site.job(id)["status"] == "running"
         assert site.webhook(b"x" * (1024 * 1024 + 1)).status_code == 413
         assert site.webhook(b"[1]").status_code == 400
-        headers = site.fake.signed(body)
+        headers = site.fake.sign_webhook(body)
         headers["webhook-signature"] = f"v1,{'B' * 43}= {headers['webhook-signature']}"  # the other is of a key to come
         assert site.server.client.post("/api/webhooks/replicate", content=body, headers=headers).status_code == 200
         assert site.job(id)["status"] == "completed"
@@ -365,7 +365,7 @@ def test_16_only_what_is_signed_now_is_taken_and_a_missing_key_asks_for_another_
         time.sleep(1.1)  # a key is not asked for more often than once a second
         site.fake.rotate()
         site.fake.set(name, status="failed")
-        assert site.webhook(site.fake.things[name]).status_code == 200
+        assert site.webhook(site.fake.objects[name]).status_code == 200
         assert site.job(id)["status"] == "failed"
         assert site.server.client.post("/api/webhooks/local", content=b"{}").status_code == 404
 
@@ -390,7 +390,7 @@ def test_17_aborted_is_final_and_an_unknown_word_changes_nothing(site: Site):
 
 def test_18_cancelled_stays_cancelled_and_a_race_is_what_the_provider_says(site: Site):
     id, name = site.running()
-    late = dict(site.fake.things[name])
+    late = dict(site.fake.objects[name])
     job = site.call("POST", f"jobs/{id}/cancel")["job"]
     assert (job["status"], job["raw_status"]) == ("cancelled", "canceled")
     for body in (late, late | {"status": "succeeded"}):
@@ -408,7 +408,7 @@ def test_18_cancelled_stays_cancelled_and_a_race_is_what_the_provider_says(site:
     assert (job["status"], job["error_message"]) == ("cancelled", "Replicate has no such job")
     again = site.call("POST", f"jobs/{id}/retry", 202)["job"]
     assert (again["attempt"], again["status"]) == (2, "queued")
-    assert again["external_id"] in site.fake.things
+    assert again["external_id"] in site.fake.objects
 
 
 # -- providers in trouble
@@ -422,10 +422,10 @@ def test_19_a_429_pauses_only_that_provider(tmp_path: Path):
         id, name = site.running()
         site.fake.throttle("GET", seconds=2)
         eventually(lambda: replicate_of(site)["paused_seconds"] > 0)
-        before = len(site.fake.asked())
+        before = len(site.fake.matching_requests())
         local = site.submit("local", command=["sh", "-c", "echo step 1/1; exit 3"])
         assert site.until(local["job_id"], "failed")["raw_status"] == "exit code 3"
-        assert len(site.fake.asked()) == before
+        assert len(site.fake.matching_requests()) == before
         assert (site.job(id)["status"], replicate_of(site)["degraded"]) == ("running", False)
         waiting = site.submit(inputs={})
         assert waiting["status"] == "pending"
@@ -448,9 +448,9 @@ def test_20_failures_open_a_breaker_change_no_status_and_are_told(tmp_path: Path
         id, _ = site.running()
         site.fake.fail("GET", 500)
         eventually(lambda: replicate_of(site)["degraded"])
-        before = len(site.fake.asked())
+        before = len(site.fake.matching_requests())
         time.sleep(1)
-        assert len(site.fake.asked()) == before
+        assert len(site.fake.matching_requests()) == before
         job = site.job(id)
         assert (job["status"], job["sync_state"]) == ("running", "unreachable")
         assert site.call("GET", "providers/replicate/validate")["valid"] is False
@@ -479,13 +479,13 @@ def test_21_a_job_that_is_not_there_three_times_is_lost_and_a_401_touches_nothin
         assert site.call("GET", "providers/replicate/validate")["valid"] is False
         site.fake.token = "r8_fake"
         site.fake.forget(name)
-        before = len(site.fake.asked(name))
+        before = len(site.fake.matching_requests(name))
         site.refresh()
         assert site.job(id)["status"] == "running"
         site.refresh()
         job = site.job(id)
         assert (job["status"], job["raw_status"], job["error_message"]) == ("failed", "lost_at_provider", "lost_at_provider")
-        assert len(site.fake.asked(name)) - before == 3
+        assert len(site.fake.matching_requests(name)) - before == 3
         assert site.job(kept)["status"] == "running"
 
 
@@ -511,8 +511,8 @@ def kill_in_the_middle(site: Site, cancelled: str) -> None:
         pool.submit(client.post, submit, json={"inputs": {"unique": 1}})
         pool.submit(client.post, submit, json={"inputs": {"file": big}})
         pool.submit(client.post, f"/api/cloud/jobs/{cancelled}/cancel")
-        eventually(lambda: all(site.fake.asked(pattern) for pattern in patterns))
-        eventually(lambda: any(thing["input"] == {"unique": 1} for thing in site.fake.things.values()))
+        eventually(lambda: all(site.fake.matching_requests(pattern) for pattern in patterns))
+        eventually(lambda: any(thing["input"] == {"unique": 1} for thing in site.fake.objects.values()))
         site.server.end(signal.SIGKILL)
 
 
@@ -529,12 +529,12 @@ def test_22_killed_in_the_middle_of_anything_the_next_start_recovers_and_one_ser
         site.fake.set(name, status="succeeded")
         site.until(polled, "completed")
         site.until(cancelled, "cancelled")
-        assert site.fake.things[cancelled_name]["status"] == "canceled"
-        (bound,) = [name for name, thing in site.fake.things.items() if thing["input"] == {"unique": 1}]
+        assert site.fake.objects[cancelled_name]["status"] == "canceled"
+        (bound,) = [name for name, thing in site.fake.objects.items() if thing["input"] == {"unique": 1}]
         eventually(lambda: bound in {job["external_id"] for job in site.jobs()["jobs"]})
         (uploading,) = [job for job in site.jobs()["jobs"] if "upload was interrupted" in (job["error_message"] or "")]
         assert uploading["status"] == "failed"
-        assert len(site.fake.things) == 3  # nothing was submitted twice
+        assert len(site.fake.objects) == 3  # nothing was submitted twice
         site.until(local, "completed")
         assert site.call("GET", f"jobs/{local}/logs")["logs"] == "done\n"
         second = servers.enter_context(Ending(Server(folder)))
@@ -582,9 +582,9 @@ def test_23_the_rules_of_the_poller_hold_and_final_jobs_are_never_asked_for(tmp_
         id, name = site.running()
         site.fake.set(name, status="succeeded", webhook=False)
         site.until(id, "completed")
-        before = len(site.fake.asked())
+        before = len(site.fake.matching_requests())
         time.sleep(1)
-        assert len(site.fake.asked()) == before
+        assert len(site.fake.matching_requests()) == before
 
 
 # -- events
@@ -632,7 +632,7 @@ def a_slow_client_is_told_to_begin_anew_and_delays_nobody(site: Site) -> None:
         reader = threading.Thread(target=lambda: counted.append(len(listener.take(1 + 500 * 4))))
         reader.start()
         for status in ("starting", "processing", "hibernating", "succeeded"):
-            for name in list(site.fake.things)[1:]:
+            for name in list(site.fake.objects)[1:]:
                 site.fake.set(name, status=status)
             site.sync()
         reader.join(20)
@@ -671,7 +671,7 @@ def test_25_odd_clocks_costs_and_logs_are_shown_as_they_are(site: Site):
     site.fake.set(name, status="succeeded", metrics={"predict_time": 1000})
     site.refresh()
     assert (site.job(id)["cost_usd"], site.job(id)["cost_is_final"]) == (0.225, True)
-    assert site.webhook(site.fake.things[name] | {"metrics": {"predict_time": None}}).status_code == 200
+    assert site.webhook(site.fake.objects[name] | {"metrics": {"predict_time": None}}).status_code == 200
     assert site.job(id)["cost_usd"] == 0.225
     # logs
     split = "printf 'caf\\303'; sleep 0.7; printf '\\251\\n'; for n in $(seq 1 300); do echo line $n; done; printf 'no end'"
@@ -684,7 +684,7 @@ def test_25_odd_clocks_costs_and_logs_are_shown_as_they_are(site: Site):
     site.fake.set(name, status="succeeded", logs="step 1/2\nstep 2/2\n")
     site.refresh()
     site.fake.advance(hours=2)
-    assert site.fake.shown(site.fake.things[name])["logs"] == ""
+    assert site.fake.render(site.fake.objects[name])["logs"] == ""
     site.sync()
     assert site.call("GET", f"jobs/{id}/logs")["logs"] == "step 1/2\nstep 2/2\n"
     assert streamed(site, id) == (["step 1/2", "step 2/2"], [{"status": "completed"}])

@@ -12,7 +12,7 @@ import msgspec
 
 from tasuki.journal import JournalFolder
 from tasuki.records import Item, ReplicateRequest, ReplicateResponse, RunStarted
-from tasuki.relay import HttpTransport, ProcessSource, RelayThread, StopListener, open_kept
+from tasuki.relay import HttpTransport, ProcessSource, RelayThread, StopListener, open_remote_state
 from tasuki.server.auth.principal import Scope
 from tasuki.server.auth.tokens import open_tokens
 from tests.support.journals import write_journal
@@ -59,7 +59,9 @@ def test_27_relays_at_once_are_paced_never_starved_and_lose_nothing(tmp_path: Pa
             source = ProcessSource(JournalFolder(folder / "journal"), server.url)
             key = str(token).__str__
             listener = StopListener(server.url, folder, key)
-            relays.append(RelayThread(source, Noting(server.url, token), open_kept(folder, server.url), listener=listener, key=key))
+            relays.append(
+                RelayThread(source, Noting(server.url, token), open_remote_state(folder, server.url), listener=listener, key=key)
+            )
         for relay in relays:
             relay.start()
         eventually(lambda: all(relay.sent == RECORDS for relay in relays))

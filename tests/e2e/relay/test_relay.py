@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.journal import JournalFolder
-from tasuki.records import START, Heartbeat, Item, ReplyStatus, encode, frame, pack_item
+from tasuki.records import START, Heartbeat, Item, ReplyStatus, encode, encode_frame, pack_item
 from tasuki.relay import AckLog, HttpTransport, acks_path
 from tests.support.acknowledged_calls import PROJECT, acknowledged
 from tests.support.processes import Child, eventually
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def all_acknowledged(server: Server, folder: Path) -> bool:
     """Whether the sender has heard that all of its folder's records are there: what is there may not have been heard of yet."""
-    acks = AckLog(acks_path(folder, server.url)).acks
+    acks = AckLog(acks_path(folder, server.url)).by_writer
     journals = list(JournalFolder(folder / "journal", folder / "journal").journals())
     return bool(journals) and all(j.header.writer in acks and acks[j.header.writer].position.offset == j.size for j in journals)
 
@@ -105,7 +105,7 @@ def test_what_the_server_refuses_stays_pending(mortal: Server, folder: Path):
         child.signal(signal.SIGSTOP)
         mortal.start()
         (journal,) = JournalFolder(folder / "journal").journals()
-        data = pack_item(frame(encode(Heartbeat(time=1))))
+        data = pack_item(encode_frame(encode(Heartbeat(time=1))))
         item = Item(project="other", run="r", writer=journal.header.writer, offset=0, crc=0, data=data)
         with closing(HttpTransport(mortal.url)) as transport:
             (reply,) = transport.replicate([item]).items

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from tasuki.journal import JournalFileInfo, JournalFolder
-from tasuki.records import frame, frames, pack_item
+from tasuki.records import encode_frame, iterate_frames, pack_item
 from tasuki.store import RAW_FILE, RawStore
 from tests.support.acknowledged_calls import acknowledged
 from tests.support.journals import beginning, flip
@@ -123,9 +123,9 @@ def test_frames_that_are_damaged_or_others_on_the_server_are_found_and_hinder_no
         changed = bytearray(data)
         changed[len(data) // 2] ^= 0xFF
         db.execute("UPDATE item SET data = ? WHERE rowid = ?", (bytes(changed), row))
-        payloads = [payload for _, payload in frames(stream(pair, "live"))]
+        payloads = [payload for _, payload in iterate_frames(stream(pair, "live"))]
         payloads[3], payloads[4] = payloads[4], payloads[3]
-        swapped = b"".join(map(frame, payloads))
+        swapped = b"".join(map(encode_frame, payloads))
         (row, _), *more = items(db, pair.journal("live").header.writer)
         db.execute("UPDATE item SET data = ?, size = ? WHERE rowid = ?", (pack_item(swapped), len(swapped), row))
         db.executemany("DELETE FROM item WHERE rowid = ?", [(row,) for row, _ in more])
@@ -169,7 +169,7 @@ def test_a_stream_that_the_server_does_not_have_is_found_and_healed_by_sync(pair
 def keep(pair: Pair, who: str, records: int) -> None:
     """Cut the server's copy of a stream, as an older copy of its folder would have it."""
     writer, data = pair.journal(who).header.writer, stream(pair, who)
-    end = [offset for offset, _ in frames(data)][records]
+    end = [offset for offset, _ in iterate_frames(data)][records]
     with closing(raw(pair)) as db:
         db.execute("DELETE FROM item WHERE writer = ?", (writer,))
         db.execute("INSERT INTO item VALUES (?, 0, 0, ?, ?)", (writer, end, pack_item(data[:end])))

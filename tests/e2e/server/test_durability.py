@@ -10,7 +10,7 @@ import msgspec
 
 from tasuki.records import ReplyStatus
 from tasuki.settings import load
-from tasuki.store import RawStore, open_local
+from tasuki.store import RawStore, open_folder_store
 from tests.support.servers import Sender, Server, Stream, metrics, serving, started
 
 
@@ -112,7 +112,7 @@ def test_a_purged_run_is_gone_and_what_is_sent_of_it_is_discarded(server):
     assert server.replicate([item]).items[0].status is ReplyStatus.STORED
     assert [row["run"] for row in server.json("streams", project="p")["streams"]] == ["kept"]
     assert [row["id"] for row in server.json("runs", project="p")["runs"]] == ["kept"]
-    with open_local(load(dir=str(server.folder))) as store:
+    with open_folder_store(load(dir=str(server.folder))) as store:
         assert store.verify().problems == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.settings import load
-from tasuki.store import connect, open_local
+from tasuki.store import connect_projection, open_folder_store
 from tests.support.event_listener import Listener, Message
 from tests.support.servers import Server, Stream, metrics, serving, started
 
@@ -140,7 +140,7 @@ def test_pruned_events_get_a_reset_and_kept_ones_are_replayed(folder: Path):
             server.replicate([stream.item(metrics(step))])
             server.json("projects")
     (path,) = folder.glob("store.*.db")
-    db = connect(path)
+    db = connect_projection(path)
     db.execute("DELETE FROM event WHERE sequence <= 3")
     db.close()
     with serving(folder) as server:
@@ -156,7 +156,7 @@ def test_a_rebuild_sends_a_reset_and_the_new_generation_goes_on(server, folder):
     server.json("projects")
     with Listener(server) as listener:
         (hello,) = listener.take(1)
-        with open_local(load(dir=str(folder))) as store:
+        with open_folder_store(load(dir=str(folder))) as store:
             store.rebuild()
         (reset,) = listener.take(1)
         assert reset.name == "reset"

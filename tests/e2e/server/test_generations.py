@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tasuki.journal import folder_name
+from tasuki.journal import project_folder_name
 from tasuki.store.schema import SCHEMA
 from tests.support.processes import ROOT, eventually
 from tests.support.query_targets import SERVER, Target
@@ -65,7 +65,7 @@ def rebuilt(target: Target, before: list[Any]) -> bool:
 @pytest.mark.parametrize("release", sorted(path.name for path in GOLDEN.iterdir() if (path / "expected.json").exists()))
 def test_the_golden_journals_of_every_release_answer_after_a_rebuild(target: Target, tmp_path: Path, release: str):
     project = "golden ✓"
-    journals = target.folder / "journal" / folder_name(project)
+    journals = target.folder / "journal" / project_folder_name(project)
     journals.mkdir(parents=True)
     shutil.copy(GOLDEN / release / f"{LIVE}.tsk", journals)
     if target.kind == SERVER:  # one of its own: the releases' journals have the same ids

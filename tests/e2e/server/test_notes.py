@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.servers import Server, serving
 
 BARE = {"session": 12, "draft_preview": "thee", "final_preview": "the"}
@@ -168,7 +168,7 @@ def test_what_was_answered_survives_sigkill_and_the_stream_goes_on_where_it_ende
         assert not post(server, "ingest", {"brain_id": "b", "event_id": "e20", "correction": BARE}).json()["deduplicated"]
         assert len(notes(server, "b")) == 21
         assert len(server.json("streams", project="b")["streams"]) == 1
-    with open_local(load(dir=str(tmp_path))) as store:
+    with open_folder_store(load(dir=str(tmp_path))) as store:
         assert len(store.notes("b")) == 21
         assert store.verify().problems == []
 

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from tasuki.client.binary_body import FRAME, arrays_from, header_from
+from tasuki.client.binary_body import MEDIA_TYPE, decode_arrays, decode_header
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tests.support.servers import Server, Stream, metrics, started
 
 
@@ -69,14 +69,14 @@ def test_a_chart_comes_as_json_and_as_a_frame_with_the_same_content(server, runs
     server.replicate([runs[1].item([*metrics(40), *[msgspec.structs.replace(metrics(41)[0], values={"loss": float("nan")})]])])
     asked = {"project": "p", "run": ["r0", "r1"], "metric": ["loss", "nothing"], "columns": 10}
     chart, nothing = server.json("series", **asked)["series"]
-    answer = server.client.get("/api/v1/series", params=asked, headers={"Accept": FRAME})
-    assert answer.headers["Content-Type"] == FRAME
-    header, start = header_from(answer.content)
+    answer = server.client.get("/api/v1/series", params=asked, headers={"Accept": MEDIA_TYPE})
+    assert answer.headers["Content-Type"] == MEDIA_TYPE
+    header, start = decode_header(answer.content)
     assert start % 8 == 0
     assert (chart["columns"], chart["from_step"], chart["to_step"], chart["x"][-1]) == (10, 0, 41, 41)
     assert (nothing["columns"], nothing["runs"]) == (0, [])
     assert [(run["run"], run["n"]) for run in header["series"][0]["runs"]] == [("r0", 25), ("r1", 27)]
-    x, *lines = arrays_from(answer.content, start, [("<f8", 10), *[("<f4", 10), ("<f4", 10), ("<f4", 10), ("u1", 10)] * 2])
+    x, *lines = decode_arrays(answer.content, start, [("<f8", 10), *[("<f4", 10), ("<f4", 10), ("<f4", 10), ("u1", 10)] * 2])
     assert x.tolist() == chart["x"]
     for run, arrays in zip(chart["runs"], (lines[:4], lines[4:]), strict=True):
         for name, array in zip(("min", "max", "last", "nan"), arrays, strict=True):
@@ -141,7 +141,7 @@ def test_journals_of_this_machine_and_commands_on_the_folder_go_on_at_once(serve
     counts: list[list[int]] = [[], []]
 
     def read(counted: list[int]) -> None:
-        with open_local(load(dir=str(folder))) as store:
+        with open_folder_store(load(dir=str(folder))) as store:
             while not halt.is_set():
                 counted.append(sum(row.points for row in store.runs("local")) if store.projects() else 0)
 
@@ -160,5 +160,5 @@ def test_journals_of_this_machine_and_commands_on_the_folder_go_on_at_once(serve
         reader.join()
     assert {row["id"]: row["points"] for row in page["runs"]} == {run.id: 300, "sent": 30}
     assert all(counted == sorted(counted) for counted in counts)
-    with open_local(load(dir=str(folder))) as store:
+    with open_folder_store(load(dir=str(folder))) as store:
         assert store.verify().problems == []

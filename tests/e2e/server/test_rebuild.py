@@ -5,7 +5,7 @@ import sys
 import threading
 
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 
 LOGGER = """
 import select, sys, time, tasuki
@@ -32,14 +32,14 @@ def test_a_rebuild_while_records_arrive_loses_nothing_and_stops_nobody(tmp_path)
     building.set()
 
     def reader():
-        with open_local(load(dir=str(tmp_path))) as store:
+        with open_folder_store(load(dir=str(tmp_path))) as store:
             while building.is_set():
                 read.append(store.run("p", "live").points)
 
     thread = threading.Thread(target=reader)
     thread.start()
     generations = []
-    with open_local(load(dir=str(tmp_path))) as store:
+    with open_folder_store(load(dir=str(tmp_path))) as store:
         for _ in range(5):
             generations.append(store.rebuild().generation)
         building.clear()

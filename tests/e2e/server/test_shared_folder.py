@@ -13,7 +13,7 @@ import pytest
 
 from tasuki.client.http_query import HttpQuery
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 from tasuki.store.generations import Generations
 from tests.support.acknowledged_calls import PROJECT, acknowledged, check
 from tests.support.journals import metrics, write_journal
@@ -91,7 +91,7 @@ def test_a_server_and_commands_on_a_folder_in_which_runs_log_see_everything_once
     with server.caught_up() as query:
         assert check(query, calls) == {}  # type: ignore[arg-type] # it asks what any `Query` answers
         there = {(run.id, run.points, run.status) for run in query.runs(PROJECT)}
-    with open_local(load(dir=str(folder)), wait_seconds=None) as store:
+    with open_folder_store(load(dir=str(folder)), wait_seconds=None) as store:
         assert check(store, calls) == {}
         assert {(run.id, run.points, run.status) for run in store.runs(PROJECT)} == there
     verified = tasuki(folder, "verify")
@@ -133,9 +133,9 @@ def timed_points(query: HttpQuery) -> tuple[float, int]:
 LOCAL_READER = """
 import json, time
 from tasuki.settings import load
-from tasuki.store import open_local
+from tasuki.store import open_folder_store
 began = time.monotonic()
-with open_local(load()) as store:
+with open_folder_store(load()) as store:
     (project,) = store.projects()
     runs = store.runs(project.name)
     store.summaries(project.name)

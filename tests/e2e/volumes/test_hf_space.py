@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import ConfigError, RemoteUnavailable
-from tasuki.volumes.destination import space_url
-from tasuki.volumes.hf_space import SpaceUploader, is_tasuki
+from tasuki.volumes.destination import build_space_url
+from tasuki.volumes.hf_space import SpaceUploader, is_tasuki_server
 from tests.support.fake_hf_space import SPACE, TrackioSpace
 from tests.support.peer_trackers import extra_python
 from tests.support.remote_server import Server, Website, free_port
@@ -86,15 +86,15 @@ def test_a_volume_of_trackios_goes_to_its_space_by_its_own_sync(volume: Path, tm
 
 def test_a_tasuki_server_is_known_for_one_wherever_it_runs(tmp_path: Path) -> None:
     with Server(tmp_path / "server") as server:
-        assert is_tasuki(server.url, "hf_token")
+        assert is_tasuki_server(server.url, "hf_token")
     with Website(404) as site:
-        assert not is_tasuki(site.url, None)
+        assert not is_tasuki_server(site.url, None)
     with pytest.raises(RemoteUnavailable):
-        is_tasuki(f"http://127.0.0.1:{free_port()}", None)
+        is_tasuki_server(f"http://127.0.0.1:{free_port()}", None)
 
 
 def test_a_space_answers_under_an_address_of_its_own() -> None:
-    assert space_url("User/my_space.2") == "https://user-my-space-2.hf.space"
+    assert build_space_url("User/my_space.2") == "https://user-my-space-2.hf.space"
 
 
 def test_without_trackio_a_space_of_its_says_what_to_install(volume: Path, tmp_path: Path) -> None:

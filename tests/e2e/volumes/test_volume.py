@@ -13,7 +13,7 @@ import pytest
 
 from tasuki import VolumeSyncer, setup_volume
 from tasuki.errors import ConfigError
-from tasuki.records import encode, frame
+from tasuki.records import encode, encode_frame
 from tests.support.journals import flip, journals, metrics, write_journal
 from tests.support.processes import eventually
 from tests.support.remote_server import Server, free_port, records_at
@@ -104,7 +104,7 @@ def test_a_token_of_one_project_sends_that_one_and_the_others_are_named(
     assert not one.once()
     assert "[syncer] synced 'mine'" in said
     assert records_at(server) == 5
-    assert {"theirs", "others"} <= one.report.errors.keys()
+    assert {"theirs", "others"} <= one.status.errors.keys()
     assert [line for line in said if "error 'mine'" in line] == []
 
 
@@ -149,7 +149,7 @@ def test_the_destination_appears_changes_is_wrong_and_is_unreachable(
 def more(path: Path, start: int, end: int) -> None:
     """Records that a journal gets later."""
     with path.open("ab") as file:
-        file.write(b"".join(frame(encode(metrics(step))) for step in range(start, end)))
+        file.write(b"".join(encode_frame(encode(metrics(step))) for step in range(start, end)))
 
 
 def test_a_server_that_is_killed_and_comes_back_gets_everything_without_a_restart(
@@ -221,10 +221,10 @@ def test_a_corrupt_database_and_a_corrupt_journal_are_named_and_the_others_go_on
         assert [project.name for project in query.projects()] == ["broken", "fine", "good"]
         assert len(query.history("broken", "r")) == 4
     shutil.copyfile(volume / "good.db", bad)
-    assert one.report.errors.keys() == {"bad", "broken", headless.parent.name}
+    assert one.status.errors.keys() == {"bad", "broken", headless.parent.name}
     one.once()
     assert "[syncer] synced 'bad'" in said
-    assert "bad" not in one.report.errors
+    assert "bad" not in one.status.errors
 
 
 def test_sigterm_ends_it_cleanly_and_its_figures_can_be_read_until_then(volume: Path, tmp_path: Path, server: Server) -> None:

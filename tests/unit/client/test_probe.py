@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import trustme
 
-from tasuki.client.probe import ProbeResult, ProbeVerdict, remote_test
+from tasuki.client.probe import ProbeResult, ProbeVerdict, probe_remote
 from tasuki.errors import ConfigError
 
 META = {"version": "9.9", "protocols": [1], "server_id": "a", "boot_id": "b"}
@@ -80,7 +80,7 @@ def listening(then: Callable[[socket.socket], None] = lambda _: None) -> Iterato
 
 
 def probe(url: str, **options: Any) -> ProbeResult:
-    return remote_test(url, timeout_seconds=options.pop("timeout_seconds", 5), **options)
+    return probe_remote(url, timeout_seconds=options.pop("timeout_seconds", 5), **options)
 
 
 def test_a_server_of_ours_says_its_version_and_how_far_it_is():
@@ -184,4 +184,4 @@ def test_a_certificate_has_to_be_of_that_name_and_of_somebody_known(trusted, nam
 @pytest.mark.parametrize("url", ["", "127.0.0.1:7700", "ftp://x", "http://", "http://x:99999", "http://[::1"])
 def test_what_is_no_address_is_said(url):
     with pytest.raises(ConfigError):
-        remote_test(url)
+        probe_remote(url)

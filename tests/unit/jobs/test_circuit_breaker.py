@@ -73,7 +73,7 @@ def test_somebody_who_asks_may_try_at_once(health: CircuitBreaker):
 def test_a_429_is_a_pause_and_no_failure(health: CircuitBreaker, clock: FakeClock, after: float | None, seconds: float):
     for _ in range(6):
         health.enter()
-        health.leave(RateLimited("enough", after_seconds=after))
+        health.leave(RateLimited("enough", retry_after_seconds=after))
         assert health.wait_seconds == seconds
         with pytest.raises(RateLimited):
             health.enter()

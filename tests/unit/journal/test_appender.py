@@ -43,7 +43,7 @@ def has_room_when_reserve_is_gone(appender: Appender) -> None:
     """From now on the disk is full, but for what the reserve held."""
 
     def full(frame: bytes) -> int | None:
-        if appender.reserve.bytes or appender.writer is None:
+        if appender.reserve.size or appender.writer is None:
             raise FULL
         return appender.writer.write(frame)
 
@@ -59,7 +59,7 @@ def test_a_record_is_in_the_journal_when_append_returns(appender: Appender, fold
 
 
 def test_a_journal_begins_with_the_opening_records(open_appender: OpenAppender, folder: Path):
-    open_appender(opening=lambda: [beat(1), beat(2)]).append(beat(3))
+    open_appender(opening_payloads=lambda: [beat(1), beat(2)]).append(beat(3))
     assert times_in(folder) == [1, 2, 3]
 
 
@@ -68,7 +68,7 @@ def test_a_closed_journal_is_sealed_and_nothing_else_is_left(appender: Appender,
     assert suffixes(folder) == [".lock", ".reserve", ".tsk"]
     appender.close()
     assert suffixes(folder) == [".tsk"]
-    assert beginning(journals(folder)[0])[0].sealed
+    assert beginning(journals(folder)[0])[0].is_sealed
     assert times_in(folder) == [1]
 
 
@@ -134,9 +134,9 @@ def test_a_short_write_leaves_a_file_that_reads_up_to_the_tear(appender: Appende
     with file_size_limit(torn.stat().st_size + 5), pytest.warns(RuntimeWarning):
         appender.append(beat(2))
     assert records_of(torn) == [Heartbeat(time=1)]
-    appender.tend()
+    appender.maintain()
     assert records_of(torn) == [Heartbeat(time=1)]
-    assert beginning(torn)[0].sealed
+    assert beginning(torn)[0].is_sealed
 
 
 def test_an_error_of_the_file_ends_the_writer_and_a_new_one_goes_on(
@@ -163,39 +163,39 @@ def test_an_exception_out_of_the_write_ends_the_writer_and_is_raised(appender: A
 
 
 def test_a_long_file_is_followed_by_another_and_sealed(open_appender: OpenAppender, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(appender_module, "LONGEST_FILE_BYTES", 1000)
-    appender = open_appender(opening=lambda: [beat(0)])
+    monkeypatch.setattr(appender_module, "MAX_FILE_BYTES", 1000)
+    appender = open_appender(opening_payloads=lambda: [beat(0)])
     for time in range(1, 101):
         appender.append(beat(time))
-    appender.tend()
+    appender.maintain()
     appender.append(beat(101))
-    assert sorted(beginning(path)[0].sealed for path in journals(folder)) == [False, True]
+    assert sorted(beginning(path)[0].is_sealed for path in journals(folder)) == [False, True]
     assert times_in(folder) == [0, 0, *range(1, 102)]
 
 
 def test_a_file_that_is_not_long_is_left_alone(appender: Appender, folder: Path):
     appender.append(beat(1))
-    appender.tend()
-    assert [beginning(path)[0].sealed for path in journals(folder)] == [False]
+    appender.maintain()
+    assert [beginning(path)[0].is_sealed for path in journals(folder)] == [False]
 
 
 def test_a_retired_file_is_not_sealed_while_a_call_may_still_write_to_it(appender: Appender, folder: Path):
     write = appender.write
     appender.retire()
-    appender.tend()
-    assert not beginning(journals(folder)[0])[0].sealed
+    appender.maintain()
+    assert not beginning(journals(folder)[0])[0].is_sealed
     del write
-    appender.tend()
-    assert beginning(journals(folder)[0])[0].sealed
+    appender.maintain()
+    assert beginning(journals(folder)[0])[0].is_sealed
 
 
 def test_a_file_that_is_busy_at_the_close_is_sealed_later(appender: Appender, folder: Path):
     write = appender.write
     appender.close()
-    assert not beginning(journals(folder)[0])[0].sealed
+    assert not beginning(journals(folder)[0])[0].is_sealed
     assert appender in appender_module.APPENDERS
     del write
-    appender.tend()
+    appender.maintain()
     assert suffixes(folder) == [".tsk"]
     assert appender not in appender_module.APPENDERS
 
@@ -273,19 +273,19 @@ def test_the_reserve_is_kept_again_behind_an_alert_so_that_calls_can_not_use_it_
     assert times_in(folder) == []
     assert len(everything_in(folder)) == 6
     assert lost_in(folder) == [1, 1, 1]
-    assert appender.reserve.bytes == RESERVE_BYTES
+    assert appender.reserve.size == RESERVE_BYTES
 
 
 def test_with_room_the_reserve_is_not_touched_by_a_status(appender: Appender):
     appender.append_important(beat(1))
-    assert appender.reserve.bytes == RESERVE_BYTES
+    assert appender.reserve.size == RESERVE_BYTES
 
 
 @pytest.mark.filterwarnings("ignore:tasuki can't write")
 def test_what_a_parent_has_lost_is_not_counted_by_its_fork(appender: Appender, folder: Path):
     appender.write = lambda frame: 3
     appender.append(beat(1))
-    appender.forked()
+    appender.reset_after_fork()
     appender.append(beat(2))
     assert (times_in(folder), lost_in(folder)) == ([2], [])
 
@@ -318,7 +318,7 @@ def test_a_run_can_not_begin_without_room_for_its_start_and_leaves_nothing(
     open_appender: OpenAppender, folder: Path, file_size_limit: FileSizeLimit
 ):
     with file_size_limit(RESERVE_BYTES), pytest.raises(JournalError, match="No space left on device"):
-        open_appender(opening=lambda: [bytes(RESERVE_BYTES)])
+        open_appender(opening_payloads=lambda: [bytes(RESERVE_BYTES)])
     assert list(folder.iterdir()) == []
 
 
@@ -332,12 +332,12 @@ def test_tending_says_once_that_sealing_fails_and_tries_again(
     appender.retire()
     for size in (10, 100):  # less than the compressed frames; enough for them, but not for the header too
         with file_size_limit(size):
-            appender.tend()
+            appender.maintain()
         assert [path.suffix for path in folder.iterdir() if path.suffix in {".seal", ".body"}] == []
     assert len(caplog.records) == 1
     assert "can't be synced or sealed" in caplog.text
-    appender.tend()
-    assert beginning(journals(folder)[0])[0].sealed
+    appender.maintain()
+    assert beginning(journals(folder)[0])[0].is_sealed
 
 
 def test_closing_leaves_a_file_that_can_not_be_sealed_to_a_reader(
@@ -353,5 +353,5 @@ def test_syncing_covers_a_writer_that_was_replaced_meanwhile(appender: Appender,
     appender.append(encode(metrics(1)))
     appender.retire()
     appender.sync()  # nothing to see but that it finds the file, which is closed by now
-    assert appender.retired[0].quiet
+    assert appender.retired_writers[0].is_quiet
     assert len(everything_in(folder)) == 1

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tasuki.errors import DataError, UnrecognizedFile
-from tasuki.journal import JournalHeader, new_header, open_view, read_header, this_process
+from tasuki.journal import JournalHeader, identify_current_process, new_header, open_journal, read_header
 from tests.support.journals import beginning, flip, metrics, write_journal
 
 
@@ -26,17 +26,17 @@ def read(path: Path) -> JournalHeader:
 def test_a_header_comes_back_as_it_was_written(tmp_path: Path):
     header = new_header("é", "r", created=5)
     path = tmp_path / "x.tsk"
-    path.write_bytes(header.encoded() + b"frames")
+    path.write_bytes(header.encode() + b"frames")
     with path.open("rb") as file:
-        assert read_header(file, path) == (header, len(header.encoded()))
+        assert read_header(file, path) == (header, len(header.encode()))
 
 
 def test_a_header_names_the_process_that_opens_the_journal():
     header = new_header("p", "r", created=5)
-    assert header.owner == this_process()
+    assert header.owner == identify_current_process()
     assert header.pid == os.getpid()
     assert header.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert not header.sealed
+    assert not header.is_sealed
 
 
 def test_two_writers_have_two_ids():
@@ -53,7 +53,7 @@ def test_a_foreign_file_is_refused(content: bytes, tmp_path: Path):
     path = tmp_path / "x.tsk"
     path.write_bytes(content)
     with pytest.raises(UnrecognizedFile, match=r"x\.tsk is not a tasuki journal"):
-        open_view(path)
+        open_journal(path)
 
 
 def test_a_newer_format_is_refused_with_its_version(tmp_path: Path):

@@ -41,7 +41,7 @@ def beats() -> Beats:
 @pytest.fixture
 def pulse(beats: Beats) -> Iterator[MaintenanceThread]:
     """A running one that beats each round."""
-    pulse = MaintenanceThread(beats, beat_seconds=0)
+    pulse = MaintenanceThread(beats, heartbeat_seconds=0)
     pulse.start()
     yield pulse
     pulse.stop()
@@ -53,7 +53,7 @@ def test_it_beats_round_after_round(pulse: MaintenanceThread, beats: Beats):
 
 def test_it_goes_on_after_an_error_and_tells_of_it(caplog: pytest.LogCaptureFixture):
     beats = Beats(failing=True)
-    pulse = MaintenanceThread(beats, beat_seconds=0)
+    pulse = MaintenanceThread(beats, heartbeat_seconds=0)
     pulse.start()
     assert beats.three.wait(5)
     pulse.stop()
@@ -63,13 +63,13 @@ def test_it_goes_on_after_an_error_and_tells_of_it(caplog: pytest.LogCaptureFixt
 
 def test_it_tends_every_appender(pulse: MaintenanceThread, appender: Appender, monkeypatch: pytest.MonkeyPatch):
     first = appender.writer.path
-    monkeypatch.setattr(appender_module, "LONGEST_FILE_BYTES", 1)
+    monkeypatch.setattr(appender_module, "MAX_FILE_BYTES", 1)
     deadline = time.monotonic() + 10
-    while not beginning(first)[0].sealed and time.monotonic() < deadline:
+    while not beginning(first)[0].is_sealed and time.monotonic() < deadline:
         time.sleep(0.001)
     pulse.stop()
     assert len(journals(first.parent)) > 1
-    assert beginning(first)[0].sealed
+    assert beginning(first)[0].is_sealed
 
 
 def test_starting_it_twice_makes_one_thread(pulse: MaintenanceThread):
@@ -95,12 +95,12 @@ def test_a_thread_that_stop_did_not_wait_for_still_stops_after_a_new_start(pulse
         in_round.set()
         go_on.wait()
 
-    pulse.watch = watch
+    pulse.on_tick = watch
     first = pulse.thread
     assert in_round.wait(30)
     pulse.stop()
     assert first.is_alive()
-    pulse.watch = lambda: None
+    pulse.on_tick = lambda: None
     pulse.start()
     go_on.set()
     first.join()
@@ -109,10 +109,10 @@ def test_a_thread_that_stop_did_not_wait_for_still_stops_after_a_new_start(pulse
 
 def test_a_child_of_a_fork_has_no_thread_until_it_needs_one(pulse: MaintenanceThread):
     parents = pulse.thread
-    pulse.forked()
+    pulse.reset_after_fork()
     assert pulse.thread is None
     pulse.start()
     assert pulse.thread is not parents
     pulse.stop()
     parents.join(0)
-    pulse.thread, pulse.stopping = parents, threading.Event()
+    pulse.thread, pulse.stop_event = parents, threading.Event()

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.journal import JournalReader, open_view, seal
-from tasuki.records import Alert, encode, frame
+from tasuki.journal import JournalReader, open_journal, seal
+from tasuki.records import Alert, encode, encode_frame
 from tests.support.journals import DEAD_OWNER, flip, metrics, stream_of, write_journal
 
-TORN = frame(b"\x91\xa5nevercomplete")[:-3]
+TORN = encode_frame(b"\x91\xa5nevercomplete")[:-3]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bytes]:
     folder = tmp_path_factory.mktemp("journals")
     records = [Alert(time=n, title="x" * (n * 937 % 40_000)) for n in range(160)]
     live = write_journal(folder / "live", records, owner=DEAD_OWNER, writer="w")
-    stream = b"".join(frame(encode(record)) for record in records)
+    stream = b"".join(encode_frame(encode(record)) for record in records)
     live.write_bytes(live.read_bytes() + TORN)
     sealed = write_journal(folder / "sealed", records, owner=DEAD_OWNER, writer="w")
     seal(sealed)
@@ -39,7 +39,7 @@ def starts_of(stream: bytes) -> list[int]:
 @pytest.fixture(params=["live", "sealed"])
 def view(request: pytest.FixtureRequest, two: tuple[Path, Path, bytes]):
     """A view of either."""
-    with open_view(two[0] if request.param == "live" else two[1]) as view:
+    with open_journal(two[0] if request.param == "live" else two[1]) as view:
         yield view
 
 
@@ -50,16 +50,16 @@ def stream(two: tuple[Path, Path, bytes]) -> bytes:
 
 
 def test_a_sealed_journal_of_this_size_has_several_blocks(two: tuple[Path, Path, bytes]):
-    with open_view(two[1]) as view:
+    with open_journal(two[1]) as view:
         assert len(view.header.blocks) >= 3
 
 
 def test_all_pieces_are_the_stream(view: JournalReader, stream: bytes):
-    assert b"".join(view.pieces()) == stream
+    assert b"".join(view.read_pieces()) == stream
 
 
 def test_the_end_is_behind_the_last_whole_frame(view: JournalReader, stream: bytes):
-    assert view.end() == (len(stream), crc32(stream))
+    assert view.find_end() == (len(stream), crc32(stream))
 
 
 @given(data=st.data(), limit=st.integers(1, 3_000_000))
@@ -67,30 +67,30 @@ def test_whole_frames_are_read_from_any_frame_on(data: st.DataObject, limit: int
     live, sealed, stream = two
     start = data.draw(st.sampled_from(starts_of(stream)))
     for path in (live, sealed):
-        with open_view(path) as view:
+        with open_journal(path) as view:
             piece = view.read_frames(start, limit)
             assert stream[start:].startswith(piece)
             assert start + len(piece) in starts_of(stream)
             assert bool(piece) == (start < len(stream))
-            assert b"".join(view.pieces(start)) == stream[start:]
+            assert b"".join(view.read_pieces(start)) == stream[start:]
 
 
 @given(offsets=st.lists(st.integers(0, 3_000_000), min_size=1, max_size=4))
 def test_the_crc_at_any_offset_is_that_of_the_bytes_before_it(offsets: list[int], two: tuple[Path, Path, bytes]):
     live, sealed, stream = two
     for path in (live, sealed):
-        with open_view(path) as view:
+        with open_journal(path) as view:
             for offset in offsets:
                 offset = min(offset, len(stream))
                 assert view.crc_at(offset) == crc32(stream[:offset])
-                assert view.end() == (len(stream), crc32(stream))
+                assert view.find_end() == (len(stream), crc32(stream))
 
 
 def test_there_is_no_crc_behind_the_end(two: tuple[Path, Path, bytes]):
     live, sealed, stream = two
-    with open_view(live) as view:
+    with open_journal(live) as view:
         assert view.crc_at(len(stream) + len(TORN) + 1) is None
-    with open_view(sealed) as view:
+    with open_journal(sealed) as view:
         assert view.crc_at(len(stream) + 1) is None
 
 
@@ -101,21 +101,21 @@ def test_nothing_is_read_behind_the_end(view: JournalReader, stream: bytes):
 
 def test_a_frame_longer_than_asked_for_is_read_whole(tmp_path: Path):
     path = write_journal(tmp_path, [Alert(time=1, title="x" * 3_000_000)])
-    with open_view(path) as view:
+    with open_journal(path) as view:
         assert len(view.read_frames(0, 100)) > 3_000_000
 
 
 def test_a_growing_journal_is_read_on(tmp_path: Path):
     path = write_journal(tmp_path, [metrics(1)])
-    more = frame(encode(metrics(2)))
-    with open_view(path) as view, path.open("ab") as file:
-        first = view.end()
+    more = encode_frame(encode(metrics(2)))
+    with open_journal(path) as view, path.open("ab") as file:
+        first = view.find_end()
         file.write(more[:-1])
         file.flush()
-        assert view.end() == first
+        assert view.find_end() == first
         file.write(more[-1:])
         file.flush()
-        assert view.end() == (first.offset + len(more), crc32(more, first.crc))
+        assert view.find_end() == (first.offset + len(more), crc32(more, first.crc))
         assert view.read_frames(first.offset) == more
 
 
@@ -123,18 +123,18 @@ def test_reading_stops_in_front_of_a_damaged_block(two: tuple[Path, Path, bytes]
     _, sealed, stream = two
     copy = tmp_path / "w.tsk"
     copy.write_bytes(sealed.read_bytes())
-    with open_view(copy) as view:
+    with open_journal(copy) as view:
         (first, first_packed), (_, second_packed) = view.header.blocks[:2]
-        flip(copy, view.body + first_packed + second_packed // 2)
-        assert b"".join(view.pieces()) == stream[:first]
-        assert view.end() == (first, crc32(stream[:first]))
+        flip(copy, view.body_offset + first_packed + second_packed // 2)
+        assert b"".join(view.read_pieces()) == stream[:first]
+        assert view.find_end() == (first, crc32(stream[:first]))
         assert view.read(first) == b""
         assert view.crc_at(first + 1) is None
 
 
 def test_an_empty_journal_has_no_frames(tmp_path: Path):
     path = write_journal(tmp_path, [])
-    with open_view(path) as view:
-        assert (list(view.pieces()), view.end(), view.crc_at(0)) == ([], (0, 0), 0)
+    with open_journal(path) as view:
+        assert (list(view.read_pieces()), view.find_end(), view.crc_at(0)) == ([], (0, 0), 0)
     seal(path)
     assert stream_of(path) == b""

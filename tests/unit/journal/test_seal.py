@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.journal import derived_writer, find_hole, open_view, seal
-from tasuki.records import Alert, Record, SalvagedStream, UnknownRecord, encode, frame
+from tasuki.journal import derive_writer_id, find_damage, open_journal, seal
+from tasuki.records import Alert, Record, SalvagedStream, UnknownRecord, encode, encode_frame
 from tests.support.journals import DEAD_OWNER, beginning, flip, journals, metrics, records_of, stream_of, write_journal
 
 RECORDS = [metrics(n) for n in range(8)]
-FRAMES = [frame(encode(record)) for record in RECORDS]
+FRAMES = [encode_frame(encode(record)) for record in RECORDS]
 SIZES = [len(data) for data in FRAMES]
 
 
@@ -23,8 +23,8 @@ def islands_of(folder: Path, original: Path) -> list[tuple[SalvagedStream, list[
         if path != original:
             salvaged, *rest = records_of(path)
             assert isinstance(salvaged, SalvagedStream)
-            assert beginning(path)[0].sealed
-            assert path.stem == derived_writer(salvaged.writer, salvaged.offset)
+            assert beginning(path)[0].is_sealed
+            assert path.stem == derive_writer_id(salvaged.writer, salvaged.offset)
             saved.append((salvaged, rest))
     return sorted(saved, key=lambda island: island[0].offset)
 
@@ -42,7 +42,7 @@ def test_a_sealed_journal_says_where_it_ends_and_what_is_in_it(tmp_path: Path):
     before, _ = beginning(path)
     assert seal(path) is None
     header, _ = beginning(path)
-    assert header.sealed
+    assert header.is_sealed
     assert (header.end, header.end_crc, header.sha256) == (len(stream), crc32(stream), hashlib.sha256(stream).hexdigest())
     assert (header.writer, header.project, header.run, header.owner) == (before.writer, "p", "r", before.owner)
     assert stream_of(path) == stream
@@ -88,8 +88,8 @@ def test_a_torn_tail_is_cut_and_is_no_hole(cut: int, tmp_path_factory: pytest.Te
     path = write_journal(folder, RECORDS)
     _, body = beginning(path)
     path.write_bytes(path.read_bytes()[: body + cut])
-    with open_view(path) as view:
-        assert find_hole(view) is None
+    with open_journal(path) as view:
+        assert find_damage(view) is None
     assert seal(path) is None
     whole = [n for n in range(len(RECORDS) + 1) if sum(SIZES[:n]) <= cut][-1]
     assert records_of(path) == RECORDS[:whole]
@@ -98,11 +98,11 @@ def test_a_torn_tail_is_cut_and_is_no_hole(cut: int, tmp_path_factory: pytest.Te
 
 def test_what_is_written_between_two_looks_is_no_hole(tmp_path: Path):
     path = write_journal(tmp_path, RECORDS)
-    with open_view(path) as view:
-        assert find_hole(view, sum(SIZES[:-2])) is None
+    with open_journal(path) as view:
+        assert find_damage(view, sum(SIZES[:-2])) is None
     path.write_bytes(path.read_bytes()[:-1])  # and more of it is on its way
-    with open_view(path) as view:
-        assert find_hole(view, sum(SIZES[:-3])) is None
+    with open_journal(path) as view:
+        assert find_damage(view, sum(SIZES[:-3])) is None
 
 
 @given(data=st.data())
@@ -166,7 +166,7 @@ def test_a_killed_sealing_is_taken_up_again(tmp_path: Path):
     flip(path, beginning(path)[1] + SIZES[0] + 9)
     shutil.copytree(tmp_path, tmp_path.with_name("whole"))
     seal(tmp_path.with_name("whole") / path.relative_to(tmp_path))
-    island = derived_writer(path.stem, SIZES[0] + SIZES[1])
+    island = derive_writer_id(path.stem, SIZES[0] + SIZES[1])
     for name in (f"{path.stem}.seal", f"{path.stem}.body", f"{island}.seal", f"{island}.body", f"{path.stem}.damaged"):
         (path.parent / name).write_bytes(b"half of it")
     seal(path)
@@ -199,7 +199,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[Reco
         block, length = [], 0
         while length < size:
             block.append(records.pop(0))
-            length += len(frame(encode(block[-1])))  # type: ignore[arg-type]
+            length += len(encode_frame(encode(block[-1])))  # type: ignore[arg-type]
         blocks.append(block)
     assert len(blocks) == 4
     return path, blocks
@@ -231,10 +231,10 @@ def test_a_sealed_file_cut_short_is_damaged_even_with_nothing_behind(long: tuple
     original, blocks = long
     path = tmp_path / original.name
     path.write_bytes(original.read_bytes()[:-1])
-    with open_view(path) as view:
-        hole = find_hole(view)
+    with open_journal(path) as view:
+        hole = find_damage(view)
     assert hole is not None
-    assert hole.islands == []
+    assert hole.intact_ranges == []
     assert seal(path) == path.with_suffix(".damaged")
     assert records_of(path) == [record for block in blocks[:3] for record in block]
     assert journals(tmp_path) == [path]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.journal import JournalWriter, new_header
-from tasuki.records import Heartbeat, encode, frame
+from tasuki.records import Heartbeat, encode, encode_frame
 from tests.support.journals import beginning, journals, records_of, stream_of
 from tests.unit.journal.conftest import FileSizeLimit
 
@@ -32,8 +32,8 @@ def test_a_file_appears_with_its_header_and_its_first_records(writer: JournalWri
 
 
 def test_what_is_written_is_in_the_file_at_once(writer: JournalWriter):
-    writer.write(frame(BEAT))
-    assert stream_of(writer.path) == frame(BEAT) * 2
+    writer.write(encode_frame(BEAT))
+    assert stream_of(writer.path) == encode_frame(BEAT) * 2
 
 
 def test_a_file_that_can_not_be_begun_leaves_nothing(folder: Path, file_size_limit: FileSizeLimit):
@@ -45,11 +45,11 @@ def test_a_file_that_can_not_be_begun_leaves_nothing(folder: Path, file_size_lim
 def test_a_call_under_way_keeps_a_retired_file_open(writer: JournalWriter):
     write = writer.write
     writer.retire()
-    assert not writer.quiet
-    write(frame(BEAT))
+    assert not writer.is_quiet
+    write(encode_frame(BEAT))
     del write
-    assert writer.quiet
-    assert stream_of(writer.path) == frame(BEAT) * 2
+    assert writer.is_quiet
+    assert stream_of(writer.path) == encode_frame(BEAT) * 2
 
 
 def test_a_file_is_closed_by_its_last_user_without_a_warning(writer: JournalWriter):
@@ -64,7 +64,7 @@ def test_a_file_is_closed_by_its_last_user_without_a_warning(writer: JournalWrit
 
 def test_syncing_says_how_long_the_file_is(writer: JournalWriter):
     assert writer.sync() == writer.path.stat().st_size
-    writer.write(frame(BEAT))
+    writer.write(encode_frame(BEAT))
     assert writer.sync() == writer.path.stat().st_size
 
 

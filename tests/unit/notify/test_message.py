@@ -3,7 +3,7 @@ import math
 
 import msgspec
 
-from tasuki.notify.message import LARGEST_DATA_BYTES, message_of_alert, message_of_held
+from tasuki.notify.message import MAX_DATA_BYTES, build_alert_message, build_summary_message
 from tasuki.records import AlertLevel, AlertRow
 
 ROW = AlertRow(
@@ -23,7 +23,7 @@ ROW = AlertRow(
 
 
 def test_a_message_has_all_of_the_alert_as_json_that_every_reader_takes():
-    message = message_of_alert(ROW, "http://127.0.0.1:7700/")
+    message = build_alert_message(ROW, "http://127.0.0.1:7700/")
     assert json.loads(msgspec.json.encode(message.body)) == {
         "schema": "tasuki/alert/1",
         "id": "00:7",
@@ -48,16 +48,16 @@ def test_a_message_has_all_of_the_alert_as_json_that_every_reader_takes():
 
 
 def test_without_an_address_there_is_no_link():
-    message = message_of_alert(msgspec.structs.replace(ROW, metric=None, step=None), None)
+    message = build_alert_message(msgspec.structs.replace(ROW, metric=None, step=None), None)
     assert message.body["link"] is None
     assert message.title == f"[error] {message.text}"
 
 
 def test_a_message_is_never_so_large_that_a_receiver_refuses_it():
     long = msgspec.structs.replace(ROW, title="t" * 9999, text="x" * 99_999, data={"rows": ["y" * 100] * 1000})
-    message = message_of_alert(long, None)
-    assert message.body["alert"]["data"]["left_out_bytes"] > LARGEST_DATA_BYTES
+    message = build_alert_message(long, None)
+    assert message.body["alert"]["data"]["left_out_bytes"] > MAX_DATA_BYTES
     assert len(msgspec.json.encode(message.body)) < 10_000
-    held = message_of_held([msgspec.structs.replace(long, id=f"00:{n}", run=f"r{n}") for n in range(1000)], None)
+    held = build_summary_message([msgspec.structs.replace(long, id=f"00:{n}", run=f"r{n}") for n in range(1000)], None)
     assert held.body["n"] == 1000
     assert len(msgspec.json.encode(held.body)) < 120_000

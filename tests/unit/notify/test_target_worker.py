@@ -28,8 +28,8 @@ class WorkerHarness:
         self.errors: list[Exception] = []
         target = AlertTarget(url="https://hooks.example/x", level=level, project=project)
         pace = RateLimit(messages, 60.0, clock=self.clock)
-        self.courier = TargetWorker(target, DeliveryLog(path), self.post, pace=pace, clock=self.clock)
-        self.courier.patience.chance = lambda _, most: most
+        self.courier = TargetWorker(target, DeliveryLog(path), self.post, rate_limit=pace, clock=self.clock)
+        self.courier.backoff.draw_uniform = lambda _, most: most
 
     def post(self, message: Message) -> None:
         if self.errors:
@@ -37,11 +37,11 @@ class WorkerHarness:
         self.sent.append(message)
 
     def offer(self, *rows: AlertRow, all_there_are: bool = False) -> None:
-        self.courier.offer(rows, all_there_are=all_there_are)
+        self.courier.enqueue_new(rows, is_complete=all_there_are)
 
     def deliver(self) -> float | None:
         """Send all that may be sent now; returns how long it then waits."""
-        while (seconds := self.courier.deliver()) == 0:
+        while (seconds := self.courier.deliver_next()) == 0:
             pass
         return seconds
 
@@ -61,7 +61,7 @@ def harness(tmp_path: Path) -> WorkerHarness:
 def test_a_new_target_hears_of_nothing_that_was_there_before_it(tmp_path: Path):
     harness = WorkerHarness(tmp_path / "target")
     harness.offer(row(1))
-    assert harness.courier.delivered.is_new  # what there is may be incomplete until all is offered
+    assert harness.courier.delivery_log.is_new  # what there is may be incomplete until all is offered
     harness.offer(row(1), row(2), all_there_are=True)
     harness.offer(row(3))
     assert harness.deliver() is None
@@ -79,7 +79,7 @@ def test_an_alert_is_told_once_however_often_it_is_offered(harness: WorkerHarnes
 
 def test_after_a_restart_only_what_was_not_told_is(harness: WorkerHarness):
     harness.offer(row(1), row(2))
-    harness.courier.deliver()
+    harness.courier.deliver_next()
     again = WorkerHarness(harness.path)
     again.offer(row(1), row(2), row(3), all_there_are=True)
     again.deliver()
@@ -135,7 +135,7 @@ def test_one_that_was_held_alone_is_told_as_itself(harness: WorkerHarness):
 
 
 def test_a_failure_is_tried_again_later_and_later_and_nothing_overtakes_it(harness: WorkerHarness):
-    harness.errors = [RemoteUnavailable("down"), RemoteUnavailable("down"), RemoteUnavailable("busy", after_seconds=30)]
+    harness.errors = [RemoteUnavailable("down"), RemoteUnavailable("down"), RemoteUnavailable("busy", retry_after_seconds=30)]
     harness.offer(row(1), row(2))
     waits = []
     while (seconds := harness.deliver()) is not None:
@@ -180,21 +180,21 @@ def test_what_can_not_be_noted_is_not_told_again_and_again(harness: WorkerHarnes
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            harness.courier.deliver()
+            harness.courier.deliver_next()
     harness.offer(row(1), row(2), all_there_are=True)
     harness.deliver()
     assert harness.titles == ["t1", "t2"]
 
 
 def test_more_than_can_be_kept_waits_in_the_store(harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tasuki.notify.target_worker.MOST_WAITING", 2)
+    monkeypatch.setattr("tasuki.notify.target_worker.MAX_QUEUED_ALERTS", 2)
     rows = [row(n) for n in range(1, 6)]
     harness.offer(*rows[:4])
-    assert not harness.courier.wants_all()
-    harness.courier.deliver()
+    assert not harness.courier.needs_all_alerts()
+    harness.courier.deliver_next()
     harness.offer(*rows[4:])  # behind it are others that it has not kept
     harness.deliver()
-    assert harness.courier.wants_all()
+    assert harness.courier.needs_all_alerts()
     harness.offer(*rows, all_there_are=True)
     harness.clock.sleep(60)
     harness.deliver()

@@ -6,7 +6,7 @@ import pytest
 
 from tasuki.errors import ConfigError, RemoteMisconfigured, RemoteUnavailable, RequestRejected, RequestTooLarge
 from tasuki.records import ItemReply, ReplicateResponse, ReplyStatus
-from tasuki.relay import HttpTransport, remote_url
+from tasuki.relay import HttpTransport, parse_remote_url
 from tasuki.relay.http_responses import HttpResponse
 
 TRANSPORT = HttpTransport("http://127.0.0.1:9")
@@ -15,18 +15,18 @@ ANSWER = msgspec.msgpack.encode(ReplicateResponse(items=[REPLY], boot_id="b"))
 
 
 def test_an_answer_that_names_every_item_counts():
-    assert TRANSPORT.answer(HttpResponse(200, ANSWER), {"a"}).items == [REPLY]
+    assert TRANSPORT.decode_response(HttpResponse(200, ANSWER), {"a"}).items == [REPLY]
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>sign in</html>", b"{}", msgspec.msgpack.encode({"items": []}), ANSWER[:-1]])
 def test_a_2xx_with_anything_else_in_it_is_no_acknowledgement(content):
     with pytest.raises(RemoteUnavailable):
-        TRANSPORT.answer(HttpResponse(200, content), {"a"})
+        TRANSPORT.decode_response(HttpResponse(200, content), {"a"})
 
 
 def test_an_answer_that_leaves_an_item_out_is_no_acknowledgement():
     with pytest.raises(RemoteUnavailable):
-        TRANSPORT.answer(HttpResponse(200, ANSWER), {"a", "b"})
+        TRANSPORT.decode_response(HttpResponse(200, ANSWER), {"a", "b"})
 
 
 @pytest.mark.parametrize(
@@ -38,27 +38,27 @@ def test_an_answer_that_leaves_an_item_out_is_no_acknowledgement():
 )
 def test_each_status_is_an_error_that_says_what_to_do(status, error):
     with pytest.raises(error, match=str(status)) as raised:
-        TRANSPORT.answer(HttpResponse(status, b"why"), set())
+        TRANSPORT.decode_response(HttpResponse(status, b"why"), set())
     assert raised.type is error
 
 
 def test_an_address_is_shown_without_its_password():
     with pytest.raises(RemoteMisconfigured) as raised:
-        HttpTransport("http://me:secret@127.0.0.1:9").answer(HttpResponse(401, b""), set())
+        HttpTransport("http://me:secret@127.0.0.1:9").decode_response(HttpResponse(401, b""), set())
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("remote", ["", "127.0.0.1:7700", "ftp://x", "http://", "http://x:99999", "http://x:y", "https:///x"])
 def test_what_can_be_no_address_is_refused(remote):
     with pytest.raises(ConfigError, match=r"http://127\.0\.0\.1:7700"):
-        remote_url(remote)
+        parse_remote_url(remote)
 
 
 class Seen(HttpTransport):
     """It shows its socket."""
 
-    def connected(self):
-        connection = super().connected()
+    def open_connection(self):
+        connection = super().open_connection()
         self.socket = connection.sock
         return connection
 

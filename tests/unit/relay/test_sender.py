@@ -4,9 +4,9 @@ import pytest
 
 from tasuki.errors import RemoteUnavailable
 from tasuki.journal import Stream
-from tasuki.records import Heartbeat, Item, ReplicateResponse, encode, frame
+from tasuki.records import Heartbeat, Item, ReplicateResponse, encode, encode_frame
 from tasuki.relay import AckLog, RouteState, Sender
-from tasuki.relay.sender import BATCH_BYTES
+from tasuki.relay.sender import MAX_BATCH_BYTES
 from tasuki.testing import MemoryStore
 from tasuki.testing.reference_store.received_streams import ReceivedStream
 
@@ -42,12 +42,12 @@ def source(**streams: int) -> MemoryStore:
 
 def heartbeats(start: int, end: int) -> bytes:
     """Frames with a heartbeat each."""
-    return b"".join(frame(encode(Heartbeat(time=time))) for time in range(start, end))
+    return b"".join(encode_frame(encode(Heartbeat(time=time))) for time in range(start, end))
 
 
 def drained(sender: Sender) -> list:
     rounds = []
-    while (said := sender.once()).items:
+    while (said := sender.run_round()).items:
         rounds.append(said)
     return rounds
 
@@ -65,7 +65,7 @@ def test_nothing_is_said_when_nothing_is_new():
     sender = Sender(source(a=3), wire)
     drained(sender)
     requests = len(wire.requests)
-    assert sender.once().items == 0
+    assert sender.run_round().items == 0
     assert len(wire.requests) == requests
 
 
@@ -75,7 +75,7 @@ def test_a_request_has_about_a_mebibyte_and_every_stream_gets_its_share():
     drained(Sender(streams, wire))
     assert {item.writer for item in wire.requests[1]} == {"a", "b", "c"}
     assert wire.store.received["a"].data == streams.received["a"].data
-    assert len(streams.received["a"].data) > 3 * BATCH_BYTES
+    assert len(streams.received["a"].data) > 3 * MAX_BATCH_BYTES
     assert len(wire.requests) > 4
 
 
@@ -83,10 +83,10 @@ def test_a_stream_behind_many_that_never_end_has_its_turn():
     wire = Counted()
     streams = source(**{f"busy{n:02}": 12_000 for n in range(40)}, last=1)
     sender = Sender(streams, wire)
-    sender.once()  # where are they all?
+    sender.run_round()  # where are they all?
     rounds = 0
     while "last" not in {stream.writer for stream in wire.store.streams() if stream.size}:
-        sender.once()
+        sender.run_round()
         rounds += 1
     assert rounds <= 4
     drained(sender)
@@ -116,32 +116,32 @@ def test_what_lies_behind_a_missing_page_is_pending_and_goes_on_where_it_was():
     assert sender.routes["a"].state is RouteState.SHORTER
     assert list(wire.store.received) == ["a"]
     streams.hole = 0
-    assert sender.pending() == 15  # ten of them are there, which nobody knows as long as they can't be read
+    assert sender.count_pending() == 15  # ten of them are there, which nobody knows as long as they can't be read
     drained(sender)
-    assert sender.pending() == 0
+    assert sender.count_pending() == 0
     assert {writer: received.data for writer, received in wire.store.received.items()} == {"a": heartbeats(0, 20)}
 
 
 def test_a_failed_request_changes_nothing():
     wire = Counted()
     sender = Sender(source(a=3), wire)
-    sender.once()
+    sender.run_round()
     wire.down = True
     with pytest.raises(RemoteUnavailable):
-        sender.once()
-    assert sender.pending() == 3
+        sender.run_round()
+    assert sender.count_pending() == 3
     wire.down = False
     assert drained(sender)[0].records == 3
-    assert sender.pending() == 0
+    assert sender.count_pending() == 0
 
 
 def test_a_server_that_started_anew_is_asked_for_everything_again():
     wire = Counted()
     sender = Sender(source(a=3, b=3), wire)
-    sender.source.received["a"].sealed = True
+    sender.source.received["a"].is_sealed = True
     drained(sender)
     wire.boot_id, wire.store = "two", MemoryStore()
-    sender.source.received["b"].data += frame(encode(Heartbeat(time=9)))
+    sender.source.received["b"].data += encode_frame(encode(Heartbeat(time=9)))
     drained(sender)
     assert wire.store.received["a"].data == sender.source.received["a"].data
     assert wire.store.received["b"].data == sender.source.received["b"].data
@@ -152,17 +152,17 @@ def test_a_stream_that_is_refused_is_set_aside_with_the_reason_and_the_others_go
     wire.store.received["a"] = ReceivedStream("another project", "r")
     sender = Sender(source(a=3, b=3), wire)
     drained(sender)
-    assert sender.routes["a"].state is RouteState.ASIDE
+    assert sender.routes["a"].state is RouteState.REFUSED
     assert "another project" in sender.routes["a"].reason
-    assert sender.pending() == 3
-    assert list(wire.store.streams(known=["a"])) == [Stream("b", "p", "r", len(sender.source.received["b"].data), False)]
+    assert sender.count_pending() == 3
+    assert list(wire.store.streams(exclude=["a"])) == [Stream("b", "p", "r", len(sender.source.received["b"].data), False)]
 
 
 class StillWriting(MemoryStore):
     """A source whose last frame is being written while the sizes are taken, and is there when it is read."""
 
-    def streams(self, known=()):
-        return (stream._replace(size=stream.size - 3) for stream in super().streams(known))
+    def streams(self, exclude=()):
+        return (stream._replace(size=stream.size - 3) for stream in super().streams(exclude))
 
 
 def test_a_frame_that_is_being_written_when_the_size_is_taken_is_sent_whole_or_not_at_all():
@@ -182,21 +182,21 @@ def sent(rounds: list) -> int:
 def test_records_whose_acknowledgement_was_lost_count_once_it_is_known_that_they_arrived():
     wire = Counted()
     sender = Sender(source(a=3), wire)
-    sender.once()
+    sender.run_round()
     wire.loses_answers = True
     with pytest.raises(RemoteUnavailable):
-        sender.once()
+        sender.run_round()
     wire.loses_answers = False
-    assert sender.pending() == 3
+    assert sender.count_pending() == 3
     sender.source.received["a"].data += heartbeats(3, 5)
     assert sent(drained(sender)) == 5
-    assert sender.pending() == 0
+    assert sender.count_pending() == 0
 
 
 def test_records_that_arrived_just_before_the_server_started_anew_count():
     wire = Counted()
     sender = Sender(source(a=3), wire)
-    sender.once()
+    sender.run_round()
     wire.boot_id = "two"
     assert sent(drained(sender)) == 3
 
@@ -223,7 +223,7 @@ def test_what_is_not_looked_at_yet_is_pending():
     drained(sender)
     sender.source.received |= source(b=4).received
     sender.source.received["a"].data += heartbeats(3, 5)
-    assert sender.pending() == 6
+    assert sender.count_pending() == 6
 
 
 # -- another server than before
@@ -231,12 +231,12 @@ def test_what_is_not_looked_at_yet_is_pending():
 
 def test_a_greeting_is_enough_to_find_that_all_has_to_be_asked_for_again(tmp_path):
     wire, streams = Counted(), source(a=3)
-    streams.received["a"].sealed = True
+    streams.received["a"].is_sealed = True
     drained(Sender(streams, wire, AckLog(tmp_path / "acks")))
     wire.boot_id, wire.store = "two", MemoryStore()
     sender = Sender(streams, wire, AckLog(tmp_path / "acks"))
-    assert sender.once().items == 0, "it has no question: all was acknowledged"
-    sender.greet()
+    assert sender.run_round().items == 0, "it has no question: all was acknowledged"
+    sender.check_boot_id()
     drained(sender)
     assert wire.store.received["a"].data == heartbeats(0, 3)
 

@@ -5,8 +5,8 @@ import pytest
 
 import tasuki
 from tasuki.errors import ConfigError, Conflict, JournalError, NotFound
-from tasuki.journal import folder_name
-from tasuki.records import Metrics, RunStarted, RunStatus, encode, frame
+from tasuki.journal import project_folder_name
+from tasuki.records import Metrics, RunStarted, RunStatus, encode, encode_frame
 from tasuki.sdk.process_state import PROCESS
 from tests.support.journals import beginning, flip, journals, metrics, write_journal
 from tests.unit.sdk.conftest import Recorded
@@ -70,14 +70,14 @@ def test_a_project_of_any_name_lies_inside_the_data_folder(project: str, data_di
     run = tasuki.init(project=project)
     assert run.project == project
     (path,) = journals(data_dir)
-    assert path.parent == data_dir / "journal" / folder_name(project)
+    assert path.parent == data_dir / "journal" / project_folder_name(project)
     assert sorted(entry.name for entry in data_dir.parent.iterdir()) == ["data"]
 
 
 def test_journals_may_lie_elsewhere_with_their_locks_here(data_dir: Path, tmp_path: Path):
     tasuki.init(project="p", journal=str(tmp_path / "volume"))
     assert len(journals(tmp_path / "volume")) == 1
-    assert [path.suffix for path in (data_dir / "journal" / folder_name("p")).iterdir()] == [".lock"]
+    assert [path.suffix for path in (data_dir / "journal" / project_folder_name("p")).iterdir()] == [".lock"]
 
 
 def test_a_folder_that_can_not_be_written_is_an_error_that_says_so(tmp_path: Path):
@@ -154,7 +154,7 @@ def test_a_resumed_run_is_a_new_attempt_that_goes_on_behind_the_highest_step(res
 def test_a_run_resumes_behind_records_that_can_not_be_read(data_dir: Path):
     path = write_journal(data_dir / "journal", [metrics(5)], run="a")
     with path.open("ab") as file:
-        file.write(frame(b"\x93\xa7metrics\x01\xa2no") + frame(b"\xc1") + frame(encode(metrics(9))))
+        file.write(encode_frame(b"\x93\xa7metrics\x01\xa2no") + encode_frame(b"\xc1") + encode_frame(encode(metrics(9))))
     assert tasuki.init(project="p", id="a", resume="must").next_step == 10
 
 

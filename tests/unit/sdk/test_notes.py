@@ -141,7 +141,7 @@ def test_a_closed_brain_refuses_notes_and_its_journal_is_sealed(brain):
     brain.lesson("x")
     assert brain.close() == {"sent": 0, "pending": 0}
     (path,) = journals(brain.settings.dir)
-    assert beginning(path)[0].sealed
+    assert beginning(path)[0].is_sealed
     with pytest.raises(ConfigError, match="is closed"):
         brain.lesson("y")
 

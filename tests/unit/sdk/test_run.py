@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tasuki
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.records import MAX_PAYLOAD_BYTES, Alert, Heartbeat, LostCalls, Metrics, RunStarted, RunStatus, RunUpdated, Status
 from tests.support.journals import beginning, journals, records_of
@@ -26,9 +26,9 @@ Steps = Callable[[], list[int]]
 
 
 def test_a_call_is_on_record_when_it_returns(run: tasuki.Run, recorded: Recorded):
-    before = SYSTEM.now_us()
+    before = SYSTEM_CLOCK.now_us()
     run.log({"train/loss": 0.1, "epoch": 3}, step=7)
-    after = SYSTEM.now_us()
+    after = SYSTEM_CLOCK.now_us()
     (record,) = recorded(Metrics)
     assert (record.step, record.values) == (7, {"train/loss": 0.1, "epoch": 3})
     assert before <= record.time <= after
@@ -250,7 +250,7 @@ def test_a_finished_run_says_so_and_is_sealed(run: tasuki.Run, recorded: Recorde
     assert ends(recorded) == [("finished", None)]
     assert recorded(RunStatus)[0].attempt == recorded(RunStarted)[0].attempt
     (path,) = journals(run.settings.journal_root)
-    assert beginning(path)[0].sealed
+    assert beginning(path)[0].is_sealed
     assert [entry for entry in path.parent.iterdir()] == [path]
 
 
@@ -326,9 +326,9 @@ def test_a_heartbeat_says_that_the_process_lives(run: tasuki.Run, recorded: Reco
 def test_a_long_run_continues_in_another_file_that_says_whose_it_is(
     run: tasuki.Run, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tasuki.journal.appender.LONGEST_FILE_BYTES", 1)
+    monkeypatch.setattr("tasuki.journal.appender.MAX_FILE_BYTES", 1)
     run.log({"x": 1.0})
-    run.appender.tend()
+    run.appender.maintain()
     run.log({"x": 2.0})
     starts = recorded(RunStarted)
     assert len(starts) == 2

@@ -6,7 +6,7 @@ from tasuki.errors import NotFound
 from tasuki.records import Alert, RunDeleted, RunStarted
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import Queries, catch_up, connect, open_local
+from tasuki.store import Queries, catch_up, connect_projection, open_folder_store
 from tests.support.sent_streams import Sent
 
 BEGAN = 1_800_000_000_000_000
@@ -18,7 +18,7 @@ def alert(time: int, title: str) -> Alert:
 
 @pytest.fixture
 def db():
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     yield db
     db.close()
 
@@ -65,10 +65,10 @@ def test_the_place_of_an_alert_that_went_with_its_run_is_not_given_to_another(db
 def test_a_rebuild_puts_what_arrived_late_where_it_belongs(tmp_path):
     with init("p", id="r", dir=str(tmp_path)) as run:
         run.alert("one")
-        with open_local(load(dir=str(tmp_path))) as store:
+        with open_folder_store(load(dir=str(tmp_path))) as store:
             assert [row.title for row in store.alerts("p")] == ["one"]
         run.alert("two")
-        with open_local(load(dir=str(tmp_path))) as store:
+        with open_folder_store(load(dir=str(tmp_path))) as store:
             store.alerts("p")
             store.connection().execute("UPDATE alert SET arrival = -arrival")
             assert [row.title for row in store.alerts("p")] == ["two", "one"]

@@ -5,7 +5,7 @@ from tasuki.journal import Appender, JournalFolder
 from tasuki.records import RunDeleted, RunEdit, RunStarted, RunStatus, RunUpdated, Status, encode, encode_metrics
 from tasuki.sdk import init
 from tasuki.settings import load
-from tasuki.store import LocalStore, changed, deleted, later, open_local
+from tasuki.store import LocalStore, build_deletion, build_update, compute_edit_time, open_folder_store
 from tasuki.testing import FakeClock
 
 BEGAN = 1_800_000_000_000_000
@@ -14,11 +14,16 @@ BEGAN = 1_800_000_000_000_000
 @pytest.fixture
 def store(tmp_path):
     settings = load(dir=str(tmp_path))
-    with open_local(settings) as store:
+    with open_folder_store(settings) as store:
         place, locks = store.folder.project_folder("p"), store.folder.lock_folder("p")
         started = RunStarted(time=BEGAN, attempt="one", name="one", tags=["a"])
         appender = Appender(
-            project="p", run="r", folder=place, lock_folder=locks, opening=lambda: [encode(started)], remote="http://server"
+            project="p",
+            run="r",
+            folder=place,
+            lock_folder=locks,
+            opening_payloads=lambda: [encode(started)],
+            remote="http://server",
         )
         appender.open()
         appender.append(encode_metrics(BEGAN + 1, 0, {"x": 1.0}))
@@ -44,7 +49,7 @@ def test_an_edit_is_a_sealed_stream_of_its_run_for_the_runs_remote(store):
     (before,) = journals(store)
     store.edit("p", "r", RunEdit(tags_added=["b"]))
     (edit,) = [journal for journal in journals(store) if journal.header.writer != before.header.writer]
-    assert (edit.header.run, edit.sealed, edit.header.remote) == ("r", True, before.header.remote)
+    assert (edit.header.run, edit.is_sealed, edit.header.remote) == ("r", True, before.header.remote)
     assert not list(store.folder.root.glob("*/*.lock"))
 
 
@@ -55,7 +60,7 @@ def test_an_edit_does_not_change_what_is_known_of_the_attempt(store):
 
 
 def test_what_a_running_process_logs_after_its_run_was_deleted_is_not_shown(tmp_path):
-    with init("p", "one", id="r", dir=str(tmp_path)) as run, open_local(load(dir=str(tmp_path))) as store:
+    with init("p", "one", id="r", dir=str(tmp_path)) as run, open_folder_store(load(dir=str(tmp_path))) as store:
         run.log({"x": 1})
         store.delete("p", "r")
         run.log({"x": 2})
@@ -64,8 +69,8 @@ def test_what_a_running_process_logs_after_its_run_was_deleted_is_not_shown(tmp_
 
 
 def test_a_change_is_the_record_of_it():
-    assert changed(RunEdit(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
-    assert deleted()(5) == RunDeleted(time=5)
+    assert build_update(RunEdit(name="x", tags_removed=["t"]))(5) == RunUpdated(time=5, name="x", tags_removed=["t"])
+    assert build_deletion()(5) == RunDeleted(time=5)
 
 
 def test_a_change_that_is_too_long_is_refused(store):
@@ -75,4 +80,4 @@ def test_a_change_that_is_too_long_is_refused(store):
 
 def test_now_counts_where_it_is_later(store):
     row = store.run("p", "r")
-    assert later(row, FakeClock(row.updated + 7)) == row.updated + 7
+    assert compute_edit_time(row, FakeClock(row.updated + 7)) == row.updated + 7

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.records import START, Heartbeat, Item, Position, encode, frame, pack_item
+from tasuki.records import START, Heartbeat, Item, Position, encode, encode_frame, pack_item
 from tasuki.store import RawStore
 
 WRITER = "a" * 32
-FRAMES = [frame(encode(Heartbeat(time=time))) for time in range(200)]
+FRAMES = [encode_frame(encode(Heartbeat(time=time))) for time in range(200)]
 
 
 def stored(store: RawStore, pieces: list[bytes], *, sealed: bool = True, writer: str = WRITER) -> None:
@@ -40,11 +40,11 @@ def test_a_packed_stream_is_the_same_from_every_offset(cuts: list[int], packed_b
     edges = [0, *sorted(cuts), 200]
     pieces = [b"".join(FRAMES[start:end]) for start, end in pairwise(edges)]
     whole, offsets = b"".join(FRAMES), [0, *accumulate(map(len, FRAMES))]
-    store = RawStore(":memory:", packed_bytes=packed_bytes)
+    store = RawStore(":memory:", max_packed_bytes=packed_bytes)
     stored(store, pieces)
-    before = store.positions([WRITER]), store.digest(WRITER)
+    before = store.positions([WRITER]), store.compute_digest(WRITER)
     packed(store)
-    assert (store.positions([WRITER]), store.digest(WRITER)) == before
+    assert (store.positions([WRITER]), store.compute_digest(WRITER)) == before
     for offset in offsets:
         assert store.read(WRITER, offset, 1 << 30) == whole[offset:]
         assert store.crc_at(WRITER, offset) == crc32(whole[:offset])
@@ -61,7 +61,7 @@ def test_a_packed_stream_answers_as_before():
     again = Item(project="p", run="r", writer=WRITER, offset=0, crc=0, data=pack_item(FRAMES[0]))
     (reply,) = store.append([again])
     assert (reply.status, reply.sealed, reply.position) == ("moved", True, Position(*store.positions([WRITER])[WRITER]))
-    assert [stream.sealed for stream in store.streams()] == [True]
+    assert [stream.is_sealed for stream in store.streams()] == [True]
 
 
 def test_a_stream_that_goes_on_is_left_alone():
@@ -88,20 +88,20 @@ def test_many_small_items_take_less_room(tmp_path: Path):
 
 
 def test_packing_goes_on_where_another_process_stopped(tmp_path: Path):
-    store = RawStore(tmp_path / "raw.db", packed_bytes=100)
+    store = RawStore(tmp_path / "raw.db", max_packed_bytes=100)
     stored(store, FRAMES)
     store.pack()
     store.pack()
     store.close()
-    store = RawStore(tmp_path / "raw.db", packed_bytes=100)
+    store = RawStore(tmp_path / "raw.db", max_packed_bytes=100)
     assert not packed(store).pack()
-    assert store.digest(WRITER)[0] == store.positions([WRITER])[WRITER]
+    assert store.compute_digest(WRITER)[0] == store.positions([WRITER])[WRITER]
     store.close()
 
 
 @pytest.mark.parametrize("damaged", [0, 100, 199])
 def test_damage_is_neither_hidden_nor_spread(damaged: int):
-    store = RawStore(":memory:", packed_bytes=200)
+    store = RawStore(":memory:", max_packed_bytes=200)
     stored(store, FRAMES)
     offset = sum(map(len, FRAMES[:damaged]))
     store.db.execute('UPDATE item SET data = zeroblob(20) WHERE "offset" = ?', (offset,))

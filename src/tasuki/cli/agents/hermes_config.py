@@ -1,4 +1,6 @@
-"""Hermes' `config.yaml` as write-through wants it: no hook that syncs when a session ends, and tools that know the data folder.
+"""Hermes' `config.yaml` as write-through wants it.
+
+No hook that syncs when a session ends, and tools that know the data folder.
 
 The format: https://hermes-agent.nousresearch.com/docs/user-guide/features/hooks and …/user-guide/configuration
 """
@@ -27,7 +29,10 @@ MANUAL_HINT = (
 
 
 def update_config(text: str) -> str:
-    """The configuration as it should be: the same text if it is so already. ConfigError for one that can't be read or edited."""
+    """The configuration as it should be: the same text if it is so already.
+
+    ConfigError for one that can't be read or edited.
+    """
     before = parse_settings(text)
     wanted = add_env_passthrough(remove_sync_hooks(before))
     try:

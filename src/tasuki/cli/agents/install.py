@@ -40,7 +40,9 @@ def install(
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help=f"One of: {', '.join(AGENTS)}.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")] = False,
 ) -> None:
-    """Set an agent's configuration up: its tools know the data folder, and no hook syncs when a session ends.
+    """Set an agent's configuration up.
+
+    Its tools know the data folder, and no hook syncs when a session ends.
 
     Notes are sent as they are made. Every other byte of the file stays as it is.
     """
@@ -75,11 +77,11 @@ def read_config(path: Path) -> str:
 
 def replace_with_backup(path: Path, text: str) -> None:
     """Replace the file at once and whole, with its mode; what it was stays beside it."""
-    from tasuki.atomic_files import drafted
+    from tasuki.atomic_files import write_draft
 
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with drafted(path, text.encode(), 0o600, durable=True) as draft:
+        with write_draft(path, text.encode(), 0o600, durable=True) as draft:
             if path.exists():
                 shutil.copymode(path, draft)
                 shutil.copy2(path, path.with_name(path.name + BACKUP_SUFFIX))

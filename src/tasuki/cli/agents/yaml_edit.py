@@ -1,4 +1,7 @@
-"""YAML as its owner wrote it: entries are cut out of the text and put into it, and every other byte stays."""
+"""YAML as its owner wrote it.
+
+Entries are cut out of the text and put into it, and every other byte stays.
+"""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias

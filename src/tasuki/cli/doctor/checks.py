@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.shared.formatting import format_cell
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
 from tasuki.errors import Conflict, TasukiError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def describe_journals(folder_status: "FolderStatus") -> str:
     if folder_status.unknown_owner:
         found += f", {folder_status.unknown_owner:,} by another host or a process that can't be seen"
     if folder_status.last_record:
-        now = datetime_from_us(SYSTEM.now_us())
+        now = datetime_from_us(SYSTEM_CLOCK.now_us())
         found += f", last record {format_cell(datetime_from_us(folder_status.last_record), now)}"
     return found
 

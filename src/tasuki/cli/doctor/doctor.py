@@ -11,7 +11,7 @@ from tasuki.cli.doctor.checks import Check, CheckLevel, build_broken_checks, bui
 from tasuki.cli.doctor.remotes import check_remote, check_syncer
 from tasuki.cli.shared.options import AsJson, Dir, load_command_settings
 from tasuki.cli.shared.output import Table, write_result
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import Conflict, LocksUnsupported, TasukiError
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
 
 def run_checks(dir: str | None) -> list[Check]:
     """What there is to say of the data folder; that it can't be read, if it can't."""
-    from tasuki.relay import queues
-    from tasuki.volumes.status_file import reports
+    from tasuki.relay import list_backlogs
+    from tasuki.volumes.status_file import list_syncer_statuses
 
     try:
         settings = load_command_settings(dir)
-        now = SYSTEM.now_us()
-        remotes = [check_remote(queue, settings, now, is_process_alive(queue.standing.pid)) for queue in queues(settings)]
-        syncers = [check_syncer(report, now, is_process_alive(report.pid)) for report in reports(settings.dir)]
+        now = SYSTEM_CLOCK.now_us()
+        remotes = [check_remote(queue, settings, now, is_process_alive(queue.status.pid)) for queue in list_backlogs(settings)]
+        syncers = [check_syncer(report, now, is_process_alive(report.pid)) for report in list_syncer_statuses(settings.dir)]
         return check_store(settings) + remotes + syncers + check_notify(settings)
     except (TasukiError, OSError) as error:
         return build_broken_checks(error)
@@ -56,7 +56,7 @@ def check_store(settings: "Settings") -> list[Check]:
 
     with LocalStore(settings, wait_seconds=STORE_TIMEOUT_SECONDS, lock_seconds=STORE_TIMEOUT_SECONDS) as store:
         try:
-            condition = store.condition()
+            condition = store.folder_status()
         except Conflict as error:
             return [Check("data folder", CheckLevel.OK, str(settings.dir)), build_locked_check(error)]
         except LocksUnsupported as error:

@@ -1,4 +1,7 @@
-"""What `tasuki doctor` concludes of each remote: what is waiting to be sent to it, and how it stands with it."""
+"""What `tasuki doctor` concludes of each remote.
+
+What is waiting to be sent to it, and how it stands with it.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -18,13 +21,13 @@ MAX_LISTED = 5
 
 def check_remote(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is_relay_alive: bool) -> Check:
     """One remote, without asking it: all of this is in the folder."""
-    standing = backlog.standing
+    standing = backlog.status
     parts = [f"sync_queue: {backlog.pending} pending"]
     if backlog.oldest is not None:
         parts.append(f"oldest {format_age(backlog.oldest, now_us)}")
     parts.append(f"last success {format_age(standing.last_success, now_us)}" if standing.last_success else "never reached")
-    if backlog.aside:
-        parts.append(f"{len(backlog.aside)} set aside: {backlog.aside[-1].reason}")
+    if backlog.dead_letters:
+        parts.append(f"{len(backlog.dead_letters)} set aside: {backlog.dead_letters[-1].reason}")
     if standing.restarts:
         parts.append(f"relay restarted {standing.restarts} times")
     wrong, hint = diagnose(backlog, settings, now_us, is_relay_alive)
@@ -39,19 +42,19 @@ def diagnose(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is_rel
     from tasuki.relay import RemoteHealth
 
     sync = f"tasuki sync --to {backlog.remote}"
-    if backlog.standing.health is RemoteHealth.PAUSED:
-        return f"paused: {classify_pause(backlog.standing.last_error or '')}", "put it right: the next try is within a minute"
-    if backlog.aside:
+    if backlog.status.health is RemoteHealth.PAUSED:
+        return f"paused: {classify_pause(backlog.status.last_error or '')}", "put it right: the next try is within a minute"
+    if backlog.dead_letters:
         return "set aside", "tasuki sync retry --set-aside"
     if backlog.pending > BACKLOG_THRESHOLD:
         return "backlog", sync
     if backlog.pending and not settings.disable_write_through:
-        if backlog.standing.health is RemoteHealth.BACKING_OFF:
+        if backlog.status.health is RemoteHealth.BACKING_OFF:
             return RemoteHealth.BACKING_OFF, f"tasuki remote test {backlog.remote}"
         if not is_relay_alive:
             return "nobody sends", sync
-        if now_us - backlog.standing.seen > SILENT_SECONDS * 1_000_000:
-            return f"the relay of process {backlog.standing.pid} is silent", sync
+        if now_us - backlog.status.seen > SILENT_SECONDS * 1_000_000:
+            return f"the relay of process {backlog.status.pid} is silent", sync
     return None, None
 
 

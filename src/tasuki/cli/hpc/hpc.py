@@ -154,7 +154,10 @@ def is_logged_in(transport: "HostTransport") -> bool:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc doctor bebop")
 def doctor(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
-    """Look at a host: the login, the scheduler's commands, the agent, room on the disk. Exits 1 if something is wrong."""
+    """Look at a host: the login, the scheduler's commands, the agent, room on the disk.
+
+    Exits 1 if something is wrong.
+    """
     from tasuki.hpc.host_check import examine
 
     site = get_host(name, load_command_settings(dir))

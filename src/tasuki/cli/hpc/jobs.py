@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from tasuki.cli.shared.messages import print_message
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError, NotFound, TasukiError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ async def plan_sync(settings: "Settings", host: "Host") -> dict[str, object]:
                     plans.append(build_plan(hpc_id(job), queues.plan(job), host))
     for plan in plans:
         print_plan(plan)
-    return {"uploaded": len(plans), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
+    return {"uploaded": len(plans), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM_CLOCK.now_us())}
 
 
 async def count_jobs(settings: "Settings", host: "Host") -> dict[str, int]:

@@ -228,7 +228,9 @@ def sync_command(
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
 def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """End jobs. One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
+    """End jobs.
+
+    One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
 
     Waits for the end of those of this machine. Exits with 4 for one that is over already.
     """
@@ -301,7 +303,10 @@ def delete(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Forget jobs that are over. They are not found again by a sync. Exits with 4 for one that is not over."""
+    """Forget jobs that are over. They are not found again by a sync.
+
+    Exits with 4 for one that is not over.
+    """
     from tasuki.sdk.jobs import JobAction
 
     with open_jobs_target(dir, remote) as asked:

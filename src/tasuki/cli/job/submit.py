@@ -26,7 +26,10 @@ LATE_OPTIONS_KEY = "tasuki.late_options"
 
 
 class JobOptions(NamedTuple):
-    """What is said of any job: where, what, under which name, with which variables, what is to be remembered."""
+    """What is said of any job.
+
+    Where, what, under which name, with which variables, what is to be remembered.
+    """
 
     on: str
     arguments: list[str]
@@ -36,7 +39,10 @@ class JobOptions(NamedTuple):
 
 
 class SubmitCommand(ExamplesCommand):
-    """Options may come behind folders. Behind the words of a command they would be the command's: it says `--` before them."""
+    """Options may come behind folders.
+
+    Behind the words of a command they would be the command's: it says `--` before them.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Also note options that come behind words, without a `--` in between."""

@@ -23,7 +23,10 @@ ALWAYS_DIFFERENT = ("id", "project", "environment", "created", "updated", "ended
 def diff(
     one: RunArgument, other: RunArgument, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
 ) -> None:
-    """Show what is different between two runs: facts, config, environment, and the last value of each metric, with its change."""
+    """Show what is different between two runs.
+
+    Facts, config, environment, and the last value of each metric, with its change.
+    """
     with open_query_target(dir, project, remote) as asked:
         show_diff(asked, one, other, as_json=as_json)
 

@@ -79,12 +79,14 @@ def delete(  # noqa: PLR0913 - which, and how carefully
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Delete runs: they are gone from every answer, here and wherever their records are sent, and do not come back.
+    """Delete runs.
+
+    They are gone from every answer, here and wherever their records are sent, and do not come back.
 
     Asks first. The journals stay until `tasuki gc`, so that others hear of it; `tasuki purge` drops what a server holds.
     """
     with open_query_target(dir, project, remote) as asked:
-        found = list({run.id: run for run in asked.query.named(asked.project, runs)}.values())
+        found = list({run.id: run for run in asked.query.runs_by_ref(asked.project, runs)}.values())
         if not dry_run:
             if not yes:
                 names = [f"{run.name} ({run.id})" for run in found]

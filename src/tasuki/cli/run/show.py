@@ -122,7 +122,9 @@ def output_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Print what a run has kept as text: what its program printed under `tasuki exec`, or its uncommitted changes.
+    """Print what a run has kept as text.
+
+    What its program printed under `tasuki exec`, or its uncommitted changes.
 
     Of a run that was resumed: of all its attempts, in order.
     """

@@ -36,9 +36,9 @@ def build_list_cells(run: "RunRow") -> list[Any]:
 
 def select_key_metrics(runs: "Iterable[Mapping[str, object]]", limit: int = KEY_METRIC_COUNT) -> list[str]:
     """The metrics that most runs have, but for those of the machine; of equals the first by name."""
-    from tasuki.records import MACHINE
+    from tasuki.records import SYSTEM_METRIC_PREFIX
 
-    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith(MACHINE))
+    counts = Counter(metric for metrics in runs for metric in metrics if not metric.startswith(SYSTEM_METRIC_PREFIX))
     return sorted(counts, key=lambda metric: (-counts[metric], metric))[:limit]
 
 
@@ -71,7 +71,10 @@ def build_flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts
 
 
 def build_history_table(calls: "Sequence[HistoryRow]", started_at: int | None = None) -> Table:
-    """A column per metric, in the order in which they appear; when each call was, or how long after the run began."""
+    """A column per metric, in the order in which they appear.
+
+    When each call was, or how long after the run began.
+    """
     metrics = list(dict.fromkeys(metric for call in calls for metric in call.metrics))
     if started_at is None:
         times: list[Any] = [datetime_from_us(call.time) for call in calls]
@@ -120,7 +123,7 @@ def progress_to_dict(progress: "ProgressRow | None") -> dict[str, Any] | None:
     if progress is None:
         return None
     facts = {"time": datetime_from_us(progress.time), "done": progress.done, "total": progress.total, "rate": progress.rate}
-    return facts | {"left": None if progress.left is None else timedelta(seconds=progress.left)}
+    return facts | {"left": None if progress.seconds_left is None else timedelta(seconds=progress.seconds_left)}
 
 
 def summary_to_dict(summary: "MetricSummary") -> dict[str, Any]:

@@ -38,7 +38,9 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Wait until any value that a run has logged satisfies a condition; without one, until the run has finished.
+    """Wait until any value that a run has logged satisfies a condition.
+
+    Without one, until the run has finished.
 
     Exits with 0 when that is so, and with 7 when the run has ended otherwise, has stalled (logs nothing while this watches), or
     when the time is over. A server that was reached may be away for a minute meanwhile.

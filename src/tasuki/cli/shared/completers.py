@@ -1,4 +1,7 @@
-"""What the shell completes: names of projects, runs and metrics, from the folder's store as it is, without waiting for anything."""
+"""What the shell completes.
+
+Names of projects, runs and metrics, from the folder's store as it is, without waiting for anything.
+"""
 
 from typing import Any
 
@@ -47,12 +50,15 @@ def get_project_option(ctx: Any) -> str | None:
 
 
 def query_store(ctx: Any, statement: str, values: tuple[Any, ...]) -> list[Any]:
-    """What the store that is there says; nothing where there is none, or it can't be read: a shell must not be told of trouble."""
+    """What the store that is there says.
+
+    Nothing where there is none, or it can't be read: a shell must not be told of trouble.
+    """
     from tasuki.errors import TasukiError
     from tasuki.settings import load
-    from tasuki.store import glance
+    from tasuki.store import read_stale
 
     try:
-        return glance(load(dir=ctx.params.get("dir")).dir, statement, values)
+        return read_stale(load(dir=ctx.params.get("dir")).dir, statement, values)
     except (TasukiError, OSError):
         return []

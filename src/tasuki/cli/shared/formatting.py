@@ -19,7 +19,10 @@ TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def format_cell(value: Any, now: datetime, *, untruncated: bool = False) -> str:
-    """A table's cell: 4 significant digits, times as seen from now, at most 40 characters if it need not be whole."""
+    """A table's cell.
+
+    4 significant digits, times as seen from now, at most 40 characters if it need not be whole.
+    """
     fit = replace_control_characters if untruncated else truncate
     match value:
         case None:
@@ -81,7 +84,10 @@ def format_duration(value: timedelta) -> str:
 
 
 def truncate(text: str) -> str:
-    """As wide as 40 letters at most, the last an ellipsis where there was more; nothing that moves the cursor or joins letters."""
+    """As wide as 40 letters at most, the last an ellipsis where there was more.
+
+    Nothing that moves the cursor or joins letters.
+    """
     text = "".join(character for character in replace_control_characters(text) if not is_zero_width(character))
     if len(text) <= MAX_CELL_WIDTH and text.isascii():
         return text
@@ -101,7 +107,10 @@ def is_control_character(character: str) -> bool:
 
 
 def is_zero_width(character: str) -> bool:
-    """Whether a character has no width, but changes that of its neighbours: how much, no two terminals agree on."""
+    """Whether a character has no width, but changes that of its neighbours.
+
+    How much, no two terminals agree on.
+    """
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
@@ -109,7 +118,10 @@ def is_zero_width(character: str) -> bool:
 
 
 def to_json_data(value: Any) -> Any:
-    """What JSON can hold: NaN and infinities become the strings NaN, Infinity and -Infinity; times ISO; durations seconds."""
+    """What JSON can hold: NaN and infinities become the strings NaN, Infinity and -Infinity; times ISO.
+
+    Durations seconds.
+    """
     match value:
         case float() if math.isnan(value):
             return "NaN"
@@ -129,7 +141,10 @@ def to_json_data(value: Any) -> Any:
 
 
 def format_tsv_cell(value: Any) -> str:
-    """A TSV cell: full precision; nothing for what is not there; tabs, newlines and other control characters escaped."""
+    """A TSV cell: full precision; nothing for what is not there.
+
+    Tabs, newlines and other control characters escaped.
+    """
     match value:
         case None:
             return ""

@@ -104,7 +104,10 @@ def load_command_settings(dir: str | None, remote: str | None = None) -> "Settin
 
 @contextmanager
 def open_query_target(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
-    """Whom to ask, open for the block, and the project that is meant. Says so if the answer was not complete."""
+    """Whom to ask, open for the block, and the project that is meant.
+
+    Says so if the answer was not complete.
+    """
     from tasuki.sdk.query.api import Api
 
     with Api(remote, dir=dir) as api:
@@ -117,9 +120,9 @@ def open_query_target(dir: str | None, project: str | None, remote: str | None =
 @contextmanager
 def open_local_store(dir: str | None) -> "Iterator[LocalStore]":
     """The data folder's own store, open for the block."""
-    from tasuki.store import open_local
+    from tasuki.store import open_folder_store
 
-    with open_local(load_command_settings(dir)) as store:
+    with open_folder_store(load_command_settings(dir)) as store:
         yield store
 
 
@@ -139,7 +142,10 @@ def warn_about_missing_records(records: int) -> None:
 
 
 def confirm(kind: str, names: list[str], hint: str) -> None:
-    """Ask the person at the terminal before something goes. ConfigError where nobody can be asked; Abort for a no."""
+    """Ask the person at the terminal before something goes.
+
+    ConfigError where nobody can be asked; Abort for a no.
+    """
     what = ", ".join(names)
     if not sys.stdin.isatty():
         raise ConfigError(f"nobody can be asked whether {what} may go", hint=hint)

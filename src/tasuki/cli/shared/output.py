@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasuki.cli.shared.formatting import format_cell, format_tsv_cell, replace_control_characters, to_json_data, truncate
 from tasuki.cli.shared.messages import print_message
-from tasuki.clock import SYSTEM, datetime_from_us
+from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,10 @@ COLUMN_GAP = 3
 
 
 class Table(NamedTuple):
-    """Columns and rows. A value's type says how it is shown: str, int, float, bool, datetime, timedelta, list, dict, None."""
+    """Columns and rows.
+
+    A value's type says how it is shown: str, int, float, bool, datetime, timedelta, list, dict, None.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -89,11 +92,14 @@ def write_text(text: str) -> None:
 
 
 def print_tables(*tables: Table) -> None:
-    """Tables for a person. What does not fit beside each other is left out, and said; the first columns come first."""
+    """Tables for a person.
+
+    What does not fit beside each other is left out, and said; the first columns come first.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    now = datetime_from_us(SYSTEM.now_us())
+    now = datetime_from_us(SYSTEM_CLOCK.now_us())
     for place, table in enumerate(tables):
         if place:
             console.print()
@@ -106,7 +112,10 @@ def print_tables(*tables: Table) -> None:
 
 
 def build_rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.table.Table":
-    """A table as rich draws it: numbers to the right, a line per row but for what is to be whole; as much as fits into a width."""
+    """A table as rich draws it: numbers to the right, a line per row but for what is to be whole.
+
+    As much as fits into a width.
+    """
     import rich.box
     import rich.table
     from rich.cells import cell_len

@@ -26,7 +26,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_since(text: str, now_us: int) -> int | str:
-    """An alert's id as it is; a moment (ISO 8601, else how long ago) as microseconds UTC. ConfigError for anything else."""
+    """An alert's id as it is; a moment (ISO 8601, else how long ago) as microseconds UTC.
+
+    ConfigError for anything else.
+    """
     if ALERT_ID.fullmatch(text):
         return text
     try:

@@ -16,33 +16,33 @@ import msgspec
 
 from tasuki.errors import ConfigError
 from tasuki.importers.trackio.client_protocol import AlertEntry
-from tasuki.journal import run_id
+from tasuki.journal import validate_run_id
 from tasuki.records import Alert, AlertLevel, File, RunStarted, Status
 
 __all__ = [
-    "SYSTEM",
+    "SYSTEM_PREFIX",
     "TRACKER",
     "EntryValues",
-    "alert_from",
     "base_name",
-    "first_attempt",
-    "logged",
-    "moment_us",
-    "run_of",
-    "started",
-    "status_of",
+    "build_alert",
+    "build_run_started",
+    "derive_attempt_id",
+    "map_metrics",
+    "map_run_id",
+    "parse_status",
+    "parse_time_us",
 ]
 
 TRACKER = "trackio"
-SYSTEM = "system"
+SYSTEM_PREFIX = "system"
 """What names of system metrics begin with."""
-DEEPEST = 16
-SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
-NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-PREFIX = "trackio."
-MEDIA = frozenset({"image", "video", "audio", "html", "object3d"})
-VALUES = frozenset({"table", "histogram", "trace"})
-STATUS = {
+MAX_DEPTH = 16
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
+NON_FINITE_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+TYPE_PREFIX = "trackio."
+MEDIA_TYPES = frozenset({"image", "video", "audio", "html", "object3d"})
+JSON_VALUE_TYPES = frozenset({"table", "histogram", "trace"})
+STATUS_BY_NAME = {
     "running": Status.RUNNING,
     "finished": Status.FINISHED,
     "completed": Status.FINISHED,
@@ -59,35 +59,35 @@ class EntryValues(NamedTuple):
     files: list[File]
 
 
-def run_of(name: str | None, given: str | None) -> str:
+def map_run_id(name: str | None, client_run_id: str | None) -> str:
     """Return the run id: trackio's, or one derived from it if ours cannot be like that.
 
     Raise ConfigError for a nameless run.
     """
-    identity = given or name
+    identity = client_run_id or name
     if not identity:
         raise ConfigError("an entry names no run", hint="`run`, or `run_id`")
     try:
-        return run_id(identity)
+        return validate_run_id(identity)
     except ConfigError:
         return hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def first_attempt(run: str) -> str:
+def derive_attempt_id(run: str) -> str:
     """Return the attempt id of a run without separate attempts."""
     return hashlib.sha256(f"trackio {run}".encode()).hexdigest()[:16]
 
 
-def moment_us(text: object, otherwise: int) -> int:
+def parse_time_us(text: object, default: int) -> int:
     """Parse trackio's time as microseconds UTC; else return the default."""
     try:
         found = datetime.fromisoformat(str(text))
         return max(0, round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000_000))
     except (ValueError, OverflowError):
-        return otherwise
+        return default
 
 
-def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
+def build_run_started(attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
     """Build the start of an attempt; move trackio's own config keys to their fields."""
     said = dict(config or {})
     created = said.get("_Created")
@@ -96,16 +96,16 @@ def started(attempt: str, name: str | None, config: Mapping[str, Any] | None, no
     environment |= {"created": str(created)} if created is not None else {}
     environment |= {"user": str(user)} if user is not None else {}
     return RunStarted(
-        time=moment_us(created, now),
+        time=parse_time_us(created, now),
         attempt=attempt,
         name=name,
         group=None if group is None else str(group),
-        config={key: plain(value) for key, value in said.items() if not key.startswith("_")},
+        config={key: to_storable_value(value) for key, value in said.items() if not key.startswith("_")},
         environment=environment,
     )
 
 
-def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
+def map_metrics(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
     """Return an entry's numbers, and a record for each other value."""
     numbers: dict[str, Any] = {}
     files: list[File] = []
@@ -113,7 +113,7 @@ def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
         if value.__class__ is float:
             numbers[key] = value
         else:
-            for name, part in parts(key, value, 0):
+            for name, part in iter_values(key, value, 0):
                 if isinstance(part, File):
                     files.append(msgspec.structs.replace(part, key=name, step=step, time=time))
                 else:
@@ -121,27 +121,27 @@ def logged(metrics: Mapping[str, Any], step: int, time: int) -> EntryValues:
     return EntryValues(numbers, files)
 
 
-def parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+def iter_values(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """Yield the numbers and files in a value, by joined names; skip None."""
     match value:
         case None:
             return
         case bool() | int() | float():
-            yield name, number(value)
+            yield name, to_storable_number(value)
         case str():
-            yield name, NUMBERS[value] if value in NUMBERS else valued("text", value)
+            yield name, NON_FINITE_NUMBERS[value] if value in NON_FINITE_NUMBERS else build_inline_file("text", value)
         case {"_type": str(kind)}:
-            yield name, typed(kind.removeprefix(PREFIX), value)
-        case dict() if depth < DEEPEST:
+            yield name, map_typed_value(kind.removeprefix(TYPE_PREFIX), value)
+        case dict() if depth < MAX_DEPTH:
             for key, inner in value.items():
-                yield from parts(f"{name}/{key}", inner, depth + 1)
+                yield from iter_values(f"{name}/{key}", inner, depth + 1)
         case _:
-            yield name, valued("json", value)
+            yield name, build_inline_file("json", value)
 
 
-def number(value: float) -> bool | int | float:
+def to_storable_number(value: float) -> bool | int | float:
     """Return a number that a record can hold: an integer beyond 64 bits becomes a float."""
-    if isinstance(value, int) and not SMALLEST_INT <= value <= LARGEST_INT:
+    if isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
         try:
             return float(value)
         except OverflowError:
@@ -149,39 +149,39 @@ def number(value: float) -> bool | int | float:
     return value
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def to_storable_value(value: Any, depth: int = 0) -> Any:
     """Return the value with storable integers; text replaces what is nested too deep."""
     match value:
         case bool() | int() | float():
-            return number(value)
-        case dict() | list() if depth >= DEEPEST:
-            return as_json(value)
+            return to_storable_number(value)
+        case dict() | list() if depth >= MAX_DEPTH:
+            return format_json(value)
         case dict():
-            return {key: plain(inner, depth + 1) for key, inner in value.items()}
+            return {key: to_storable_value(inner, depth + 1) for key, inner in value.items()}
         case list():
-            return [plain(inner, depth + 1) for inner in value]
+            return [to_storable_value(inner, depth + 1) for inner in value]
     return value
 
 
-def typed(kind: str, value: Mapping[str, Any]) -> File:
+def map_typed_value(kind: str, value: Mapping[str, Any]) -> File:
     """Build the record of a value with a `_type`."""
     path, caption = value.get("file_path"), value.get("caption")
-    if kind in MEDIA and isinstance(path, str) and base_name(path):
+    if kind in MEDIA_TYPES and isinstance(path, str) and base_name(path):
         return File(time=0, path=base_name(path), form=kind, caption=None if caption is None else str(caption))
     if kind == "markdown" and isinstance(value.get("_value"), str):
-        return valued(kind, value["_value"])
-    return valued(kind if kind in VALUES else "json", value)
+        return build_inline_file(kind, value["_value"])
+    return build_inline_file(kind if kind in JSON_VALUE_TYPES else "json", value)
 
 
-def as_json(value: Any) -> str:
+def format_json(value: Any) -> str:
     """Encode a value as JSON with the standard library, which has integers of any length."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def valued(form: str, value: Any) -> File:
+def build_inline_file(form: str, value: Any) -> File:
     """Build the record of a text, or of any other value as JSON."""
     as_text = form in {"text", "markdown"}
-    content = value if as_text else as_json(value)
+    content = value if as_text else format_json(value)
     media_type = {"text": "text/plain", "markdown": "text/markdown"}.get(form, "application/json")
     data = content.encode()
     return File(time=0, form=form, sha256=hashlib.sha256(data).hexdigest(), size=len(data), media_type=media_type, content=content)
@@ -193,11 +193,11 @@ def base_name(path: str) -> str:
     return "" if name in {".", ".."} else name
 
 
-def alert_from(entry: AlertEntry, now: int) -> Alert:
+def build_alert(entry: AlertEntry, now: int) -> Alert:
     """Build an alert; a level unknown to trackio becomes a warning."""
     known = {level.value: level for level in AlertLevel}
     return Alert(
-        time=moment_us(entry.timestamp, now),
+        time=parse_time_us(entry.timestamp, now),
         title=entry.title,
         level=known.get(str(entry.level).lower(), AlertLevel.WARN),
         text=entry.text,
@@ -205,13 +205,13 @@ def alert_from(entry: AlertEntry, now: int) -> Alert:
         metric=entry.metric,
         value=entry.value,
         step=entry.step,
-        data=None if entry.data is None else plain(entry.data),
+        data=None if entry.data is None else to_storable_value(entry.data),
     )
 
 
-def status_of(text: str) -> Status:
+def parse_status(text: str) -> Status:
     """Return the status that a word means. Raise ConfigError for an unknown word."""
-    found = STATUS.get(text.lower())
+    found = STATUS_BY_NAME.get(text.lower())
     if found is None:
-        raise ConfigError(f"there is no status {text!r}", hint=f"one of {', '.join(STATUS)}")
+        raise ConfigError(f"there is no status {text!r}", hint=f"one of {', '.join(STATUS_BY_NAME)}")
     return found

@@ -8,18 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import Conflict, DataError, LocksUnsupported
 from tasuki.file_locks import acquire_file_lock
-from tasuki.importers.trackio.inbox import InboxFile, fragments, lines_of
+from tasuki.importers.trackio.inbox import InboxFile, iter_inbox_files, read_lines
 from tasuki.importers.trackio.inbox_dedup import SeenIds
 from tasuki.importers.trackio.project_source import ProjectSource
-from tasuki.importers.trackio.row_mapping import digest, project_of
+from tasuki.importers.trackio.row_mapping import compute_digest, map_project_name
 
-__all__ = ["PendingProject", "TrackioFolder", "databases"]
+__all__ = ["PendingProject", "TrackioFolder", "list_databases"]
 
 DATABASE_SUFFIX = ".db"
-REGISTRY = "registry-"
+REGISTRY_PREFIX = "registry-"
 """What the databases begin with in which trackio keeps no runs."""
 
 
@@ -27,15 +27,15 @@ class PendingProject(NamedTuple):
     """A project with data that has not arrived yet, or the error that prevents reading it."""
 
     name: str
-    project: ProjectSource | None
+    source: ProjectSource | None
     error: Exception | None = None
 
 
-def databases(folder: Path) -> list[Path]:
+def list_databases(folder: Path) -> list[Path]:
     """Return the databases with runs. Raise OSError if the folder cannot be read."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.endswith(DATABASE_SUFFIX)]
-    return [folder / name for name in sorted(names) if not name.startswith((REGISTRY, "."))]
+    return [folder / name for name in sorted(names) if not name.startswith((REGISTRY_PREFIX, "."))]
 
 
 class TrackioFolder:
@@ -44,67 +44,67 @@ class TrackioFolder:
     Close it when done.
     """
 
-    def __init__(self, folder: Path, state: Path, *, to: str, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: Path, state: Path, *, destination: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.folder = folder
-        self.work, self.held = work_folder(state)
+        self.work_folder, self.work_lock = create_work_folder(state)
         self.clock = clock
-        self.delivered = SeenIds(state / f"inbox-{digest(to)[:12]}.db")
+        self.seen_ids = SeenIds(state / f"inbox-{compute_digest(destination)[:12]}.db")
         self.projects: dict[str, ProjectSource] = {}
-        self.taken: dict[str, tuple[int, int]] = {}
+        self.inbox_progress: dict[str, tuple[int, int]] = {}
         """By name of a fragment: how long it was, and how many of its lines were taken."""
 
     def close(self) -> None:
         """Close all files."""
         for project in self.projects.values():
             project.close()
-        self.delivered.close()
-        shutil.rmtree(self.work, ignore_errors=True)
-        os.close(self.held)
+        self.seen_ids.close()
+        shutil.rmtree(self.work_folder, ignore_errors=True)
+        os.close(self.work_lock)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Rebuild all streams: the receiver may need them from the start."""
-        self.taken.clear()
+        self.inbox_progress.clear()
         for project in self.projects.values():
-            project.forget()
+            project.reset()
 
-    def project(self, name: str) -> ProjectSource:
+    def get_project(self, name: str) -> ProjectSource:
         """Return a project by name."""
         if name not in self.projects:
-            self.projects[name] = ProjectSource(name, self.work, self.delivered, clock=self.clock)
+            self.projects[name] = ProjectSource(name, self.work_folder, self.seen_ids, clock=self.clock)
         return self.projects[name]
 
-    def look(self) -> Iterator[PendingProject]:
+    def iter_pending_projects(self) -> Iterator[PendingProject]:
         """Yield the projects with new data, by name."""
-        for path in databases(self.folder):
-            self.project(project_of(path.stem)).path = path
-        failed = [PendingProject(name, None, error) for name, error in self.look_into_inbox()]
+        for path in list_databases(self.folder):
+            self.get_project(map_project_name(path.stem)).path = path
+        failed = [PendingProject(name, None, error) for name, error in self.read_inbox()]
         for name, project in sorted(self.projects.items()):
             try:
-                if project.owes or project.has_changed:
+                if project.has_undelivered or project.has_changed:
                     yield PendingProject(name, project)
             except (OSError, DataError) as error:
                 yield PendingProject(name, None, error)
         yield from failed
 
-    def look_into_inbox(self) -> Iterator[tuple[str, Exception]]:
+    def read_inbox(self) -> Iterator[tuple[str, Exception]]:
         """Give each project its new inbox lines; yield the files that cannot be read."""
-        for fragment in fragments(self.folder):
-            size, taken = self.taken.get(fragment.name, (-1, 0))
+        for fragment in iter_inbox_files(self.folder):
+            size, taken = self.inbox_progress.get(fragment.name, (-1, 0))
             if fragment.size != size:
                 try:
-                    self.take(fragment, taken)
+                    self.distribute_lines(fragment, taken)
                 except OSError as error:
                     yield "inbox", error
 
-    def take(self, fragment: InboxFile, taken: int) -> None:
+    def distribute_lines(self, inbox_file: InboxFile, lines_read: int) -> None:
         """Add a file's lines after those already taken."""
-        lines = lines_of(fragment)
-        for name in sorted({line.project for line in lines[taken:]}):
-            self.project(name).new_lines.append((fragment, [line for line in lines[taken:] if line.project == name]))
-        self.taken[fragment.name] = fragment.size, max(len(lines), taken)
+        lines = read_lines(inbox_file)
+        for name in sorted({line.project for line in lines[lines_read:]}):
+            self.get_project(name).new_lines.append((inbox_file, [line for line in lines[lines_read:] if line.project == name]))
+        self.inbox_progress[inbox_file.name] = inbox_file.size, max(len(lines), lines_read)
 
 
-def work_folder(state: Path) -> tuple[Path, int]:
+def create_work_folder(state: Path) -> tuple[Path, int]:
     """Make and lock a folder for private copies; remove those of dead processes.
 
     Raise LocksUnsupported if the file system has no locks: another process would remove the folder.
@@ -113,17 +113,17 @@ def work_folder(state: Path) -> tuple[Path, int]:
     copies.mkdir(parents=True, exist_ok=True)
     for left in copies.iterdir():
         with suppress(LocksUnsupported):
-            if (held := hold(left)) is not None:
+            if (held := try_lock_folder(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(held)
     made = Path(tempfile.mkdtemp(dir=copies))
-    held = hold(made)
+    held = try_lock_folder(made)
     if held is None:
         raise Conflict(f"another process removes {made}", hint="start it again")
     return made, held
 
 
-def hold(folder: Path) -> int | None:
+def try_lock_folder(folder: Path) -> int | None:
     """Return a descriptor that locks a folder until it is closed, or None if the folder is locked or gone."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

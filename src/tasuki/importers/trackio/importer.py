@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.importers.trackio.folder import TrackioFolder
 from tasuki.importers.trackio.sender import TrackioSender
 from tasuki.journal import JournalFolder
@@ -21,12 +21,12 @@ __all__ = ["Importer"]
 class Importer:
     """Imports one trackio folder into one data folder."""
 
-    def __init__(self, settings: Settings, folder: Path, *, clock: Clock = SYSTEM) -> None:
-        self.folder = TrackioFolder(folder, settings.dir / "imported" / "trackio", to="journal", clock=clock)
+    def __init__(self, settings: Settings, folder: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.folder = TrackioFolder(folder, settings.dir / "imported" / "trackio", destination="journal", clock=clock)
         receiver = JournalReceiver(JournalFolder(settings.journal_root, settings.lock_root), clock=clock)
-        self.bringer = TrackioSender(self.folder, receiver, clock=clock)
+        self.sender = TrackioSender(self.folder, receiver, clock=clock)
         self.clock = clock
-        self.told: dict[str, str] = {}
+        self.last_errors: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -34,19 +34,19 @@ class Importer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.folder.close()
 
-    def rest(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Wait between two rounds."""
         self.clock.sleep(seconds)
 
-    def round(self, say: Callable[[str], None]) -> int:
+    def run_round(self, say: Callable[[str], None]) -> int:
         """Import new data; return the number of projects that could not be read."""
         failed = 0
-        for brought in self.bringer.round():
+        for brought in self.sender.run_round():
             if brought.records:
                 say(f"imported {brought.records:,} records of {brought.project!r}")
             line = f"error {brought.project!r}: {brought.error}" if brought.error else ""
-            if line and self.told.get(brought.project) != line:
+            if line and self.last_errors.get(brought.project) != line:
                 say(line)
-            self.told[brought.project] = line
+            self.last_errors[brought.project] = line
             failed += bool(brought.error)
         return failed

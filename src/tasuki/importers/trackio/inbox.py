@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tasuki.importers.trackio.row_mapping import project_of
+from tasuki.importers.trackio.row_mapping import map_project_name
 
-__all__ = ["INBOX", "InboxFile", "InboxLine", "fragments", "lines_of"]
+__all__ = ["INBOX", "InboxFile", "InboxLine", "iter_inbox_files", "read_lines"]
 
 INBOX = "inbox"
-KINDS = {"metric": "metrics", "system_metric": "system_metrics", "alert": "alerts", "run_status": "run_status"}
+TABLE_BY_KIND = {"metric": "metrics", "system_metric": "system_metrics", "alert": "alerts", "run_status": "run_status"}
 decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -37,7 +37,7 @@ class InboxLine(NamedTuple):
     columns: Mapping[str, Any]
 
 
-def fragments(folder: Path) -> Iterator[InboxFile]:
+def iter_inbox_files(folder: Path) -> Iterator[InboxFile]:
     """Yield the files of the inbox, by name."""
     inbox = folder / INBOX
     for path in sorted(inbox.rglob("*.jsonl")):
@@ -47,21 +47,21 @@ def fragments(folder: Path) -> Iterator[InboxFile]:
             continue
 
 
-def lines_of(fragment: InboxFile) -> list[InboxLine]:
+def read_lines(inbox_file: InboxFile) -> list[InboxLine]:
     """Return the rows of a file, without an incomplete last line. Raise OSError if it cannot be read."""
-    whole, _, _ = fragment.path.read_bytes().rpartition(b"\n")
-    return [line for text in whole.split(b"\n") if (line := line_from(text)) is not None]
+    whole, _, _ = inbox_file.path.read_bytes().rpartition(b"\n")
+    return [line for text in whole.split(b"\n") if (line := parse_line(text)) is not None]
 
 
-def line_from(text: bytes) -> InboxLine | None:
+def parse_line(text: bytes) -> InboxLine | None:
     """Parse a row; None if invalid."""
     try:
         said = decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    table = KINDS.get(str(said.get("kind")))
+    table = TABLE_BY_KIND.get(str(said.get("kind")))
     project, name = said.get("project"), said.get("run")
     if table is None or not project or not name:
         return None
     id = said.get("alert_id") if table == "alerts" else said.get("log_id")
-    return InboxLine(project_of(str(project)), table, str(said.get("run_id") or name), str(name), id and str(id), said)
+    return InboxLine(map_project_name(str(project)), table, str(said.get("run_id") or name), str(name), id and str(id), said)

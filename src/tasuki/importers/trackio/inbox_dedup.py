@@ -11,10 +11,10 @@ import apsw
 
 __all__ = ["SeenIds"]
 
-TABLE = "CREATE TABLE IF NOT EXISTS delivered (id BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID"
+CREATE_TABLE = "CREATE TABLE IF NOT EXISTS delivered (id BLOB PRIMARY KEY, file BLOB NOT NULL) WITHOUT ROWID"
 
 
-def short(text: str) -> bytes:
+def hash_id(text: str) -> bytes:
     """Return a 16-byte digest of a text."""
     return hashlib.sha256(text.encode(errors="replace")).digest()[:16]
 
@@ -24,25 +24,25 @@ class SeenIds:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.claims: dict[bytes, bytes] = {}
-        self.db = self.connected() if path.exists() else None
+        self.pending_claims: dict[bytes, bytes] = {}
+        self.db = self.open_database() if path.exists() else None
 
-    def connected(self) -> apsw.Connection:
+    def open_database(self) -> apsw.Connection:
         """Open the file; create it if missing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = apsw.Connection(str(self.path))
         db.set_busy_timeout(60_000)
         db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
-        db.execute(TABLE)
+        db.execute(CREATE_TABLE)
         return db
 
-    def by(self, id: str | None) -> bytes | None:
+    def find_file(self, id: str | None) -> bytes | None:
         """Return the file that a row came in; None if it came in none."""
-        if id is None or (self.db is None and not self.claims):
+        if id is None or (self.db is None and not self.pending_claims):
             return None
-        key = short(id)
-        if key in self.claims or self.db is None:
-            return self.claims.get(key)
+        key = hash_id(id)
+        if key in self.pending_claims or self.db is None:
+            return self.pending_claims.get(key)
         found = list(self.db.execute("SELECT file FROM delivered WHERE id = ?", (key,)))
         return bytes(found[0][0]) if found else None
 
@@ -50,17 +50,17 @@ class SeenIds:
         """Return whether a row is to be taken from this file: it came in no other."""
         if id is None:
             return True
-        owner = self.by(id)
+        owner = self.find_file(id)
         if owner is None:
-            self.claims[short(id)] = short(file)
-        return owner in (None, short(file))
+            self.pending_claims[hash_id(id)] = hash_id(file)
+        return owner in (None, hash_id(file))
 
-    def keep(self, ids: Iterable[str]) -> None:
+    def record_delivered(self, ids: Iterable[str]) -> None:
         """Record that the claimed rows were delivered."""
-        arrived = [(key, self.claims.pop(key)) for key in map(short, ids) if key in self.claims]
+        arrived = [(key, self.pending_claims.pop(key)) for key in map(hash_id, ids) if key in self.pending_claims]
         if not arrived:
             return
-        self.db = self.db or self.connected()
+        self.db = self.db or self.open_database()
         with self.db:
             self.db.executemany("INSERT INTO delivered VALUES (?, ?) ON CONFLICT DO NOTHING", arrived)
 

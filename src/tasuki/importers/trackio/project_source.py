@@ -10,71 +10,78 @@ from typing import Any
 
 import apsw
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import DataError
 from tasuki.importers.derived_stream import DerivedStream, Spool
-from tasuki.importers.sqlite_copy import Fingerprint, fingerprint, open_copy, remove, shows_changes, take_copy
+from tasuki.importers.sqlite_copy import (
+    Fingerprint,
+    copy_database,
+    is_next_change_visible,
+    open_copy,
+    read_fingerprint,
+    remove_copy,
+)
 from tasuki.importers.trackio.inbox import InboxFile, InboxLine
 from tasuki.importers.trackio.inbox_dedup import SeenIds
 from tasuki.importers.trackio.row_mapping import (
-    alert_frame,
-    config_frame,
-    metrics_frame,
-    run_of,
-    started_frame,
-    status_frame,
-    time_of,
-    writer_of,
+    build_alert_frame,
+    build_config_frame,
+    build_metrics_frame,
+    build_started_frame,
+    build_status_frame,
+    derive_writer_id,
+    map_run_id,
+    parse_time_us,
 )
 from tasuki.importers.trackio.tables import (
     ALERTS,
+    APPEND_ONLY_TABLES,
     CONFIGS,
-    LOGGED,
     STATUSES,
     SYSTEM_METRICS,
     FirstRow,
     TrackioRow,
-    first_of,
-    firsts_of,
+    find_first_row,
+    find_first_rows,
+    find_highest_id,
     has_id,
-    high_water,
     is_migrated,
-    rows_after,
+    iter_rows_after,
 )
 from tasuki.journal import Liveness, Stream
 from tasuki.records import Item
 
-__all__ = ["Known", "ProjectSource"]
+__all__ = ["FindKnownWriters", "ProjectSource"]
 
-Known = Callable[[Sequence[Item]], Collection[str]]
+FindKnownWriters = Callable[[Sequence[Item]], Collection[str]]
 """Asks the receiver which of some streams it has, by writer."""
 
 
 class ProjectSource:
     """Reads changes, builds streams, and releases delivered bytes. `work`: a folder for private copies."""
 
-    def __init__(self, name: str, work: Path, delivered: SeenIds, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, name: str, work_folder: Path, seen_ids: SeenIds, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.name = name
         self.path: Path | None = None
-        self.work = work
-        self.delivered = delivered
+        self.work_folder = work_folder
+        self.seen_ids = seen_ids
         self.clock = clock
         self.new_lines: list[tuple[InboxFile, list[InboxLine]]] = []
-        self.claimed: list[str] = []
+        self.claimed_ids: list[str] = []
         self.spools: list[Spool] = []
-        self.owes = False
+        self.has_undelivered = False
         """Something was read that has not arrived yet."""
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Rebuild all streams at the next refresh: the receiver may need them from the start."""
-        self.state: Fingerprint | None = None
-        self.high: dict[str, int] = {}
-        self.first: dict[str, FirstRow] = {}
-        self.firsts: dict[str, dict[str, FirstRow]] = {}
-        self.by_run: dict[tuple[str, str], DerivedStream] = {}
-        self.tracks: dict[str, DerivedStream] = {}
-        self.there: Collection[str] = ()
+        self.fingerprint: Fingerprint | None = None
+        self.highest_ids: dict[str, int] = {}
+        self.first_rows: dict[str, FirstRow] = {}
+        self.first_rows_by_run: dict[str, dict[str, FirstRow]] = {}
+        self.streams_by_run: dict[tuple[str, str], DerivedStream] = {}
+        self.streams_by_writer: dict[str, DerivedStream] = {}
+        self.known_writers: Collection[str] = ()
         self.close()
 
     # -- what has changed
@@ -82,176 +89,188 @@ class ProjectSource:
     @property
     def has_changed(self) -> bool:
         """Return whether unread data exists. Raise OSError if that cannot be determined."""
-        return bool(self.new_lines) or (self.path is not None and fingerprint(self.path) != self.state)
+        return bool(self.new_lines) or (self.path is not None and read_fingerprint(self.path) != self.fingerprint)
 
-    def refresh(self, known: Known) -> None:
+    def refresh(self, find_known_writers: FindKnownWriters) -> None:
         """Read new data. Raise DataError or OSError, without any change, if that fails."""
-        spool = Spool(self.work)
+        spool = Spool(self.work_folder)
         self.spools.append(spool)
-        self.owes = True
+        self.has_undelivered = True
         if self.path is not None and self.path.exists():
-            self.read_database(self.path, spool, known)
+            self.read_database(self.path, spool, find_known_writers)
         else:
-            self.state = None if self.path is None else fingerprint(self.path)
-            self.read_lines(spool, None)
-        for track in self.tracks.values():
+            self.fingerprint = None if self.path is None else read_fingerprint(self.path)
+            self.read_inbox_lines(spool, None)
+        for track in self.streams_by_writer.values():
             track.flush(spool)
 
-    def read_database(self, path: Path, spool: Spool, known: Known) -> None:
+    def read_database(self, path: Path, spool: Spool, find_known_writers: FindKnownWriters) -> None:
         """Copy the database privately, read what is new, and remove the copy."""
-        copy = self.work / path.name
+        copy = self.work_folder / path.name
         try:
-            state = take_copy(path, copy, clock=self.clock)
+            state = copy_database(path, copy, clock=self.clock)
             with_it = open_copy(copy, path)
             try:
-                self.read_tables(path, with_it, spool, known)
-                self.read_lines(spool, with_it)
+                self.read_tables(path, with_it, spool, find_known_writers)
+                self.read_inbox_lines(spool, with_it)
             except apsw.Error as error:
                 raise DataError(f"{path} is damaged: {error}", hint="look at a copy of it: sqlite3 COPY .recover") from error
             finally:
                 with_it.close()
         finally:
-            remove(copy)
-        self.state = state if shows_changes(state, self.clock) else None
+            remove_copy(copy)
+        self.fingerprint = state if is_next_change_visible(state, self.clock) else None
 
-    def read_tables(self, path: Path, db: apsw.Connection, spool: Spool, known: Known) -> None:
+    def read_tables(self, path: Path, db: apsw.Connection, spool: Spool, find_known_writers: FindKnownWriters) -> None:
         """Read the new rows."""
-        self.check_that_it_goes_on(path, db)
-        if not self.high:
-            self.firsts = {table: firsts_of(db, table) for table in LOGGED}
+        self.check_continuity(path, db)
+        if not self.highest_ids:
+            self.first_rows_by_run = {table: find_first_rows(db, table) for table in APPEND_ONLY_TABLES}
             if is_migrated(db):
-                self.there = known([self.by_name(table, first) for table in LOGGED for first in self.firsts[table].values()])
-        for table in LOGGED:
-            for row in rows_after(db, table, self.high.get(table, 0)):
+                self.known_writers = find_known_writers(
+                    [
+                        self.build_legacy_query(table, first)
+                        for table in APPEND_ONLY_TABLES
+                        for first in self.first_rows_by_run[table].values()
+                    ]
+                )
+        for table in APPEND_ONLY_TABLES:
+            for row in iter_rows_after(db, table, self.highest_ids.get(table, 0)):
                 id = row.columns.get("alert_id" if table == ALERTS else "log_id")
-                if self.delivered.by(str(id) if id else None) is not None:
-                    self.high[table] = row.id
+                if self.seen_ids.find_file(str(id) if id else None) is not None:
+                    self.highest_ids[table] = row.id
                     continue
-                track = self.track_of(db, table, row, spool)
-                frame = frame_of(table, row.columns, track.rows)
-                self.high[table] = row.id  # whatever fails from here on, the frame is in the stream
-                track.add(frame, spool)
-        for row in rows_after(db, CONFIGS, self.high.get(CONFIGS, 0)):
-            self.high[CONFIGS] = row.id
-            time = time_of(row.columns.get("created_at"))
-            self.add_fact(self.run_known(row), config_frame(row.name, row.columns.get("config"), time), spool)
-        for row in rows_after(db, STATUSES, 0):
-            run = self.run_known(row)
-            self.add_fact(run, status_frame(run, row.columns), spool)
+                track = self.open_row_stream(db, table, row, spool)
+                frame = build_row_frame(table, row.columns, track.row_count)
+                self.highest_ids[table] = row.id  # whatever fails from here on, the frame is in the stream
+                track.add_frame(frame, spool)
+        for row in iter_rows_after(db, CONFIGS, self.highest_ids.get(CONFIGS, 0)):
+            self.highest_ids[CONFIGS] = row.id
+            time = parse_time_us(row.columns.get("created_at"))
+            self.add_run_record(self.find_run(row), build_config_frame(row.name, row.columns.get("config"), time), spool)
+        for row in iter_rows_after(db, STATUSES, 0):
+            run = self.find_run(row)
+            self.add_run_record(run, build_status_frame(run, row.columns), spool)
 
-    def check_that_it_goes_on(self, path: Path, db: apsw.Connection) -> None:
+    def check_continuity(self, path: Path, db: apsw.Connection) -> None:
         """Raise DataError for an older copy than the last one. Another database under the name starts over."""
-        now = {table: high_water(db, table) for table in (*LOGGED, CONFIGS)}
-        back = [table for table, highest in now.items() if highest < self.high.get(table, 0)]
-        first = {table: first_of(db, table) for table in LOGGED}
-        same = any(was == first[table] for table, was in self.first.items())
+        now = {table: find_highest_id(db, table) for table in (*APPEND_ONLY_TABLES, CONFIGS)}
+        back = [table for table, highest in now.items() if highest < self.highest_ids.get(table, 0)]
+        first = {table: find_first_row(db, table) for table in APPEND_ONLY_TABLES}
+        same = any(was == first[table] for table, was in self.first_rows.items())
         if back and same:
-            was = self.high[back[0]]
+            was = self.highest_ids[back[0]]
             raise DataError(
                 f"{path} has gone back: {back[0]} had rows up to {was}, now up to {now[back[0]]}", hint="an older copy?"
             )
         if back:
-            self.high, self.firsts = {}, {}
-            self.by_run = {key: track for key, track in self.by_run.items() if key[0] not in LOGGED}
-        self.first = {table: found for table, found in first.items() if found is not None}
+            self.highest_ids, self.first_rows_by_run = {}, {}
+            self.streams_by_run = {key: track for key, track in self.streams_by_run.items() if key[0] not in APPEND_ONLY_TABLES}
+        self.first_rows = {table: found for table, found in first.items() if found is not None}
 
     # -- streams
 
-    def by_name(self, table: str, first: FirstRow) -> Item:
+    def build_legacy_query(self, table: str, first: FirstRow) -> Item:
         """Build the question for a stream named by its run's name, from before the database was migrated."""
-        run = run_of(first.name)
-        writer = writer_of(self.name, run, table, first.id, first.timestamp)
+        run = map_run_id(first.name)
+        writer = derive_writer_id(self.name, run, table, first.id, first.timestamp)
         return Item(project=self.name, run=run, writer=writer, offset=0, crc=0)
 
-    def track_of(self, db: apsw.Connection, table: str, row: TrackioRow, spool: Spool) -> DerivedStream:
+    def open_row_stream(self, db: apsw.Connection, table: str, row: TrackioRow, spool: Spool) -> DerivedStream:
         """Return the stream of a row; its id derives from the first row."""
-        track = self.by_run.get((table, row.run))
+        track = self.streams_by_run.get((table, row.run))
         if track is None:
-            first = self.firsts.get(table, {}).get(row.run) or first_of(db, table, row.run) or FirstRow(row.id, "", row.name)
-            item = self.by_name(table, first)
-            run = item.run if item.writer in self.there or item.writer in self.tracks else run_of(row.run)
-            track = self.by_run[table, row.run] = self.opened(run, table, first.id, first.timestamp, spool=spool)
-            self.add_fact(run, config_frame(row.name, None, time_of(first.timestamp)), spool)
+            first = (
+                self.first_rows_by_run.get(table, {}).get(row.run)
+                or find_first_row(db, table, row.run)
+                or FirstRow(row.id, "", row.name)
+            )
+            item = self.build_legacy_query(table, first)
+            run = item.run if item.writer in self.known_writers or item.writer in self.streams_by_writer else map_run_id(row.run)
+            track = self.streams_by_run[table, row.run] = self.open_stream(run, table, first.id, first.timestamp, spool=spool)
+            self.add_run_record(run, build_config_frame(row.name, None, parse_time_us(first.timestamp)), spool)
         return track
 
-    def opened(self, run: str, *words: object, spool: Spool) -> DerivedStream:
+    def open_stream(self, run: str, *key_parts: object, spool: Spool) -> DerivedStream:
         """Create a stream of logged rows, with the run's start."""
-        writer = writer_of(self.name, run, *words)
-        track = self.tracks.get(writer)
+        writer = derive_writer_id(self.name, run, *key_parts)
+        track = self.streams_by_writer.get(writer)
         if track is None:
-            track = self.tracks[writer] = DerivedStream(self.name, run, writer)
-            track.add(started_frame(run, time_of(words[-1])), spool)
-            track.rows = 0
+            track = self.streams_by_writer[writer] = DerivedStream(self.name, run, writer)
+            track.add_frame(build_started_frame(run, parse_time_us(key_parts[-1])), spool)
+            track.row_count = 0
         return track
 
-    def run_known(self, row: TrackioRow) -> str:
+    def find_run(self, row: TrackioRow) -> str:
         """Return the run of a row that concerns a run as a whole."""
-        return next((track.run for table in LOGGED if (track := self.by_run.get((table, row.run)))), run_of(row.run))
+        return next(
+            (track.run for table in APPEND_ONLY_TABLES if (track := self.streams_by_run.get((table, row.run)))), map_run_id(row.run)
+        )
 
-    def add_fact(self, run: str, frame: bytes, spool: Spool) -> None:
+    def add_run_record(self, run: str, frame: bytes, spool: Spool) -> None:
         """Add a record about a run as a stream of its own, named by its content."""
-        writer = writer_of(self.name, run, "fact", frame.hex())
-        if frame and writer not in self.tracks:
-            track = self.tracks[writer] = DerivedStream(self.name, run, writer, sealed=True)
-            track.add(frame, spool)
+        writer = derive_writer_id(self.name, run, "fact", frame.hex())
+        if frame and writer not in self.streams_by_writer:
+            track = self.streams_by_writer[writer] = DerivedStream(self.name, run, writer, sealed=True)
+            track.add_frame(frame, spool)
 
     # -- the inbox
 
-    def read_lines(self, spool: Spool, db: apsw.Connection | None) -> None:
+    def read_inbox_lines(self, spool: Spool, db: apsw.Connection | None) -> None:
         """Read the inbox lines that came through nothing else."""
-        mine = [(line, fragment) for fragment, lines in self.new_lines for line in lines if self.is_mine(line, fragment, db)]
+        mine = [(line, fragment) for fragment, lines in self.new_lines for line in lines if self.claim_line(line, fragment, db)]
         self.new_lines = []
         for line, fragment in mine:
-            self.add_line(line, fragment, spool)
+            self.add_inbox_line(line, fragment, spool)
 
-    def is_mine(self, line: InboxLine, fragment: InboxFile, db: apsw.Connection | None) -> bool:
+    def claim_line(self, line: InboxLine, inbox_file: InboxFile, db: apsw.Connection | None) -> bool:
         """Return whether a line is to be delivered from this file."""
-        came_before = self.delivered.by(line.id)
+        came_before = self.seen_ids.find_file(line.id)
         if came_before is None and db is not None and line.id is not None and has_id(db, line.table, line.id):
             return False
-        if not self.delivered.claim(line.id, fragment.name):
+        if not self.seen_ids.claim(line.id, inbox_file.name):
             return False
         if line.id is not None:
-            self.claimed.append(line.id)
+            self.claimed_ids.append(line.id)
         return True
 
-    def add_line(self, line: InboxLine, fragment: InboxFile, spool: Spool) -> None:
+    def add_inbox_line(self, line: InboxLine, inbox_file: InboxFile, spool: Spool) -> None:
         """Add one row of a file: its rows of one kind and run form a stream."""
-        run, columns = run_of(line.run), line.columns
+        run, columns = map_run_id(line.run), line.columns
         time = columns.get("timestamp")
         if line.table == STATUSES:
-            self.add_fact(run, status_frame(run, columns), spool)
+            self.add_run_record(run, build_status_frame(run, columns), spool)
             return
-        track = self.by_run.get((fragment.name, f"{line.table} {run}"))
+        track = self.streams_by_run.get((inbox_file.name, f"{line.table} {run}"))
         if track is None:
-            track = self.by_run[fragment.name, f"{line.table} {run}"] = self.opened(
-                run, "inbox", fragment.name, line.table, time, spool=spool
+            track = self.streams_by_run[inbox_file.name, f"{line.table} {run}"] = self.open_stream(
+                run, "inbox", inbox_file.name, line.table, time, spool=spool
             )
-            self.add_fact(run, config_frame(line.name, None, time_of(time)), spool)
-        track.add(frame_of(line.table, columns, track.rows), spool)
+            self.add_run_record(run, build_config_frame(line.name, None, parse_time_us(time)), spool)
+        track.add_frame(build_row_frame(line.table, columns, track.row_count), spool)
         if columns.get("config"):
-            self.add_fact(run, config_frame(line.name, columns["config"], time_of(time)), spool)
+            self.add_run_record(run, build_config_frame(line.name, columns["config"], parse_time_us(time)), spool)
 
     # -- a Source
 
-    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterator[Stream]:
         """Yield every stream but those `known` by writer id."""
-        return (track.stream for writer, track in self.tracks.items() if writer not in known)
+        return (track.stream for writer, track in self.streams_by_writer.items() if writer not in exclude)
 
     def read(self, writer: str, offset: int, limit_bytes: int) -> bytes:
         """Read whole frames from `offset`. Raise BytesReleased for delivered ones."""
-        return self.tracks[writer].read(offset, limit_bytes)
+        return self.streams_by_writer[writer].read(offset, limit_bytes)
 
-    def verdict(self, _: str) -> Liveness:
+    def check_liveness(self, _: str) -> Liveness:
         """Return UNKNOWN liveness."""
         return Liveness.UNKNOWN
 
-    def settle(self) -> None:
+    def release_delivered(self) -> None:
         """Release all bytes: they were delivered."""
-        self.delivered.keep(self.claimed)
-        self.claimed, self.owes = [], False
-        for track in self.tracks.values():
-            track.let_go()
+        self.seen_ids.record_delivered(self.claimed_ids)
+        self.claimed_ids, self.has_undelivered = [], False
+        for track in self.streams_by_writer.values():
+            track.release()
         self.close()
 
     def close(self) -> None:
@@ -261,9 +280,9 @@ class ProjectSource:
         self.spools = []
 
 
-def frame_of(table: str, columns: Mapping[str, Any], place: int) -> bytes:
+def build_row_frame(table: str, columns: Mapping[str, Any], default_step: int) -> bytes:
     """Build the frame of a logged row."""
     if table == ALERTS:
-        return alert_frame(columns)
+        return build_alert_frame(columns)
     prefix, step = ("system/", None) if table == SYSTEM_METRICS else ("", columns.get("step"))
-    return metrics_frame(columns.get("timestamp"), step, columns.get("metrics"), place, prefix)
+    return build_metrics_frame(columns.get("timestamp"), step, columns.get("metrics"), default_step, prefix)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
 from tasuki.hpc.agent_report import LogCursor
 from tasuki.hpc.host import Host, HostsFile
@@ -76,7 +76,7 @@ class HpcProvider:
     prices: Mapping[str, float] = {}
     by_turns = True
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.sites = HostsFile(settings.dir)
         self.outputs = OutputRecorder(settings)
         self.clock = clock

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasuki.atomic_files import replace_file
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError, NotFound, RequestRejected
 from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage
 from tasuki.jobs.storage.log_store import LOG, job_folder
 from tasuki.jobs.storage.requests import JobRequest, anew
-from tasuki.journal import pid_start, this_process
+from tasuki.journal import identify_current_process, read_pid_start
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import LocalSettings, job_environment
 
@@ -60,7 +60,7 @@ class WrapperProcess(NamedTuple):
         """Return whether the process still runs."""
         if not self.boot:  # a system without /proc
             return answers(self.pid)
-        return self.boot == this_process().boot and pid_start(self.pid) == self.start
+        return self.boot == identify_current_process().boot and read_pid_start(self.pid) == self.start
 
 
 class LocalProvider:
@@ -72,7 +72,7 @@ class LocalProvider:
     prices: Mapping[str, float] = {}
     by_turns = True
 
-    def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.root = root
         self.settings = settings
         self.clock = clock

@@ -14,7 +14,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import (
     ConfigError,
     ConnectionFailed,
@@ -59,7 +59,7 @@ class ReplicateProvider:
     title = "Replicate"
     by_turns = False
 
-    def __init__(self, settings: ReplicateSettings, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: ReplicateSettings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.settings = settings
         self.clock = clock
         self.account: str | None = None
@@ -162,7 +162,7 @@ class ReplicateProvider:
         if not self.settings.token:
             raise RemoteMisconfigured("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
         if not self.budget.hit(budget, self.name):
-            raise RateLimited("we have asked as often as Replicate allows within a minute", after_seconds=5)
+            raise RateLimited("we have asked as often as Replicate allows within a minute", retry_after_seconds=5)
         url = path if "://" in path else f"{self.base}{path}"
         if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
             raise RemoteUnavailable(f"Replicate names a page at another address: {url[:200]}")
@@ -180,8 +180,8 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
     status = answer.status_code
     detail = detail_of(answer)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        pause = parse_pause(answer.headers, answer.text, SYSTEM.now_us())
-        raise RateLimited(f"Replicate has had enough: {detail}", after_seconds=pause)
+        pause = parse_pause(answer.headers, answer.text, SYSTEM_CLOCK.now_us())
+        raise RateLimited(f"Replicate has had enough: {detail}", retry_after_seconds=pause)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise RemoteMisconfigured(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
     if status == httpx.codes.NOT_FOUND:

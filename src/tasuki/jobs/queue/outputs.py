@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import NotFound, TasukiError
 from tasuki.hpc.live_outputs import STDOUT, OutputPiece, WatchedAttempt
 from tasuki.hpc.profiles import StepMetrics
@@ -117,7 +117,7 @@ class OutputRecorder:
     def fetched(self, job: Job, folder: Path) -> None:
         """Record points of fetched results. Raise TimeoutError if another process holds the outputs for long."""
         names = [name for name in profile_of(job).reads if 0 < size_of(folder / name) <= SMALL_BYTES]
-        deadline = SYSTEM.monotonic() + PATIENCE_SECONDS
+        deadline = SYSTEM_CLOCK.monotonic() + PATIENCE_SECONDS
         while True:
             with self.held(job) as is_ours:
                 if is_ours:
@@ -125,9 +125,9 @@ class OutputRecorder:
                         self.logs.extend(job.id, job.attempt, 0, (folder / STDOUT).read_bytes())
                     self.record(job, {name: text_of(folder / name, job) for name in names})
                     return
-            if SYSTEM.monotonic() > deadline:
+            if SYSTEM_CLOCK.monotonic() > deadline:
                 raise TimeoutError(f"another process is at the outputs of job {job.id}")
-            SYSTEM.sleep(PAUSE_SECONDS)
+            SYSTEM_CLOCK.sleep(PAUSE_SECONDS)
 
     # -- runs
 
@@ -153,28 +153,28 @@ class OutputRecorder:
         """Append points to a run, and its end if the job has ended."""
         appender = self.appender(job, project, run)
         for point in points:
-            appender.append(encode(Metrics(time=SYSTEM.now_us(), step=point.step, values=dict(point.values))))
+            appender.append(encode(Metrics(time=SYSTEM_CLOCK.now_us(), step=point.step, values=dict(point.values))))
         if job.status.is_final:
             status = ENDS[job.status]
             reason = (job.error_message or job.status) if status is Status.FAILED else None
-            appender.append(encode(RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=status, reason=reason)))
+            appender.append(encode(RunStatus(time=SYSTEM_CLOCK.now_us(), attempt=attempt_of(job), status=status, reason=reason)))
             self.appenders.pop(run).close()
 
     def appender(self, job: Job, project: str, run: str) -> Appender:
         """Open the journal of a run that is recorded here; it says that the run goes on."""
         if run not in self.appenders:
             started = RunStarted(
-                time=SYSTEM.now_us(),
+                time=SYSTEM_CLOCK.now_us(),
                 attempt=attempt_of(job),
                 name=job.config_name,
                 config={"job": job.id, "profile": profile_of(job).name, "host": site_of(job)},
                 environment={"job": job.id, "job_attempt": job.attempt, "scheduler_id": job.metadata.get("scheduler_id")},
             )
-            runs = RunStatus(time=SYSTEM.now_us(), attempt=attempt_of(job), status=Status.RUNNING)
+            runs = RunStatus(time=SYSTEM_CLOCK.now_us(), attempt=attempt_of(job), status=Status.RUNNING)
             folder = JournalFolder(self.settings.journal_root, self.settings.lock_root)
             self.appenders[run] = Appender(
                 project=project, run=run, folder=folder.project_folder(project), lock_folder=folder.lock_folder(project),
-                opening=lambda: [encode(started), encode(runs)],
+                opening_payloads=lambda: [encode(started), encode(runs)],
             )  # fmt: skip
             self.appenders[run].open()
         return self.appenders[run]

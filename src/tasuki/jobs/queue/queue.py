@@ -24,7 +24,7 @@ from tasuki.jobs.queue.observations import hpc_id, site_of
 from tasuki.jobs.queue.outputs import PROJECT
 from tasuki.jobs.storage.requests import JobRequest
 from tasuki.jobs.submit import Submitter
-from tasuki.journal import project_name
+from tasuki.journal import normalize_project_name
 from tasuki.records import Job, JobCreated
 from tasuki.settings import Settings
 from tasuki.store import JobFilter
@@ -78,7 +78,7 @@ class JobQueue:
         said = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None and name != "env"}
         self.submitting.keep(id, JobRequest(env=wanted.env or {}))  # which may be secret
         facts = {"site": site.name, "folder": str(made.folder.absolute()), "profile": made.profile.name, "wanted": said}
-        project = project_name(terms.project or self.context.settings.project or PROJECT)
+        project = normalize_project_name(terms.project or self.context.settings.project or PROJECT)
         await self.context.record(JobCreated(
             time=self.context.clock.now_us(), job=id, provider=HPC, config_name=terms.name or made.folder.name,
             hardware_type=site.scheduler, command=[made.command], metadata=terms.metadata | facts | {"project": project},
@@ -100,7 +100,7 @@ class JobQueue:
 
     async def active(self, site: str) -> list[Job]:
         """Return the unfinished jobs of a host, oldest first."""
-        found = await self.context.ask(lambda queries: queries.active(HPC))
+        found = await self.context.ask(lambda queries: queries.active_jobs(HPC))
         return sorted((job for job in found if site_of(job) == site), key=lambda job: (job.created, job.id))
 
     def plan(self, job: Job) -> JobPackage:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import NotFound
 from tasuki.hpc.host import Host, HostsFile
 from tasuki.hpc.job_package import JobSpec
@@ -107,7 +107,7 @@ async def would_be(settings: Settings, site: Host, database: Path) -> dict[str, 
     waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
         0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
     )
-    return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM.now_us())}
+    return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM_CLOCK.now_us())}
 
 
 async def take_over(queues: JobQueue, site: Host, database: Path) -> int:

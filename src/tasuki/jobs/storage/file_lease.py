@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasuki.journal import take_lock
+from tasuki.journal import try_writer_lock
 
 __all__ = ["Lease", "held"]
 
@@ -26,7 +26,7 @@ class Lease:
         with self.GUARD:
             if self.descriptor is None and self.path not in self.HELD:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.descriptor = take_lock(self.path)
+                self.descriptor = try_writer_lock(self.path)
                 if self.descriptor is not None:
                     self.HELD.add(self.path)
         return self.descriptor is not None

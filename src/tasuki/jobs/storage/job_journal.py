@@ -6,13 +6,13 @@ from typing import NamedTuple, TypeVar
 
 import apsw
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import JournalError
 from tasuki.jobs.storage.state_db import JobStateDb
 from tasuki.journal import Appender, JournalFolder, JournalSource, Source, Stream
-from tasuki.records import JOBS, JobRecord, encode
+from tasuki.records import JOBS_PROJECT, JobRecord, encode
 from tasuki.settings import Settings
-from tasuki.store import RAW_FILE, JobQueries, LocalStore, RawStore, UnionSource, catch_up, database_folder
+from tasuki.store import RAW_FILE, JobQueries, LocalStore, RawStore, UnionSource, catch_up, locate_database_folder
 
 __all__ = ["JobJournal"]
 
@@ -22,18 +22,18 @@ T = TypeVar("T")
 class JobJournalSource(JournalSource):
     """The job journals of a data folder."""
 
-    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterator[Stream]:
         """Yield every stream but those `known` by writer id."""
-        for journal in self.folder.journals(known=known, project=JOBS):
-            yield self.stream(journal)
+        for journal in self.folder.journals(exclude=exclude, project=JOBS_PROJECT):
+            yield self.register_journal(journal)
 
 
 class ReceivedJobSource(RawStore):
     """The job streams that a server has received."""
 
-    def streams(self, known: Collection[str] = ()) -> Iterator[Stream]:
+    def streams(self, exclude: Collection[str] = ()) -> Iterator[Stream]:
         """Yield every stream but those `known` by writer id."""
-        return (stream for stream in self.received(JOBS) if stream.writer not in known)
+        return (stream for stream in self.project_streams(JOBS_PROJECT) if stream.writer not in exclude)
 
 
 class StreamSize(NamedTuple):
@@ -46,18 +46,18 @@ class StreamSize(NamedTuple):
 class JobJournal:
     """The job journal of one data folder. Not thread-safe. A query sees every record written before it."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
         self.folder = JournalFolder(settings.journal_root, settings.lock_root)
-        self.raw = database_folder(settings.dir) / RAW_FILE
-        self.register = JobStateDb(database_folder(settings.dir))
-        self.store = LocalStore(settings, clock=clock, arrive=self.arrive)
+        self.raw = locate_database_folder(settings.dir) / RAW_FILE
+        self.register = JobStateDb(locate_database_folder(settings.dir))
+        self.store = LocalStore(settings, clock=clock, ensure_caught_up=self.ensure_caught_up)
         self.source: Source | None = None
         self.appender = Appender(
-            project=JOBS,
+            project=JOBS_PROJECT,
             run="",
-            folder=self.folder.project_folder(JOBS),
-            lock_folder=self.folder.lock_folder(JOBS),
+            folder=self.folder.project_folder(JOBS_PROJECT),
+            lock_folder=self.folder.lock_folder(JOBS_PROJECT),
             clock=clock,
         )
         self.seen: tuple[object, frozenset[StreamSize]] = (None, frozenset())
@@ -74,7 +74,7 @@ class JobJournal:
         """Append records; they are on disk when it returns. Raise JournalError on failure."""
         for fact in facts:
             self.appender.append(encode(fact))
-        if self.appender.lost is not None:
+        if self.appender.lost_calls is not None:
             raise JournalError(
                 f"what is known of jobs can't be written to {self.appender.folder}", hint="is there room on the disk?"
             )
@@ -82,13 +82,13 @@ class JobJournal:
 
     def ask(self, query: Callable[[JobQueries], T]) -> T:
         """Answer a query from everything in the job journals now."""
-        return self.store.ask(lambda queries: query(JobQueries(queries.db)))
+        return self.store.run_query(lambda queries: query(JobQueries(queries.db)))
 
     def tend(self) -> None:
         """Sync and seal; call it now and then."""
-        self.appender.tend()
+        self.appender.maintain()
 
-    def arrive(self, db: apsw.Connection, _: Source) -> int:
+    def ensure_caught_up(self, db: apsw.Connection, _: Source) -> int:
         """Project new records of the job journals; skip streams whose sizes are unchanged."""
         sizes = (self.store.path, frozenset(self.sizes()))
         if sizes == self.seen:
@@ -99,7 +99,7 @@ class JobJournal:
 
     def sizes(self) -> Iterator[StreamSize]:
         """Yield the size of each stream."""
-        for path in self.folder.files(project=JOBS):
+        for path in self.folder.files(project=JOBS_PROJECT):
             try:
                 yield StreamSize(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
             except FileNotFoundError:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from tasuki.store import immediate, one, rows
+from tasuki.store import fetch_all, fetch_one, write_transaction
 
 __all__ = ["IdempotencyClaim", "JobStateDb", "ParkedWebhook"]
 
@@ -60,7 +60,7 @@ class JobStateDb:
         self.db = apsw.Connection(str(path))
         self.db.set_busy_timeout(10_000)
         self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        with immediate(self.db):
+        with write_transaction(self.db):
             self.db.execute(TABLES)
 
     def close(self) -> None:
@@ -69,8 +69,8 @@ class JobStateDb:
 
     def claim(self, user: str, key: str, wanted: IdempotencyClaim, now: int) -> IdempotencyClaim:
         """Assign a key to a job unless it has one; atomic across processes."""
-        with immediate(self.db):
-            row = one(self.db, "SELECT job, digest FROM submit_key WHERE user = ? AND key = ?", (user, key))
+        with write_transaction(self.db):
+            row = fetch_one(self.db, "SELECT job, digest FROM submit_key WHERE user = ? AND key = ?", (user, key))
             if row is not None:
                 return IdempotencyClaim(*row)
             self.db.execute("INSERT INTO submit_key VALUES (?, ?, ?, ?, ?)", (user, key, *wanted, now))
@@ -78,18 +78,18 @@ class JobStateDb:
 
     def is_known(self, provider: str, webhook: str) -> bool:
         """Return whether a webhook was processed."""
-        return one(self.db, "SELECT 1 FROM webhook WHERE provider = ? AND id = ?", (provider, webhook)) is not None
+        return fetch_one(self.db, "SELECT 1 FROM webhook WHERE provider = ? AND id = ?", (provider, webhook)) is not None
 
     def note(self, provider: str, webhook: str, now: int) -> bool:
         """Record that a webhook was processed; False if it was before. Forget those too old to be repeated."""
-        with immediate(self.db):
+        with write_transaction(self.db):
             self.db.execute("DELETE FROM webhook WHERE received < ?", (now - WEBHOOKS_US,))
             self.db.execute("INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (provider, webhook, now))
             return self.db.changes() == 1
 
     def park(self, provider: str, external_id: str, parked: ParkedWebhook) -> None:
         """Keep a webhook until its job is known; drop the oldest beyond the limit."""
-        with immediate(self.db):
+        with write_transaction(self.db):
             values = (provider, external_id, *parked)
             self.db.execute("INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
             self.db.execute("DELETE FROM parked WHERE received < ?", (parked.received - PARKED_US,))
@@ -102,7 +102,7 @@ class JobStateDb:
         """Return a provider's parked webhooks by the job's external id, in order of arrival."""
         found: dict[str, list[ParkedWebhook]] = {}
         statement = "SELECT external_id, id, received, body FROM parked WHERE provider = ? ORDER BY received, id"
-        for external_id, *row in rows(self.db, statement, (provider,)):
+        for external_id, *row in fetch_all(self.db, statement, (provider,)):
             found.setdefault(external_id, []).append(ParkedWebhook(*row))
         return found
 
@@ -112,7 +112,7 @@ class JobStateDb:
 
     def account(self, provider: str, key: str) -> str | None:
         """Return the account that a provider reported for an API key."""
-        row = one(self.db, "SELECT account FROM account WHERE provider = ? AND key = ?", (provider, key))
+        row = fetch_one(self.db, "SELECT account FROM account WHERE provider = ? AND key = ?", (provider, key))
         return None if row is None else str(row[0])
 
     def keep_account(self, provider: str, key: str, account: str) -> None:

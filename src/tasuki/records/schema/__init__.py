@@ -6,11 +6,11 @@ run of its writer, named in the journal's header.
 """
 
 from tasuki.records.schema.files import File
-from tasuki.records.schema.jobs import JOBS, JobCreated, JobDeleted, JobRecord, JobStatus, Observation, ProviderHealth
+from tasuki.records.schema.jobs import JOBS_PROJECT, JobCreated, JobDeleted, JobRecord, JobStatus, Observation, ProviderHealth
 from tasuki.records.schema.notes import Correction, Event, Lesson, Manifest, MetaRule, Note, NoteKind, Severity
 from tasuki.records.schema.record import Record, UnknownRecord
 from tasuki.records.schema.runs import (
-    MACHINE,
+    SYSTEM_METRIC_PREFIX,
     Alert,
     AlertLevel,
     AlertReason,
@@ -30,8 +30,8 @@ from tasuki.records.schema.runs import (
 )
 
 __all__ = [
-    "JOBS",
-    "MACHINE",
+    "JOBS_PROJECT",
+    "SYSTEM_METRIC_PREFIX",
     "Alert",
     "AlertLevel",
     "AlertReason",

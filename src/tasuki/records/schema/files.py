@@ -10,7 +10,9 @@ __all__ = ["File"]
 
 
 class File(Record, frozen=True, kw_only=True, tag="file"):
-    """A file, or a value that is no number. Its content is here if it is a short text, else in `blobs` under its sha256.
+    """A file, or a value that is not a number.
+
+    Its content is here if it is a short text, else in `blobs` by sha256.
 
     Of one `path` there may be several records: what the latest of them leaves out, an earlier one says. One without is alone.
     `form` is what it is shown as: file, image, video, audio, html, object3d, table, histogram, markdown, trace, text or json.

@@ -5,14 +5,14 @@ from typing import Any
 
 from tasuki.records.schema.record import Attempt, Int64, Record
 
-__all__ = ["JOBS", "JobCreated", "JobDeleted", "JobRecord", "JobStatus", "Observation", "ProviderHealth"]
+__all__ = ["JOBS_PROJECT", "JobCreated", "JobDeleted", "JobRecord", "JobStatus", "Observation", "ProviderHealth"]
 
-JOBS = ".jobs"
+JOBS_PROJECT = ".jobs"
 """The project of all journals that tell of jobs."""
 
 
 class JobStatus(StrEnum):
-    """Where an attempt at a job stands. The last three are final: within an attempt nothing comes behind them."""
+    """Status of an attempt at a job. The last three are final: nothing follows them within an attempt."""
 
     PENDING = "pending"
     UPLOADING = "uploading"
@@ -34,11 +34,11 @@ class JobStatus(StrEnum):
 
     @property
     def rank(self) -> int:
-        """How far it has come: an attempt goes to a higher rank only, and may skip some."""
+        """Return the rank: within an attempt, the status only moves to a higher one, and may skip some."""
         return RANKS[self]
 
     def may_become(self, later: "JobStatus") -> bool:
-        """Whether the later one may follow within an attempt."""
+        """Return whether a status may follow within an attempt."""
         return later.rank > self.rank
 
 
@@ -47,7 +47,7 @@ RANKS = {status: min(rank, FINAL_RANK) for rank, status in enumerate(JobStatus)}
 
 
 class JobRecord(Record, frozen=True, kw_only=True):
-    """What all records of jobs have in common."""
+    """Base of all records of jobs."""
 
 
 class JobCreated(JobRecord, frozen=True, kw_only=True, tag="job.created"):
@@ -70,7 +70,7 @@ class JobCreated(JobRecord, frozen=True, kw_only=True, tag="job.created"):
 
 
 class Observation(JobRecord, frozen=True, kw_only=True, tag="job.observed"):
-    """What was seen of an attempt at a job. None says nothing: what is known stays. Times are microseconds UTC.
+    """Observation of an attempt at a job. None keeps a known value. Times are microseconds UTC.
 
     `source`: who looked (submit, sync, sync_active, poller, webhook, cancel, queue). `status` is None where the provider's own
     word, `raw_status`, is not known. `candidates`: jobs of the provider of which this may be one, or none: its answer was lost.

@@ -9,7 +9,7 @@ __all__ = ["Correction", "Event", "Lesson", "Manifest", "MetaRule", "Note", "Not
 
 
 class NoteKind(StrEnum):
-    """What a note is."""
+    """Kind of a note."""
 
     CORRECTION = "correction"
     LESSON = "lesson"
@@ -19,7 +19,7 @@ class NoteKind(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much of a draft a correction changed."""
+    """Extent of a correction."""
 
     AS_IS = "as-is"
     TRIVIAL = "trivial"
@@ -31,7 +31,7 @@ class Severity(StrEnum):
 
 
 class Note(Record, frozen=True, kw_only=True):
-    """Something that was learned, in a run or outside of any. Two with one `event_id` in a project are the same note.
+    """A lesson learned, in a run or outside. Notes with one `event_id` in a project are the same note.
 
     `more` holds fields of light clients that this version does not know.
     """
@@ -76,6 +76,6 @@ class MetaRule(Note, frozen=True, kw_only=True, tag="meta_rule"):
 
 
 class Manifest(Note, frozen=True, kw_only=True, tag="manifest"):
-    """What a light client says of itself."""
+    """A light client's description of itself."""
 
     more: dict[str, Any] = {}

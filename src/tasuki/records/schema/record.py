@@ -11,7 +11,7 @@ Attempt = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What all records begin with."""
+    """Base of all records."""
 
     time: int
 

@@ -7,7 +7,7 @@ from typing import Any
 from tasuki.records.schema.record import Int64, Record
 
 __all__ = [
-    "MACHINE",
+    "SYSTEM_METRIC_PREFIX",
     "Alert",
     "AlertLevel",
     "AlertReason",
@@ -26,7 +26,7 @@ __all__ = [
     "StopRequested",
 ]
 
-MACHINE = "system/"
+SYSTEM_METRIC_PREFIX = "system/"
 """How the names of metrics begin that are of the machine and not of the run: they are logged whether the run goes on or not."""
 
 
@@ -45,21 +45,21 @@ class Status(StrEnum):
 
 
 class AlertLevel(StrEnum):
-    """How loud an alert is."""
+    """Level of an alert."""
 
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
 
     @property
-    def and_louder(self) -> list["AlertLevel"]:
+    def this_and_higher(self) -> list["AlertLevel"]:
         """This level and those that are louder."""
         levels = list(AlertLevel)
         return levels[levels.index(self) :]
 
 
 class AlertReason(StrEnum):
-    """What an alert of a watcher is about; an alert of a person's or a program's own has any text, or none."""
+    """Reason of a watcher's alert; alerts of users have any text, or none."""
 
     NAN = "nan"
     MAX_VALUE = "max_value"
@@ -83,7 +83,10 @@ class RunStarted(Record, frozen=True, kw_only=True, tag="run.started"):
 
 
 class RunUpdated(Record, frozen=True, kw_only=True, tag="run.updated"):
-    """An edit of a run: the latest value of a field or of a top-level config key wins; tags are an add/remove set."""
+    """An edit of a run: the latest value of a field or top-level config key wins.
+
+    Tags are an add/remove set.
+    """
 
     name: str | None = None
     group: str | None = None
@@ -109,7 +112,7 @@ class RunDeleted(Record, frozen=True, kw_only=True, tag="run.deleted"):
 
 
 class StopRequested(Record, frozen=True, kw_only=True, tag="run.stop"):
-    """Somebody asks an attempt to end: the first request for an attempt stands. `by` is who, as they call themselves."""
+    """A request that an attempt stops; its first one counts. `by`: the requester's own name."""
 
     attempt: str
     reason: str | None = None
@@ -117,7 +120,7 @@ class StopRequested(Record, frozen=True, kw_only=True, tag="run.stop"):
 
 
 class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
-    """How far a loop of an attempt has come: rounds done, of how many, and how many a second of late."""
+    """Progress of a loop: rounds done, total, and recent rounds per second."""
 
     attempt: str
     done: Int64
@@ -126,7 +129,7 @@ class RunProgress(Record, frozen=True, kw_only=True, tag="run.progress"):
 
 
 class RunText(Record, frozen=True, kw_only=True, tag="run.text"):
-    """A piece of text that an attempt keeps: of what its program printed (`stdout`, `stderr`), or its uncommitted changes."""
+    """A text of an attempt: output of its program (`stdout`, `stderr`), or its uncommitted changes."""
 
     attempt: str
     name: str
@@ -134,7 +137,10 @@ class RunText(Record, frozen=True, kw_only=True, tag="run.text"):
 
 
 class Metrics(Record, frozen=True, kw_only=True, tag="metrics"):
-    """The values of one `log()` call: numbers by name, possibly nested. Keys that are no strings count as their text."""
+    """The values of one `log()` call: numbers by name, possibly nested.
+
+    Keys that are not strings become text.
+    """
 
     step: int
     values: dict[Any, Any]
@@ -154,7 +160,7 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
 
 
 class DeliveryIds(Record, frozen=True, kw_only=True, tag="delivered"):
-    """Which deliveries of a client that may send again the records before it are: 32 hex digits each.
+    """Ids (32 hex digits) of the deliveries that the records before this one came in.
 
     `system`: how many rows of system metrics the stream has with them.
     """
@@ -176,7 +182,7 @@ class LostCalls(Record, frozen=True, kw_only=True, tag="lost"):
 
 
 class SalvagedStream(Record, frozen=True, kw_only=True, tag="salvaged"):
-    """The first record of a stream that was saved from behind damage: whose it was, and where in it the frames lay."""
+    """The first record of a salvaged stream: its original writer, and the offset of its frames there."""
 
     writer: str
     hole: int

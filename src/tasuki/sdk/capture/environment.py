@@ -1,4 +1,4 @@
-"""What a run notes by itself: where it runs, of which code, and how busy the machine is meanwhile."""
+"""Capture the environment of a run: host, git checkout, and start of the diff thread."""
 
 import platform
 import sys

@@ -1,4 +1,4 @@
-"""What git knows of the code that runs: the commit, from its own files; the uncommitted changes, by asking it in the background."""
+"""Git checkout: the commit, read from git's files; the uncommitted changes, from a git process."""
 
 import os
 import select
@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.sdk.capture.redact import redact_text
 
 __all__ = ["Checkout", "find_checkout"]
@@ -51,7 +51,7 @@ class Checkout(NamedTuple):
         return None
 
     def read_diff(self) -> str:
-        """The uncommitted changes without secrets, or as much of them as may be kept; nothing if git takes too long."""
+        """Return the uncommitted changes without secrets, up to a limit; empty if git takes too long."""
         try:
             process = subprocess.Popen(
                 DIFF_COMMAND, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -67,11 +67,11 @@ class Checkout(NamedTuple):
 
 
 def read_within(descriptor: int, limit_bytes: int, timeout_seconds: float) -> bytes:
-    """What comes until the end, the limit or the deadline; nothing if that was the deadline."""
-    deadline = SYSTEM.monotonic() + timeout_seconds
+    """Read until the end or the limit; empty if the deadline comes first."""
+    deadline = SYSTEM_CLOCK.monotonic() + timeout_seconds
     data = b""
     while len(data) < limit_bytes:
-        left = deadline - SYSTEM.monotonic()
+        left = deadline - SYSTEM_CLOCK.monotonic()
         if left <= 0 or not select.select([descriptor], [], [], left)[0]:
             return b""
         part = os.read(descriptor, min(READ_BYTES, limit_bytes - len(data)))

@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, asked through the library that comes with the driver (docs.nvidia.com/deploy/nvml-api)."""
+"""Sample NVIDIA GPUs through the driver's own library (docs.nvidia.com/deploy/nvml-api)."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -41,13 +41,13 @@ class Gpus:
         return found
 
     def sample_utilization(self, handle: Any) -> dict[str, float]:
-        """How busy it was of late."""
+        """Sample the recent utilization."""
         rates = (self.ctypes.c_uint * 2)()  # of the GPU, of its memory
         done = self.nvml.nvmlDeviceGetUtilizationRates(handle, self.ctypes.byref(rates))
         return {"use_percent": float(rates[0])} if done == NVML_SUCCESS else {}
 
     def sample_memory(self, handle: Any) -> dict[str, float]:
-        """How much of its memory is taken."""
+        """Sample the memory in use."""
         sizes = (self.ctypes.c_ulonglong * 3)()  # total, free, used
         done = self.nvml.nvmlDeviceGetMemoryInfo(handle, self.ctypes.byref(sizes))
         return {"memory_percent": 100 * sizes[2] / sizes[0]} if done == NVML_SUCCESS and sizes[0] else {}
@@ -66,7 +66,7 @@ class Gpus:
 
 
 def find_gpus() -> Gpus | None:
-    """Those of this machine, if it has a driver for them."""
+    """Find the GPUs of this machine; None without a driver."""
     if DRIVER_FILE.exists():
         with suppress(OSError, AttributeError):
             return Gpus()

@@ -1,11 +1,14 @@
-"""How busy the machine and this process are, read from the system itself: no library is loaded into the training process for it."""
+"""Sample load of the machine and this process from /proc.
+
+No library is loaded into the training process.
+"""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.sdk.capture.gpus import Gpus, find_gpus
 
 __all__ = ["Machine"]
@@ -16,7 +19,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MachineCounters(NamedTuple):
-    """What only grows: seconds by the clock and of this process's work, the machine's ticks, bytes over the network."""
+    """Growing counters: seconds, process time, machine ticks, network bytes."""
 
     time: float
     process_seconds: float
@@ -27,9 +30,9 @@ class MachineCounters(NamedTuple):
 
 
 class Machine:
-    """Samples of what is used between one and the next. `folder`: whose disk is looked at. Not to be shared by threads."""
+    """Samples of usage between two calls. `folder`: its disk is sampled. Not thread-safe."""
 
-    def __init__(self, folder: Path, *, proc: Path = PROC_FOLDER, gpus: Gpus | None = None, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: Path, *, proc: Path = PROC_FOLDER, gpus: Gpus | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         self.folder = folder
         self.proc = proc
         self.clock = clock

@@ -38,7 +38,7 @@ def redact_text(text: str) -> str:
 
 
 def build_omitted_file(header: "re.Match[str]") -> str:
-    """What stands for a file of secrets."""
+    """Build the text that replaces a file of secrets."""
     return f"diff --git a/{header[1]} b/{header[1]}\n({MASK} left out: it may hold secrets)\n"
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.sdk.capture.machine import Machine
 
 __all__ = ["SystemSampler"]
@@ -11,7 +11,7 @@ __all__ = ["SystemSampler"]
 class SystemSampler:
     """Samples of the machine at an interval, for whoever asks once a second."""
 
-    def __init__(self, folder: Path, interval_seconds: float, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, folder: Path, interval_seconds: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.machine = Machine(folder, clock=clock)
         self.interval_seconds = interval_seconds
         self.clock = clock

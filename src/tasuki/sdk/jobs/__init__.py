@@ -1,4 +1,4 @@
-"""Jobs without an event loop: those of a data folder, or of a server. Which, is decided once, by `open_jobs`."""
+"""Jobs without an event loop, of a data folder or a server; `open_jobs` decides once."""
 
 from tasuki.client.http_query import HttpQuery
 from tasuki.remotes import RemotesFile
@@ -11,8 +11,11 @@ __all__ = ["FolderJobs", "JobAction", "JobsApi", "ListOptions", "RemoteJobs", "o
 
 
 def open_jobs(target: str | None, settings: Settings) -> FolderJobs | RemoteJobs:
-    """The jobs of the settings' folder, or of the server of a name or an address; to be closed by a `with` block."""
+    """Open the jobs of the settings' folder, or of a server by name or address.
+
+    Close it with a `with` block.
+    """
     if target is None:
         return FolderJobs(settings)
-    url = RemotesFile(settings.dir).url(target)
+    url = RemotesFile(settings.dir).resolve_url(target)
     return RemoteJobs(HttpQuery(url, settings.key(url)))

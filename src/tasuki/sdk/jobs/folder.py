@@ -45,7 +45,7 @@ class FolderJobs:
         await self.jobs.close()
 
     async def run_in_background(self) -> None:
-        """What a server does of itself, now and then while something else is waited for."""
+        """Do a server's background work now and then, while the caller waits for something else."""
         while True:
             await asyncio.sleep(BACKGROUND_INTERVAL_SECONDS)
             await self.advance_local_jobs()

@@ -1,11 +1,11 @@
-"""What can be asked of jobs, wherever they are kept, and done with them."""
+"""Queries and actions on jobs, the same for a data folder and a server."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import RemoteUnavailable
 from tasuki.jobs import JobList, JobMetrics, JobType, JobView, Submission, SyncReport
 
@@ -17,14 +17,17 @@ MAX_OUTAGE_SECONDS = 60.0
 
 
 class JobAction(StrEnum):
-    """What can be done with a job that is there."""
+    """An action on an existing job."""
 
     CANCEL = "cancel"
     DELETE = "delete"
 
 
 class ListOptions(NamedTuple):
-    """Which jobs are listed: in which states, of which provider; the newest `limit` of them, or all. `look`: at them first."""
+    """Options of a job list: states, provider, and the newest `limit`.
+
+    `refresh`: refresh active jobs first.
+    """
 
     statuses: tuple[str, ...] = ()
     provider: str | None = None
@@ -33,7 +36,10 @@ class ListOptions(NamedTuple):
 
 
 class JobsApi(Protocol):
-    """Jobs of one place. NotFound for a job that is not there, Conflict for what can't be done with one in its state."""
+    """Jobs of a folder or server.
+
+    Raise NotFound for an unknown job, Conflict if its state forbids an action.
+    """
 
     def list(self, options: ListOptions) -> JobList:
         """Some jobs, the newest first, and how many there are that match."""
@@ -56,7 +62,7 @@ class JobsApi(Protocol):
         ...
 
     def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
-        """What it has written, line by line; with `follow` until it is over."""
+        """Yield log lines; with `follow`, until the job ends."""
         ...
 
     def metrics(self) -> JobMetrics:
@@ -68,7 +74,7 @@ class JobsApi(Protocol):
         ...
 
 
-def wait_for_job(jobs: JobsApi, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM) -> JobView:
+def wait_for_job(jobs: JobsApi, id: str, timeout: timedelta | None = None, *, clock: Clock = SYSTEM_CLOCK) -> JobView:
     """Wait until a job is over, no longer than a while; the job as it is then.
 
     Its provider is asked every 10 s. A server that has answered once may be away for a minute.

@@ -7,11 +7,11 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from tasuki.client.http_query import HttpQuery, segment, unreachable
-from tasuki.clock import SYSTEM
+from tasuki.client.http_query import HttpQuery, build_unreachable_error, quote_segment
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError, Conflict, RemoteUnavailable
 from tasuki.jobs import JobAnswer, JobList, JobLogs, JobMetrics, JobView, Submission, SyncReport
-from tasuki.relay.http_transport import authorization
+from tasuki.relay.http_transport import build_authorization
 from tasuki.sdk.jobs.protocol import JobAction, ListOptions
 
 __all__ = ["RemoteJobs"]
@@ -55,10 +55,10 @@ class RemoteJobs:
         """See JobsApi."""
         if refresh:
             self.list(ListOptions(limit=1, refresh=True))
-        return self.request_job("GET", f"jobs/{segment(id)}")
+        return self.request_job("GET", f"jobs/{quote_segment(id)}")
 
     def submit(self, submission: Submission) -> JobView:
-        """See JobsApi. What is run is run where the server is: this folder and this environment mean nothing there."""
+        """See JobsApi. The job runs on the server's machine: this folder and environment do not apply there."""
         request = submission.request
         body: dict[str, Any] = {
             "config_name": submission.config_name,
@@ -75,23 +75,23 @@ class RemoteJobs:
     def perform(self, id: str, action: JobAction) -> JobView:
         """See JobsApi."""
         if action is JobAction.DELETE:
-            return self.request_job("DELETE", f"jobs/{segment(id)}")
-        return self.request_job("POST", f"jobs/{segment(id)}/{action}")
+            return self.request_job("DELETE", f"jobs/{quote_segment(id)}")
+        return self.request_job("POST", f"jobs/{quote_segment(id)}/{action}")
 
     def retry(self, id: str, restart: str | None = None) -> JobView:
         """See JobsApi."""
-        return self.request_job("POST", f"jobs/{segment(id)}/retry", params={} if restart is None else {"restart": restart})
+        return self.request_job("POST", f"jobs/{quote_segment(id)}/retry", params={} if restart is None else {"restart": restart})
 
     def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsApi. A stream that breaks off is taken up again where it was."""
         if not follow:
-            logs: JobLogs = self.request("GET", f"jobs/{segment(id)}/logs", JobLogs)
+            logs: JobLogs = self.request("GET", f"jobs/{quote_segment(id)}/logs", JobLogs)
             yield from logs.logs.splitlines()
             return
         place, breaks = "", 0
         while True:
             try:
-                for message in self.iter_events(f"/api/cloud/jobs/{segment(id)}/logs/stream", place):
+                for message in self.iter_events(f"/api/cloud/jobs/{quote_segment(id)}/logs/stream", place):
                     place, breaks = message.get("id", place), 0
                     if message.get("event") == "done":
                         return
@@ -100,11 +100,11 @@ class RemoteJobs:
                 if breaks >= MAX_RECONNECTS or not place:
                     raise
             breaks += 1
-            SYSTEM.sleep(RECONNECT_SECONDS)
+            SYSTEM_CLOCK.sleep(RECONNECT_SECONDS)
 
     def iter_events(self, path: str, last_event_id: str) -> Iterator[dict[str, str]]:
         """Server-sent events, each by its fields."""
-        headers = {"Accept": EVENT_STREAM, "Last-Event-ID": last_event_id} | authorization(self.query.token)
+        headers = {"Accept": EVENT_STREAM, "Last-Event-ID": last_event_id} | build_authorization(self.query.token)
         try:
             with self.query.client.stream("GET", path, headers=headers) as answer:
                 if answer.status_code != httpx.codes.OK:
@@ -119,7 +119,7 @@ class RemoteJobs:
                         yield fields
                         fields = {}
         except httpx.TransportError as error:
-            raise unreachable(self.query.url, error) from error
+            raise build_unreachable_error(self.query.url, error) from error
 
     def metrics(self) -> JobMetrics:
         """See JobsApi."""
@@ -141,23 +141,23 @@ class RemoteJobs:
         return found.job
 
     def request(self, method: str, path: str, response_type: Any, **request_options: Any) -> Any:
-        """What a request is answered with."""
-        headers = {"Accept": "application/json", "Content-Type": "application/json"} | authorization(self.query.token)
+        """Send a request; return its decoded response."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json"} | build_authorization(self.query.token)
         try:
             answer = self.query.client.request(method, f"/api/cloud/{path}", headers=headers, **request_options)
         except httpx.TransportError as error:
-            raise unreachable(self.query.url, error) from error
+            raise build_unreachable_error(self.query.url, error) from error
         if not answer.is_success:
             raise self.build_error(answer)
         try:
             found = msgspec.json.decode(answer.content)
         except msgspec.DecodeError as error:
-            raise self.query.not_tasuki(answer) from error
-        return self.query.converted(found, response_type)
+            raise self.query.build_not_tasuki_error(answer) from error
+        return self.query.convert(found, response_type)
 
     def build_error(self, response: httpx.Response) -> Exception:
         """The error that an answer stands for."""
-        error = self.query.refusal(response)
+        error = self.query.build_error(response)
         kinds: dict[int, type[Conflict | ConfigError]] = {httpx.codes.CONFLICT: Conflict, httpx.codes.BAD_REQUEST: ConfigError}
         kind = kinds.get(response.status_code)
         return error if kind is None else kind(getattr(error, "message", ""), hint=getattr(error, "hint", None))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from tasuki.client.open_query import open_query
 from tasuki.clock import us_from_datetime
 from tasuki.errors import ConfigError
-from tasuki.journal import project_name
+from tasuki.journal import normalize_project_name
 from tasuki.records import AlertRow, FileRow, ProjectOverview, RunEdit, RunRow, Status
 from tasuki.sdk.query.comparison import Comparison, RankedRun, build_comparison, parse_ranking, rank_runs
 from tasuki.sdk.query.wait import STALLED_AFTER, WaitResult, parse_condition, wait_for_run
@@ -22,7 +22,7 @@ __all__ = ["Api", "ApiRun", "resolve_project"]
 
 @runtime_checkable
 class Closable(Protocol):
-    """What holds a file or a connection."""
+    """Anything that holds a file or a connection."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -30,7 +30,9 @@ class Closable(Protocol):
 
 
 class Api:
-    """Answers about what was recorded, in the data folder or on a server; a `with` block, or `close()`, closes it.
+    """Queries on recorded runs, in the data folder or on a server.
+
+    Close it with a `with` block or `close()`.
 
     `target`: the address of a server, or its name among `tasuki remote list`; one that can't be reached raises RemoteUnavailable.
     `dir`: the data folder (else TASUKI_DIR). `query`: something else to ask, already open.
@@ -54,7 +56,7 @@ class Api:
         return [ApiRun(self.query, row) for row in self.query.runs(self.resolve_project(project))]
 
     def run(self, ref: str, project: str | None = None) -> "ApiRun":
-        """One run, by its id, a unique beginning of it, or a name that no other run of the project has. NotFound, Conflict."""
+        """Return one run, by id, unique id prefix, or unique name. Raise NotFound or Conflict."""
         return ApiRun(self.query, self.query.run(self.resolve_project(project), ref))
 
     def alerts(
@@ -80,14 +82,20 @@ class Api:
     def best(
         self, metric: str, project: str | None = None, *, mode: str = "min", top: int = 10, by: str = "last"
     ) -> list[RankedRun]:
-        """The best runs by a metric, the best first: each with `rank`, `run`, `value`, `step` and `summary`. NotFound.
+        """Return the best runs by a metric, best first.
+
+        Each has `rank`, `run`, `value`, `step` and `summary`. Raise NotFound if no run has the metric.
 
         `mode`: "min" if less is better, "max" if more is; `by`: the last value of each run, its least ("min") or greatest ("max").
         """
         return rank_runs(self.query, self.resolve_project(project), metric, parse_ranking(top, mode, by))
 
     def compare(self, runs: Sequence[str], project: str | None = None, *, metrics: Sequence[str] | None = None) -> Comparison:
-        """Runs side by side: `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. NotFound."""
+        """Compare runs.
+
+        Returns `runs`, `metrics`, and `summaries[run id][metric]` with `last`, `min`, `max` and more. Raise NotFound for an
+        unknown run or metric.
+        """
         return build_comparison(self.query, self.resolve_project(project), runs, metrics)
 
     def summary(self, project: str | None = None) -> ProjectOverview:
@@ -103,7 +111,9 @@ class Api:
         timeout: timedelta | None = None,
         stalled_after: timedelta = STALLED_AFTER,
     ) -> WaitResult:
-        """Wait until any value that a run has logged satisfies a condition like "val/acc>0.97"; without one, until it has finished.
+        """Wait until a value of a run satisfies a condition like "val/acc>0.97".
+
+        Without one, until it has ended.
 
         `outcome` of what it returns is "true"; or "ended" (otherwise), "stalled" (nothing was logged for so long), "timeout".
         """
@@ -151,7 +161,7 @@ class ApiRun:
 
     @property
     def status(self) -> Status:
-        """What is known of the run now: running, finished, failed or crashed; equal to these strings."""
+        """Return the run's current status: running, finished, failed or crashed; equal to these strings."""
         return self.query.run(self.project, self.id).status
 
     def metrics(self) -> list[str]:
@@ -164,7 +174,9 @@ class ApiRun:
         return {summary.metric: math.nan if summary.last is None else summary.last for summary in summaries}
 
     def history(self, metric: str | None = None) -> list[dict[str, Any]]:
-        """What was logged: `{"step": int, "time": seconds since 1970 UTC (float), "metrics": {name: value}}`, by step and time.
+        """Return the logged calls, by step and time.
+
+        Each is `{"step": int, "time": seconds since 1970 UTC (float), "metrics": {name: value}}`.
 
         With `metric`: only the calls that logged it, and only its value.
         """
@@ -172,7 +184,10 @@ class ApiRun:
         return [{"step": row.step, "time": row.time / 1_000_000, "metrics": row.metrics} for row in rows]
 
     def series(self, metric: str) -> Series:
-        """One metric as numpy arrays: `steps` and `times` (int64, microseconds since 1970 UTC), `values` (float64). NotFound."""
+        """Return one metric as numpy arrays.
+
+        `steps` and `times` (int64, microseconds since 1970 UTC), `values` (float64). Raise NotFound for an unknown metric.
+        """
         return self.query.series(self.project, self.id, metric)
 
     def alerts(self) -> list[AlertRow]:
@@ -182,7 +197,7 @@ class ApiRun:
     # -- changes
 
     def edit(self, *, name: str | None = None, group: str | None = None, notes: str | None = None) -> None:
-        """Change the run's name, group or notes, for everybody; what is None stays. It is on record when this returns."""
+        """Change the run's name, group or notes; None keeps a field. On record when this returns."""
         self.set_row(self.query.edit(self.project, self.id, RunEdit(name=name, group=group, notes=notes)))
 
     def tag(self, *tags: str) -> None:
@@ -198,7 +213,9 @@ class ApiRun:
         self.query.delete(self.project, self.id)
 
     def stop(self, reason: str | None = None) -> RunRow:
-        """Ask the run's latest attempt to stop: its `should_stop()` is true within two seconds, or when it is heard of again.
+        """Request that the latest attempt stops: its `should_stop()` is true within two seconds.
+
+        A run that is not heard of now receives it later.
 
         Returns the run: its `stop` says when, why and by whom it was asked first. Conflict for a run that is over.
         """
@@ -207,14 +224,17 @@ class ApiRun:
         return self.query.stop(self.project, self.id, reason, this_user())
 
     def files(self) -> list[FileRow]:
-        """The run's files, and the values that were logged and are no numbers, in the order in which they came."""
+        """Return the run's files and its logged values that are not numbers, in order of arrival."""
         return self.query.files(self.project, self.id)
 
 
 def resolve_project(query: Query, requested: str | None) -> str:
-    """The given project, else the only one there is. ConfigError, naming them, when there are several; or none."""
+    """Return the given project, else the only one.
+
+    Raise ConfigError, naming them, if there are several or none.
+    """
     if requested:
-        return project_name(requested)
+        return normalize_project_name(requested)
     names = [row.name for row in query.projects()]
     if not names:
         raise ConfigError("nothing is recorded here yet", hint='tasuki.init(project="digits") starts a run')

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.records import MACHINE, MetricSummary, RunRow
-from tasuki.store import BestRuns, Query, there_are
+from tasuki.records import SYSTEM_METRIC_PREFIX, MetricSummary, RunRow
+from tasuki.store import BestRuns, Query, suggest_names
 
 __all__ = ["Comparison", "RankedRun", "build_comparison", "find_differing_keys", "parse_ranking", "rank_runs"]
 
@@ -34,7 +34,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_ranking(n: int, mode: str, by: str) -> BestRuns:
-    """How many of the best, and what is best. ConfigError for what is neither."""
+    """Parse the ranking options. Raise ConfigError if they are invalid."""
     if mode not in RANKING_MODES:
         raise ConfigError(f"there is no mode {mode!r}", hint=f"one of {', '.join(RANKING_MODES)}")
     if by not in RANKING_VALUES:
@@ -45,12 +45,12 @@ def parse_ranking(n: int, mode: str, by: str) -> BestRuns:
 
 
 def rank_runs(query: Query, project: str, metric: str, top: BestRuns) -> list[RankedRun]:
-    """The best runs by a metric, the best first; those where it is NaN are none. NotFound if no run has it."""
+    """Rank runs by a metric, best first, without those where it is NaN. Raise NotFound if no run has it."""
     summaries = query.summaries(project, metrics=[metric], top=top)
     if not summaries:
         check_metrics(query, project, [metric])
         return []
-    runs = query.named(project, [summary.run for summary in summaries])
+    runs = query.runs_by_ref(project, [summary.run for summary in summaries])
     return [
         RankedRun(rank=rank, run=run, value=getattr(summary, top.by), step=getattr(summary, f"{top.by}_step"), summary=summary)
         for rank, (run, summary) in enumerate(zip(runs, summaries, strict=True), 1)
@@ -62,23 +62,27 @@ def check_metrics(query: Query, project: str, metrics: Iterable[str]) -> None:
     names = [found.metric for found in query.overview(project).metrics]
     for metric in metrics:
         if metric not in names:
-            hint = there_are(metric, names) if names else "nothing is logged yet"
+            hint = suggest_names(metric, names) if names else "nothing is logged yet"
             raise NotFound(f"no run of project {project!r} has a metric {metric!r}", hint=hint)
 
 
 def build_comparison(query: Query, project: str, refs: Sequence[str], metrics: Sequence[str] | None = None) -> Comparison:
-    """Runs side by side, each once, in the order of what they are named by; NotFound for a run or a metric that is not there.
+    """Compare runs, each once, in the given order. Raise NotFound for an unknown run or metric.
 
     Without `metrics` all that any of them has are compared, but for those of the machine.
     """
-    runs = list({run.id: run for run in query.named(project, refs)}.values())
+    runs = list({run.id: run for run in query.runs_by_ref(project, refs)}.values())
     found: dict[str, dict[str, MetricSummary]] = {run.id: {} for run in runs}
     for summary in query.summaries(project, [run.id for run in runs], metrics):
         found[summary.run][summary.metric] = summary
     logged = {metric for of_run in found.values() for metric in of_run}
     if metrics is not None and not logged.issuperset(metrics):
         check_metrics(query, project, [metric for metric in metrics if metric not in logged])
-    shown = sorted(metric for metric in logged if not metric.startswith(MACHINE)) if metrics is None else dict.fromkeys(metrics)
+    shown = (
+        sorted(metric for metric in logged if not metric.startswith(SYSTEM_METRIC_PREFIX))
+        if metrics is None
+        else dict.fromkeys(metrics)
+    )
     return Comparison(runs=runs, metrics=list(shown), summaries=found)
 
 

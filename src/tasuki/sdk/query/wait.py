@@ -1,4 +1,4 @@
-"""Waiting for a run: until a condition on a metric is true, until it has ended, or until nothing more comes of it."""
+"""Wait for a run: until a condition on a metric holds, it has ended, or it makes no progress."""
 
 import re
 from datetime import timedelta
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
-from tasuki.records import MACHINE, MetricSummary, RunRow, Status
-from tasuki.store import Query, there_are
+from tasuki.records import SYSTEM_METRIC_PREFIX, MetricSummary, RunRow, Status
+from tasuki.store import Query, suggest_names
 
 __all__ = ["STALLED_AFTER", "Condition", "WaitOutcome", "WaitResult", "parse_condition", "wait_for_run"]
 
@@ -42,7 +42,7 @@ class Condition(NamedTuple):
 
 
 class WaitOutcome(StrEnum):
-    """How a wait ended."""
+    """Outcome of a wait."""
 
     TRUE = "true"
     ENDED = "ended"
@@ -51,7 +51,7 @@ class WaitOutcome(StrEnum):
 
 
 class WaitResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of waiting: the run as it was last seen, and the value that made the condition true."""
+    """Result of a wait: the run's latest row, and the value that satisfied the condition."""
 
     outcome: WaitOutcome
     run: RunRow
@@ -83,7 +83,7 @@ def wait_for_run(  # noqa: PLR0913 - whom, which, until when
     until: Condition | None = None,
     timeout: timedelta | None = None,
     stalled_after: timedelta = STALLED_AFTER,
-    clock: Clock = SYSTEM,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> WaitResult:
     """Wait until the condition is true, or, without one, until the run has ended well.
 
@@ -118,13 +118,13 @@ class RunSnapshot(NamedTuple):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How much is on record: values, and rounds of its loop."""
+        """Return the amount of progress on record: values and loop rounds."""
         return self.run.points, self.run.progress.done if self.run.progress else 0
 
 
 def count_training_progress(query: Query, run: RunRow) -> tuple[int, int]:
-    """How far the run has come: values that it has logged, those of the machine left out, and rounds of its loop."""
-    values = sum(row.n for row in query.summaries(run.project, [run.id]) if not row.metric.startswith(MACHINE))
+    """Return a run's progress: values logged (without system metrics), and loop rounds."""
+    values = sum(row.n for row in query.summaries(run.project, [run.id]) if not row.metric.startswith(SYSTEM_METRIC_PREFIX))
     return values, run.progress.done if run.progress else 0
 
 
@@ -136,7 +136,7 @@ def read_snapshot(query: Query, project: str, ref: str, until: Condition | None)
     found = query.summaries(project, [run.id], [until.metric])
     if not found and run.status.is_final:
         names = [summary.metric for summary in query.summaries(project, [run.id])]
-        hint = there_are(until.metric, names) if names else "it has logged nothing"
+        hint = suggest_names(until.metric, names) if names else "it has logged nothing"
         raise NotFound(f"run {run.id!r} ({run.name}) has no metric {until.metric!r}", hint=hint)
     return RunSnapshot(run, until.find_match(found[0]) if found else None)
 
@@ -154,7 +154,7 @@ def read_snapshot_with_retry(query: Query, run: RunRow, until: Condition | None,
 
 
 def determine_outcome(snapshot: RunSnapshot, until: Condition | None, *, stalled: bool) -> WaitOutcome | None:
-    """How a wait ends now; None if it goes on."""
+    """Return the outcome of the wait; None if it goes on."""
     if snapshot.match is not None or (until is None and snapshot.run.status is Status.FINISHED):
         return WaitOutcome.TRUE
     if snapshot.run.status.is_final:

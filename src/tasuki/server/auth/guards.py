@@ -1,4 +1,4 @@
-"""The gate: whose token a request carries, and whether a route is theirs. Every route passes here; what says nothing is closed.
+"""Authentication and authorization. Deny by default: refuse a route that declares no scope.
 
 A route says in its `opt` what it needs: a scope, which counts for each project that the request names; any token at all; or
 nothing. Without tokens a server serves its own machine alone, and whoever can reach it may do everything.
@@ -56,7 +56,7 @@ class TokenAuthenticator:
         return self.loopback and not self.tokens.has_any()
 
     def authenticate(self, scope: HTTPScope) -> Principal | None:
-        """Who sends a request; None where it carries no good token. Refusal (503) where that can't be found out."""
+        """Return a request's principal; None without a valid token. Raise 503 if that cannot be determined."""
         try:
             if self.allows_anonymous:
                 return ANONYMOUS_ADMIN
@@ -66,7 +66,7 @@ class TokenAuthenticator:
             raise HttpProblem(503, "the server's tokens can't be read", hint="its log has more") from error
 
     def is_valid(self, principal: Principal) -> bool:
-        """Whether somebody who was let in would be once more."""
+        """Return whether an admitted principal would be admitted again."""
         return self.allows_anonymous if principal is ANONYMOUS_ADMIN else self.tokens.is_valid(principal)
 
     def find_cookie_token(self, scope: HTTPScope) -> str | None:

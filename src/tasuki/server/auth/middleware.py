@@ -1,4 +1,4 @@
-"""What every request passes: whether it was meant for this server, whose it is, and the headers that every answer carries."""
+"""Checks of every request (host, origin, protocol), authentication, and headers of every response."""
 
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -32,7 +32,9 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class RequestMiddleware:
-    """Stands before the application. Foreign origins are a trick, as are names other than the server's own (DNS rebinding).
+    """Wraps the application.
+
+    Refuse foreign origins, and host names other than the server's (DNS rebinding).
 
     A server that needs tokens may have any name: a browser sends a token only where it was entered.
     """
@@ -90,7 +92,7 @@ class RequestMiddleware:
 
 
 def is_older(version: str) -> bool:
-    """Whether a protocol's version is below those that are understood."""
+    """Return whether a protocol version is below the supported ones."""
     return version.isascii() and version.isdigit() and len(version) < 9 and int(version) < min(SUPPORTED_PROTOCOLS)
 
 
@@ -103,7 +105,7 @@ def parse_host_name(host: str) -> str:
 
 
 def parse_origin_host(origin: str) -> str:
-    """What a page of that origin would send as Host."""
+    """Return the Host that a page of this origin would send."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

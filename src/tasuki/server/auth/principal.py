@@ -7,7 +7,7 @@ __all__ = ["Principal", "Scope"]
 
 
 class Scope(StrEnum):
-    """What a token is for."""
+    """Permissions of a token."""
 
     READ = "read"
     LOG = "log"
@@ -29,7 +29,7 @@ INCLUDED_SCOPES = {
 
 
 class Principal(NamedTuple):
-    """Who asks: under which name what they send is kept, and what they may do, with one project or with all."""
+    """The owner of a token: name, scope, and project (None: all)."""
 
     token_id: str
     name: str
@@ -37,5 +37,5 @@ class Principal(NamedTuple):
     project: str | None
 
     def has_scope(self, scope: Scope, project: str | None = None) -> bool:
-        """Whether they may do that with the project; with any, where none is named."""
+        """Return whether the principal has a scope for a project; without a name, for any project."""
         return scope in self.scope.included_scopes and (project is None or self.project in (None, project))

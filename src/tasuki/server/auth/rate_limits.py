@@ -6,7 +6,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.server.http.problems import HttpProblem
 
 __all__ = ["MIN_SEND_INTERVAL_MS", "BandwidthLimit", "RequestWindow"]
@@ -18,9 +18,14 @@ MAX_TRACKED_NAMES = 10_000
 
 
 class BandwidthLimit:
-    """Bytes a second for everyone who sends. What is sent is a debt that time pays off; who waits as told is never refused."""
+    """Bytes per second of each sender.
 
-    def __init__(self, bytes_per_second: int = BYTES_PER_SECOND, burst_bytes: int = BURST_BYTES, *, clock: Clock = SYSTEM) -> None:
+    Bytes sent are a debt that time pays off; a sender that waits is never refused.
+    """
+
+    def __init__(
+        self, bytes_per_second: int = BYTES_PER_SECOND, burst_bytes: int = BURST_BYTES, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.bytes_per_second = bytes_per_second
         self.burst_bytes = burst_bytes
         self.clock = clock
@@ -46,7 +51,7 @@ class BandwidthLimit:
         return max(MIN_SEND_INTERVAL_MS, math.ceil(1000 * seconds))
 
     def debt_seconds(self, name: str) -> float:
-        """How long it takes until somebody owes nothing."""
+        """Return the seconds until a sender has no debt."""
         return max(0.0, self.debt_free_at.get(name, 0.0) - self.clock.monotonic())
 
 
@@ -61,7 +66,7 @@ class RequestWindow:
         """Note a request. Refusal (429) for one too many, with when to come again."""
         if not self.limiter.hit(self.limit, key):
             reset, _ = self.limiter.get_window_stats(self.limit, key)
-            wait = max(1, math.ceil(reset - SYSTEM.now_us() / 1_000_000))
+            wait = max(1, math.ceil(reset - SYSTEM_CLOCK.now_us() / 1_000_000))
             raise HttpProblem(
                 429,
                 f"more than {self.limit.amount} requests in {self.limit.get_expiry()} s",

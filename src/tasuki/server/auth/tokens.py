@@ -1,4 +1,4 @@
-"""Tokens: who may do what with a server, kept in `server.db`. Only their sha256 is; the token itself is shown once.
+"""Tokens, stored in `server.db` as sha256 only; the token itself is shown once.
 
 tsk_<id: 12 hex digits>_<secret: 43 characters>
 """
@@ -15,10 +15,10 @@ from typing import NamedTuple, Self, TypeVar
 
 import apsw
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import DataError, NotFound
 from tasuki.server.auth.principal import Principal, Scope
-from tasuki.store import immediate, one, rows
+from tasuki.store import fetch_all, fetch_one, write_transaction
 
 __all__ = ["TokenRow", "Tokens", "open_tokens"]
 
@@ -56,7 +56,7 @@ class TokenRow(NamedTuple):
 class Tokens:
     """The tokens of one server, and the first principal of each run. Not to be shared by threads."""
 
-    def __init__(self, path: Path | str, *, clock: Clock = SYSTEM) -> None:
+    def __init__(self, path: Path | str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
         self.db = apsw.Connection(str(path))
         try:
@@ -71,7 +71,7 @@ class Tokens:
         self.db.set_busy_timeout(10_000)
         self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         if self.db.pragma("user_version") == 0:
-            with immediate(self.db):
+            with write_transaction(self.db):
                 if self.db.pragma("user_version") == 0:
                     self.db.execute(
                         f"{CREATE_TABLES}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}"
@@ -105,19 +105,21 @@ class Tokens:
 
     def list_tokens(self) -> list[TokenRow]:
         """Every token there has been, the oldest first."""
-        found = rows(self.db, "SELECT id, name, scope, project, created, expires, used, revoked FROM token ORDER BY created, id")
+        found = fetch_all(
+            self.db, "SELECT id, name, scope, project, created, expires, used, revoked FROM token ORDER BY created, id"
+        )
         return [TokenRow(id, name, Scope(scope), *more) for id, name, scope, *more in found]
 
     def has_any(self) -> bool:
-        """Whether there is, or was, a token: one that is revoked still keeps the server closed."""
-        return one(self.db, "SELECT 1 FROM token LIMIT 1") is not None
+        """Return whether a token exists or existed: a revoked one still closes the server to anonymous users."""
+        return fetch_one(self.db, "SELECT 1 FROM token LIMIT 1") is not None
 
     # -- at work
 
     def authenticate(self, token: str) -> Principal | None:
-        """Whose token this is; None for one that is none, is revoked or has expired."""
+        """Return the principal of a token; None if it is unknown, revoked, or expired."""
         found = TOKEN_PATTERN.fullmatch(token)
-        row = found and one(
+        row = found and fetch_one(
             self.db, "SELECT id, name, scope, project, sha256, expires, used, revoked FROM token WHERE id = ?", (found[1],)
         )
         if not row:
@@ -131,8 +133,8 @@ class Tokens:
         return Principal(id, name, Scope(scope), project)
 
     def is_valid(self, principal: Principal) -> bool:
-        """Whether a principal's token is still good."""
-        row = one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token_id,))
+        """Return whether a principal's token is still valid."""
+        row = fetch_one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token_id,))
         return row is not None and row[1] is None and (row[0] is None or row[0] > self.clock.now_us())
 
     def record_use(self, id: str, now: int) -> None:
@@ -143,15 +145,15 @@ class Tokens:
         self.db.set_busy_timeout(10_000)
 
     def find_owner(self, project: str, run: str, writer: str) -> str | None:
-        """Who was the first to send to a run (with a writer, to that stream); None where nobody was seen to."""
-        row = one(self.db, "SELECT name FROM owner WHERE project = ? AND run = ? AND writer = ?", (project, run, writer))
+        """Return the owner of a run (with a writer: of that stream); None if nobody has sent to it."""
+        row = fetch_one(self.db, "SELECT name FROM owner WHERE project = ? AND run = ? AND writer = ?", (project, run, writer))
         return None if row is None else str(row[0])
 
     def claim_ownership(self, resources: Collection[T], name: str) -> dict[T, str]:
-        """Make somebody the first of each (project, run, writer) that has none yet, in one commit; returns whose each is."""
+        """Make a principal the owner of each resource without one, in one commit; return the owner of each."""
         if not resources:
             return {}
-        with immediate(self.db):
+        with write_transaction(self.db):
             for key in resources:
                 values = (*key, name, self.clock.now_us())
                 self.db.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
@@ -167,5 +169,5 @@ def open_tokens(folder: Path) -> Tokens:
 
 
 def hash_token(token: str) -> bytes:
-    """What is kept of a token. Its secret has 256 random bits: nothing slower than one sha256 is needed."""
+    """Return a token's sha256. Its secret has 256 random bits: no slower hash is needed."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""How much one request may take, all of them together, and everyone in a while."""
+"""Limits of request bodies: size of one, size of all in memory, and time to arrive."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ class BodyReader:
 
     @asynccontextmanager
     async def read(self, request: Request[Any, Any, Any], limit_bytes: int) -> AsyncIterator[bytes]:
-        """The body, for the block. Refusal (408) for one that is too slow, (413) too large, (429) when too much is held already."""
+        """Yield the body. Raise 408 if it is too slow, 413 if too large, 429 if too many bytes are buffered."""
         parts: list[bytes] = []
         try:
             for stated in parse_content_length(request):

@@ -1,18 +1,29 @@
-"""Notes as light clients send them: JSON, with defaults, and with fields that are kept whether they are known or not."""
+"""Notes as light clients send them: JSON with defaults; unknown fields are kept."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from tasuki.records import LONGEST_TEXT, Correction, Event, Lesson, Manifest, MetaRule, Note, Severity, digest_of, id_from_content
+from tasuki.records import (
+    MAX_TEXT_CHARACTERS,
+    Correction,
+    Event,
+    Lesson,
+    Manifest,
+    MetaRule,
+    Note,
+    Severity,
+    compute_note_digest,
+    id_from_content,
+)
 from tasuki.server.http.problems import HttpProblem
 
 __all__ = ["DEFAULT_BRAIN", "CorrectionPayload", "IngestRequest", "PositionedNote", "SyncRequest", "parse_note", "parse_notes"]
 
 DEFAULT_BRAIN = "default"
 """The brain of those who name none."""
-Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -96,7 +107,7 @@ class RulePayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestPayload(RulePayload, frozen=True, kw_only=True):
-    """What a client says of itself; all of it is kept as it is."""
+    """A client's description of itself, kept as it is."""
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
         """As it is kept."""
@@ -112,7 +123,7 @@ class IngestRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a brain has gathered. `cursor`: the watermark that the client has."""
+    """The notes that a brain has gathered. `cursor`: the watermark that the client has."""
 
     brain_name: Name
     corrections: list[dict[str, Any]] = []
@@ -140,7 +151,7 @@ class PositionedNote(NamedTuple):
 
 
 def parse_note(brain: str, list_name: str, index: int, fields: dict[str, Any], time: int) -> PositionedNote:
-    """A note from its JSON; without an id it gets one that is made from what it says. ValueError for what is none."""
+    """Parse a note; without an id, derive one from its content. Raise ValueError if invalid."""
     kind = ManifestPayload if list_name == "manifest" else PAYLOAD_TYPES[list_name]
     given = msgspec.convert(fields, kind)
     known = set(kind.__struct_fields__) - {"created_at"}
@@ -148,7 +159,7 @@ def parse_note(brain: str, list_name: str, index: int, fields: dict[str, Any], t
     return PositionedNote(
         list_name,
         index,
-        note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", digest_of(note))),
+        note if note.event_id else msgspec.structs.replace(note, event_id=id_from_content(brain, "", compute_note_digest(note))),
     )
 
 

@@ -105,7 +105,7 @@ def build_problem(status: int, detail: str, error: str, hint: str | None) -> Pro
 
 
 def build_validation_detail(error: ValidationException) -> str:
-    """Which parameter is wrong, and how."""
+    """Name the invalid parameters and their errors."""
     extra = error.extra if isinstance(error.extra, list) else []
     said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
     return "; ".join(said) or error.detail

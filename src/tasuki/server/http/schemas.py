@@ -1,4 +1,4 @@
-"""What the server answers with: lists of rows, charts, and how they are written as JSON."""
+"""Responses of the server: lists of rows, charts, and their JSON encoding."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from tasuki.records import (
     ProjectRow,
     RunRow,
     TextRow,
-    json_safe,
+    make_json_safe,
 )
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answers: which version, which server, since which start."""
+    """Version and identity of the server."""
 
     version: str
     protocols: list[int]
@@ -56,7 +56,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What all lists have: where the next page begins, how many rows there are in all, how many records are not in them yet."""
+    """Fields of every list: next page, total number of rows, and number of records not in them yet."""
 
     next: str | None = None
     total: int
@@ -100,7 +100,7 @@ class SummaryList(ListResponse, frozen=True, kw_only=True):
 
 
 class HistoryList(ListResponse, frozen=True, kw_only=True):
-    """What a run logged."""
+    """The logged calls of a run."""
 
     history: list[HistoryRow]
 
@@ -112,7 +112,7 @@ class AlertList(ListResponse, frozen=True, kw_only=True):
 
 
 class TextList(ListResponse, frozen=True, kw_only=True):
-    """What a run has kept as text."""
+    """The texts of a run."""
 
     texts: list[TextRow]
 
@@ -138,7 +138,7 @@ class NoteAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one note of a request: where in it the note stood, and under which id it is kept."""
+    """Result of one note in a request: its position there, and its id."""
 
     list: str
     index: int
@@ -147,7 +147,10 @@ class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotesSynced(msgspec.Struct, frozen=True, kw_only=True):
-    """Notes are on the server's disk: how many of each kind, how many were new; `new_watermark` works as `after=` of a question."""
+    """Result of a notes sync: notes of each kind, how many were new.
+
+    Pass `new_watermark` as `after=` of a query.
+    """
 
     status: str = "ok"
     corrections_synced: int
@@ -218,21 +221,21 @@ class StreamList(ListResponse, frozen=True, kw_only=True):
 
 
 class PurgeResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """How many streams were dropped."""
+    """Number of streams dropped."""
 
     streams: int
 
 
 def encode_json(answer: msgspec.Struct) -> bytes:
     """The answer as JSON: NaN and infinities as the strings that stand for them."""
-    return msgspec.json.encode(json_safe(msgspec.to_builtins(answer)))
+    return msgspec.json.encode(make_json_safe(msgspec.to_builtins(answer)))
 
 
 Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be run. A command that is one text is run by a shell."""
+    """A job to submit. A command given as one text is run by a shell."""
 
     config_name: Text | None = None
     command: list[str] | str = []
@@ -245,7 +248,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SyncJobsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which provider is looked at; all of them where none is named."""
+    """The provider to sync; all without a name."""
 
     provider: Text | None = None
 

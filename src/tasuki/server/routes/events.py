@@ -94,7 +94,7 @@ async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
 
 
 def find_client_address(scope: Any, trusted_proxies: Collection[str]) -> str:
-    """Who is at the other end: what a proxy says of that is believed of trusted ones alone, as far as those go."""
+    """Return the client's address; use forwarded addresses as far as trusted proxies added them."""
     address = str((scope.get("client") or ("", 0))[0])
     for before in reversed(get_header(scope, b"x-forwarded-for").split(",")):
         if address not in trusted_proxies or not before.strip():

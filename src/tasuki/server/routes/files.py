@@ -45,20 +45,20 @@ async def files(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The files of a project, or of one run (of those in none: `run=`), in the order in which they came, or the newest first.
+    """List the files of a project or run (`run=`: those of no run), in order of arrival or newest first.
 
     `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
     """
 
     def query(queries: Queries, state: ProjectionState) -> FileList:
-        found = queries.files(project, queries.id(project, run) if run else run)
+        found = queries.files(project, queries.run_id(project, run) if run else run)
         return build_file_list([row for row in found if search is None or matches_search(row, search)], state, order, limit, cursor)
 
     return await query_request.answer(query)
 
 
 def matches_search(row: FileRow, search: str) -> bool:
-    """Whether a text is in what is said of a file."""
+    """Return whether a text occurs in a file's description."""
     return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
 
 
@@ -80,7 +80,7 @@ async def run_files(
     """The files of a run, and the values that are no numbers."""
 
     def query(queries: Queries, state: ProjectionState) -> FileList:
-        return build_file_list(queries.files(project, queries.id(project, id)), state, order, limit, cursor)
+        return build_file_list(queries.files(project, queries.run_id(project, id)), state, order, limit, cursor)
 
     return await query_request.answer(query)
 
@@ -91,7 +91,10 @@ async def run_files(
     404: ResponseSpec(Problem, description="No such file, or its content is not on this server", media_type=PROBLEM_MEDIA_TYPE),
 })  # fmt: skip
 async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
-    """What a run (without `run`: the project itself) has under a sha256, to be saved; pictures, sounds and films may be shown."""
+    """Download content by sha256, of a run or of the project itself.
+
+    Images, audio, and video may be shown inline.
+    """
     path = blob_path(readers.settings.dir, sha256)
 
     def query(queries: Queries, _: ProjectionState) -> FileContent:
@@ -108,7 +111,7 @@ async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, 
 
 
 def build_headers(file: FileContent) -> dict[str, str]:
-    """How a browser is to treat a content: never as a page of this server."""
+    """Build the headers that keep a browser from treating content as a page of this server."""
     how = "inline" if file.media_type in INLINE_TYPES else "attachment"
     return {
         "content-disposition": f"{how}; filename*=UTF-8''{quote(build_download_name(file), safe='')}",
@@ -118,7 +121,7 @@ def build_headers(file: FileContent) -> dict[str, str]:
 
 
 def build_download_name(file: FileContent) -> str:
-    """What a content is saved as: the last part of its name, with an ending that says what it is."""
+    """Build the file name for a download: the last part of its name, with a fitting extension."""
     name = UNSAFE_CHARACTERS.sub("_", file.name.rpartition("/")[2]).strip(". ") or "file"
     ending = mimetypes.guess_extension(file.media_type or "") or ""
     return name[-200:] if "." in name else f"{name[-200:]}{ending}"

@@ -1,4 +1,7 @@
-"""`POST /api/v1/ingest` and `/api/v1/sync`: notes of light clients, which keep no journal of their own."""
+"""`POST /api/v1/ingest` and `/api/v1/sync`.
+
+Notes of light clients, which keep no journal of their own.
+"""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -7,10 +10,10 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
-from tasuki.journal import project_name
-from tasuki.records import NoteKind, digest_of
+from tasuki.journal import normalize_project_name
+from tasuki.records import NoteKind, compute_note_digest
 from tasuki.server.auth.guards import forbidden_problem, requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.rate_limits import RequestWindow
@@ -35,7 +38,7 @@ from tasuki.server.routes.query_request import (
 )
 from tasuki.server.workers.reader_pool import ProjectionState
 from tasuki.server.workers.server_journal import ServerJournal
-from tasuki.store import NoteFilter, NotesBehind, Queries
+from tasuki.store import NoteCursor, NoteFilter, Queries
 
 __all__ = ["NOTE_ROUTES", "notes", "to_storable"]
 
@@ -60,7 +63,10 @@ async def ingest(
     brain_rate_limit: RequestWindow,
     brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = DEFAULT_BRAIN,
 ) -> Response[bytes]:
-    """`{"brain_id", "event_id", "correction": {...}}`, or the correction alone. Sent again, it is stored once."""
+    """Store one correction: `{"brain_id", "event_id", "correction": {...}}`, or the correction alone.
+
+    Idempotent.
+    """
     async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         fields = parse_json_object(body)
         asked = convert_payload(
@@ -69,7 +75,7 @@ async def ingest(
         name = authorize_brain(request, asked.brain_id, brain_rate_limit)
         correction = asked.correction | ({"event_id": asked.event_id} if asked.event_id else {})
         try:
-            given = parse_note(name, "corrections", 0, correction, SYSTEM.now_us())
+            given = parse_note(name, "corrections", 0, correction, SYSTEM_CLOCK.now_us())
         except ValueError as error:  # msgspec's own is one
             raise HttpProblem(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
         (result,), _ = await append_notes(server_journal, name, [given])
@@ -82,11 +88,11 @@ async def ingest(
 async def sync(
     request: Request[Any, Principal, Any], server_journal: ServerJournal, brain_rate_limit: RequestWindow
 ) -> Response[bytes]:
-    """Corrections, lessons, events, rules and a manifest, all in one transaction. Sent again, each is stored once."""
+    """Store corrections, lessons, events, rules, and a manifest in one transaction. Idempotent."""
     async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         asked = convert_payload(parse_json_object(body), SyncRequest)
         name = authorize_brain(request, asked.brain_name, brain_rate_limit)
-        results, watermark = await append_notes(server_journal, name, parse_notes(name, asked, SYSTEM.now_us()))
+        results, watermark = await append_notes(server_journal, name, parse_notes(name, asked, SYSTEM_CLOCK.now_us()))
     return build_response(NotesSynced(
         corrections_synced=len(asked.corrections),
         lessons_synced=len(asked.lessons),
@@ -101,13 +107,13 @@ async def sync(
 async def append_notes(
     server_journal: ServerJournal, name: str, positioned_notes: list[PositionedNote]
 ) -> tuple[list[NoteResult], str]:
-    """Append what is new, in one transaction. Refusal (409), with nothing stored, if an id is another note's."""
+    """Append new notes in one transaction. Raise 409, storing nothing, if an id belongs to another note."""
     brain = server_journal.get_stream(name)
     async with brain.lock:
         known = await server_journal.find_note_digests(brain, [one.note.event_id for one in positioned_notes])
         new, results, conflicts = [], [], []
         for one in positioned_notes:
-            digest = digest_of(one.note)
+            digest = compute_note_digest(one.note)
             stands = known.get(one.note.event_id)
             if stands is None:
                 known[one.note.event_id] = digest
@@ -145,7 +151,7 @@ def to_storable(value: Any) -> Any:
 
 
 def convert_payload(fields: dict[str, Any], kind: type[T]) -> T:
-    """What an object stands for. Refusal (422) for what it can't be."""
+    """Convert an object to a payload. Raise 422 if it does not match the schema."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
@@ -153,7 +159,7 @@ def convert_payload(fields: dict[str, Any], kind: type[T]) -> T:
 
 
 def authorize_brain(request: Request[Any, Principal, Any], brain: str, rate_limit: RequestWindow) -> str:
-    """The project of a brain. Refusal (403) if the token is not for it, (429) for one request too many within any minute."""
+    """Return the project of a brain. Raise 403 if the token is not for it, 429 above the rate limit."""
     name = parse_brain_name(brain)
     if not request.auth.has_scope(Scope.LOG, name):
         raise forbidden_problem(request.auth, Scope.LOG, name)
@@ -164,7 +170,7 @@ def authorize_brain(request: Request[Any, Principal, Any], brain: str, rate_limi
 def parse_brain_name(brain: str) -> str:
     """The project of a brain. Refusal (422) for what can't be one."""
     try:
-        return project_name(brain)
+        return normalize_project_name(brain)
     except ConfigError as error:
         raise HttpProblem(422, error.message, hint=error.hint) from error
 
@@ -185,13 +191,13 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The notes of a brain (a project), by time or newest first: of a kind, later than `since`, with `search` in their texts."""
-    behind = None if cursor is None else parse_cursor(cursor, NotesBehind)
+    """List the notes of a brain (a project), by time or newest first, by kind, time, and contained text."""
+    behind = None if cursor is None else parse_cursor(cursor, NoteCursor)
 
     def query(queries: Queries, state: ProjectionState) -> NoteList:
         wanted = NoteFilter(kind, since, search)
-        page = queries.notes_page(brain, wanted, limit=limit, behind=behind, newest_first=order == "-created")
-        following = build_cursor(page.end) if page.end and len(page.rows) == limit else None
+        page = queries.notes_page(brain, wanted, limit=limit, after=behind, newest_first=order == "-created")
+        following = build_cursor(page.next_cursor) if page.next_cursor and len(page.rows) == limit else None
         return NoteList(notes=page.rows, next=following, total=page.total, missing=state.missing)
 
     return await query_request.answer(query)

@@ -45,7 +45,7 @@ async def projects(query_request: QueryRequest, request: Request[Any, Any, Any])
     responses=describe_responses(ProjectOverviewResponse),
 )
 async def overview(query_request: QueryRequest, project: Project) -> Response[bytes]:
-    """How many runs of each status, the range of each metric over all runs, how many alerts of each level."""
+    """Return runs by status, the range of each metric over all runs, and alerts by level."""
 
     def query(queries: Queries, state: ProjectionState) -> ProjectOverviewResponse:
         found = queries.overview(project)

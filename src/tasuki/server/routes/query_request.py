@@ -1,4 +1,4 @@
-"""From a question to an HTTP answer: waiting for the projection, ETag and 304, pages and their cursors."""
+"""Answer queries over HTTP: wait for the projection, ETag and 304, pages and cursors."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 
-from tasuki.client.binary_body import FRAME
+from tasuki.client.binary_body import MEDIA_TYPE
 from tasuki.server.http.problems import HttpProblem, Problem
 from tasuki.server.http.schemas import (
     encode_json,
@@ -52,7 +52,7 @@ class QueryRequest:
     def __init__(self, request: Request[Any, Any, Any], readers: ReaderPool, after: tuple[str, int] | None) -> None:
         self.readers = readers
         self.after = after
-        self.accepts_frame = FRAME in request.headers.get("accept", "")
+        self.accepts_frame = MEDIA_TYPE in request.headers.get("accept", "")
         known = request.headers.get("if-none-match", "")
         self.cached_tags = {tag.strip().removeprefix("W/").strip('"') for tag in known.split(",")}
 
@@ -67,14 +67,17 @@ class QueryRequest:
         return self.build_response((await self.readers.run_query(build_body, self.after)).value, JSON)
 
     async def answer_large(self, query: Callable[[Queries, ProjectionState], bytes]) -> Response[bytes]:
-        """The answer as bytes, tagged by how far the projection is: nothing is computed where the reader has it."""
+        """Return a binary answer tagged by projection position.
+
+        Compute nothing if the client's tag is current.
+        """
 
         def build_body(queries: Queries, state: ProjectionState) -> TaggedBody:
             tag = f"{state.tag}-f" if self.accepts_frame else state.tag
             return TaggedBody(tag, None if tag in self.cached_tags else query(queries, state))
 
         return self.build_response(
-            (await self.readers.run_query(build_body, self.after)).value, FRAME if self.accepts_frame else JSON
+            (await self.readers.run_query(build_body, self.after)).value, MEDIA_TYPE if self.accepts_frame else JSON
         )
 
     def build_response(self, tagged_body: TaggedBody, media_type: str) -> Response[bytes]:
@@ -88,7 +91,10 @@ class QueryRequest:
 async def provide_query_request(
     request: Request[Any, Any, Any], readers: ReaderPool, after: FromQuery[str | None] = None
 ) -> QueryRequest:
-    """What every question has in common. `after=writer:offset` waits until that much of a stream is in the answer."""
+    """Provide what all queries share.
+
+    `after=writer:offset` waits until that part of a stream is projected.
+    """
     return QueryRequest(request, readers, None if after is None else parse_after(after))
 
 
@@ -108,7 +114,7 @@ class Page(NamedTuple):
 
 
 def paginate(items: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor: str | None) -> Page:
-    """At most `limit` rows behind the one with the cursor's key. Refusal (400) for a cursor whose row is gone."""
+    """Return at most `limit` rows after the cursor's. Raise 400 if that row is gone."""
     start = 0
     if cursor is not None:
         behind = parse_cursor(cursor, Any)
@@ -140,7 +146,7 @@ INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
 def describe_responses(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
-    """What OpenAPI says of a question's answers."""
+    """Describe the responses of a query for OpenAPI."""
     problem = "application/problem+json"
     return {
         200: ResponseSpec(kind, description="The answer", media_type=media_types[0] if media_types else "application/json"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from litestar import get
 
-from tasuki.relay import RemoteHealth, standings
+from tasuki.relay import RemoteHealth, list_remote_statuses
 from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Scope
 
@@ -20,7 +20,7 @@ class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that records are sent to. `backlog`: more than 1000 were waiting, and have not been fewer than 800 since."""
+    """A remote of the folder. `backlog`: more than 1000 records waited, and not fewer than 800 since."""
 
     remote: str
     health: RemoteHealth
@@ -39,8 +39,8 @@ class RemoteList(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/api/v1/remotes", summary="Where this folder's records go", opt=requires(Scope.ADMIN))
 async def remotes(relay_folder: RelayFolder) -> RemoteList:
-    """What the processes that send have last said of each remote; `pending` is as of its last failure or backlog."""
-    found = await asyncio.to_thread(standings, relay_folder.folder)
+    """List the remotes with the status that sending processes reported last; `pending` as of then."""
+    found = await asyncio.to_thread(list_remote_statuses, relay_folder.folder)
     return RemoteList(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
 
 

@@ -28,7 +28,7 @@ JSON = "application/json"
     429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
 })  # fmt: skip
 async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -> Response[bytes]:
-    """Compare and append: an item is stored only where the server's position equals its own; what is `stored` is on the disk."""
+    """Compare and append: store an item if positions are equal; `stored` means it is on disk."""
     kind, _ = request.content_type
     binary = kind in (MSGPACK, "application/x-msgpack")
     principal: Principal = request.auth

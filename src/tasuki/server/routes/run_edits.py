@@ -1,4 +1,4 @@
-"""`PATCH` and `DELETE /api/v1/runs/{id}`, `POST …/stop`: edits of runs, each a record in a stream of its own."""
+"""`PATCH`, `DELETE /api/v1/runs/{id}`, and `POST …/stop`: each edit is a record of its own stream."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from litestar import Request, Response, delete, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.records import RunEdit, StopRequested, encode
 from tasuki.server.auth.guards import requires
@@ -20,7 +20,7 @@ from tasuki.server.routes.runs import build_run_response
 from tasuki.server.workers.edit_writer import append_edit
 from tasuki.server.workers.reader_pool import ReaderPool
 from tasuki.server.workers.receiver import StreamReceiver
-from tasuki.store import Edit, StopRequestRow, changed, deleted, later
+from tasuki.store import EditBuilder, StopRequestRow, build_deletion, build_update, compute_edit_time
 
 __all__ = ["RUN_EDIT_ROUTES"]
 
@@ -42,14 +42,14 @@ decode_stop_request = msgspec.json.Decoder(StopRequestBody).decode
 async def change(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
-    """Change a run's name, group, notes or tags: `{"name", "group", "notes", "tags_added": [], "tags_removed": []}`.
+    """Change name, group, notes, or tags: `{"name", "group", "notes", "tags_added", "tags_removed"}`.
 
     What is missing stays. It is later than all that is known of the run by then.
     """
     async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         edit = parse_run_edit(body)
     before = await read_run(readers, project, id)
-    await append_edit(receiver.committer, project, before.id, encode(edit(later(before, SYSTEM))))
+    await append_edit(receiver.committer, project, before.id, encode(edit(compute_edit_time(before, SYSTEM_CLOCK))))
     return build_response(await read_run(readers, project, before.id))
 
 
@@ -59,15 +59,15 @@ async def change(
 async def remove(receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project) -> Response[bytes]:
     """Forget a run: only a tombstone stays, and what is still recorded of it is not shown."""
     before = await read_run(readers, project, id)
-    await append_edit(receiver.committer, project, before.id, encode(deleted()(later(before, SYSTEM))))
+    await append_edit(receiver.committer, project, before.id, encode(build_deletion()(compute_edit_time(before, SYSTEM_CLOCK))))
     await readers.run_query(lambda _, reached: reached)
     return build_response(before)
 
 
-def parse_run_edit(body: bytes) -> Edit:
+def parse_run_edit(body: bytes) -> EditBuilder:
     """The edit in a body. Refusal (400, 422) for what is none."""
     try:
-        return changed(decode_run_edit(body))
+        return build_update(decode_run_edit(body))
     except msgspec.ValidationError as error:
         raise HttpProblem(422, str(error), hint="docs/api.md, Changing runs") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -78,7 +78,7 @@ def parse_run_edit(body: bytes) -> Edit:
 
 async def read_run(readers: ReaderPool, project: str, ref: str) -> RunResponse:
     """The run, with all that is stored of it."""
-    return (await readers.run_query(lambda questions, reached: build_run_response(questions.run(project, ref), reached))).value
+    return (await readers.run_query(lambda queries, reached: build_run_response(queries.run(project, ref), reached))).value
 
 
 def build_response(run: RunResponse) -> Response[bytes]:
@@ -95,19 +95,21 @@ def build_response(run: RunResponse) -> Response[bytes]:
 async def stop(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
-    """Ask the latest attempt at a run to stop, with `{"reason", "by"}` or nothing. What is answered is on the disk.
+    """Request that the latest attempt stops: `{"reason", "by"}` or nothing. On disk when answered.
 
     The process sees it within two seconds, or when it is heard of again. The first request for an attempt stands.
     """
     async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         asked = parse_stop_request(body)
-    row = (await readers.run_query(lambda questions, _: questions.going_on(project, id))).value
+    row = (await readers.run_query(lambda queries, _: queries.stoppable_run(project, id))).value
     if row.stop is None and row.attempt_id is not None:
         by = request.auth.name or asked.by
-        record = StopRequested(time=later(row, SYSTEM), attempt=row.attempt_id, reason=asked.reason or None, by=by)
+        record = StopRequested(
+            time=compute_edit_time(row, SYSTEM_CLOCK), attempt=row.attempt_id, reason=asked.reason or None, by=by
+        )
         await append_edit(receiver.committer, project, row.id, encode(record))
         receiver.stop_requests.add([StopRequestRow(project, row.id, record.attempt, record.reason, record.by)])
-    answer = await readers.run_query(lambda questions, reached: build_run_response(questions.run(project, row.id), reached))
+    answer = await readers.run_query(lambda queries, reached: build_run_response(queries.run(project, row.id), reached))
     return Response(encode_json(answer.value), media_type="application/json")
 
 

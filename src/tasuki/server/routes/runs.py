@@ -1,4 +1,4 @@
-"""`GET /api/v1/runs…` and `/api/v1/alerts`: a project's runs, their metrics, histories, texts, and alerts."""
+"""`GET /api/v1/runs…` and `/api/v1/alerts`: runs, metrics, histories, texts, and alerts."""
 
 from typing import Annotated, Any, Literal
 
@@ -31,7 +31,7 @@ from tasuki.server.routes.query_request import (
 )
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
 from tasuki.server.workers.receiver import StreamReceiver, build_empty_item
-from tasuki.store import Behind, Queries
+from tasuki.store import Queries, RunCursor
 
 __all__ = ["RUN_ROUTES", "alerts", "build_run_response", "history", "metrics", "resume", "run", "runs", "texts"]
 
@@ -45,18 +45,18 @@ async def runs(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """A project's runs, in the order they were created, or newest first; with `ref` those named, in that order.
+    """List a project's runs, oldest or newest first; with `ref`, the named ones in that order.
 
     A `ref` is an id, a unique beginning of one, or a name that no other run has.
     """
-    behind = None if cursor is None else parse_cursor(cursor, Behind)
+    behind = None if cursor is None else parse_cursor(cursor, RunCursor)
 
     def query(queries: Queries, state: ProjectionState) -> RunList:
         if ref is not None:
-            named = queries.named(project, ref)
+            named = queries.runs_by_ref(project, ref)
             return RunList(runs=named, total=len(named), missing=state.missing)
-        page = queries.runs_page(project, limit=limit, behind=behind, newest_first=order == "-created")
-        following = build_cursor(page.end) if page.end and len(page.rows) == limit else None
+        page = queries.runs_page(project, limit=limit, after=behind, newest_first=order == "-created")
+        following = build_cursor(page.next_cursor) if page.next_cursor and len(page.rows) == limit else None
         return RunList(runs=page.rows, next=following, total=queries.count_runs(project), missing=state.missing)
 
     return await query_request.answer(query)
@@ -87,7 +87,7 @@ async def metrics(query_request: QueryRequest, id: FromPath[str], project: Proje
     """The summary of each metric of a run."""
 
     def query(queries: Queries, state: ProjectionState) -> MetricList:
-        found = queries.summaries(project, [queries.id(project, id)])
+        found = queries.summaries(project, [queries.run_id(project, id)])
         return MetricList(metrics=found, total=len(found), missing=state.missing)
 
     return await query_request.answer(query)
@@ -107,12 +107,12 @@ async def history(
     limit: LargeLimit = 1000,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """A row per `log()` call, by step and time; with `metric` only the calls that logged it, and only its value."""
+    """Return a row per `log()` call, by step and time; with `metric`, only calls and values of it."""
     behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
 
     def query(queries: Queries, state: ProjectionState) -> bytes:
-        page = queries.history_page(project, id, metric, limit=limit, behind=behind)
-        following = build_cursor(page.end) if page.end and page.more else None
+        page = queries.history_page(project, id, metric, limit=limit, after=behind)
+        following = build_cursor(page.next_cursor) if page.next_cursor and page.has_more else None
         return encode_json(HistoryList(history=page.rows, next=following, total=page.total, missing=state.missing))
 
     return await query_request.answer_large(query)
@@ -129,12 +129,12 @@ async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The alerts of a project or of one run, in the order in which they arrived here; those of one moment by time."""
+    """List the alerts of a project or run in order of arrival; those of one moment by time."""
     behind = parse_since(since)
 
     def query(queries: Queries, state: ProjectionState) -> AlertList:
         queries.check_project(project)
-        of_run = None if run is None else queries.id(project, run)
+        of_run = None if run is None else queries.run_id(project, run)
         found = queries.alerts(project, of_run, since=behind, reason=reason, level=level)
         page = paginate(found, lambda row: row.id, limit, cursor)
         return AlertList(alerts=page.rows, next=page.next, total=len(found), missing=state.missing)
@@ -158,7 +158,7 @@ async def texts(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """What a run has kept as text, piece by piece: `stdout` and `stderr` of its program, `git.diff`; with `name` only that."""
+    """Return a run's texts: `stdout` and `stderr` of its program, `git.diff`; with `name`, only one."""
 
     def query(queries: Queries, state: ProjectionState) -> TextList:
         found = queries.texts(project, id, name)
@@ -172,7 +172,7 @@ async def texts(
 async def resume(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> ResumableRun:
-    """The run of this id, or of the only id that begins so, for those who may send to it: where its next attempt goes on."""
+    """Return a run by id or unique prefix, and its next step, to those who may send to it."""
 
     def query(queries: Queries, _: ProjectionState) -> ResumableRun:
         row = queries.run(project, id)

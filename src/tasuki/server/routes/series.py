@@ -7,15 +7,15 @@ import numpy as np
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from tasuki.client.binary_body import Array, frame_from
-from tasuki.records import json_number
+from tasuki.client.binary_body import Array, encode_body
+from tasuki.records import encode_json_number
 from tasuki.server.auth.guards import requires
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import HttpProblem
 from tasuki.server.http.schemas import Chart, ChartRun, PointsResponse, SeriesResponse, encode_json
 from tasuki.server.routes.query_request import Project, QueryRequest, describe_responses
 from tasuki.server.workers.reader_pool import ProjectionState
-from tasuki.store import ChartColumns, Grid, Queries, grid
+from tasuki.store import ChartColumns, Grid, Queries, build_grid
 
 __all__ = ["SERIES_ROUTES"]
 
@@ -25,7 +25,7 @@ INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
 class SeriesRequest(NamedTuple):
-    """What part of series is wanted, in how many columns."""
+    """The requested part of series, and the number of columns."""
 
     columns: int
     from_step: int | None
@@ -41,13 +41,13 @@ class ChartLines:
         self.runs = runs
 
     def build_header(self) -> dict[str, object]:
-        """What a frame's header says of it."""
+        """Build the header of a binary body."""
         on = self.chart_grid
         runs = [{"run": run, "n": line.n} for run, line in self.runs.items()]
         return {"metric": self.metric, "columns": on.n, "from_step": on.first, "to_step": on.last, "runs": runs}
 
     def build_arrays(self) -> list[Array]:
-        """What a frame has of it."""
+        """Build the arrays of a binary body."""
         found: list[Array] = [self.chart_grid.ends]
         with np.errstate(over="ignore"):
             for line in self.runs.values():
@@ -73,7 +73,7 @@ class ChartLines:
 
 def to_json_numbers(values: Array) -> list[float | str | None]:
     """For JSON: null for no number."""
-    return [None if value != value else json_number(value) for value in values.tolist()]
+    return [None if value != value else encode_json_number(value) for value in values.tolist()]
 
 
 @get("/api/v1/series", summary="Series for charts", opt=requires(Scope.READ), responses=describe_responses(SeriesResponse))
@@ -86,7 +86,7 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
     from_step: Annotated[int | None, QueryParameter(**INT64)] = None,
     to_step: Annotated[int | None, QueryParameter(**INT64)] = None,
 ) -> Response[bytes]:
-    """The least, the greatest and the last value per column, and whether there was NaN: every extreme, NaN and last point survives.
+    """Return minimum, maximum, last value, and NaN flag per column: every extreme and NaN survives.
 
     A chart per metric; all its runs share one grid over the steps. Runs that have not logged the metric there are left out.
     """
@@ -97,11 +97,11 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
     wanted = SeriesRequest(columns, from_step, to_step)
 
     def query(queries: Queries, state: ProjectionState) -> bytes:
-        ids = [queries.id(project, ref) for ref in dict.fromkeys(run)]
+        ids = [queries.run_id(project, ref) for ref in dict.fromkeys(run)]
         charts = [build_chart_lines(queries, project, ids, name, wanted) for name in dict.fromkeys(metric)]
         if query_request.accepts_frame:
             header = {"series": [chart.build_header() for chart in charts], "missing": state.missing}
-            return frame_from(header, [array for chart in charts for array in chart.build_arrays()])
+            return encode_body(header, [array for chart in charts for array in chart.build_arrays()])
         return encode_json(SeriesResponse(series=[chart.build_chart() for chart in charts], missing=state.missing))
 
     return await query_request.answer_large(query)
@@ -112,9 +112,9 @@ def build_chart_lines(
 ) -> ChartLines:
     """One metric of some runs."""
     part = (series_request.from_step, series_request.to_step)
-    found = {run: sketch for run in runs if (sketch := queries.sketch(project, run, metric, *part)) is not None}
-    on = grid([sketch.outline for sketch in found.values()], series_request.columns, *part)
-    placed = {run: sketch.on(on) for run, sketch in found.items()}
+    found = {run: sketch for run in runs if (sketch := queries.chart_reader(project, run, metric, *part)) is not None}
+    on = build_grid([sketch.rollup for sketch in found.values()], series_request.columns, *part)
+    placed = {run: sketch.downsample(on) for run, sketch in found.items()}
     return ChartLines(metric, on, {run: line for run, line in placed.items() if line.n})
 
 
@@ -131,8 +131,8 @@ async def points(query_request: QueryRequest, id: FromPath[str], project: Projec
         found = queries.series(project, id, metric)
         n = len(found.steps)
         if query_request.accepts_frame:
-            return frame_from({"metric": metric, "n": n, "missing": state.missing}, [found.steps, found.times, found.values])
-        values = [json_number(value) for value in found.values.tolist()]
+            return encode_body({"metric": metric, "n": n, "missing": state.missing}, [found.steps, found.times, found.values])
+        values = [encode_json_number(value) for value in found.values.tolist()]
         steps, times = found.steps.tolist(), found.times.tolist()
         return encode_json(PointsResponse(metric=metric, n=n, missing=state.missing, steps=steps, times=times, values=values))
 

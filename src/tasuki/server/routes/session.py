@@ -1,4 +1,7 @@
-"""`/api/v1/session`: whose token it is; and, for the page, a cookie that holds it, since an event stream can't send headers."""
+"""`/api/v1/session`: the token's principal.
+
+For the page, a cookie, since event streams have no headers.
+"""
 
 from typing import Any
 
@@ -16,7 +19,7 @@ PATH = "/api/v1/session"
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and what they may do; `project` is null where it is all of them."""
+    """The principal and its permissions; `project` is null for all projects."""
 
     name: str
     scope: Scope
@@ -24,7 +27,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_session(principal: Principal) -> Session:
-    """What somebody may know of themselves."""
+    """Build the description of a principal."""
     return Session(name=principal.name, scope=principal.scope, project=principal.project)
 
 
@@ -42,7 +45,7 @@ async def session(request: Request[Any, Any, Any]) -> Session:
     responses={200: ResponseSpec(Session, description="Logged in")},
 )
 async def log_in(request: Request[Any, Any, Any], authenticator: TokenAuthenticator) -> Response[Session]:
-    """Keep the token of the header `Authorization` in a cookie that no script can read and no other site can send."""
+    """Store the `Authorization` token in a cookie that no script can read and no other site can send."""
     token = parse_bearer_token(request.scope)
     secure = request.headers.get("origin", "").startswith("https://")
     cookies = [Cookie(authenticator.cookie_name, value=token, httponly=True, samesite="strict", secure=secure)] if token else []

@@ -52,7 +52,7 @@ def iter_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Tra
 
 
 def load_file(path: str) -> StaticFile:
-    """A file of the page. Refusal (404) for what is none: a path is looked up among those there are, and never followed."""
+    """Return a file of the page. Raise 404 if unknown: paths are looked up, never opened."""
     entry = dict(iter_files(files(PACKAGE) / "static")).get(path)
     if entry is None:
         raise HttpProblem(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")

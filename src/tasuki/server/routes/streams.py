@@ -29,11 +29,11 @@ async def streams(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """Each stream of a project: how far it was received. With `digest=1` what is stored is read and hashed."""
+    """List a project's streams with their received positions. With `digest=1`, read and hash them."""
 
     def query(_: Queries, state: ProjectionState) -> StreamList:
         with closing(RawStore(receiver.raw_path)) as store:
-            found = store.received(project)
+            found = store.project_streams(project)
             page = paginate(found, lambda stream: stream.writer, limit, cursor)
             rows = [build_stream_row(store, stream, digest=digest) for stream in page.rows]
         return StreamList(streams=rows, next=page.next, total=len(found), missing=state.missing)
@@ -44,10 +44,10 @@ async def streams(
 def build_stream_row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
     """One stream; of a damaged one, what can be read."""
     position = store.positions([stream.writer])[stream.writer]
-    given: dict[str, Any] = {"writer": stream.writer, "run": stream.run, "sealed": stream.sealed}
+    given: dict[str, Any] = {"writer": stream.writer, "run": stream.run, "sealed": stream.is_sealed}
     if not digest:
         return StreamRow(**given, offset=position.offset, crc=position.crc)
-    read, sha256 = store.digest(stream.writer)
+    read, sha256 = store.compute_digest(stream.writer)
     return StreamRow(**given, offset=read.offset, crc=read.crc, sha256=sha256, damaged=read != position)
 
 
@@ -61,7 +61,7 @@ def build_stream_row(store: RawStore, stream: Stream, *, digest: bool) -> Stream
 async def purge(
     receiver: StreamReceiver, readers: ReaderPool, server_journal: ServerJournal, project: Project, run: FromQuery[str]
 ) -> PurgeResponse:
-    """Drop a run's streams for good, leaving tombstones: what is sent of them again is answered `stored` and discarded."""
+    """Drop a run's streams for good, leaving tombstones: items sent again are discarded as `stored`."""
     streams = await receiver.committer.purge(project, run)
     if not run:
         server_journal.forget(project)

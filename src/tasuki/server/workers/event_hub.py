@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar.types import Scope as Connection
 
-from tasuki.records import JOBS
+from tasuki.records import JOBS_PROJECT
 from tasuki.server.auth.guards import TokenAuthenticator
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.workers.reader_pool import ReaderPool
 from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.settings import Settings
-from tasuki.store import EVERYBODYS, ChangeEvent, EventSpan, Queries, event_span, events_after
+from tasuki.store import ALL_USERS, ChangeEvent, EventSpan, Queries, read_event_span, read_events_after
 
 __all__ = ["EventHub", "EventId", "Subscriber", "encode_named_message", "parse_subscription"]
 
@@ -44,7 +44,7 @@ def parse_event_id(text: str) -> EventId | None:
 
 
 class Subscriber:
-    """One who listens, to some projects or to all that they may read: what is still to be sent to them."""
+    """One event stream: its projects and its queue of events."""
 
     def __init__(self, principal: Principal, projects: frozenset[str]) -> None:
         self.principal = principal
@@ -55,15 +55,18 @@ class Subscriber:
         self.wakeup = asyncio.Event()
 
     def accepts(self, event: ChangeEvent) -> bool:
-        """Whether an event is for them: of a job, which is of no project, its user and admins are told."""
-        if event.project == JOBS:
-            is_theirs = event.user in (EVERYBODYS, self.principal.name) or self.principal.has_scope(Scope.ADMIN)
+        """Return whether an event is for the subscriber; events of a job are for its user and admins."""
+        if event.project == JOBS_PROJECT:
+            is_theirs = event.user in (ALL_USERS, self.principal.name) or self.principal.has_scope(Scope.ADMIN)
             return is_theirs and self.principal.has_scope(Scope.READ)
         asked_for = not self.projects or event.project in self.projects
         return asked_for and self.principal.has_scope(Scope.READ, event.project)
 
     def put(self, event: ChangeEvent, message: bytes) -> None:
-        """One more; when there are too many, all are dropped, and what follows too, until the reader has been told."""
+        """Queue an event.
+
+        On overflow, drop the queue and everything until the subscriber has received `reset`.
+        """
         if self.needs_reset or not self.accepts(event):
             return
         if len(self.queue) < MAX_QUEUED_EVENTS:
@@ -79,7 +82,7 @@ class Subscriber:
         self.wakeup.set()
 
     def require_reset(self) -> None:
-        """What this reader has is of no use any more: it has to load everything anew."""
+        """Require a reset: the subscriber has to load everything anew."""
         self.queue.clear()
         self.needs_reset = True
         self.wakeup.set()
@@ -136,7 +139,7 @@ class EventHub:
             if place.generation != self.last_event_id.generation or place.sequence < self.last_event_id.sequence:
                 self.last_event_id = place
                 self.stop_requests.add(
-                    await self.readers.run_in_thread(self.readers.run_query_now, lambda questions, _: questions.stops())
+                    await self.readers.run_in_thread(self.readers.run_query_now, lambda queries, _: queries.open_stop_requests())
                 )
                 for reader in self.subscribers:
                     reader.require_reset()
@@ -152,10 +155,10 @@ class EventHub:
 
     def find_new_events(self, queries: Queries, generation: int) -> tuple[EventId, list[ChangeEvent]]:
         """The events behind the hub's place; where it has none yet, only where the last one is."""
-        last = event_span(queries.db).last
+        last = read_event_span(queries.db).last
         if generation != self.last_event_id.generation:
             return EventId(generation, last), []
-        return EventId(generation, last), events_after(queries.db, self.last_event_id.sequence, MAX_PAGE_EVENTS)
+        return EventId(generation, last), read_events_after(queries.db, self.last_event_id.sequence, MAX_PAGE_EVENTS)
 
     async def find_missed_messages(self, since: EventId, until: EventId, subscriber: Subscriber) -> list[bytes] | None:
         """The messages behind one place and up to another; None where they are not to be had any more."""
@@ -163,10 +166,10 @@ class EventHub:
             return None
 
         def find(queries: Queries, generation: int) -> list[ChangeEvent] | None:
-            span: EventSpan = event_span(queries.db)
+            span: EventSpan = read_event_span(queries.db)
             if generation != until.generation or since.sequence + 1 < span.first:
                 return None
-            return events_after(queries.db, since.sequence, until.sequence - since.sequence)
+            return read_events_after(queries.db, since.sequence, until.sequence - since.sequence)
 
         found = await self.readers.run_in_thread(self.readers.run_query_now, find)
         if found is None:
@@ -191,7 +194,7 @@ def encode_named_message(name: str, event_id: EventId | None, **content: str) ->
 
 
 def parse_subscription(scope: Connection) -> tuple[frozenset[str], EventId | None]:
-    """Which projects, and since which event: `Last-Event-ID` is a header, or a parameter for those who can't set one."""
+    """Parse projects and the last event id: `Last-Event-ID` as a header or, for browsers, a parameter."""
     query = parse_qs(scope["query_string"].decode("latin-1"))
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     last = headers.get(b"last-event-id") or query.get("last_event_id", [""])[0]

@@ -1,4 +1,4 @@
-"""The committer: one thread that owns the raw store. Whatever is waiting when it is free shares one commit to the disk."""
+"""Group commit: one thread owns the raw store; requests that wait together share one commit."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import apsw
 
-from tasuki.failpoints import reach
+from tasuki.failpoints import hit_failpoint
 from tasuki.records import Item, ItemReply
 from tasuki.server.http.problems import HttpProblem
 from tasuki.store import StreamStore
@@ -45,7 +45,7 @@ class CommitRequest(NamedTuple):
 
 
 class GroupCommitter:
-    """`append` and `purge` may be called from the event loop alone; what they have answered is on the disk."""
+    """Commits items and purges. Call it from the event loop; what it has answered is on disk."""
 
     def __init__(
         self, open_store: Callable[[], PackableStore], on_commit: Callable[[], object], *, limit_bytes: int = MAX_QUEUED_BYTES
@@ -72,7 +72,7 @@ class GroupCommitter:
             self.thread = None
 
     async def append(self, items: Sequence[Item]) -> list[ItemReply]:
-        """A reply per item, in their order. Refusal (429) when too much is waiting, (503) when the store can't be written."""
+        """Append items; return a reply per item, in order. Raise 429 if too much waits, 503 on a failed write."""
         size = sum(ITEM_OVERHEAD_BYTES + len(item.data or b"") for item in items)
         if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
             raise HttpProblem(429, "the disk can't keep up", hint="send it again", retry_after_seconds=RETRY_SECONDS)
@@ -105,7 +105,7 @@ class GroupCommitter:
                 self.loop.call_soon_threadsafe(self.resolve_futures, group, results)
 
     def get_next_request(self, store: PackableStore) -> CommitRequest | None:
-        """What is to be done next; while there is nothing, the store is packed."""
+        """Return the next request; pack the store while there is none."""
         try:
             while self.queue.empty() and store.pack():
                 pass
@@ -144,7 +144,7 @@ class GroupCommitter:
 def commit_group(store: PackableStore, group: Sequence[CommitRequest]) -> list[Any]:
     """One commit for all items, then the purges; a result for each, in their order."""
     replies = iter(store.append([item for work in group for item in work.items]))
-    reach("server.after_commit")
+    hit_failpoint("server.after_commit")
     results: list[Any] = [[next(replies) for _ in work.items] for work in group]
     for place, work in enumerate(group):
         if work.purge is not None:

@@ -1,4 +1,4 @@
-"""The projector: a process of its own that brings the projection to where the streams are, whenever it is told to.
+"""The projector: a process that catches up the projection on request.
 
 It holds one end of a socket as its standard input. Each byte that comes in is a request to catch up; after each round it answers
 with a line that says how many bytes it had read when the round began and which generation is complete now, and in the middle of a
@@ -12,9 +12,9 @@ import signal
 import socket
 from collections.abc import Sequence
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.settings import load
-from tasuki.store import LocalStore, generation_number, open_local
+from tasuki.store import LocalStore, generation_number, open_folder_store
 
 __all__ = ["Projector", "main"]
 
@@ -32,7 +32,7 @@ class SupervisorGone(Exception):
 class Projector:
     """Catches up in rounds."""
 
-    def __init__(self, store: LocalStore, connection: socket.socket, clock: Clock = SYSTEM) -> None:
+    def __init__(self, store: LocalStore, connection: socket.socket, clock: Clock = SYSTEM_CLOCK) -> None:
         self.store = store
         self.connection = connection
         self.clock = clock
@@ -56,7 +56,7 @@ class Projector:
         if tend:
             self.last_dead_writer_check = self.clock.monotonic()
         while True:
-            self.store.project_all(self.report_progress, tend=tend)
+            self.store.project_all(self.report_progress, seal_dead_writers=tend)
             if self.store.path == self.store.generations.current():
                 return
 
@@ -74,7 +74,7 @@ class Projector:
             self.requests_read += len(data)
 
     def is_readable(self, seconds: float) -> bool:
-        """Whether there is something to read within that time."""
+        """Return whether input arrives within that time."""
         return bool(select.select([self.connection], [], [], seconds)[0])
 
     def send_line(self, line: str) -> None:
@@ -83,7 +83,7 @@ class Projector:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """What `python -m tasuki.server.workers.projector` does."""
+    """Run the projector: `python -m tasuki.server.workers.projector`."""
     parser = argparse.ArgumentParser(description="Projects a data folder for the server that started it.")
     parser.add_argument("--dir", required=True)
     parser.add_argument("--journal")
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="projector: %(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGINT, signal.SIGTERM):  # which are for the server, whose end is ours
         signal.signal(number, signal.SIG_IGN)
-    with open_local(load(dir=chosen.dir, journal=chosen.journal)) as store, socket.socket(fileno=0) as link:
+    with open_folder_store(load(dir=chosen.dir, journal=chosen.journal)) as store, socket.socket(fileno=0) as link:
         Projector(store, link).run()
 
 

@@ -1,4 +1,4 @@
-"""The keeper of the projector: starts it, tells it to catch up, knows how far it came, and starts it again when it dies."""
+"""Supervisor of the projector process: start it, request rounds, restart it when it dies."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import suppress
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.settings import Settings
 
 __all__ = ["ProjectorSupervisor"]
@@ -22,12 +22,14 @@ log = logging.getLogger("tasuki.server")
 
 
 class ProjectorSupervisor:
-    """To be used from the event loop. `moved` is called whenever there may be something new in the projection.
+    """Runs the projector.
+
+    Use it from the event loop; it calls `moved` when the projection may have changed.
 
     A request is numbered; it is answered when a round has ended that began after it. Requests are bytes: the projector counts them.
     """
 
-    def __init__(self, settings: Settings, on_change: Callable[[], object], clock: Clock = SYSTEM) -> None:
+    def __init__(self, settings: Settings, on_change: Callable[[], object], clock: Clock = SYSTEM_CLOCK) -> None:
         self.settings = settings
         self.on_change = on_change
         self.clock = clock
@@ -38,7 +40,7 @@ class ProjectorSupervisor:
         self.change_event = asyncio.Event()
 
     def build_command(self) -> list[str]:
-        """How the projector is started."""
+        """Build the projector's command."""
         journal = [] if self.settings.journal is None else [f"--journal={self.settings.journal}"]
         return [sys.executable, "-m", "tasuki.server.workers.projector", f"--dir={self.settings.dir}", *journal]
 
@@ -107,7 +109,7 @@ class ProjectorSupervisor:
             self.handle_lines(lines)
 
     def handle_lines(self, lines: list[bytes]) -> None:
-        """What the projector said."""
+        """Process the projector's output."""
         for line in lines:
             if line != b"p":
                 heard, generation = map(int, line.split())

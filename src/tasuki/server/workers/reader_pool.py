@@ -1,4 +1,4 @@
-"""Readers: threads that answer questions from the projection, which the projector has brought up to date before."""
+"""Pool of reader threads: answer queries from the projection once the projector has caught up."""
 
 import asyncio
 import threading
@@ -8,12 +8,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 import apsw
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import NotFound
 from tasuki.journal import Source
 from tasuki.server.workers.projector_supervisor import ProjectorSupervisor
 from tasuki.settings import Settings
-from tasuki.store import LocalStore, Queries, count_missing, event_span, generation_number
+from tasuki.store import LocalStore, Queries, count_missing, generation_number, read_event_span
 
 __all__ = ["ProjectionState", "QueryAnswer", "ReaderPool"]
 
@@ -25,7 +25,7 @@ WAIT_SECONDS = 1.2
 
 
 class ProjectionState(NamedTuple):
-    """How far the projection has come: which generation, its last event, and what is missing."""
+    """State of the projection: generation, last event, and number of missing records."""
 
     generation: int
     sequence: int
@@ -38,14 +38,14 @@ class ProjectionState(NamedTuple):
 
 
 class QueryAnswer(NamedTuple, Generic[T]):
-    """What a question was answered with, and as of when."""
+    """Result of a query, and the state of the projection that it is based on."""
 
     value: T
     state: ProjectionState
 
 
 class ThreadState(threading.local):
-    """What a thread has for itself."""
+    """Resources of one thread."""
 
     store: LocalStore | None = None
     complete_generation: int | None = None
@@ -56,7 +56,7 @@ class ReaderPool:
     """`ask` may be called from the event loop alone."""
 
     def __init__(
-        self, settings: Settings, supervisor: ProjectorSupervisor, *, threads: int = THREADS, clock: Clock = SYSTEM
+        self, settings: Settings, supervisor: ProjectorSupervisor, *, threads: int = THREADS, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.settings = settings
         self.supervisor = supervisor
@@ -68,7 +68,7 @@ class ReaderPool:
     async def run_query(
         self, query: Callable[[Queries, ProjectionState], T], after: tuple[str, int] | None = None
     ) -> QueryAnswer[T]:
-        """Wait until all that has been recorded is projected, at most 2 seconds; then answer within one read transaction."""
+        """Wait until all records are projected (at most 2 s), then answer in one read transaction."""
         deadline = self.clock.monotonic() + WAIT_SECONDS
         reached = await self.supervisor.wait_answered(self.supervisor.request_round(), deadline)
         late = 0 if after is None or await self.wait_projected(*after, deadline) else 1
@@ -101,7 +101,7 @@ class ReaderPool:
         """Answer now. What is missing is counted only where the projector did not say that nothing is."""
 
         def run(queries: Queries, generation: int) -> QueryAnswer[T]:
-            reached = ProjectionState(generation, event_span(queries.db).last, max(self.get_store().missing, late))
+            reached = ProjectionState(generation, read_event_span(queries.db).last, max(self.get_store().missing, late))
             try:
                 return QueryAnswer(query(queries, reached), reached)
             except NotFound as error:
@@ -115,24 +115,24 @@ class ReaderPool:
         """Answer from what is projected, and from which generation that is."""
         self.thread_state.complete_generation = complete_generation
         store = self.get_store()
-        return store.ask(lambda questions: query(questions, generation_number(store.path)))
+        return store.run_query(lambda queries: query(queries, generation_number(store.path)))
 
     def forget(self, project: str, run: str) -> None:
         """Drop what is projected of a run: its streams were purged."""
-        self.get_store().forget(project, run)
+        self.get_store().forget_run(project, run)
 
     def find_projected_offset(self, writer: str) -> int:
-        """How far a stream is projected."""
-        return self.run_query_now(lambda questions, _: questions.projected(writer))
+        """Return the projected offset of a stream."""
+        return self.run_query_now(lambda queries, _: queries.projected_bytes(writer))
 
     def get_store(self) -> LocalStore:
         """This thread's own store: it projects nothing."""
         if self.thread_state.store is None:
-            self.thread_state.store = LocalStore(self.settings, arrive=self.count_missing_records)
+            self.thread_state.store = LocalStore(self.settings, ensure_caught_up=self.count_missing_records)
             self.stores.append(self.thread_state.store)
         return self.thread_state.store
 
     def count_missing_records(self, db: apsw.Connection, source: Source) -> int:
-        """How many records are not projected."""
+        """Count the records that are not projected."""
         complete = self.thread_state.complete_generation
         return 0 if complete is None or complete == generation_number(self.get_store().path) else count_missing(db, source)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tasuki.errors import ConfigError
-from tasuki.journal import project_name, run_id
+from tasuki.journal import normalize_project_name, validate_run_id
 from tasuki.records import MAX_ITEM_BYTES, START, Item, ItemReply, ReplicateRequest, ReplicateResponse, ReplyStatus, StopCommand
 from tasuki.server.auth.principal import Principal
 from tasuki.server.auth.rate_limits import BandwidthLimit
@@ -21,7 +21,7 @@ SMALL_BYTES = 256 * 1024
 
 
 class StreamReceiver:
-    """What `replicate` needs of the server."""
+    """The services that `replicate` uses."""
 
     def __init__(
         self, committer: GroupCommitter, ownership: RunOwnership, raw_path: Path, boot_id: str, stop_requests: StopRequests
@@ -47,7 +47,7 @@ class StreamReceiver:
         return ReplicateResponse(items=answers, boot_id=self.boot_id, control=words)
 
     async def wait_for_stop_commands(self, request: ReplicateRequest, principal: Principal) -> list[StopCommand]:
-        """What is wanted of the attempts that are listened for: said to those alone who may send to the run."""
+        """Return stop commands for the polled attempts, to those who may send to their runs."""
         attempts = {(one.project, one.run, one.attempt) for one in request.listening}
         found = await self.stop_requests.wait(attempts, request.wait_s)
         permitted = await self.ownership.are_permitted(principal, [build_empty_item(project, run) for project, run, _ in found])
@@ -60,7 +60,7 @@ def build_empty_item(project: str, run: str) -> Item:
 
 
 def find_item_error(item: Item) -> str | None:
-    """What no sender of ours would send, so that a name or a number from outside can't become a path or an overflow."""
+    """Return an item's error: a name or number that could become a path or an overflow."""
     if not WRITER_PATTERN.fullmatch(item.writer):
         return "a writer's id is 32 hex digits"
     if not 0 <= item.offset <= MAX_OFFSET or not 0 <= item.crc < 2**32:
@@ -68,10 +68,10 @@ def find_item_error(item: Item) -> str | None:
     if item.data is not None and len(item.data) > MAX_ITEM_BYTES + SMALL_BYTES:
         return f"an item has {len(item.data)} bytes; {MAX_ITEM_BYTES + SMALL_BYTES} are the most"
     try:
-        if project_name(item.project) != item.project:
+        if normalize_project_name(item.project) != item.project:
             return "the project's name is not in its normal form (NFC, no spaces around it)"
         if item.run:
-            run_id(item.run)
+            validate_run_id(item.run)
     except ConfigError as error:
         return error.message
     return None

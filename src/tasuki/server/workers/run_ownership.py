@@ -1,11 +1,11 @@
-"""Authority over what is sent: a `log` token creates runs and touches only those that its principal was the first to send to."""
+"""Ownership of runs: a `log` token creates runs and touches only those its principal created."""
 
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tasuki.records import JOBS, START, Item
+from tasuki.records import JOBS_PROJECT, START, Item
 from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.auth.tokens import Tokens
@@ -16,7 +16,7 @@ __all__ = ["RunOwnership"]
 
 
 class OwnedResource(NamedTuple):
-    """What has one owner: a run, or, of what is in no run, one stream."""
+    """A resource with an owner: a run, or a stream that belongs to no run."""
 
     project: str
     run: str
@@ -24,7 +24,7 @@ class OwnedResource(NamedTuple):
 
 
 class RunOwnership:
-    """To be used from the event loop. Without a token (`principal.token` is empty) nobody becomes an owner."""
+    """Owners of runs. Use it from the event loop. Without a token, nobody becomes an owner."""
 
     def __init__(self, tokens: Tokens, readers: ReaderPool, raw_path: Path) -> None:
         self.tokens = tokens
@@ -45,7 +45,7 @@ class RunOwnership:
         return found
 
     async def are_permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
-        """Whether each item would be the principal's to send."""
+        """Return whether the principal may send each item."""
         if not principal.token_id or not items:
             return [True] * len(items)
         owners = await self.resolve_owners(principal, [item for item in items if principal.has_scope(Scope.LOG, item.project)])
@@ -55,7 +55,7 @@ class RunOwnership:
         """Why one item is not the principal's to send."""
         if not principal.has_scope(Scope.LOG, item.project):
             return "the token is not for this project"
-        if item.project == JOBS and not principal.has_scope(Scope.WRITE, item.project):
+        if item.project == JOBS_PROJECT and not principal.has_scope(Scope.WRITE, item.project):
             return "what is known of jobs is not for a `log` token to say"
         if (
             not principal.has_scope(Scope.WRITE, item.project)
@@ -65,34 +65,34 @@ class RunOwnership:
         return None
 
     async def resolve_owners(self, principal: Principal, items: Sequence[Item]) -> dict[OwnedResource, str]:
-        """Whose each thing is; what nobody has sent to before becomes the principal's, unless they only ask for it."""
+        """Return the owner of each resource; new ones become the principal's if it sends to them."""
         wanted = {build_resource_key(item) for item in items}
         owners = {key: name for key in wanted if (name := self.tokens.find_owner(*key)) is not None}
         if wanted <= owners.keys():
             return owners
         found = await self.readers.run_in_thread(
-            self.readers.run_query_now, lambda questions, _: self.find_existing(questions, wanted - owners.keys())
+            self.readers.run_query_now, lambda queries, _: self.find_existing(queries, wanted - owners.keys())
         )
         owners |= dict.fromkeys(found, "")
         told = {build_resource_key(item) for item in items if item.data is not None or item.sealed}
         return owners | self.tokens.claim_ownership((told - owners.keys()), principal.name)
 
     def find_existing(self, queries: Queries, resources: set[OwnedResource]) -> set[OwnedResource]:
-        """What is there although nobody owns it: it came before there were tokens, or was recorded in the server's own folder."""
+        """Return existing resources without an owner: from before there were tokens, or of this folder."""
         with closing(RawStore(self.raw_path)) as raw:
             return {key for key in resources if is_projected(queries, key) or is_received(raw, key)}
 
 
 def build_resource_key(item: Item) -> OwnedResource:
-    """What an item is of."""
+    """Return the resource of an item."""
     return OwnedResource(item.project, item.run, "" if item.run else item.writer)
 
 
 def is_projected(queries: Queries, key: OwnedResource) -> bool:
-    """Whether the projection knows it."""
-    return queries.knows(key.project, key.run) if key.run else queries.projected(key.writer) > 0
+    """Return whether the projection knows a resource."""
+    return queries.has_run(key.project, key.run) if key.run else queries.projected_bytes(key.writer) > 0
 
 
 def is_received(raw: RawStore, key: OwnedResource) -> bool:
-    """Whether the raw store has anything of it, a tombstone included."""
+    """Return whether the raw store has any bytes or a tombstone of a resource."""
     return raw.has_run(key.project, key.run) if key.run else raw.positions([key.writer])[key.writer] != START

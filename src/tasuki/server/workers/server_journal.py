@@ -1,4 +1,4 @@
-"""The server's own journal: what light clients send it, one stream a brain, appended to the raw store like any other."""
+"""The server's own journal: notes of light clients, a stream per brain, in the raw store."""
 
 import asyncio
 import hashlib
@@ -7,7 +7,7 @@ from contextlib import closing
 
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.records import START, Item, Note, Position, ReplyStatus, encode, frame, pack_item
+from tasuki.records import START, Item, Note, Position, ReplyStatus, encode, encode_frame, pack_item
 from tasuki.server.http.problems import HttpProblem
 from tasuki.server.workers.group_commit import GroupCommitter
 from tasuki.server.workers.reader_pool import ProjectionState, ReaderPool
@@ -42,7 +42,7 @@ class ServerJournal:
 
     @property
     def committer(self) -> GroupCommitter:
-        """Who writes to the disk."""
+        """Return the group committer."""
         return self.receiver.committer
 
     def get_stream(self, name: str) -> BrainStream:
@@ -55,13 +55,13 @@ class ServerJournal:
         """The digests of the notes that stand under these ids, all that was stored before being known."""
 
         def query(queries: Queries, _: ProjectionState) -> dict[str, str]:
-            return queries.standing(stream.name, event_ids)
+            return queries.valid_digests(stream.name, event_ids)
 
         return (await self.readers.run_query(query)).value
 
     async def append(self, stream: BrainStream, notes: Sequence[Note]) -> str:
-        """Put notes on the disk, all of them or none; returns `writer:offset` behind them. The caller holds the brain's lock."""
-        data = b"".join(frame(encode(note)) for note in notes)
+        """Append notes, all or none; return `writer:offset` after them. The caller holds the brain's lock."""
+        data = b"".join(encode_frame(encode(note)) for note in notes)
         for _ in range(MAX_TRIES):
             writer = stream.writer or await self.open_stream(stream)
             if not data:
@@ -89,7 +89,7 @@ class ServerJournal:
     def find_stream_end(self, name: str) -> tuple[str, Position]:
         """The first of the brain's streams that was not purged, and its end."""
         with closing(RawStore(self.receiver.raw_path)) as store:
-            there = {stream.writer for stream in store.received(name)}
+            there = {stream.writer for stream in store.project_streams(name)}
             for n in range(1_000_000):
                 writer = hashlib.sha256(f"{self.server_id} {name} {n}".encode()).hexdigest()[:32]
                 end = store.positions([writer])[writer]

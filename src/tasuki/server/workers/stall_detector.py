@@ -1,4 +1,7 @@
-"""Stalls: a run whose process lives and that logs nothing for a while gets an alert, which the server puts among its records."""
+"""Detect stalled runs: alive, but nothing logged for a while.
+
+The alert is one of the server's records.
+"""
 
 import asyncio
 import logging
@@ -6,14 +9,14 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from tasuki.clock import SYSTEM, Clock
+from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import NotFound, TasukiError
 from tasuki.records import Alert, AlertReason, Status, encode
 from tasuki.server.http.problems import HttpProblem
 from tasuki.server.workers.edit_writer import append_edit
 from tasuki.server.workers.group_commit import GroupCommitter
 from tasuki.server.workers.reader_pool import ReaderPool
-from tasuki.store import Queries, RunActivity, logged_since
+from tasuki.store import Queries, RunActivity, read_activity_since
 
 __all__ = ["StallDetector"]
 
@@ -26,7 +29,7 @@ log = logging.getLogger("tasuki.server")
 
 
 class StallState(NamedTuple):
-    """How far a run had come, since when that has been so, and whether no more is to be said of it."""
+    """Last activity of a run, since when, and whether it was reported."""
 
     activity: RunActivity
     since: float
@@ -42,9 +45,9 @@ class StalledRun(NamedTuple):
 
 
 class StallDetector:
-    """Looks from the event loop. Time is the server's own: since when it has seen no more of a run, whatever its host says."""
+    """Detects stalls in the event loop, by the server's clock."""
 
-    def __init__(self, readers: ReaderPool, committer: GroupCommitter, *, minutes: float, clock: Clock = SYSTEM) -> None:
+    def __init__(self, readers: ReaderPool, committer: GroupCommitter, *, minutes: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.readers = readers
         self.committer = committer
         self.minutes = minutes
@@ -66,7 +69,7 @@ class StallDetector:
             await append_edit(self.committer, stalled.activity.project, stalled.activity.run, encode(self.build_alert(stalled)))
 
     def build_alert(self, stalled_run: StalledRun) -> Alert:
-        """What is said of it."""
+        """Build the alert of a stalled run."""
         return Alert(
             time=self.clock.now_us(),
             title=f"no progress for {self.minutes:g} minutes",
@@ -82,7 +85,9 @@ class StallDetector:
         now = self.clock.monotonic()
         recent = {
             (logged.project, logged.run): logged
-            for logged in logged_since(queries.db, self.clock.now_us() - CLOCK_TOLERANCE_US - round(60_000_000 * self.minutes))
+            for logged in read_activity_since(
+                queries.db, self.clock.now_us() - CLOCK_TOLERANCE_US - round(60_000_000 * self.minutes)
+            )
         }
         self.states = {key: update_state(self.states.get(key), logged, now) for key, logged in recent.items()}
         found = []
@@ -94,17 +99,17 @@ class StallDetector:
 
 
 def update_state(before: StallState | None, activity: RunActivity, now: float) -> StallState:
-    """What is seen of a run now: the same, unless it has come further."""
+    """Update the state of a run: unchanged unless its activity changed."""
     return before if before is not None and before.activity == activity else StallState(activity, now)
 
 
 def build_stall_data(activity: RunActivity, attempt: int) -> dict[str, Any]:
-    """Where a run has stalled: there it is said once."""
+    """Build the alert's data, which identify the stall: it is reported once."""
     return {"attempt": attempt, "points": activity.points, "done": activity.done}
 
 
 def check_run(queries: Queries, activity: RunActivity) -> list[StalledRun]:
-    """A run that has logged nothing for long: stalled, if it runs, and if that was not said before the server's last start."""
+    """Return a silent run as stalled if it runs and was not reported before the last restart."""
     try:
         run = queries.run(activity.project, activity.run)
     except NotFound:

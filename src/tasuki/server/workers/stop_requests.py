@@ -1,4 +1,4 @@
-"""Words for the attempts that processes elsewhere make: requests to stop. What is in here is a view of the projection."""
+"""Stop requests waiting to be delivered to remote runs; a view of the projection."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tasuki.journal import write_control
+from tasuki.journal import write_stop_file
 from tasuki.records import StopCommand
 from tasuki.store import ChangeEvent, StopRequestRow
 
@@ -22,7 +22,7 @@ STOP_EVENT_PREFIX = '{"type":"stop"'
 
 
 class StopEvent(msgspec.Struct, frozen=True):
-    """What an event says of a request to stop."""
+    """A stop request in an event."""
 
     run: str
     attempt: str
@@ -35,7 +35,9 @@ decode_stop_event = msgspec.json.Decoder(StopEvent).decode
 
 
 class StopRequests:
-    """To be used from the event loop. A word is kept as long as the server runs: it names an attempt, and no later one hears it.
+    """Pending stop requests. Use it from the event loop.
+
+    One names an attempt, and is kept while the server runs.
 
     `folder`: the server's own data folder, where each word is left, too: for runs that are made there and send nothing.
     """
@@ -60,7 +62,7 @@ class StopRequests:
     def write_stop_file(self, command: StopCommand) -> None:
         """Leave a word in the folder."""
         try:
-            write_control(self.folder, command)
+            write_stop_file(self.folder, command)
         except OSError as error:
             log.warning("the request to run %s can't be left in %s: %s", command.run, self.folder, error)
 
@@ -71,16 +73,16 @@ class StopRequests:
             self.add([StopRequestRow(event.project, told.run, told.attempt, told.reason, told.by)])
 
     def find_for_runs(self, runs: Iterable[RunKey]) -> list[StopCommand]:
-        """What is wanted of some runs, whichever attempt it is wanted of."""
+        """Return the stop commands for runs, of any attempt."""
         return [word for run in runs for word in self.commands.get(run, {}).values()]
 
     def find_for_attempts(self, attempts: Iterable[AttemptKey]) -> dict[AttemptKey, StopCommand]:
-        """What is wanted of some attempts."""
+        """Return the stop commands for attempts."""
         found = {key: self.commands.get(key[:2], {}).get(key[2]) for key in attempts}
         return {key: word for key, word in found.items() if word is not None}
 
     async def wait(self, attempts: Collection[AttemptKey], seconds: float) -> dict[AttemptKey, StopCommand]:
-        """What is wanted of some attempts; if nothing is, what comes within the time, or before the server stops."""
+        """Return the stop commands for attempts; wait for the first one, up to `seconds` or the server's end."""
         found = self.find_for_attempts(attempts)
         if not found and not self.is_closed:
             with self.subscribe(attempts) as bell, suppress(TimeoutError):

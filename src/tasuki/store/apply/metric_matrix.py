@@ -1,4 +1,4 @@
-"""Metrics that many records write alike, read as one matrix: the same names in the same order, with numbers of the same width.
+"""Decode records with the same metric names and number widths together, as one matrix.
 
 A record's values are a MessagePack map. Where two maps of equal length differ only in the bytes of their numbers, one reading of
 the first tells where the numbers of both lie.
@@ -13,17 +13,17 @@ from msgspec import Raw
 
 from tasuki.store.series.points import Floats
 
-__all__ = ["MetricMatrix", "matrices"]
+__all__ = ["MetricMatrix", "read_matrices"]
 
-FEWEST_RECORDS = 16
+MIN_RECORDS = 16
 """Fewer records than this are read one by one in less time."""
-NUMBERS = {
+NUMBER_TYPES = {
     0xCA: ">f4", 0xCB: ">f8", 0xCC: ">u1", 0xCD: ">u2", 0xCE: ">u4", 0xCF: ">u8",
     0xD0: ">i1", 0xD1: ">i2", 0xD2: ">i4", 0xD3: ">i8",
 }  # fmt: skip
 """MessagePack's numbers by their first byte."""
-SHORT_INT = "i1"
-LONG_TEXTS = {0xD9: 1, 0xDA: 2}
+FIXINT_TYPE = "i1"
+TEXT_LENGTH_BYTES = {0xD9: 1, 0xDA: 2}
 """MessagePack's longer texts: how many bytes their length takes."""
 
 
@@ -36,60 +36,60 @@ class MetricMatrix(NamedTuple):
 
 
 class PayloadLayout(NamedTuple):
-    """Where the numbers of a map lie, and a mask of the bytes that are none of theirs."""
+    """The positions of the numbers in an encoded map, and a mask of all other bytes."""
 
     metrics: tuple[str, ...]
     numbers: list[tuple[int, str]]
-    fixed: npt.NDArray[np.uint8]
+    fixed_mask: npt.NDArray[np.uint8]
 
 
-def matrices(maps: Sequence[Raw]) -> Iterator[MetricMatrix]:
-    """The values of the maps that can be read this way; of the others nothing is said. No map is in two matrices."""
-    if len(maps) < FEWEST_RECORDS:
+def read_matrices(maps: Sequence[Raw]) -> Iterator[MetricMatrix]:
+    """Yield matrices of the maps that share a layout; skip other maps. No map is in two matrices."""
+    if len(maps) < MIN_RECORDS:
         return
     lengths = np.fromiter(map(len, maps), np.int64, len(maps))
     for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
-        if count >= FEWEST_RECORDS:
+        if count >= MIN_RECORDS:
             records = np.flatnonzero(lengths == length)
             chosen = maps if count == len(maps) else [maps[place] for place in records.tolist()]
             table = np.frombuffer(b"".join(chosen), np.uint8).reshape(-1, length)
-            yield from alike(records, table)
+            yield from group_by_layout(records, table)
 
 
-def alike(records: npt.NDArray[np.int64], table: npt.NDArray[np.uint8]) -> Iterator[MetricMatrix]:
+def group_by_layout(records: npt.NDArray[np.int64], table: npt.NDArray[np.uint8]) -> Iterator[MetricMatrix]:
     """The matrices of maps of equal length."""
-    while len(records) >= FEWEST_RECORDS:
-        layout = layout_of(table[0].tobytes())
+    while len(records) >= MIN_RECORDS:
+        layout = read_layout(table[0].tobytes())
         if layout is None:
             return
-        same = ~((table ^ table[0]) & layout.fixed).any(axis=1)
-        columns = [number_column(table, *number, same) for number in layout.numbers]
-        if same.sum() >= FEWEST_RECORDS:
+        same = ~((table ^ table[0]) & layout.fixed_mask).any(axis=1)
+        columns = [read_number_column(table, *number, same) for number in layout.numbers]
+        if same.sum() >= MIN_RECORDS:
             yield MetricMatrix(records[same], layout.metrics, np.stack(columns, axis=1)[same])
         same[0] = True
         records, table = records[~same], table[~same]
 
 
-def number_column(table: npt.NDArray[np.uint8], place: int, form: str, same: npt.NDArray[np.bool_]) -> Floats:
+def read_number_column(table: npt.NDArray[np.uint8], offset: int, number_type: str, matching_rows: npt.NDArray[np.bool_]) -> Floats:
     """The numbers at one place; `same` loses the rows that have another kind of thing there."""
-    kind = np.dtype(form)
-    values = np.ascontiguousarray(table[:, place : place + kind.itemsize]).view(kind)[:, 0]
-    if form == SHORT_INT:
-        same &= values >= -32
+    kind = np.dtype(number_type)
+    values = np.ascontiguousarray(table[:, offset : offset + kind.itemsize]).view(kind)[:, 0]
+    if number_type == FIXINT_TYPE:
+        matching_rows &= values >= -32
     return values.astype(np.float64)
 
 
-def layout_of(data: bytes) -> PayloadLayout | None:
-    """How a map lies; None for one that holds anything but numbers by different texts."""
+def read_layout(data: bytes) -> PayloadLayout | None:
+    """Return the layout of an encoded map; None unless it maps distinct texts to numbers."""
     fixed = np.full(len(data), 0xFF, np.uint8)
     metrics: list[str] = []
     numbers: list[tuple[int, str]] = []
     try:
-        count, place = map_head(data)
+        count, place = read_map_header(data)
         for _ in range(count):
-            start, end = text_span(data, place)
+            start, end = find_text(data, place)
             metrics.append(data[start:end].decode())
-            number = number_at(data, end)
+            number = find_number(data, end)
             place = number[0] + np.dtype(number[1]).itemsize
             fixed[number[0] : place] = 0
             numbers.append(number)
@@ -98,8 +98,11 @@ def layout_of(data: bytes) -> PayloadLayout | None:
     return PayloadLayout(tuple(metrics), numbers, fixed) if len(set(metrics)) == len(metrics) > 0 else None
 
 
-def map_head(data: bytes) -> tuple[int, int]:
-    """How many pairs a map has, and where the first begins. LookupError for what is no map, or a giant."""
+def read_map_header(data: bytes) -> tuple[int, int]:
+    """Return the number of pairs and the offset of the first.
+
+    Raise LookupError for another type or a huge map.
+    """
     if 0x80 <= data[0] <= 0x8F:
         return data[0] & 0x0F, 1
     if data[0] == 0xDE:
@@ -107,18 +110,18 @@ def map_head(data: bytes) -> tuple[int, int]:
     raise LookupError(data[0])
 
 
-def text_span(data: bytes, place: int) -> tuple[int, int]:
+def find_text(data: bytes, offset: int) -> tuple[int, int]:
     """From where to where a text's bytes go. LookupError for what is no text, or a giant."""
-    first = data[place]
+    first = data[offset]
     if 0xA0 <= first <= 0xBF:
-        return place + 1, place + 1 + (first & 0x1F)
-    start = place + 1 + LONG_TEXTS[first]
-    return start, start + int.from_bytes(data[place + 1 : start])
+        return offset + 1, offset + 1 + (first & 0x1F)
+    start = offset + 1 + TEXT_LENGTH_BYTES[first]
+    return start, start + int.from_bytes(data[offset + 1 : start])
 
 
-def number_at(data: bytes, place: int) -> tuple[int, str]:
-    """Where a number's bytes begin, and their form. LookupError for what is no number."""
-    first = data[place]
+def find_number(data: bytes, offset: int) -> tuple[int, str]:
+    """Return a number's offset and format. Raise LookupError if it is not a number."""
+    first = data[offset]
     if first < 0x80 or first >= 0xE0:
-        return place, SHORT_INT
-    return place + 1, NUMBERS[first]
+        return offset, FIXINT_TYPE
+    return offset + 1, NUMBER_TYPES[first]

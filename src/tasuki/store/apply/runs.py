@@ -1,4 +1,4 @@
-"""What records say about a run but its points: its fields, config, tags, attempts, how far they came, who asked for their end."""
+"""Apply records of a run, except its points: fields, config, tags, attempts, progress, stop requests."""
 
 import json
 from collections.abc import Iterable
@@ -6,50 +6,59 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import rows
+from tasuki.database.sqlite import fetch_all
 from tasuki.records import RunProgress, RunStarted, RunStatus, RunText, RunUpdated, StopRequested
 
-__all__ = ["RecordPosition", "run_progress", "run_started", "run_status", "run_stop", "run_text", "run_updated", "to_json"]
+__all__ = [
+    "RecordPosition",
+    "apply_run_progress",
+    "apply_run_started",
+    "apply_run_status",
+    "apply_run_text",
+    "apply_run_updated",
+    "apply_stop_requested",
+    "to_json",
+]
 
 
 class RecordPosition(NamedTuple):
-    """Where in which stream a record lies, and its clock."""
+    """Stream, offset, and clock of a record."""
 
     writer: str
     offset: int
     clock: int
 
 
-def run_started(db: apsw.Connection, run: int, place: RecordPosition, record: RunStarted) -> None:
-    """An attempt begins. Each file of the attempt begins with a copy of this record: the earliest is its beginning."""
+def apply_run_started(db: apsw.Connection, run: int, position: RecordPosition, record: RunStarted) -> None:
+    """Apply the start of an attempt. Each journal of the attempt repeats this record; the earliest counts."""
     db.execute(
         "INSERT INTO run_attempt (run, attempt, clock, writer, environment) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (run, attempt) DO UPDATE SET clock = excluded.clock, writer = excluded.writer,"
         " environment = excluded.environment"
         " WHERE clock IS NULL OR (excluded.clock, excluded.writer) < (clock, writer)",
-        (run, record.attempt, place.clock, place.writer, to_json(record.environment)),
+        (run, record.attempt, position.clock, position.writer, to_json(record.environment)),
     )
-    db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, place.writer))
+    db.execute("INSERT INTO attempt_writer VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (run, record.attempt, position.writer))
     if isinstance(job := record.environment.get("job"), str):
         db.execute(
             "INSERT INTO run_job VALUES (?, ?, ?, ?) ON CONFLICT (run, job) DO UPDATE SET clock = excluded.clock,"
             " writer = excluded.writer WHERE (excluded.clock, excluded.writer) < (clock, writer)",
-            (run, job, place.clock, place.writer),
+            (run, job, position.clock, position.writer),
         )
-    db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (place.clock, run))
-    db.execute("UPDATE summary SET born = ?1 WHERE run = ?2 AND settled AND born > ?1", (place.clock, run))
-    set_fields(db, run, place, record, record.config)
-    set_tags(db, run, place, added=record.tags, removed=())
+    db.execute("UPDATE run SET created = min(coalesce(created, ?1), ?1) WHERE key = ?2", (position.clock, run))
+    db.execute("UPDATE summary SET born = ?1 WHERE run = ?2 AND settled AND born > ?1", (position.clock, run))
+    set_fields(db, run, position, record, record.config)
+    set_tags(db, run, position, added=record.tags, removed=())
 
 
-def run_updated(db: apsw.Connection, run: int, place: RecordPosition, record: RunUpdated) -> None:
+def apply_run_updated(db: apsw.Connection, run: int, position: RecordPosition, record: RunUpdated) -> None:
     """Fields, config keys and tags change."""
-    set_fields(db, run, place, record, record.config)
-    set_tags(db, run, place, added=record.tags_added, removed=record.tags_removed)
+    set_fields(db, run, position, record, record.config)
+    set_tags(db, run, position, added=record.tags_added, removed=record.tags_removed)
 
 
 def set_fields(
-    db: apsw.Connection, run: int, place: RecordPosition, record: RunStarted | RunUpdated, config: dict[str, Any]
+    db: apsw.Connection, run: int, position: RecordPosition, record: RunStarted | RunUpdated, config: dict[str, Any]
 ) -> None:
     """The latest value of each field and of each top-level config key wins."""
     fields = {"name": record.name, "group_name": record.group, "notes": record.notes}
@@ -59,15 +68,15 @@ def set_fields(
         "INSERT INTO run_field VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, field) DO UPDATE SET"
         " value = excluded.value, clock = excluded.clock, writer = excluded.writer"
         " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
-        ((run, field, to_json(value), place.clock, place.writer) for field, value in changed.items()),
+        ((run, field, to_json(value), position.clock, position.writer) for field, value in changed.items()),
     )
     if changed:
-        show_fields(db, run)
+        update_run_row(db, run)
 
 
-def show_fields(db: apsw.Connection, run: int) -> None:
+def update_run_row(db: apsw.Connection, run: int) -> None:
     """Put the fields as they stand into the run's row."""
-    fields = dict(rows(db, "SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)))
+    fields = dict(fetch_all(db, "SELECT field, value FROM run_field WHERE run = ? ORDER BY field", (run,)))
     config = {field[7:]: json.loads(value) for field, value in fields.items() if field.startswith("config.")}
     shown = [json.loads(fields[field]) if field in fields else None for field in ("name", "group_name", "notes")]
     db.execute(
@@ -76,21 +85,21 @@ def show_fields(db: apsw.Connection, run: int) -> None:
     )
 
 
-def set_tags(db: apsw.Connection, run: int, place: RecordPosition, *, added: Iterable[str], removed: Iterable[str]) -> None:
+def set_tags(db: apsw.Connection, run: int, position: RecordPosition, *, added: Iterable[str], removed: Iterable[str]) -> None:
     """Tags are a set; of adding and removing one, the later counts."""
     changed = dict.fromkeys(added, 1) | dict.fromkeys(removed, 0)
     db.executemany(
         "INSERT INTO run_tag VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, tag) DO UPDATE SET"
         " present = excluded.present, clock = excluded.clock, writer = excluded.writer"
         " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
-        ((run, tag, present, place.clock, place.writer) for tag, present in changed.items()),
+        ((run, tag, present, position.clock, position.writer) for tag, present in changed.items()),
     )
     if changed:
         tags = [tag for (tag,) in db.execute("SELECT tag FROM run_tag WHERE run = ? AND present ORDER BY tag", (run,))]
         db.execute("UPDATE run SET tags = ? WHERE key = ?", (to_json(tags), run))
 
 
-def run_status(db: apsw.Connection, run: int, place: RecordPosition, record: RunStatus) -> None:
+def apply_run_status(db: apsw.Connection, run: int, position: RecordPosition, record: RunStatus) -> None:
     """The first final status of an attempt stands; until there is one, it runs if somebody says so."""
     if not record.status.is_final:
         db.execute(
@@ -104,33 +113,33 @@ def run_status(db: apsw.Connection, run: int, place: RecordPosition, record: Run
             " ON CONFLICT (run, attempt) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
             " status_clock = excluded.status_clock, status_writer = excluded.status_writer WHERE status_clock IS NULL"
             " OR (excluded.status_clock, excluded.status_writer) < (status_clock, status_writer)",
-            (run, record.attempt, record.status, record.reason, place.clock, place.writer),
+            (run, record.attempt, record.status, record.reason, position.clock, position.writer),
         )
 
 
-def run_stop(db: apsw.Connection, run: int, place: RecordPosition, record: StopRequested) -> None:
+def apply_stop_requested(db: apsw.Connection, run: int, position: RecordPosition, record: StopRequested) -> None:
     """The first request for an attempt stands."""
     db.execute(
         "INSERT INTO run_stop VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
         " reason = excluded.reason, asked_by = excluded.asked_by, clock = excluded.clock, writer = excluded.writer"
         " WHERE (excluded.clock, excluded.writer) < (clock, writer)",
-        (run, record.attempt, record.reason, record.by, place.clock, place.writer),
+        (run, record.attempt, record.reason, record.by, position.clock, position.writer),
     )
 
 
-def run_progress(db: apsw.Connection, run: int, place: RecordPosition, record: RunProgress) -> None:
+def apply_run_progress(db: apsw.Connection, run: int, position: RecordPosition, record: RunProgress) -> None:
     """The latest counts."""
     db.execute(
         "INSERT INTO run_progress VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, attempt) DO UPDATE SET"
         " done = excluded.done, total = excluded.total, rate = excluded.rate, clock = excluded.clock, writer = excluded.writer"
         " WHERE (excluded.clock, excluded.writer) > (clock, writer)",
-        (run, record.attempt, record.done, record.total, record.rate, place.clock, place.writer),
+        (run, record.attempt, record.done, record.total, record.rate, position.clock, position.writer),
     )
 
 
-def run_text(db: apsw.Connection, run: int, place: RecordPosition, record: RunText) -> None:
+def apply_run_text(db: apsw.Connection, run: int, position: RecordPosition, record: RunText) -> None:
     """One more piece."""
-    row = (run, record.attempt, record.name, place.clock, place.writer, place.offset, record.text)
+    row = (run, record.attempt, record.name, position.clock, position.writer, position.offset, record.text)
     db.execute("INSERT INTO run_text VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 

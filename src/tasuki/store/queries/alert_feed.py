@@ -1,16 +1,16 @@
-"""Alerts in the order in which they came in, of all projects: what somebody who passes them on has to look at."""
+"""Alerts of all projects in arrival order, for delivery."""
 
 from typing import NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import one, rows
+from tasuki.database.sqlite import fetch_all, fetch_one
 from tasuki.records import AlertRow
-from tasuki.store.queries.content import alert_row
+from tasuki.store.queries.content import build_alert_row
 
-__all__ = ["AlertBatch", "alerts_told"]
+__all__ = ["AlertBatch", "alerts_since"]
 
-TOLD = """
+SELECT_ALERTS_AFTER = """
 SELECT run.project, alert.writer, alert."offset", run.id, coalesce(run.name, run.id), alert.time, alert.level, alert.title,
     alert.text, alert.reason, alert.metric, alert.value, alert.step, alert.data
 FROM alert CROSS JOIN run ON run.key = alert.run WHERE arrival > ? ORDER BY arrival
@@ -24,7 +24,7 @@ class AlertBatch(NamedTuple):
     last: int
 
 
-def alerts_told(db: apsw.Connection, after: int) -> AlertBatch:
+def alerts_since(db: apsw.Connection, after: int) -> AlertBatch:
     """The alerts behind a number; numbers are of one generation of the store."""
-    (last,) = one(db, "SELECT coalesce(max(arrival), 0) FROM alert")
-    return AlertBatch([alert_row(*row) for row in rows(db, TOLD, (after,))], max(last, after))
+    (last,) = fetch_one(db, "SELECT coalesce(max(arrival), 0) FROM alert")
+    return AlertBatch([build_alert_row(*row) for row in fetch_all(db, SELECT_ALERTS_AFTER, (after,))], max(last, after))

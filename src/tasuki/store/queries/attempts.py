@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import one, rows
+from tasuki.database.sqlite import fetch_all, fetch_one
 from tasuki.records import JobStatus, Status
-from tasuki.store.queries.statements import JOB_OF_ATTEMPT, SILENT_US
+from tasuki.store.queries.statements import JOB_OF_ATTEMPT, SILENT_AFTER_US
 
-__all__ = ["QUIET_US", "AttemptOutcome", "AttemptQueries", "AttemptStart"]
+__all__ = ["TRACKER_SILENT_AFTER_US", "AttemptOutcome", "AttemptQueries", "AttemptStart"]
 
-QUIET_US = 600_000_000
+TRACKER_SILENT_AFTER_US = 600_000_000
 """Silence after which another tracker's attempt counts as finished.
 
 Such an attempt writes no heartbeat, and may end without a record.
@@ -28,14 +28,14 @@ class AttemptStart(NamedTuple):
     """
 
     writer: str
-    complete: bool
+    is_complete: bool
     clock: int
 
 
 class AttemptOutcome(IntEnum):
     """State of an attempt without a recorded end: running, silent (it may still report), or over."""
 
-    GOING_ON = 0
+    RUNNING = 0
     SILENT = 1
     OVER = 2
 
@@ -59,21 +59,21 @@ class AttemptQueries:
             return STATUSES_BY_WORD[recorded]
         if recorded is not None and tracker is None:
             return self.status_of_job(run, attempt)
-        silent_us = SILENT_US if tracker is None else QUIET_US
-        if not attempt or self.find_outcome(self.writers(run, attempt), silent_us) is AttemptOutcome.GOING_ON:
+        silent_us = SILENT_AFTER_US if tracker is None else TRACKER_SILENT_AFTER_US
+        if not attempt or self.find_outcome(self.attempt_streams(run, attempt), silent_us) is AttemptOutcome.RUNNING:
             return Status.RUNNING
         return Status.CRASHED if tracker is None else Status.FINISHED
 
     def status_of_job(self, run: int, attempt: str | None) -> Status:
         """Return the status of an attempt that its job recorded as running: it ends with the job's attempt."""
-        row = one(self.db, JOB_OF_ATTEMPT, (run, attempt))
+        row = fetch_one(self.db, JOB_OF_ATTEMPT, (run, attempt))
         if row is None or (row[1] and row[2]):
             return Status.RUNNING
         return Status.FINISHED if row[0] == JobStatus.COMPLETED and row[2] else Status.FAILED
 
-    def writers(self, run: int, attempt: str) -> list[AttemptStart]:
+    def attempt_streams(self, run: int, attempt: str) -> list[AttemptStart]:
         """Return the streams that record the start of an attempt."""
-        found = rows(
+        found = fetch_all(
             self.db,
             "SELECT a.writer, coalesce(w.sealed, 0), coalesce(w.clock, 0)"
             " FROM attempt_writer a LEFT JOIN writer w ON w.id = a.writer WHERE a.run = ? AND a.attempt = ?",

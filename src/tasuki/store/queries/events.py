@@ -4,13 +4,16 @@ from typing import NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import one, rows
+from tasuki.database.sqlite import fetch_all, fetch_one
 
-__all__ = ["ChangeEvent", "EventSpan", "event_span", "events_after"]
+__all__ = ["ChangeEvent", "EventSpan", "read_event_span", "read_events_after"]
 
 
 class ChangeEvent(NamedTuple):
-    """One event: `data` is the JSON object that is sent. One of a job (its project is `JOBS`) is for its user alone."""
+    """One event: `data` is the JSON object to send.
+
+    An event of a job (project `JOBS`) is for its user alone.
+    """
 
     sequence: int
     project: str
@@ -19,7 +22,7 @@ class ChangeEvent(NamedTuple):
 
     @property
     def user(self) -> str:
-        """Whose job it is about."""
+        """Return the user of the job that the event is about."""
         return self.run
 
 
@@ -30,13 +33,13 @@ class EventSpan(NamedTuple):
     last: int
 
 
-def event_span(db: apsw.Connection) -> EventSpan:
-    """Which events are kept."""
-    first, last = one(db, "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)")
+def read_event_span(db: apsw.Connection) -> EventSpan:
+    """Return the ids of the events that are kept."""
+    first, last = fetch_one(db, "SELECT (SELECT min(sequence) FROM event), (SELECT max(sequence) FROM event)")
     return EventSpan(first or 1, last or 0)
 
 
-def events_after(db: apsw.Connection, sequence: int, limit: int) -> list[ChangeEvent]:
+def read_events_after(db: apsw.Connection, sequence: int, limit: int) -> list[ChangeEvent]:
     """The events behind `sequence`, in order."""
     statement = "SELECT sequence, project, run, data FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
-    return [ChangeEvent(*row) for row in rows(db, statement, (sequence, limit))]
+    return [ChangeEvent(*row) for row in fetch_all(db, statement, (sequence, limit))]

@@ -5,34 +5,34 @@ from typing import Any, NamedTuple
 
 from tasuki.records import FileRow
 
-__all__ = ["CONTENT", "FILES", "FileContent", "file_rows"]
+__all__ = ["SELECT_CONTENT", "SELECT_FILES", "FileContent", "build_file_rows"]
 
-FILES = """
+SELECT_FILES = """
 SELECT f.writer, f."offset", f.run, coalesce(run.name, f.run), f.time, path, f.key, step, form, caption, sha256, size, media_type
 FROM file f LEFT JOIN run ON run.project = f.project AND run.id = f.run
 WHERE f.project = ?1 AND (?2 IS NULL OR f.run = ?2) ORDER BY f.clock, f.writer, f."offset"
 """
-CONTENT = """
+SELECT_CONTENT = """
 SELECT coalesce(path, key, 'file'), media_type, content FROM file
 WHERE project = ? AND run = ? AND sha256 = ? ORDER BY content IS NULL, clock DESC, writer DESC, "offset" DESC LIMIT 1
 """
-SAID = ("key", "step", "form", "caption", "sha256", "size", "media_type")
+MERGED_FIELDS = ("key", "step", "form", "caption", "sha256", "size", "media_type")
 
 
 class FileContent(NamedTuple):
-    """What a run has under a sha256: its name, what it is, and all of it, unless it lies in `blobs`."""
+    """A run's content by sha256: name, media type, and the bytes unless they lie in `blobs`."""
 
     name: str
     media_type: str | None
     content: str | None
 
 
-def file_rows(project: str, found: Iterable[tuple[Any, ...]]) -> list[FileRow]:
-    """The files of some records in their order: one a path, each where it was first mentioned; what comes later is put over it."""
+def build_file_rows(project: str, records: Iterable[tuple[Any, ...]]) -> list[FileRow]:
+    """Merge file records: one file per path, at its first mention, updated by later records."""
     files: dict[Any, dict[str, Any]] = {}
-    for writer, offset, run, run_name, time, path, *said in found:
+    for writer, offset, run, run_name, time, path, *said in records:
         id = f"{writer}:{offset}"
         first = {"id": id, "project": project, "run": run, "run_name": run_name, "name": path or said[0] or "file"}
         file = files.setdefault((run, path) if path else id, first)
-        file |= {"time": time, **{name: value for name, value in zip(SAID, said, strict=True) if value is not None}}
+        file |= {"time": time, **{name: value for name, value in zip(MERGED_FIELDS, said, strict=True) if value is not None}}
     return [FileRow(**file) for file in files.values()]

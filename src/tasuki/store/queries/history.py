@@ -6,13 +6,13 @@ import numpy as np
 
 from tasuki.errors import NotFound
 from tasuki.records import HistoryRow
-from tasuki.store.queries.suggestions import there_are
+from tasuki.store.queries.suggestions import suggest_names
 from tasuki.store.queries.summaries import SummaryQueries
-from tasuki.store.series.chart_reader import ChartReader, read_sketch
+from tasuki.store.series.chart_reader import ChartReader, open_chart_reader
 from tasuki.store.series.points import Column, PointOrder, Points, Series
 from tasuki.store.series.read import count_records, read_page, read_points, read_series
 
-__all__ = ["HistoryPage", "HistoryQueries", "history_rows"]
+__all__ = ["HistoryPage", "HistoryQueries", "build_history_rows"]
 
 NO_COLUMN = Column(np.empty(0, np.int64), np.empty(0))
 
@@ -21,9 +21,9 @@ class HistoryPage(NamedTuple):
     """A page of history rows, the cursor of the next page, and the total number of rows."""
 
     rows: list[HistoryRow]
-    end: PointOrder | None
+    next_cursor: PointOrder | None
     total: int
-    more: bool = False
+    has_more: bool = False
 
 
 class HistoryQueries(SummaryQueries):
@@ -32,47 +32,49 @@ class HistoryQueries(SummaryQueries):
     def history(self, project: str, run: str, metric: str | None = None) -> list[HistoryRow]:
         """Return the logged values of a run, by (step, time)."""
         points = self.points(project, run, metric)
-        return [] if points is None else history_rows(points)
+        return [] if points is None else build_history_rows(points)
 
     def history_page(
-        self, project: str, run: str, metric: str | None, *, limit: int, behind: PointOrder | None = None
+        self, project: str, run: str, metric: str | None, *, limit: int, after: PointOrder | None = None
     ) -> HistoryPage:
         """Return at most `limit` history rows after the cursor `behind`."""
-        key = self.key(project, run)
+        key = self.run_key(project, run)
         total = count_records(self.db, key, metric)
         if metric is not None and not total:
-            raise self.no_metric(project, run, metric)
-        points = read_page(self.db, key, metric, limit, behind)
+            raise self.make_no_metric_error(project, run, metric)
+        points = read_page(self.db, key, metric, limit, after)
         if points is None:
             return HistoryPage([], None, total)
         stop = min(limit, len(points))
-        return HistoryPage(history_rows(points.part(0, stop)), points.order(stop - 1), total, stop < len(points))
+        return HistoryPage(build_history_rows(points.rows_between(0, stop)), points.order_key(stop - 1), total, stop < len(points))
 
     def series(self, project: str, run: str, metric: str) -> Series:
         """Return the points of one metric. Raise NotFound if the run has not logged it."""
-        found = read_series(self.db, self.key(project, run), metric)
+        found = read_series(self.db, self.run_key(project, run), metric)
         if found is None:
-            raise self.no_metric(project, run, metric)
+            raise self.make_no_metric_error(project, run, metric)
         return found
 
-    def sketch(self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None) -> ChartReader | None:
+    def chart_reader(
+        self, project: str, run: str, metric: str, first: int | None = None, last: int | None = None
+    ) -> ChartReader | None:
         """Return a chart reader for at least the steps `first` to `last`; None for an unlogged metric."""
-        return read_sketch(self.db, self.key(project, run), metric, first, last)
+        return open_chart_reader(self.db, self.run_key(project, run), metric, first, last)
 
     def points(self, project: str, run: str, metric: str | None) -> Points | None:
         """Return all points of a run, or of one metric. Raise NotFound for an unlogged metric."""
-        points = read_points(self.db, self.key(project, run), metric)
+        points = read_points(self.db, self.run_key(project, run), metric)
         if points is None and metric is not None:
-            raise self.no_metric(project, run, metric)
+            raise self.make_no_metric_error(project, run, metric)
         return points
 
-    def no_metric(self, project: str, run: str, metric: str) -> NotFound:
+    def make_no_metric_error(self, project: str, run: str, metric: str) -> NotFound:
         """Build the error for a metric that a run has not logged, with similar metrics as the hint."""
-        names = [summary.metric for summary in self.summaries(project, [self.id(project, run)])]
-        return NotFound(f"run {run!r} has no metric {metric!r}", hint=there_are(metric, names) if names else "it has none yet")
+        names = [summary.metric for summary in self.summaries(project, [self.run_id(project, run)])]
+        return NotFound(f"run {run!r} has no metric {metric!r}", hint=suggest_names(metric, names) if names else "it has none yet")
 
 
-def history_rows(points: Points) -> list[HistoryRow]:
+def build_history_rows(points: Points) -> list[HistoryRow]:
     """Return one row per record with at least one value."""
     times = (points.clocks - points.lags).tolist()
     columns = list(points.columns.items())

@@ -6,22 +6,22 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import one, rows
+from tasuki.database.sqlite import fetch_all, fetch_one
 from tasuki.errors import NotFound
 from tasuki.records import Job
 from tasuki.store.apply.jobs import decode_state
 
 __all__ = ["DegradedProvider", "JobFilter", "JobQueries", "JobRow", "JobRun", "JobTotals", "ProviderJobRef"]
 
-LOCAL = "local"
-SHADOWED = """(discovered AND EXISTS (SELECT 1 FROM job_external e JOIN job b ON b.id = e.job WHERE NOT b.discovered
+LOCAL_PROVIDER = "local"
+DUPLICATE_CONDITION = """(discovered AND EXISTS (SELECT 1 FROM job_external e JOIN job b ON b.id = e.job WHERE NOT b.discovered
     AND e.provider = job.provider AND e.account = job.account AND e.external_id = job.external_id))"""
 """One that was found at its provider in the moment between its submission from here and the answer to that."""
-MATCHING = f"""
-FROM job WHERE (?1 IS NULL OR (provider = '{LOCAL}') = ?1) AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
-    AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR user_id = ?4) AND NOT {SHADOWED}
+FROM_MATCHING_JOBS = f"""
+FROM job WHERE (?1 IS NULL OR (provider = '{LOCAL_PROVIDER}') = ?1) AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2)))
+    AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR user_id = ?4) AND NOT {DUPLICATE_CONDITION}
 """
-RUNS = """
+SELECT_JOB_RUNS = """
 SELECT run_job.job, run.project, run.id, run.config,
     (SELECT max(last_step) FROM summary JOIN metric ON metric.id = summary.metric
         WHERE summary.run = run.key AND metric.name NOT LIKE 'system/%'),
@@ -32,7 +32,7 @@ ORDER BY run_job.clock, run_job.writer
 
 
 class JobFilter(NamedTuple):
-    """Which jobs: local ones or all others, in one of some states, of one provider, of one user. None: any."""
+    """Filter of jobs: local or other ones, by statuses, provider, and user. None: any."""
 
     is_local: bool | None = None
     statuses: Collection[str] | None = None
@@ -40,13 +40,13 @@ class JobFilter(NamedTuple):
     user: str | None = None
 
     @property
-    def values(self) -> tuple[Any, ...]:
+    def parameters(self) -> tuple[Any, ...]:
         """For the statements."""
         return self.is_local, None if self.statuses is None else json.dumps(sorted(self.statuses)), self.provider, self.user
 
 
 class JobRun(NamedTuple):
-    """The run that a job makes, its config, the highest step that it has logged, and what share of its rounds it says are done."""
+    """The run of a job: config, highest logged step, and the share of its rounds done."""
 
     project: str
     id: str
@@ -63,11 +63,11 @@ class JobRow(NamedTuple):
 
 
 class ProviderJobRef(NamedTuple):
-    """Which job, and which attempt at it, a provider's name means; `deleted`: it is to stay forgotten."""
+    """The job and attempt of an external id; `deleted`: it must not be discovered again."""
 
     job: str
     attempt: int
-    deleted: bool
+    is_deleted: bool
 
 
 class DegradedProvider(NamedTuple):
@@ -93,72 +93,78 @@ class JobQueries:
     def __init__(self, db: apsw.Connection) -> None:
         self.db = db
 
-    def page(self, wanted: JobFilter, *, limit: int = -1, offset: int = 0, newest_first: bool = False) -> list[JobRow]:
+    def page(self, job_filter: JobFilter, *, limit: int = -1, offset: int = 0, newest_first: bool = False) -> list[JobRow]:
         """Some of the jobs that match, by the time they were created, then by id; a negative limit is none."""
         direction = "DESC" if newest_first else "ASC"
-        statement = f"SELECT state {MATCHING} ORDER BY created {direction}, id {direction} LIMIT ?5 OFFSET ?6"
-        return self.with_runs([decode_state(state) for (state,) in rows(self.db, statement, (*wanted.values, limit, offset))])
+        statement = f"SELECT state {FROM_MATCHING_JOBS} ORDER BY created {direction}, id {direction} LIMIT ?5 OFFSET ?6"
+        return self.add_latest_runs(
+            [decode_state(state) for (state,) in fetch_all(self.db, statement, (*job_filter.parameters, limit, offset))]
+        )
 
-    def count(self, wanted: JobFilter) -> int:
-        """How many jobs match."""
-        return int(one(self.db, f"SELECT count(*) {MATCHING}", wanted.values)[0])
+    def count(self, job_filter: JobFilter) -> int:
+        """Count the matching jobs."""
+        return int(fetch_one(self.db, f"SELECT count(*) {FROM_MATCHING_JOBS}", job_filter.parameters)[0])
 
-    def active(self, provider: str | None = None) -> list[Job]:
+    def active_jobs(self, provider: str | None = None) -> list[Job]:
         """All jobs that are not over, by id."""
-        statement = f"SELECT state FROM job WHERE active AND (?1 IS NULL OR provider = ?1) AND NOT {SHADOWED} ORDER BY id"
-        return [decode_state(state) for (state,) in rows(self.db, statement, (provider,))]
+        statement = (
+            f"SELECT state FROM job WHERE active AND (?1 IS NULL OR provider = ?1) AND NOT {DUPLICATE_CONDITION} ORDER BY id"
+        )
+        return [decode_state(state) for (state,) in fetch_all(self.db, statement, (provider,))]
 
     def job(self, id: str) -> JobRow:
         """One job, by its id or a unique beginning of it. NotFound if there is none, or more than one."""
-        row = one(self.db, "SELECT state FROM job WHERE id = ?", (id,))
-        found = [row] if row else rows(self.db, "SELECT state FROM job WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2", (id,))
+        row = fetch_one(self.db, "SELECT state FROM job WHERE id = ?", (id,))
+        found = [row] if row else fetch_all(self.db, "SELECT state FROM job WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2", (id,))
         if len(found) != 1 or not id:
             raise NotFound(f"there is no job {id!r}" if not found else f"{id!r} may mean more than one job", hint="tasuki job list")
-        (answer,) = self.with_runs([decode_state(found[0][0])])
+        (answer,) = self.add_latest_runs([decode_state(found[0][0])])
         return answer
 
     def jobs(self, ids: Collection[str]) -> dict[str, Job]:
         """Jobs by their ids; those that are not there, or were deleted, are left out."""
         statement = "SELECT id, state FROM job WHERE id IN (SELECT value FROM json_each(?))"
-        return {id: decode_state(state) for id, state in rows(self.db, statement, (json.dumps(sorted(ids)),))}
+        return {id: decode_state(state) for id, state in fetch_all(self.db, statement, (json.dumps(sorted(ids)),))}
 
-    def known(self, provider: str, account: str, external_ids: Collection[str]) -> dict[str, ProviderJobRef]:
-        """What a provider's names mean, by name; one that was submitted from here goes before one that was found."""
+    def jobs_by_external_id(self, provider: str, account: str, external_ids: Collection[str]) -> dict[str, ProviderJobRef]:
+        """Map external ids to jobs; a job submitted from here outranks a discovered one."""
         statement = """
             SELECT e.external_id, e.job, e.attempt, job.id IS NULL FROM job_external e LEFT JOIN job ON job.id = e.job
             WHERE e.provider = ? AND e.account = ? AND e.external_id IN (SELECT value FROM json_each(?))
             ORDER BY coalesce(job.discovered, 1) DESC
         """
-        found = rows(self.db, statement, (provider, account, json.dumps(sorted(external_ids))))
+        found = fetch_all(self.db, statement, (provider, account, json.dumps(sorted(external_ids))))
         return {name: ProviderJobRef(job, attempt, bool(deleted)) for name, job, attempt, deleted in found}
 
     def totals(self, user: str | None = None) -> JobTotals:
         """Counts and costs of all jobs, or of one user's."""
-        wanted = JobFilter(user=user).values
-        words = rows(self.db, f"SELECT state {MATCHING} AND raw_status IS NOT NULL", wanted)
+        wanted = JobFilter(user=user).parameters
+        words = fetch_all(self.db, f"SELECT state {FROM_MATCHING_JOBS} AND raw_status IS NOT NULL", wanted)
         odd: dict[str, int] = {}
         for (state,) in words:
             for word in decode_state(state).odd_words:
                 odd[word] = odd.get(word, 0) + 1
         return JobTotals(
-            dict(rows(self.db, f"SELECT status, count(*) {MATCHING} GROUP BY status", wanted)),
+            dict(fetch_all(self.db, f"SELECT status, count(*) {FROM_MATCHING_JOBS} GROUP BY status", wanted)),
             dict(
-                rows(
-                    self.db, f"SELECT provider, sum(coalesce(cost_usd, 0) + earlier_cost_usd) {MATCHING} GROUP BY provider", wanted
+                fetch_all(
+                    self.db,
+                    f"SELECT provider, sum(coalesce(cost_usd, 0) + earlier_cost_usd) {FROM_MATCHING_JOBS} GROUP BY provider",
+                    wanted,
                 )
             ),
             odd,
         )
 
-    def degraded(self) -> list[DegradedProvider]:
+    def degraded_providers(self) -> list[DegradedProvider]:
         """The providers that do not answer."""
         return [
             DegradedProvider(*row)
-            for row in rows(self.db, "SELECT provider, account, detail, since FROM job_provider WHERE degraded ORDER BY 1, 2")
+            for row in fetch_all(self.db, "SELECT provider, account, detail, since FROM job_provider WHERE degraded ORDER BY 1, 2")
         ]
 
-    def with_runs(self, jobs: Sequence[Job]) -> list[JobRow]:
+    def add_latest_runs(self, jobs: Sequence[Job]) -> list[JobRow]:
         """The jobs, each with its latest run."""
-        found = rows(self.db, RUNS, (json.dumps([job.id for job in jobs]),))
+        found = fetch_all(self.db, SELECT_JOB_RUNS, (json.dumps([job.id for job in jobs]),))
         runs = {job: JobRun(project, id, json.loads(config or "{}"), *far) for job, project, id, config, *far in found}
         return [JobRow(job, runs.get(job.id)) for job in jobs]

@@ -1,14 +1,14 @@
-"""Which runs are being recorded, and how far they have come: for those who notice that one does not go on."""
+"""Activity of running runs, to detect runs that stall."""
 
 from typing import NamedTuple
 
 import apsw
 
-from tasuki.database.sqlite import rows
+from tasuki.database.sqlite import fetch_all
 
-__all__ = ["RunActivity", "logged_since"]
+__all__ = ["RunActivity", "read_activity_since"]
 
-RECENT = """
+SELECT_RECENT_RUNS = """
 SELECT project, id,
     (SELECT coalesce(sum(n), 0) FROM summary JOIN metric ON metric.id = summary.metric
         WHERE summary.run = run.key AND metric.name NOT LIKE 'system/%'),
@@ -19,7 +19,7 @@ FROM run WHERE updated > ?
 
 
 class RunActivity(NamedTuple):
-    """How many values a run has logged, and how many rounds of its loops it has said that it has done."""
+    """Number of values that a run logged, and of loop rounds that it reported."""
 
     project: str
     run: str
@@ -27,6 +27,6 @@ class RunActivity(NamedTuple):
     done: int
 
 
-def logged_since(db: apsw.Connection, time: int) -> list[RunActivity]:
-    """The runs of which anything was recorded since then (microseconds UTC), if only that their process lives."""
-    return [RunActivity(*row) for row in rows(db, RECENT, (time,))]
+def read_activity_since(db: apsw.Connection, time: int) -> list[RunActivity]:
+    """Return the runs with any record since a time (microseconds UTC), heartbeats included."""
+    return [RunActivity(*row) for row in fetch_all(db, SELECT_RECENT_RUNS, (time,))]

@@ -1,40 +1,40 @@
-"""The SQL behind the questions: runs in order and by name, summaries, the best of them, whole projects, alerts."""
+"""SQL statements of the queries: runs, summaries, best runs, projects, alerts."""
 
 import math
 from typing import Literal, NamedTuple
 
-from tasuki.store.series.summary import LAST
+from tasuki.store.series.summary import MAX_TIME
 
 __all__ = [
     "ALERTS",
+    "ALERT_ARRIVAL",
     "ALERT_LEVELS",
-    "ARRIVAL",
-    "BEGUN",
-    "BEST",
+    "BEST_STATEMENTS",
     "JOB_OF_ATTEMPT",
-    "NAMED",
-    "NAMES",
+    "METRIC_RANGES",
     "NEWEST_FIRST",
     "NOTE_COUNT",
     "OLDEST_FIRST",
-    "PROJECT",
+    "OPEN_STOP_REQUESTS",
     "PROJECTS",
-    "RANGES",
-    "RUNS_OF_IDS",
-    "SETTLED",
-    "SETTLED_ALERTS",
-    "SETTLED_OF",
-    "SILENT_US",
-    "STATUSES",
-    "STOPS",
+    "PROJECT_EXISTS",
+    "RENUMBER_ALERTS",
+    "RUNS_BY_ID",
+    "RUN_IDS_BY_NAME",
+    "RUN_IDS_BY_PREFIX",
+    "RUN_NAMES",
+    "RUN_STATUSES",
+    "RUN_TEXTS",
+    "SETTLED_SUMMARIES",
+    "SETTLED_SUMMARIES_OF_RUNS",
+    "SILENT_AFTER_US",
     "SUMMARIES",
-    "SUMMARIES_OF",
     "SUMMARIES_OF_RUN",
-    "TEXTS",
+    "SUMMARIES_OF_RUNS",
     "BestRuns",
 ]
 
-RUNS = """
+SELECT_RUNS = """
 SELECT run.key, run.id, run.name, run.group_name, run.notes, run.tags, run.config, run.created, run.updated, run.points, run.lost,
     a.attempt, a.environment, a.status, a.reason, a.status_clock,
     (SELECT count(*) FROM run_attempt b WHERE b.run = run.key AND b.clock IS NOT NULL),
@@ -48,70 +48,74 @@ ORDER BY born {direction}, run.id {direction}
 LATEST_ATTEMPT = (
     "SELECT attempt FROM run_attempt b WHERE b.run = run.key ORDER BY b.clock IS NULL, b.clock DESC, b.writer DESC LIMIT 1"
 )
-PAGE = """
+RUN_PAGE = """
 SELECT *, coalesce(created, {last}) AS born FROM run
 WHERE project = ?1 AND (?2 IS NULL OR (coalesce(created, {last}), id) {behind} (?2, ?3))
 ORDER BY coalesce(created, {last}) {direction}, id {direction} LIMIT ?4
 """
-OF_IDS = """
+RUNS_WITH_IDS = """
 SELECT run.*, coalesce(created, {last}) AS born FROM (SELECT DISTINCT value FROM json_each(?2)) asked
 CROSS JOIN run ON run.project = ?1 AND run.id = asked.value
 """
 
 
-def runs_statement(runs: str, behind: str, direction: str) -> str:
+def build_runs_statement(runs: str, behind: str, direction: str) -> str:
     """The statement for some runs, in an order."""
-    chosen = runs.format(last=LAST, behind=behind, direction=direction)
-    return RUNS.format(runs=chosen, latest=LATEST_ATTEMPT, direction=direction)
+    chosen = runs.format(last=MAX_TIME, behind=behind, direction=direction)
+    return SELECT_RUNS.format(runs=chosen, latest=LATEST_ATTEMPT, direction=direction)
 
 
-OLDEST_FIRST = runs_statement(PAGE, ">", "ASC")
-NEWEST_FIRST = runs_statement(PAGE, "<", "DESC")
-RUNS_OF_IDS = runs_statement(OF_IDS, "", "ASC")
-COLUMNS = "run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step"
-FOUND_METRICS = "(?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))"
+OLDEST_FIRST = build_runs_statement(RUN_PAGE, ">", "ASC")
+NEWEST_FIRST = build_runs_statement(RUN_PAGE, "<", "DESC")
+RUNS_BY_ID = build_runs_statement(RUNS_WITH_IDS, "", "ASC")
+SUMMARY_COLUMNS = "run.id, metric.name, n, first, first_step, last, last_step, last_clock, min, min_step, max, max_step"
+METRIC_CONDITION = "(?3 IS NULL OR summary.metric IN (SELECT id FROM metric WHERE name IN (SELECT value FROM json_each(?3))))"
 SUMMARIES = f"""
-SELECT {COLUMNS} FROM run JOIN summary ON summary.run = run.key JOIN metric ON metric.id = summary.metric
-WHERE run.project = ?1 AND ?2 IS NULL AND {FOUND_METRICS} ORDER BY coalesce(run.created, {LAST}), run.id, metric.name
+SELECT {SUMMARY_COLUMNS} FROM run JOIN summary ON summary.run = run.key JOIN metric ON metric.id = summary.metric
+WHERE run.project = ?1 AND ?2 IS NULL AND {METRIC_CONDITION} ORDER BY coalesce(run.created, {MAX_TIME}), run.id, metric.name
 """
-SUMMARIES_OF = f"""
-SELECT {COLUMNS} FROM (SELECT DISTINCT value FROM json_each(?2)) asked CROSS JOIN run ON run.project = ?1 AND run.id = asked.value
-CROSS JOIN summary ON summary.run = run.key CROSS JOIN metric ON metric.id = summary.metric
-WHERE {FOUND_METRICS} ORDER BY coalesce(run.created, {LAST}), run.id, metric.name
+SUMMARIES_OF_RUNS = f"""
+SELECT {SUMMARY_COLUMNS} FROM (SELECT DISTINCT value FROM json_each(?2)) asked
+CROSS JOIN run ON run.project = ?1 AND run.id = asked.value CROSS JOIN summary ON summary.run = run.key
+CROSS JOIN metric ON metric.id = summary.metric
+WHERE {METRIC_CONDITION} ORDER BY coalesce(run.created, {MAX_TIME}), run.id, metric.name
 """
-SETTLED = f"""
+SETTLED_SUMMARIES = f"""
 SELECT run.id, run.key, data FROM run LEFT JOIN settled ON settled.run = run.key WHERE run.project = ?1 AND ?2 IS NULL
-ORDER BY coalesce(run.created, {LAST}), run.id
+ORDER BY coalesce(run.created, {MAX_TIME}), run.id
 """
-SETTLED_OF = f"""
+SETTLED_SUMMARIES_OF_RUNS = f"""
 SELECT run.id, run.key, data FROM (SELECT DISTINCT value FROM json_each(?2)) asked
 CROSS JOIN run ON run.project = ?1 AND run.id = asked.value LEFT JOIN settled ON settled.run = run.key
-ORDER BY coalesce(run.created, {LAST}), run.id
+ORDER BY coalesce(run.created, {MAX_TIME}), run.id
 """
 SUMMARIES_OF_RUN = f"""
-SELECT {COLUMNS} FROM run CROSS JOIN summary ON summary.run = run.key CROSS JOIN metric ON metric.id = summary.metric
+SELECT {SUMMARY_COLUMNS} FROM run CROSS JOIN summary ON summary.run = run.key CROSS JOIN metric ON metric.id = summary.metric
 WHERE run.key = ? ORDER BY metric.name
 """
-JOINED = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
-OF_PROJECT = "summary.project = (SELECT id FROM project WHERE name = ?1)"
+SUMMARY_JOIN = "summary CROSS JOIN run ON run.key = summary.run CROSS JOIN metric ON metric.id = summary.metric"
+PROJECT_CONDITION = "summary.project = (SELECT id FROM project WHERE name = ?1)"
 
 
-class Best(NamedTuple):
-    """How the best runs are found: the n-th value in order, what stands for it if there are fewer, rows before it, rows with it."""
+class BestStatements(NamedTuple):
+    """Statements that find the best runs.
 
-    nth: str
-    least: float
+    The n-th value in order, its substitute if there are fewer values, the rows before it, and the rows equal to it.
+    """
+
+    nth_value: str
+    default_bound: float
     better: str
     equal: str
-    live: str
+    unsettled: str
 
 
-def best_statements(mode: str, by: str) -> Best:
+def build_best_statements(mode: str, by: str) -> BestStatements:
     """The statements for one order."""
     direction, before, least = ("ASC", "<", math.inf) if mode == "min" else ("DESC", ">", -math.inf)
-    settled = f"settled AND {OF_PROJECT} AND summary.metric = ?2"
-    every = f"SELECT coalesce(run.created, {LAST}), {COLUMNS} FROM {JOINED} WHERE"
-    return Best(
+    settled = f"settled AND {PROJECT_CONDITION} AND summary.metric = ?2"
+    every = f"SELECT coalesce(run.created, {MAX_TIME}), {SUMMARY_COLUMNS} FROM {SUMMARY_JOIN} WHERE"
+    return BestStatements(
         f"SELECT {by} FROM summary WHERE {settled} AND {by} IS NOT NULL ORDER BY {by} {direction} LIMIT 1 OFFSET ?3",
         least,
         f"{every} {settled} AND {by} {before} ?3",
@@ -120,16 +124,16 @@ def best_statements(mode: str, by: str) -> Best:
     )
 
 
-def of_value(side: str, value: str) -> str:
+def build_extreme_run_query(side: str, value: str) -> str:
     """The run with an extreme value of a metric; of several the one that was created first."""
-    runs = f"""SELECT run.id, coalesce(run.created, {LAST}) AS created FROM summary CROSS JOIN run ON run.key = summary.run
+    runs = f"""SELECT run.id, coalesce(run.created, {MAX_TIME}) AS created FROM summary CROSS JOIN run ON run.key = summary.run
         WHERE summary.metric = found.metric AND {side} = found.{value} AND"""
     return f"""SELECT id FROM (
-        SELECT * FROM ({runs} settled AND {OF_PROJECT} ORDER BY born, run.id LIMIT 1)
+        SELECT * FROM ({runs} settled AND {PROJECT_CONDITION} ORDER BY born, run.id LIMIT 1)
         UNION ALL {runs} NOT settled AND run.project = ?1 ORDER BY created, id LIMIT 1)"""
 
 
-BEST = {(mode, by): best_statements(mode, by) for mode in ("min", "max") for by in ("last", "min", "max")}
+BEST_STATEMENTS = {(mode, by): build_best_statements(mode, by) for mode in ("min", "max") for by in ("last", "min", "max")}
 ALERTS = """
 SELECT alert.writer, alert."offset", run.id, coalesce(run.name, run.id), time, level, title, text, reason, metric, value, step, data
 FROM run JOIN alert ON alert.run = run.key WHERE run.project = ?1 AND (?2 IS NULL OR run.id = ?2)
@@ -137,41 +141,41 @@ FROM run JOIN alert ON alert.run = run.key WHERE run.project = ?1 AND (?2 IS NUL
     AND (?6 IS NULL OR level IN (SELECT value FROM json_each(?6)))
 ORDER BY arrival
 """
-ARRIVAL = 'SELECT arrival FROM alert JOIN run ON run.key = alert.run WHERE project = ? AND writer = ? AND "offset" = ?'
-SETTLED_ALERTS = """
+ALERT_ARRIVAL = 'SELECT arrival FROM alert JOIN run ON run.key = alert.run WHERE project = ? AND writer = ? AND "offset" = ?'
+RENUMBER_ALERTS = """
 UPDATE alert SET arrival = -n FROM (SELECT arrival AS was, row_number() OVER (ORDER BY clock, writer, "offset") AS n FROM alert)
 WHERE was = arrival;
 UPDATE alert SET arrival = -arrival;
 """
 """Alerts that have all arrived at once, in a store that was built anew, have arrived by time."""
-STATUSES = f"""
+RUN_STATUSES = f"""
 SELECT run.key, a.attempt, a.status, a.environment ->> '$.tracker', run.points, run.lost, run.created, run.updated
 FROM run LEFT JOIN run_attempt a ON a.run = run.key AND a.attempt = ({LATEST_ATTEMPT}) WHERE run.project = ?
 """
-RANGES = f"""
+METRIC_RANGES = f"""
 WITH found AS MATERIALIZED (
     SELECT summary.metric, count(*) AS runs, min(min) AS low, max(max) AS high
     FROM run CROSS JOIN summary ON summary.run = run.key WHERE run.project = ?1 GROUP BY summary.metric
 )
-SELECT name, runs, low, ({of_value("min", "low")}), high, ({of_value("max", "high")})
+SELECT name, runs, low, ({build_extreme_run_query("min", "low")}), high, ({build_extreme_run_query("max", "high")})
 FROM found JOIN metric ON metric.id = found.metric ORDER BY name
 """
 ALERT_LEVELS = "SELECT level, count(*) FROM run JOIN alert ON alert.run = run.key WHERE run.project = ? GROUP BY level"
 NOTE_COUNT = "SELECT count(*) FROM (SELECT DISTINCT event_id FROM note WHERE project = ?)"
-NAMED = f"SELECT id FROM run WHERE project = ?1 AND name = ?2 ORDER BY coalesce(created, {LAST}), id"
-BEGUN = f"""
-SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {LAST}), id
+RUN_IDS_BY_NAME = f"SELECT id FROM run WHERE project = ?1 AND name = ?2 ORDER BY coalesce(created, {MAX_TIME}), id"
+RUN_IDS_BY_PREFIX = f"""
+SELECT id FROM run WHERE project = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY coalesce(created, {MAX_TIME}), id
 """
-NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {LAST}), id"
+RUN_NAMES = f"SELECT id, coalesce(name, id) FROM run WHERE project = ? ORDER BY coalesce(created, {MAX_TIME}), id"
 JOB_OF_ATTEMPT = """
 SELECT job.status, job.active, job.attempt = coalesce(a.environment ->> '$.job_attempt', job.attempt) FROM run_job
 JOIN job ON job.id = run_job.job JOIN run_attempt a ON a.run = run_job.run WHERE run_job.run = ?1 AND a.attempt = ?2
 """
-STOPS = """
+OPEN_STOP_REQUESTS = """
 SELECT project, run.id, s.attempt, s.reason, s.asked_by FROM run_stop s JOIN run ON run.key = s.run
 LEFT JOIN run_attempt a ON a.run = s.run AND a.attempt = s.attempt WHERE a.status_clock IS NULL ORDER BY s.clock, s.writer
 """
-TEXTS = """
+RUN_TEXTS = """
 SELECT attempt, name, clock, text FROM run_text WHERE run = ? AND (? IS NULL OR name = ?) ORDER BY clock, writer, "offset"
 """
 PROJECTS = """
@@ -181,16 +185,16 @@ SELECT project, sum(runs), max(updated) FROM (
     UNION ALL SELECT project, 0, max(clock) FROM file WHERE run = '' GROUP BY project
 ) GROUP BY project ORDER BY project
 """
-PROJECT = """
+PROJECT_EXISTS = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM run WHERE project = ?1) OR EXISTS (SELECT 1 FROM note WHERE project = ?1)
     OR EXISTS (SELECT 1 FROM file WHERE project = ?1 AND run = '')
 """
-SILENT_US = 60_000_000
+SILENT_AFTER_US = 60_000_000
 """A heartbeat comes every 30 seconds; one that is 30 seconds late means that something is wrong."""
 
 
 class BestRuns(NamedTuple):
-    """The `n` best runs by a metric: least or greatest first, by its last value, its minimum or its maximum.
+    """The `n` best runs by a metric: lowest or highest first, by last value, minimum, or maximum.
 
     Of equals the run that was created first is first. Runs where that is NaN are none of the best.
     """

@@ -1,18 +1,18 @@
-"""What there is where something was not found: the nearest names first."""
+"""Suggest existing names when one is not found, the nearest first."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-__all__ = ["there_are"]
+__all__ = ["suggest_names"]
 
-SHOWN = 10
-COMPARED = 1000
+MAX_SUGGESTIONS = 10
+MAX_COMPARED_NAMES = 1000
 """So many names are compared: to look at fifty thousand would take a second."""
 
 
-def there_are(wanted: str, names: Sequence[str]) -> str:
+def suggest_names(name: str, names: Sequence[str]) -> str:
     """A hint: the names that there are, the nearest to the wanted one first, and how many more."""
-    compared = names[-COMPARED:]
-    shown = get_close_matches(wanted, compared, n=SHOWN, cutoff=0.0)
+    compared = names[-MAX_COMPARED_NAMES:]
+    shown = get_close_matches(name, compared, n=MAX_SUGGESTIONS, cutoff=0.0)
     more = len(names) - len(shown)
     return f"there are {', '.join(shown)}" + (f" and {more:,} more; the nearest come first" if more else "")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tasuki.records import FlatMetrics
 
-__all__ = ["ChartLine", "Column", "Floats", "Ints", "PointOrder", "Points", "Series", "collect"]
+__all__ = ["ChartLine", "Column", "Floats", "Ints", "PointOrder", "Points", "Series", "group_points"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -25,14 +25,14 @@ class Column(NamedTuple):
 
 
 class ChartLine(NamedTuple):
-    """What a chart draws of one metric of one run: steps in order, and values."""
+    """A chart's line of one metric of one run: sorted steps, and values."""
 
     steps: Ints
     values: Floats
 
 
 class PointOrder(NamedTuple):
-    """What points are ordered by, everywhere."""
+    """The sort key of points: (step, clock, writer)."""
 
     step: int
     clock: int
@@ -56,16 +56,16 @@ class Points:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def order(self, row: int) -> PointOrder:
-        """What a record is ordered by."""
+    def order_key(self, row: int) -> PointOrder:
+        """Return the sort key of a record."""
         return PointOrder(int(self.steps[row]), int(self.clocks[row]), self.names[self.writers[row]])
 
     @property
-    def values(self) -> int:
-        """How many values there are."""
+    def value_count(self) -> int:
+        """Return the number of values."""
         return sum(len(column.values) for column in self.columns.values())
 
-    def part(self, start: int, stop: int) -> "Points":
+    def rows_between(self, start: int, stop: int) -> "Points":
         """The records from `start` up to `stop`."""
         columns = {}
         for metric, (rows, values) in self.columns.items():
@@ -75,11 +75,11 @@ class Points:
         cut = slice(start, stop)
         return Points(self.steps[cut], self.clocks[cut], self.lags[cut], self.writers[cut], self.names, columns)
 
-    def behind(self, place: PointOrder) -> "Points":
+    def after(self, cursor: PointOrder) -> "Points":
         """The records behind a place."""
-        return self.part(bisect_right(range(len(self)), place, key=self.order), len(self))
+        return self.rows_between(bisect_right(range(len(self)), cursor, key=self.order_key), len(self))
 
-    def having(self, metric: str) -> "Points":
+    def select_metric(self, metric: str) -> "Points":
         """The records that have a metric, and that column alone."""
         rows, values = self.columns[metric]
         columns = {metric: Column(np.arange(len(rows)), values)}
@@ -124,7 +124,7 @@ class Points:
         return Points(steps[order], clocks[order], self.lags[order], writers[order], self.names, columns)
 
 
-def collect(writer: str, records: Iterable[tuple[FlatMetrics, int]]) -> list[Points]:
+def group_points(writer: str, records: Iterable[tuple[FlatMetrics, int]]) -> list[Points]:
     """The points of one writer's records, each with its clock.
 
     Records that log the same metrics, as nearly all do, become one matrix.
@@ -132,10 +132,10 @@ def collect(writer: str, records: Iterable[tuple[FlatMetrics, int]]) -> list[Poi
     groups: dict[tuple[str, ...], list[tuple[FlatMetrics, int]]] = {}
     for pair in records:
         groups.setdefault(tuple(pair[0].values), []).append(pair)
-    return [matrix(writer, metrics, pairs) for metrics, pairs in groups.items()]
+    return [build_matrix_points(writer, metrics, pairs) for metrics, pairs in groups.items()]
 
 
-def matrix(writer: str, metrics: tuple[str, ...], pairs: list[tuple[FlatMetrics, int]]) -> Points:
+def build_matrix_points(writer: str, metrics: tuple[str, ...], pairs: list[tuple[FlatMetrics, int]]) -> Points:
     """The points of records that log the same metrics."""
     n = len(pairs)
     flat = chain.from_iterable(record.values.values() for record, _ in pairs)
@@ -152,10 +152,10 @@ def matrix(writer: str, metrics: tuple[str, ...], pairs: list[tuple[FlatMetrics,
     )
 
 
-def pieces(points: Points, size: int) -> Iterator[Points]:
+def split_points(points: Points, size: int) -> Iterator[Points]:
     """The points in parts of at most `size` records."""
     for start in range(0, len(points), size):
-        yield points.part(start, min(start + size, len(points)))
+        yield points.rows_between(start, min(start + size, len(points)))
 
 
 class Series(NamedTuple):

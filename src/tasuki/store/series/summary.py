@@ -1,4 +1,4 @@
-"""The summary of each metric of each run: how many values, the first, the last, the least and the greatest, and where they are."""
+"""Summary of each metric of each run: count, first, last, minimum, and maximum, with their positions."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -7,11 +7,11 @@ import numpy as np
 
 from tasuki.store.series.points import Floats, Ints, PointOrder, Points
 
-__all__ = ["LAST", "MERGE_SUMMARY", "summaries"]
+__all__ = ["MAX_TIME", "MERGE_SUMMARY", "summarize_points"]
 
 
-def summary_upsert() -> str:
-    """The statement that merges one batch's summary into what is kept: commutative, so batches may come in any order."""
+def build_summary_upsert() -> str:
+    """SQL that merges a batch's summary into the stored one; commutative, so batch order does not matter."""
     order = "{side}_step, {side}_clock, {side}_writer"
     new = "excluded.{side}_step, excluded.{side}_clock, excluded.{side}_writer"
     kept = "summary.{side}_step, summary.{side}_clock, summary.{side}_writer"
@@ -30,33 +30,45 @@ def summary_upsert() -> str:
     return f"INSERT INTO summary ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (run, metric) DO UPDATE SET {', '.join(sets)}"
 
 
-MERGE_SUMMARY = summary_upsert()
+MERGE_SUMMARY = build_summary_upsert()
 
 
-def summaries(run: int, points: Points, ids: dict[str, int]) -> Iterator[tuple[object, ...]]:
+def summarize_points(run: int, points: Points, ids: dict[str, int]) -> Iterator[tuple[object, ...]]:
     """A row per metric of a batch."""
-    order = cache(points.order)
+    order = cache(points.order_key)
     for metric, (places, values) in points.columns.items():
         first, last = values.item(0), values.item(-1)
-        row = (run, ids[metric], len(values), real(first), *order(places.item(0)), real(last), *order(places.item(-1)))
-        yield (*row, *extreme(values, places, order, np.ndarray.argmin), *extreme(values, places, order, np.ndarray.argmax))
+        row = (
+            run,
+            ids[metric],
+            len(values),
+            nan_to_null(first),
+            *order(places.item(0)),
+            nan_to_null(last),
+            *order(places.item(-1)),
+        )
+        yield (
+            *row,
+            *find_extreme(values, places, order, np.ndarray.argmin),
+            *find_extreme(values, places, order, np.ndarray.argmax),
+        )
 
 
-def extreme(
-    values: Floats, places: Ints, order: Callable[[int], PointOrder], find: Callable[[Floats], np.intp]
+def find_extreme(
+    values: Floats, row_numbers: Ints, order: Callable[[int], PointOrder], find: Callable[[Floats], np.intp]
 ) -> tuple[object, ...]:
     """The least or the greatest number and where it is; NULLs if there is none."""
     at = find(values)
     value = values.item(at)
     if value != value:  # NaN counts as both the least and the greatest
         numbers = np.flatnonzero(~np.isnan(values))
-        return extreme(values[numbers], places[numbers], order, find) if len(numbers) else (None,) * 4
-    return (value, *order(places.item(at)))
+        return find_extreme(values[numbers], row_numbers[numbers], order, find) if len(numbers) else (None,) * 4
+    return (value, *order(row_numbers.item(at)))
 
 
-def real(value: float) -> float | None:
+def nan_to_null(value: float) -> float | None:
     """A float for SQL; NaN is NULL."""
     return None if value != value else value
 
 
-LAST = 2**63 - 1
+MAX_TIME = 2**63 - 1

@@ -1,23 +1,23 @@
-"""Metrics in three pieces: a tail of batches as they came, blocks of 4096 records folded from it, and a summary per metric."""
+"""Metrics in three pieces: a tail of batches, blocks of 4,096 records folded from it, and summaries."""
 
 from collections.abc import Iterable, Iterator
 
 import apsw
 
-from tasuki.database.sqlite import one, rows
-from tasuki.store.series.blocks import overlapped, read_block, remove_blocks, store_blocks
+from tasuki.database.sqlite import fetch_all, fetch_one
+from tasuki.store.series.blocks import find_overlapping_blocks, read_block, remove_blocks, store_blocks
 from tasuki.store.series.chunk_codec import pack_points, unpack_points
 from tasuki.store.series.points import Points
-from tasuki.store.series.summary import LAST, MERGE_SUMMARY, summaries
-from tasuki.store.series.summary_cache import settle_summaries
+from tasuki.store.series.summary import MAX_TIME, MERGE_SUMMARY, summarize_points
+from tasuki.store.series.summary_cache import cache_summaries
 
-__all__ = ["FOLD_RECORDS", "Tail", "remove", "tail_points"]
+__all__ = ["FOLD_RECORDS", "Tail", "read_tail", "remove_metrics"]
 
 FOLD_RECORDS = 2048
 
-SETTLE = f"""
+SETTLE_SUMMARIES = f"""
 UPDATE summary SET settled = 1, (project, born) = (
-    SELECT project.id, coalesce(created, {LAST}) FROM run JOIN project ON project.name = run.project WHERE key = ?1
+    SELECT project.id, coalesce(created, {MAX_TIME}) FROM run JOIN project ON project.name = run.project WHERE key = ?1
 ) WHERE run = ?1 AND NOT settled
 """
 
@@ -29,22 +29,22 @@ class Tail:
         self.db = db
         self.ids: dict[str, int] = {}
         self.batches: list[tuple[int, Points]] = []
-        self.unsettled: set[int] = set()
+        self.unsettled_runs: set[int] = set()
 
-    def numbers(self, names: Iterable[str]) -> dict[str, int]:
+    def metric_ids(self, names: Iterable[str]) -> dict[str, int]:
         """The small numbers of these metrics; new ones get one."""
         for name in names:
             if name not in self.ids:
                 self.db.execute("INSERT INTO metric (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-                (self.ids[name],) = one(self.db, "SELECT id FROM metric WHERE name = ?", (name,))
+                (self.ids[name],) = fetch_one(self.db, "SELECT id FROM metric WHERE name = ?", (name,))
         return self.ids
 
     def append(self, run: int, points: Points, tail_records: int) -> int:
         """Add a batch to a run; returns how many records its tail has then."""
-        self.db.executemany(MERGE_SUMMARY, summaries(run, points, self.numbers(points.columns)))
-        self.unsettled.add(run)
+        self.db.executemany(MERGE_SUMMARY, summarize_points(run, points, self.metric_ids(points.columns)))
+        self.unsettled_runs.add(run)
         if tail_records + len(points) >= FOLD_RECORDS:
-            self.fold(run, points)
+            self.fold_run(run, points)
             return 0
         self.batches.append((run, points))
         return tail_records + len(points)
@@ -55,43 +55,43 @@ class Tail:
             "INSERT INTO tail (run, records, data) VALUES (?, ?, ?)",
             [(run, len(points), pack_points(points, self.ids)) for run, points in self.batches],
         )
-        self.db.executemany("DELETE FROM settled WHERE run = ?", [(run,) for run in self.unsettled])
+        self.db.executemany("DELETE FROM settled WHERE run = ?", [(run,) for run in self.unsettled_runs])
         self.batches.clear()
-        self.unsettled.clear()
+        self.unsettled_runs.clear()
 
-    def settle(self, run: int) -> None:
+    def settle_run(self, run: int) -> None:
         """Nothing more is expected of a run soon: make blocks of its tail, and put its summaries in order."""
-        self.fold(run)
+        self.fold_run(run)
         self.db.execute("INSERT INTO project (name) SELECT project FROM run WHERE key = ? ON CONFLICT DO NOTHING", (run,))
-        self.db.execute(SETTLE, (run,))
+        self.db.execute(SETTLE_SUMMARIES, (run,))
         if self.db.changes():
-            settle_summaries(self.db, run)
+            cache_summaries(self.db, run)
 
-    def fold(self, run: int, new: Points | None = None) -> None:
-        """Make blocks of the run's tail and of `new`, together with the blocks that they overlap and the last if it has room."""
+    def fold_run(self, run: int, new: Points | None = None) -> None:
+        """Fold the tail and `new` into blocks, with the blocks that they overlap, and a last one with room."""
         self.write()
-        parts = [*tail_points(self.db, run), *([] if new is None else [new])]
+        parts = [*read_tail(self.db, run), *([] if new is None else [new])]
         if not parts:
             return
         points = Points.merge(parts)
-        replaced = overlapped(self.db, run, points.order(0))
+        replaced = find_overlapping_blocks(self.db, run, points.order_key(0))
         if replaced:
             points = Points.merge([*(read_block(self.db, block) for block in replaced), points])
             remove_blocks(self.db, replaced)
         self.db.execute("DELETE FROM tail WHERE run = ?", (run,))  # first: what takes its place fits into its pages
-        store_blocks(self.db, run, points, self.numbers(points.columns))
+        store_blocks(self.db, run, points, self.metric_ids(points.columns))
 
 
-def remove(db: apsw.Connection, run: int) -> None:
+def remove_metrics(db: apsw.Connection, run: int) -> None:
     """Forget all of a run's metrics."""
     remove_blocks(db, [block for (block,) in db.execute("SELECT id FROM block WHERE run = ?", (run,))])
     for table in ("tail", "summary", "settled"):
         db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
 
 
-def tail_points(db: apsw.Connection, run: int) -> Iterator[Points]:
+def read_tail(db: apsw.Connection, run: int) -> Iterator[Points]:
     """The batches of a run's tail."""
-    batches = rows(db, "SELECT data FROM tail WHERE run = ? ORDER BY id", (run,))
-    names = dict(rows(db, "SELECT id, name FROM metric")) if batches else {}
+    batches = fetch_all(db, "SELECT data FROM tail WHERE run = ? ORDER BY id", (run,))
+    names = dict(fetch_all(db, "SELECT id, name FROM metric")) if batches else {}
     for (data,) in batches:
         yield unpack_points(data, names)

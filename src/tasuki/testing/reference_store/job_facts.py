@@ -1,4 +1,4 @@
-"""What the records of jobs say, worked out the plain way."""
+"""Facts of job records, computed the plain way."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tasuki.records import (
     encode,
     job_from_created,
 )
-from tasuki.testing.reference_store.run_facts import Placed
+from tasuki.testing.reference_store.run_facts import PlacedRecord
 
 __all__ = ["JobFacts"]
 
@@ -23,7 +23,7 @@ __all__ = ["JobFacts"]
 class JobFacts:
     """The records of all journals of jobs."""
 
-    def __init__(self, records: list[Placed]) -> None:
+    def __init__(self, records: list[PlacedRecord]) -> None:
         ordered = sorted(records, key=lambda placed: (placed[2], placed[0], placed[1]))
         self.records = [placed for placed in ordered if isinstance(placed[3], JobRecord)]
 
@@ -32,7 +32,7 @@ class JobFacts:
         told = [placed for placed in self.records if not isinstance(placed[3], ProviderHealth)]
         found: dict[str, Any] = {
             "job_records": [(w, o, clock, r.job, encode(r)) for w, o, clock, r in sorted(told, key=lambda placed: placed[:2])],  # type: ignore[union-attr, arg-type] # records of one job
-            "jobs": [], "job_events": [], "job_externals": [], "providers": self.providers(),
+            "jobs": [], "job_events": [], "job_externals": [], "providers": self.provider_rows(),
         }  # fmt: skip
         for id in sorted({record.job for *_, record in told}):  # type: ignore[union-attr] # as above
             self.add_job(id, found)
@@ -61,7 +61,7 @@ class JobFacts:
             found["jobs"].append((id, msgspec.msgpack.encode(job)))
             found["job_events"] += events
 
-    def providers(self) -> list[tuple[Any, ...]]:
-        """What was said last of each provider."""
+    def provider_rows(self) -> list[tuple[Any, ...]]:
+        """Return the latest health of each provider."""
         latest = {(r.provider, r.account): r for *_, r in self.records if isinstance(r, ProviderHealth)}
         return [(*name, int(r.degraded), r.detail, r.time) for name, r in sorted(latest.items())]

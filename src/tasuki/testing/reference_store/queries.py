@@ -26,7 +26,7 @@ from tasuki.records import (
     Status,
     StopRow,
     TextRow,
-    words_in,
+    extract_search_text,
 )
 from tasuki.store import BestRuns, Series
 from tasuki.testing.reference_store.received_streams import ReceivedStreams
@@ -58,23 +58,25 @@ class ReferenceQueries(ReceivedStreams):
     def runs(self, project: str, *, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """Return the runs of a project, or the first `limit` of them, by creation time or newest first."""
         found = [
-            self.run_row(project, run, dumped) for (name, run), dumped in self.dump().items() if name == project and "row" in dumped
+            self.build_run_row(project, run, dumped)
+            for (name, run), dumped in self.dump().items()
+            if name == project and "row" in dumped
         ]
         if project not in {row.name for row in self.projects()}:
             raise NotFound(f"there is no project {project!r}", hint=f"there are {', '.join(row.name for row in self.projects())}")
         return sorted(found, key=lambda row: (row.created, row.id), reverse=newest_first)[:limit]
 
-    def run_row(self, project: str, run: str, dumped: dict[str, Any]) -> RunRow:
+    def build_run_row(self, project: str, run: str, run_dump: dict[str, Any]) -> RunRow:
         """Build a run from its dump."""
-        name, group, notes, tags, config, created, updated, points, lost = dumped["row"]
-        attempts = sorted((row for row in dumped["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
-        attempt = (attempts or dumped["attempts"] or [None])[-1]
+        name, group, notes, tags, config, created, updated, points, lost = run_dump["row"]
+        attempts = sorted((row for row in run_dump["attempts"] if row[1] is not None), key=lambda row: (row[1], row[2]))
+        attempt = (attempts or run_dump["attempts"] or [None])[-1]
         id = attempt[0] if attempt else None
         status, reason, ended, environment = Status.RUNNING, None, None, "{}"
         if attempt:
             environment, reason, ended = attempt[3] or "{}", attempt[5], attempt[6]
-            writers = [writer for known, writer in dumped["attempt_writers"] if known == attempt[0]]
-            over = all(self.received[writer].sealed for writer in writers)
+            writers = [writer for known, writer in run_dump["attempt_writers"] if known == attempt[0]]
+            over = all(self.received[writer].is_sealed for writer in writers)
             status = Status(attempt[4]) if attempt[4] else Status.CRASHED if over else Status.RUNNING
         return RunRow(
             project=project,
@@ -94,11 +96,11 @@ class ReferenceQueries(ReceivedStreams):
             points=points,
             lost=lost,
             attempt_id=id,
-            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in dumped["stops"] if key == id), None),
+            stop=next((StopRow(time=time, reason=why, by=by) for key, why, by, time, _ in run_dump["stops"] if key == id), None),
             progress=next(
                 (
                     ProgressRow(time=time, done=done, total=total, rate=rate)
-                    for key, done, total, rate, time, _ in dumped["progress"]
+                    for key, done, total, rate, time, _ in run_dump["progress"]
                     if key == id
                 ),
                 None,
@@ -114,7 +116,7 @@ class ReferenceQueries(ReceivedStreams):
             return found[0]
         raise NotFound(f"{ref!r} is no run of {project!r}, or several", hint=", ".join(row.id for row in found or rows))
 
-    def named(self, project: str, refs: Sequence[str]) -> list[RunRow]:
+    def runs_by_ref(self, project: str, refs: Sequence[str]) -> list[RunRow]:
         """Return several runs, in the order of `refs`."""
         return [self.run(project, ref) for ref in refs]
 
@@ -133,7 +135,8 @@ class ReferenceQueries(ReceivedStreams):
             created=min((row.created for row in runs), default=None),
             updated=max((row.updated for row in runs), default=None),
             metrics=[
-                metric_range([row for row in summaries if row.metric == name]) for name in sorted({row.metric for row in summaries})
+                build_metric_range([row for row in summaries if row.metric == name])
+                for name in sorted({row.metric for row in summaries})
             ],
             alerts={level: alerts[level] for level in AlertLevel},
             notes=len({note.event_id for note in self.notes(project)}),
@@ -223,7 +226,7 @@ class ReferenceQueries(ReceivedStreams):
             if run in (None, alert.run)
             and (not isinstance(since, int) or alert.time > since)
             and reason in (None, alert.reason)
-            and (level is None or alert.level in level.and_louder)
+            and (level is None or alert.level in level.this_and_higher)
         ]
 
     def texts(self, project: str, run: str, name: str | None = None) -> list[TextRow]:
@@ -261,7 +264,7 @@ class ReferenceQueries(ReceivedStreams):
             for row in found
             if kind in (None, row.kind)
             and (since is None or row.time > since)
-            and (not search or search.casefold() in words_in(row.content))
+            and (not search or search.casefold() in extract_search_text(row.content))
         ]
 
     def files(self, project: str, run: str | None = None) -> list[FileRow]:
@@ -288,14 +291,14 @@ class ReferenceQueries(ReceivedStreams):
         return found
 
 
-def metric_range(found: list[MetricSummary]) -> MetricRange:
+def build_metric_range(summaries: list[MetricSummary]) -> MetricRange:
     """Return the range of one metric over all runs; `found` is ordered by creation time of the run."""
-    numbers = [row for row in found if row.min is not None]
+    numbers = [row for row in summaries if row.min is not None]
     low: MetricSummary | None = min(numbers, key=attrgetter("min"), default=None)
     high: MetricSummary | None = max(numbers, key=attrgetter("max"), default=None)
     return MetricRange(
-        metric=found[0].metric,
-        runs=len(found),
+        metric=summaries[0].metric,
+        runs=len(summaries),
         min=low.min if low else None,
         min_run=low.run if low else None,
         max=high.max if high else None,

@@ -5,14 +5,14 @@ from typing import Any
 from zlib_ng.zlib_ng import crc32
 
 from tasuki.errors import InvalidRecord
-from tasuki.records import JOBS, Position, Record, RunDeleted, SalvagedStream, UnknownRecord, decode, frames
+from tasuki.records import JOBS_PROJECT, Position, Record, RunDeleted, SalvagedStream, UnknownRecord, decode, iterate_frames
 from tasuki.store import Dump
 from tasuki.testing.reference_store.job_facts import JobFacts
-from tasuki.testing.reference_store.run_facts import Placed, RunFacts
+from tasuki.testing.reference_store.run_facts import PlacedRecord, RunFacts
 
 __all__ = ["ReceivedStream", "ReceivedStreams"]
 
-LARGEST_INT = 2**63 - 1
+MAX_INT64 = 2**63 - 1
 
 
 class ReceivedStream:
@@ -22,8 +22,8 @@ class ReceivedStream:
         self.project = project
         self.run = run
         self.data = b""
-        self.sealed = False
-        self.purged = False
+        self.is_sealed = False
+        self.is_purged = False
 
     @property
     def position(self) -> Position:
@@ -39,21 +39,21 @@ class ReceivedStreams:
 
     # -- what the records say
 
-    def records(self, project: str, run: str) -> list[Placed]:
+    def records(self, project: str, run: str) -> list[PlacedRecord]:
         """Return all records of a run with their clocks, stream by stream."""
-        found: list[Placed] = []
+        found: list[PlacedRecord] = []
         for writer, kept in sorted(self.received.items()):
             if (kept.project, kept.run) == (project, run):
                 clock = 0
-                for offset, payload in frames(kept.data):
-                    record = read(payload)
-                    clock = clock + 1 if isinstance(record, InvalidRecord) else max(min(record.time, LARGEST_INT), clock + 1)
+                for offset, payload in iterate_frames(kept.data):
+                    record = decode_or_error(payload)
+                    clock = clock + 1 if isinstance(record, InvalidRecord) else max(min(record.time, MAX_INT64), clock + 1)
                     found.append((writer, offset, clock, record))
         return found
 
     def run_ids(self) -> list[tuple[str, str]]:
         """Return project and run of every stream that is not purged."""
-        return sorted({(kept.project, kept.run) for kept in self.received.values() if not kept.purged})
+        return sorted({(kept.project, kept.run) for kept in self.received.values() if not kept.is_purged})
 
     def dump(self) -> Dump:
         """Return the expected content of a projection, in the shape of `tasuki.store.logical_dump`."""
@@ -64,9 +64,9 @@ class ReceivedStreams:
         records = self.records(project, run)
         streams = []
         for writer, kept in sorted(self.received.items()):
-            if (kept.project, kept.run) == (project, run) and not kept.purged:
+            if (kept.project, kept.run) == (project, run) and not kept.is_purged:
                 clocks = [clock for name, _, clock, _ in records if name == writer]
-                streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.sealed)))
+                streams.append((writer, *kept.position, max(clocks, default=0), len(clocks), int(kept.is_sealed)))
         found: dict[str, Any] = {
             "streams": streams,
             "rejected": [],
@@ -76,14 +76,14 @@ class ReceivedStreams:
             "files": [],
             "job_records": [],
         }
-        if (project, run) == (JOBS, ""):
+        if (project, run) == (JOBS_PROJECT, ""):
             found |= JobFacts(records).dump()
         if any(isinstance(record, RunDeleted) for *_, record in records):
             return found | {"deleted": True}
         facts = RunFacts(records)
-        displaced = facts.displaced(is_jobs=(project, run) == (JOBS, ""))
+        displaced = facts.misplaced_job_records(is_jobs=(project, run) == (JOBS_PROJECT, ""))
         found |= {
-            "rejected": sorted((facts.rejected() if run else facts.unreadable()) + displaced),
+            "rejected": sorted((facts.rejected_records() if run else facts.invalid_records()) + displaced),
             "notes": facts.notes(),
             "files": facts.files(),
             "unknown": [(w, o, r.kind) for w, o, _, r in records if isinstance(r, UnknownRecord)],
@@ -92,7 +92,7 @@ class ReceivedStreams:
         return found | facts.dump() if run else found
 
 
-def read(payload: bytes) -> Record | UnknownRecord | InvalidRecord:
+def decode_or_error(payload: bytes) -> Record | UnknownRecord | InvalidRecord:
     """Decode a record; return the error of an invalid one."""
     try:
         return decode(payload)

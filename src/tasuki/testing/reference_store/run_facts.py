@@ -1,4 +1,4 @@
-"""What the records of one run say, worked out the plain way."""
+"""Facts of one run's records, computed the plain way."""
 
 import json
 import math
@@ -23,51 +23,55 @@ from tasuki.records import (
     Status,
     StopRequested,
     UnknownRecord,
-    content_of,
-    digest_of,
-    text_of_note,
+    compute_note_digest,
+    extract_content,
+    get_note_text,
 )
 
-__all__ = ["Placed", "RunFacts"]
+__all__ = ["PlacedRecord", "RunFacts"]
 
-SMALLEST_INT, LARGEST_INT = -(2**63), 2**63 - 1
-Placed = tuple[str, int, int, Record | UnknownRecord | InvalidRecord]
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
+PlacedRecord = tuple[str, int, int, Record | UnknownRecord | InvalidRecord]
 """Writer, offset, clock, record."""
-Call = tuple[tuple[int, int, str], int, dict[str, float]]
+LogCall = tuple[tuple[int, int, str], int, dict[str, float]]
 """(step, clock, writer), time of the call, values."""
 
 
 class RunFacts:
     """One run's records, read each time anew."""
 
-    def __init__(self, records: list[Placed]) -> None:
+    def __init__(self, records: list[PlacedRecord]) -> None:
         self.records = records
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[LogCall]:
         """Every `log()` call, in order."""
         found = []
         for writer, _, clock, record in self.records:
-            if isinstance(record, Metrics) and SMALLEST_INT <= record.step <= LARGEST_INT and (values := flat(record.values)[0]):
+            if (
+                isinstance(record, Metrics)
+                and MIN_INT64 <= record.step <= MAX_INT64
+                and (values := flatten_numbers(record.values)[0])
+            ):
                 found.append(((record.step, clock, writer), record.time, values))
         return sorted(found, key=lambda call: call[0])
 
-    def rejected(self) -> list[tuple[str, int, str]]:
+    def rejected_records(self) -> list[tuple[str, int, str]]:
         """Records that can't be projected, or not wholly."""
         found = []
         for writer, offset, _, record in self.records:
             if isinstance(record, InvalidRecord):
                 found.append((writer, offset, record.message))
-            elif isinstance(record, Metrics) and not SMALLEST_INT <= record.step <= LARGEST_INT:
+            elif isinstance(record, Metrics) and not MIN_INT64 <= record.step <= MAX_INT64:
                 found.append((writer, offset, f"step {record.step} has more than 64 bits"))
-            elif isinstance(record, Metrics) and (odd := flat(record.values)[1]):
+            elif isinstance(record, Metrics) and (odd := flatten_numbers(record.values)[1]):
                 found.append((writer, offset, f"no numbers: {', '.join(odd)}"))
         return found
 
-    def unreadable(self) -> list[tuple[str, int, str]]:
+    def invalid_records(self) -> list[tuple[str, int, str]]:
         """Records that are none."""
         return [(writer, offset, record.message) for writer, offset, _, record in self.records if isinstance(record, InvalidRecord)]
 
-    def displaced(self, *, is_jobs: bool) -> list[tuple[str, int, str]]:
+    def misplaced_job_records(self, *, is_jobs: bool) -> list[tuple[str, int, str]]:
         """Records of jobs that are not where those belong."""
         reason = "a record of a job outside of their journals"
         return [] if is_jobs else [(w, o, reason) for w, o, _, record in self.records if isinstance(record, JobRecord)]
@@ -76,15 +80,15 @@ class RunFacts:
         """Notes by stream and offset."""
         return [
             (
-                writer, offset, clock, record.time, record.__struct_config__.tag, record.event_id, digest_of(record),
-                record.session, getattr(record, "category", None), text_of_note(record), text(content_of(record)),
+                writer, offset, clock, record.time, record.__struct_config__.tag, record.event_id, compute_note_digest(record),
+                record.session, getattr(record, "category", None), get_note_text(record), encode_json(extract_content(record)),
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Note)
         ]  # fmt: skip
 
     def files(self) -> list[tuple[Any, ...]]:
-        """What is said of files, by stream and offset."""
+        """Return the file records, by stream and offset."""
         return [
             (
                 writer, offset, clock, record.time, record.path, record.key, record.step, record.form, record.caption,
@@ -97,7 +101,7 @@ class RunFacts:
     def dump(self) -> dict[str, Any]:
         """The run's part of a dump, but for its streams."""
         calls = self.calls()
-        fields, tags = self.latest()
+        fields, tags = self.fields_and_tags()
         config = {name[7:]: json.loads(value) for name, (value, *_) in sorted(fields.items()) if name.startswith("config.")}
         shown = [json.loads(fields[name][0]) if name in fields else None for name in ("name", "group_name", "notes")]
         starts = [(clock, writer) for writer, _, clock, record in self.records if isinstance(record, RunStarted)]
@@ -105,8 +109,8 @@ class RunFacts:
         return {
             "row": [
                 *shown,
-                text(present) if tags else None,
-                text(config) if config else None,
+                encode_json(present) if tags else None,
+                encode_json(config) if config else None,
                 min(starts)[0] if starts else None,
                 max((clock for _, _, clock, _ in self.records), default=None),
                 sum(len(values) for *_, values in calls),
@@ -115,12 +119,12 @@ class RunFacts:
             "fields": [(name, *row) for name, row in sorted(fields.items())],
             "tags": [(tag, *row) for tag, row in sorted(tags.items())],
             **self.attempts(),
-            **self.requests(),
+            **self.stops_and_progress(),
             "texts": self.texts(),
             "alerts": self.alerts(),
             "jobs": self.jobs(),
-            "summaries": [summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
-            "points": {name: points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
+            "summaries": [build_summary(name, calls) for name in sorted({name for *_, values in calls for name in values})],
+            "points": {name: build_points(name, calls) for name in sorted({name for *_, values in calls for name in values})},
         }
 
     def jobs(self) -> list[tuple[str, int, str]]:
@@ -131,7 +135,7 @@ class RunFacts:
                 found[job] = min(found.get(job, (clock, writer)), (clock, writer))
         return [(job, *said) for job, said in sorted(found.items())]
 
-    def latest(self) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[int, int, str]]]:
+    def fields_and_tags(self) -> tuple[dict[str, tuple[str, int, str]], dict[str, tuple[int, int, str]]]:
         """Fields and tags as the latest record that mentions each leaves them."""
         fields: dict[str, tuple[str, int, str]] = {}
         tags: dict[str, tuple[int, int, str]] = {}
@@ -140,21 +144,21 @@ class RunFacts:
                 named = {"name": record.name, "group_name": record.group, "notes": record.notes}
                 changed = {name: value for name, value in named.items() if value is not None}
                 changed |= {f"config.{key}": value for key, value in record.config.items()}
-                fields |= {name: (text(value), clock, writer) for name, value in changed.items()}
+                fields |= {name: (encode_json(value), clock, writer) for name, value in changed.items()}
                 added = record.tags if isinstance(record, RunStarted) else record.tags_added
                 removed = [] if isinstance(record, RunStarted) else record.tags_removed
                 tags |= {tag: (1, clock, writer) for tag in added} | {tag: (0, clock, writer) for tag in removed}
         return fields, tags
 
     def attempts(self) -> dict[str, Any]:
-        """Attempts by their first start and their first end (or that they run, if that is said), and the streams they began in."""
+        """Return attempts by first start and first end (or running), with the streams that they began in."""
         running: set[str] = set()
         starts: dict[str, list[tuple[int, str, str]]] = {}
         ends: dict[str, list[tuple[int, str, str, str | None]]] = {}
         writers: set[tuple[str, str]] = set()
         for writer, _, clock, record in self.records:
             if isinstance(record, RunStarted):
-                starts.setdefault(record.attempt, []).append((clock, writer, text(record.environment)))
+                starts.setdefault(record.attempt, []).append((clock, writer, encode_json(record.environment)))
                 writers.add((record.attempt, writer))
             elif isinstance(record, RunStatus) and not record.status.is_final:
                 running.add(record.attempt)
@@ -168,7 +172,7 @@ class RunFacts:
             rows.append((attempt, *start, status, reason, ended, by))
         return {"attempts": rows, "attempt_writers": sorted(writers)}
 
-    def requests(self) -> dict[str, Any]:
+    def stops_and_progress(self) -> dict[str, Any]:
         """The first request to stop of each attempt, and its latest progress."""
         stops: dict[str, tuple[Any, ...]] = {}
         progress: dict[str, tuple[Any, ...]] = {}
@@ -196,14 +200,14 @@ class RunFacts:
             (
                 writer, offset, clock, record.time, record.level, record.title, record.text, record.reason, record.metric,
                 "nan" if record.value is not None and math.isnan(record.value) else record.value, record.step,
-                None if record.data is None else text(record.data),
+                None if record.data is None else encode_json(record.data),
             )
             for writer, offset, clock, record in self.records
             if isinstance(record, Alert)
         ]  # fmt: skip
 
 
-def summary(name: str, calls: list[Call]) -> tuple[Any, ...]:
+def build_summary(name: str, calls: list[LogCall]) -> tuple[Any, ...]:
     """One metric's summary."""
     found = [(order, values[name]) for order, _, values in calls if name in values]
     numbers = [(value, order) for order, value in found if not math.isnan(value)]
@@ -217,7 +221,7 @@ def summary(name: str, calls: list[Call]) -> tuple[Any, ...]:
     return tuple(row)
 
 
-def points(name: str, calls: list[Call]) -> tuple[bytes, ...]:
+def build_points(name: str, calls: list[LogCall]) -> tuple[bytes, ...]:
     """One metric's points as a dump has them."""
     found = [(order, time, values[name]) for order, time, values in calls if name in values]
     return (
@@ -229,13 +233,13 @@ def points(name: str, calls: list[Call]) -> tuple[bytes, ...]:
     )
 
 
-def flat(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], list[str]]:
+def flatten_numbers(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], list[str]]:
     """Numbers by joined names, and the names of what is none."""
     numbers: dict[str, float] = {}
     odd: list[str] = []
     for key, value in values.items():
         if isinstance(value, dict):
-            inner, inner_odd = flat(value, f"{prefix}{key}/")
+            inner, inner_odd = flatten_numbers(value, f"{prefix}{key}/")
             numbers |= inner
             odd += inner_odd
         elif isinstance(value, (bool, int, float)):
@@ -245,6 +249,6 @@ def flat(values: dict[Any, Any], prefix: str = "") -> tuple[dict[str, float], li
     return numbers, odd
 
 
-def text(value: Any) -> str:
+def encode_json(value: Any) -> str:
     """JSON with sorted keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

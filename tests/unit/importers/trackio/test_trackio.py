@@ -9,15 +9,15 @@ import pytest
 
 from tasuki.errors import DataError
 from tasuki.importers.trackio.folder import TrackioFolder
-from tasuki.importers.trackio.inbox import InboxFile, lines_of
+from tasuki.importers.trackio.inbox import InboxFile, read_lines
 from tasuki.importers.trackio.row_mapping import (
-    alert_frame,
-    config_frame,
-    metrics_frame,
-    project_of,
-    run_of,
-    started_frame,
-    time_of,
+    build_alert_frame,
+    build_config_frame,
+    build_metrics_frame,
+    build_started_frame,
+    map_project_name,
+    map_run_id,
+    parse_time_us,
 )
 from tasuki.importers.trackio.sender import TrackioSender
 from tasuki.records import AlertLevel
@@ -43,7 +43,7 @@ def bringer(folder: Path, wire: Wire, tmp_path: Path) -> Iterator[Bring]:
     made: list[TrackioFolder] = []
 
     def make(state: str = "state") -> TrackioSender:
-        made.append(TrackioFolder(folder, tmp_path / state, to="here"))
+        made.append(TrackioFolder(folder, tmp_path / state, destination="here"))
         return TrackioSender(made[-1], wire)
 
     yield make
@@ -53,14 +53,14 @@ def bringer(folder: Path, wire: Wire, tmp_path: Path) -> Iterator[Bring]:
 
 def brought(bringer: TrackioSender) -> dict[str, int]:
     """One round, in which nothing goes wrong."""
-    found = list(bringer.round())
+    found = list(bringer.run_round())
     assert [one.error for one in found if one.error] == []
     return {one.project: one.records for one in found}
 
 
 def errors(bringer: TrackioSender) -> dict[str, str]:
     """What goes wrong in a round."""
-    return {one.project: str(one.error) for one in bringer.round() if one.error}
+    return {one.project: str(one.error) for one in bringer.run_round() if one.error}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -279,17 +279,19 @@ def test_a_fragment_that_is_not_all_here_is_read_as_far_as_it_goes(folder: Path,
     path.write_bytes(whole)
     brought(one)
     assert len(wire.store.history("seen", "boxid")) == 2
-    assert len(lines_of(InboxFile(path, "a", 0))) == 2
+    assert len(read_lines(InboxFile(path, "a", 0))) == 2
 
 
 def test_the_same_row_makes_the_same_bytes_for_ever() -> None:
     """Other bytes would make new streams of rows that servers have: never change this digest once a version is released."""
     made = [
-        started_frame("r", 5),
-        metrics_frame("2026-01-02T03:04:05.678901+00:00", 3, b'{"a": 1, "b": {"c": 2.5, "d": "NaN"}, "e": true, "f": "text"}', 0),
-        metrics_frame("2026-01-02T03:04:05", None, '{"gpu/0": 12345678901234567890123}', 7, "system/"),
-        alert_frame({"timestamp": "2026-01-02T03:04:05", "title": "t", "level": "WARN", "step": 2, "data": '{"k": [1]}'}),
-        config_frame("name", '{"lr": 0.1, "_Group": "g", "_Username": null, "l": [1, {"x": null}]}', 9),
+        build_started_frame("r", 5),
+        build_metrics_frame(
+            "2026-01-02T03:04:05.678901+00:00", 3, b'{"a": 1, "b": {"c": 2.5, "d": "NaN"}, "e": true, "f": "text"}', 0
+        ),
+        build_metrics_frame("2026-01-02T03:04:05", None, '{"gpu/0": 12345678901234567890123}', 7, "system/"),
+        build_alert_frame({"timestamp": "2026-01-02T03:04:05", "title": "t", "level": "WARN", "step": 2, "data": '{"k": [1]}'}),
+        build_config_frame("name", '{"lr": 0.1, "_Group": "g", "_Username": null, "l": [1, {"x": null}]}', 9),
     ]
     assert hashlib.sha256(b"".join(made)).hexdigest()[:16] == "be8c85d89470d6b2"
 
@@ -299,19 +301,21 @@ def test_the_same_row_makes_the_same_bytes_for_ever() -> None:
     [("1970-01-01T00:00:01.5+00:00", 1_500_000), ("1970-01-01T01:00:00+01:00", 0), ("1970-01-01T00:00:02", 2_000_000), ("soon", 0)],
 )
 def test_a_time_without_a_zone_is_taken_for_utc(text: str, time: int) -> None:
-    assert time_of(text) == time
+    assert parse_time_us(text) == time
 
 
 def test_names_become_names_that_can_be() -> None:
-    assert (project_of("my.model"), project_of("..."), project_of("größe-1")) == ("mymodel", "default", "größe-1")
-    assert run_of("dainty-sunset-0") == "dainty-sunset-0"
-    assert run_of("a run/of mine") == hashlib.sha256(b"a run/of mine").hexdigest()[:16]
-    assert len(run_of("x" * 1000)) <= 64
+    assert (map_project_name("my.model"), map_project_name("..."), map_project_name("größe-1")) == ("mymodel", "default", "größe-1")
+    assert map_run_id("dainty-sunset-0") == "dainty-sunset-0"
+    assert map_run_id("a run/of mine") == hashlib.sha256(b"a run/of mine").hexdigest()[:16]
+    assert len(map_run_id("x" * 1000)) <= 64
 
 
 def test_a_row_without_numbers_makes_no_record() -> None:
-    assert metrics_frame("1970-01-01", 0, '{"image": {"_type": "trackio.image", "size": 3}, "text": "x", "list": [1]}', 0) == b""
-    assert metrics_frame("1970-01-01", 0, "no json", 0) == b""
+    assert (
+        build_metrics_frame("1970-01-01", 0, '{"image": {"_type": "trackio.image", "size": 3}, "text": "x", "list": [1]}', 0) == b""
+    )
+    assert build_metrics_frame("1970-01-01", 0, "no json", 0) == b""
 
 
 def test_a_database_that_is_written_to_without_end_is_left_for_the_next_round(
@@ -329,5 +333,5 @@ def test_a_database_that_is_written_to_without_end_is_left_for_the_next_round(
 
     monkeypatch.setattr(snapshot.shutil, "copyfile", touched)
     with pytest.raises(DataError, match="was being written to"):
-        snapshot.take_copy(path, tmp_path / "copy.db", clock=clock)
+        snapshot.copy_database(path, tmp_path / "copy.db", clock=clock)
     assert not (tmp_path / "copy.db").exists()

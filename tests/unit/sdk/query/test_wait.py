@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tasuki.errors import ConfigError, NotFound, RemoteUnavailable
-from tasuki.records import Metrics, Record, RunProgress, RunStarted, RunStatus, Status, encode, frame
+from tasuki.records import Metrics, Record, RunProgress, RunStarted, RunStatus, Status, encode, encode_frame
 from tasuki.sdk.query.wait import Condition, WaitOutcome, parse_condition, wait_for_run
 from tasuki.testing import FakeClock, MemoryStore
 from tasuki.testing.reference_store.received_streams import ReceivedStream
@@ -36,7 +36,7 @@ def store() -> MemoryStore:
 
 
 def say(store: MemoryStore, *records: Record) -> None:
-    store.received["a" * 32].data += b"".join(frame(encode(record)) for record in records)
+    store.received["a" * 32].data += b"".join(encode_frame(encode(record)) for record in records)
 
 
 def logs(store: MemoryStore, step: int, **values: float) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasuki.records import digest_of
+from tasuki.records import compute_note_digest
 from tasuki.server.http.note_payloads import SyncRequest, parse_note, parse_notes
 from tasuki.server.http.problems import HttpProblem
 
@@ -45,4 +45,4 @@ def test_each_note_that_is_none_is_named():
 def test_a_light_clients_correction_has_the_digest_of_the_same_one_in_a_journal():
     light = parse_note("b", "corrections", 0, BARE | {"category": "TONE"}, 1).note
     other = parse_note("b", "corrections", 0, {"created_at": 3} | BARE | {"category": "TONE", "severity": "minor"}, 2).note
-    assert digest_of(light) == digest_of(other)
+    assert compute_note_digest(light) == compute_note_digest(other)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.server.workers.projector_supervisor import MAX_UNANSWERED_REQUESTS, ProjectorSupervisor
 from tasuki.settings import load
 
@@ -33,7 +33,7 @@ def keeping(action: Callable[[ProjectorSupervisor], Awaitable[None]]) -> int:
 
 
 async def is_reached(supervisor: ProjectorSupervisor, request: int) -> bool:
-    return await supervisor.wait_answered(request, SYSTEM.monotonic())
+    return await supervisor.wait_answered(request, SYSTEM_CLOCK.monotonic())
 
 
 def test_a_request_is_answered_by_a_round_that_began_after_it():
@@ -64,7 +64,7 @@ def test_progress_within_a_round_answers_nothing_and_is_passed_on():
 def test_one_who_waits_is_woken_by_the_answer():
     async def action(supervisor):
         supervisor.connection = Link()
-        waiting = asyncio.create_task(supervisor.wait_answered(supervisor.request_round(), SYSTEM.monotonic() + 10))
+        waiting = asyncio.create_task(supervisor.wait_answered(supervisor.request_round(), SYSTEM_CLOCK.monotonic() + 10))
         await asyncio.sleep(0)
         supervisor.handle_lines([b"p"])
         await asyncio.sleep(0)

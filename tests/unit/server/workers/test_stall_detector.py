@@ -31,7 +31,7 @@ class Watch:
     def after(self, minutes: float) -> list[Alert]:
         """What it says so much later, which is then in the run's journal as if it had been in the server's."""
         self.clock.sleep(60 * minutes)
-        found = [self.stalls.build_alert(stalled) for stalled in self.store.ask(self.stalls.find_stalled_runs, 0)]
+        found = [self.stalls.build_alert(stalled) for stalled in self.store.run_query(self.stalls.find_stalled_runs, 0)]
         for alert in found:
             self.run.append(encode(alert))
         return found

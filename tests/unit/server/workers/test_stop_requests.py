@@ -1,7 +1,7 @@
 import asyncio
 from pathlib import Path
 
-from tasuki.journal import control_path, read_control
+from tasuki.journal import read_stop_file, stop_file_path
 from tasuki.records import StopCommand
 from tasuki.server.workers.stop_requests import StopRequests
 from tasuki.store import ChangeEvent, StopRequestRow
@@ -54,4 +54,4 @@ def test_an_event_of_the_projection_is_heard(tmp_path: Path):
     )
     mailbox.handle_event(ChangeEvent(2, "p", "r7", '{"type":"run","project":"p","run":"r7"}'))
     assert mailbox.find_for_runs([("p", "r7")]) == [CONTROL]
-    assert read_control(control_path(tmp_path, "r7", "a")) == CONTROL, "a run that is made here finds it, too"
+    assert read_stop_file(stop_file_path(tmp_path, "r7", "a")) == CONTROL, "a run that is made here finds it, too"

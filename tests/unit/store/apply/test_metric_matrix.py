@@ -5,9 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasuki.records import FlatMetrics, decode, encode_metrics, frame
-from tasuki.store.apply.batch import clocks_of, read_batch
-from tasuki.store.apply.metric_matrix import FEWEST_RECORDS, matrices
+from tasuki.records import FlatMetrics, decode, encode_frame, encode_metrics
+from tasuki.store.apply.batch import compute_clocks, read_batch
+from tasuki.store.apply.metric_matrix import MIN_RECORDS, read_matrices
 
 numbers = st.one_of(
     st.floats(),
@@ -22,12 +22,12 @@ def raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
-@given(st.lists(st.tuples(st.one_of(maps, maps, odd), st.integers(1, 2 * FEWEST_RECORDS)), max_size=4), st.randoms())
+@given(st.lists(st.tuples(st.one_of(maps, maps, odd), st.integers(1, 2 * MIN_RECORDS)), max_size=4), st.randoms())
 def test_every_matrix_says_what_its_records_say(kinds, random):
     values = [value for value, times in kinds for _ in range(times)]
     random.shuffle(values)
     seen: set[int] = set()
-    for matrix in matrices([raw(value) for value in values]):
+    for matrix in read_matrices([raw(value) for value in values]):
         for place, row in zip(matrix.records.tolist(), matrix.table, strict=True):
             assert place not in seen
             seen.add(place)
@@ -36,14 +36,14 @@ def test_every_matrix_says_what_its_records_say(kinds, random):
 
 
 def test_maps_that_are_written_alike_are_one_matrix():
-    (found,) = matrices([raw({"loss": step / 7, "epoch": step % 100, "n": 1000 + step}) for step in range(500)])
+    (found,) = read_matrices([raw({"loss": step / 7, "epoch": step % 100, "n": 1000 + step}) for step in range(500)])
     assert found.metrics == ("loss", "epoch", "n")
     assert found.table[:, 1].tolist() == [step % 100 for step in range(500)]
 
 
 def test_a_type_that_changes_under_way_is_read_all_the_same():
     values = [{"loss": 1.5 if step % 3 else step} for step in range(300)]
-    found = [matrix for matrix in matrices([raw(value) for value in values])]
+    found = [matrix for matrix in read_matrices([raw(value) for value in values])]
     assert sum(len(matrix.records) for matrix in found) > 250
     for matrix in found:
         assert matrix.table[:, 0].tolist() == [values[place]["loss"] for place in matrix.records.tolist()]
@@ -51,7 +51,7 @@ def test_a_type_that_changes_under_way_is_read_all_the_same():
 
 def test_a_name_twice_in_a_map_is_left_to_the_decoder():
     twice = msgspec.Raw(b"\x82\xa1a\x01\xa1a\x02")
-    assert list(matrices([twice] * 100)) == []
+    assert list(read_matrices([twice] * 100)) == []
 
 
 @given(st.lists(st.integers(0, 20), min_size=1), st.integers(0, 20))
@@ -60,16 +60,16 @@ def test_a_clock_is_the_time_or_one_more_than_the_clock_before(times, before):
     for time in times:
         clock = max(time, clock + 1)
         expected.append(clock)
-    assert clocks_of(np.array(times), before).tolist() == expected
+    assert compute_clocks(np.array(times), before).tolist() == expected
 
 
 def test_a_batch_reads_every_record_once_in_one_way_or_the_other():
     payloads = [encode_metrics(step + 1, step, {"loss": 0.5, "acc": float(step)}) for step in range(50)]
     payloads[20] = encode_metrics(21, 20, {"other": True})
     payloads[21] = encode_metrics(22, 21, {"lonely": 1.0})
-    batch = read_batch("w", b"".join(map(frame, payloads)), 0)
+    batch = read_batch("w", b"".join(map(encode_frame, payloads)), 0)
     assert batch.records == 50
     assert [len(points) for points in batch.points] == [48]
-    assert [place.record for place in batch.others] == [decode(payloads[20]), decode(payloads[21])]
-    assert isinstance(batch.others[1].record, FlatMetrics)
-    assert [place.clock for place in batch.others] == [21, 22]
+    assert [place.record for place in batch.other_records] == [decode(payloads[20]), decode(payloads[21])]
+    assert isinstance(batch.other_records[1].record, FlatMetrics)
+    assert [place.clock for place in batch.other_records] == [21, 22]

@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from tasuki.records import Alert, AlertLevel, Heartbeat, RunDeleted, RunStarted, RunUpdated
-from tasuki.store import KEPT_EVENTS, catch_up, connect, dump, event_span, events_after
+from tasuki.store import MAX_EVENTS, catch_up, connect_projection, dump, read_event_span, read_events_after
 from tests.support.journals import metrics
 from tests.support.sent_streams import Sent
 
@@ -15,7 +15,7 @@ BEGAN = 1_800_000_000_000_000
 
 @pytest.fixture
 def db() -> Iterator[apsw.Connection]:
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     yield db
     db.close()
 
@@ -26,7 +26,7 @@ def source() -> Sent:
 
 
 def events(db: apsw.Connection, sequence: int = 0) -> list[dict]:
-    return [json.loads(event.data) for event in events_after(db, sequence, 1000)]
+    return [json.loads(event.data) for event in read_events_after(db, sequence, 1000)]
 
 
 def started() -> RunStarted:
@@ -83,7 +83,7 @@ def test_what_changes_nothing_to_be_seen_has_none(db, source):
     catch_up(db, source)
     source.send([Heartbeat(time=BEGAN + 5)])
     catch_up(db, source)
-    assert event_span(db) == (1, 1)
+    assert read_event_span(db) == (1, 1)
 
 
 def test_nothing_is_told_twice(db, source):
@@ -94,11 +94,11 @@ def test_nothing_is_told_twice(db, source):
 
 
 def test_the_latest_are_kept_and_their_numbers_go_on(db, source):
-    db.execute("INSERT INTO event (sequence, project, run, type, data) VALUES (?, 'p', 'r', 'run', '{}')", (KEPT_EVENTS + 10,))
+    db.execute("INSERT INTO event (sequence, project, run, type, data) VALUES (?, 'p', 'r', 'run', '{}')", (MAX_EVENTS + 10,))
     db.execute("INSERT INTO event (sequence, project, run, type, data) VALUES (5, 'p', 'r', 'run', '{}')")
     source.send([started()])
     catch_up(db, source)
-    assert event_span(db) == (KEPT_EVENTS + 10, KEPT_EVENTS + 11)
+    assert read_event_span(db) == (MAX_EVENTS + 10, MAX_EVENTS + 11)
 
 
 def test_events_are_not_part_of_what_a_store_says(db, source):
@@ -110,5 +110,5 @@ def test_events_are_not_part_of_what_a_store_says(db, source):
 
 
 def test_an_empty_store_has_none(db):
-    assert event_span(db) == (1, 0)
-    assert events_after(db, 0, 10) == []
+    assert read_event_span(db) == (1, 0)
+    assert read_events_after(db, 0, 10) == []

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from tasuki.journal import Stream
-from tasuki.records import Alert, Correction, Lesson, NoteKind, RunDeleted, RunStarted, frame
-from tasuki.store import Queries, catch_up, connect, events_after
+from tasuki.records import Alert, Correction, Lesson, NoteKind, RunDeleted, RunStarted, encode_frame
+from tasuki.store import Queries, catch_up, connect_projection, read_events_after
 from tests.support.sent_streams import Sent
 
 BEGAN = 1_800_000_000_000_000
@@ -18,13 +18,13 @@ BEGAN = 1_800_000_000_000_000
 class SentOutside(Sent):
     """Streams of no run."""
 
-    def streams(self, known=()) -> Iterator[Stream]:
-        return (stream._replace(run="") for stream in super().streams(known))
+    def streams(self, exclude=()) -> Iterator[Stream]:
+        return (stream._replace(run="") for stream in super().streams(exclude))
 
 
 @pytest.fixture
 def db() -> Iterator[apsw.Connection]:
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     yield db
     db.close()
 
@@ -91,14 +91,14 @@ def test_what_is_about_runs_means_nothing_outside_of_them(db):
 def test_one_event_tells_of_all_new_notes_of_a_stream(db, source):
     source.send([correction(n, event_id=str(n)) for n in range(5)])
     catch_up(db, source)
-    told = [json.loads(event.data) for event in events_after(db, 0, 10)]
+    told = [json.loads(event.data) for event in read_events_after(db, 0, 10)]
     run = "" if isinstance(source, SentOutside) else "r"
     assert {"type": "note", "project": "p", "run": run, "n": 5} in told
 
 
 def test_a_note_that_has_no_form_in_json_is_listed_as_rejected_and_stops_nothing(db, source):
     odd = msgspec.msgpack.encode(["event", BEGAN, "x", None, "n", {b"bytes": 1}, {}])
-    source.data["w"] = frame(odd)
+    source.data["w"] = encode_frame(odd)
     source.send([correction(1)])
     assert listed(db, source) == [("e", "f", False)]
     assert len(db.execute("SELECT * FROM rejected").fetchall()) == 1

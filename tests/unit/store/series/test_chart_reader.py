@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasuki.errors import StoreCorrupt
-from tasuki.store import connect, grid
+from tasuki.store import build_grid, connect_projection
 from tasuki.store.series.blocks import BLOCK_RECORDS
-from tasuki.store.series.chart_reader import ChartReader, read_sketch
-from tasuki.store.series.downsample import WORTH_ALIGNING, Grid, cut
+from tasuki.store.series.chart_reader import ChartReader, open_chart_reader
+from tasuki.store.series.downsample import MIN_ALIGNED_POINTS, Grid, find_cut_groups
 from tasuki.store.series.points import Column, Points
 from tasuki.store.series.read import read_points
 from tasuki.store.series.tail import Tail
@@ -29,7 +29,7 @@ def batch(steps: np.ndarray, values: np.ndarray, *, clock: int = 0, sparse: int 
 
 def projected(batches: list[Points]) -> apsw.Connection:
     """A store of one run, its batches projected one after the other."""
-    db = connect(":memory:")
+    db = connect_projection(":memory:")
     tail, records = Tail(db), 0
     for points in batches:
         if len(points):
@@ -40,8 +40,8 @@ def projected(batches: list[Points]) -> apsw.Connection:
 
 def check(db: apsw.Connection, metric: str, n: int, first: int | None = None, last: int | None = None) -> None:
     """The chart is what the definition says of all points, on the chart's own columns."""
-    points, sketch = read_points(db, 1, metric), read_sketch(db, 1, metric, first, last)
-    on = grid([sketch.outline], n, first, last)
+    points, sketch = read_points(db, 1, metric), open_chart_reader(db, 1, metric, first, last)
+    on = build_grid([sketch.rollup], n, first, last)
     check_on(points, metric, sketch, on)
     assert on.n <= n
     assert on.n == 0 or (first in {None, on.first} and last in {None, on.last})
@@ -49,7 +49,7 @@ def check(db: apsw.Connection, metric: str, n: int, first: int | None = None, la
 
 def check_on(points: Points, metric: str, sketch: ChartReader, on: Grid) -> None:
     rows, values = points.columns[metric]
-    steps, found = points.steps[rows], sketch.on(on)
+    steps, found = points.steps[rows], sketch.downsample(on)
     assert found.n == ((steps >= on.first) & (steps <= on.last)).sum()
     for column, (start, end) in enumerate(zip(on.starts, [*on.starts, on.last + 1][1:], strict=True)):
         here = values[(steps >= start) & (steps < end)]
@@ -96,7 +96,7 @@ def test_every_extreme_nan_and_last_point_survives_whatever_is_zoomed_into(batch
 def test_columns_made_for_another_run_may_cut_anywhere(seed, n):
     chance = np.random.default_rng(seed)
     db = projected([batch(np.cumsum(chance.integers(0, 3, N)), chance.normal(size=N))])
-    points, sketch = read_points(db, 1, "loss"), read_sketch(db, 1, "loss")
+    points, sketch = read_points(db, 1, "loss"), open_chart_reader(db, 1, "loss")
     starts = sorted({int(step) for step in chance.integers(1, 2 * N, n)})
     check_on(points, "loss", sketch, Grid(starts[0], starts[-1] + 1000, tuple(starts)))
     db.close()
@@ -105,11 +105,11 @@ def test_columns_made_for_another_run_may_cut_anywhere(seed, n):
 def test_a_long_series_is_charted_without_its_points():
     db = projected([batch(np.arange(N), np.sin(np.arange(N)))])
     db.execute("UPDATE chunk SET data = x''")
-    sketch = read_sketch(db, 1, "loss")
-    on = grid([sketch.outline], N // WORTH_ALIGNING)
-    assert on.n > N // WORTH_ALIGNING // 2
-    assert len(cut(sketch.outline, on)) == 0
-    assert sketch.on(on).n == N
+    sketch = open_chart_reader(db, 1, "loss")
+    on = build_grid([sketch.rollup], N // MIN_ALIGNED_POINTS)
+    assert on.n > N // MIN_ALIGNED_POINTS // 2
+    assert len(find_cut_groups(sketch.rollup, on)) == 0
+    assert sketch.downsample(on).n == N
     db.close()
 
 
@@ -117,8 +117,8 @@ def test_zooming_in_reads_the_points_of_the_chunks_at_the_edges_only():
     db = projected([batch(np.arange(N), np.sin(np.arange(N)))])
     db.execute("UPDATE chunk SET data = x'' WHERE block = 2")
     first, last = BLOCK_RECORDS // 2 + 1, 2 * BLOCK_RECORDS + 100
-    sketch = read_sketch(db, 1, "loss", first, last)
-    assert sketch.on(grid([sketch.outline], 4, first, last)).n == last - first + 1
+    sketch = open_chart_reader(db, 1, "loss", first, last)
+    assert sketch.downsample(build_grid([sketch.rollup], 4, first, last)).n == last - first + 1
     db.close()
 
 
@@ -130,12 +130,12 @@ def test_a_damaged_outline_is_told(place):
     damaged[place] ^= 1
     db.execute("UPDATE chunk SET outline = ? WHERE block = 1 AND metric = 1", (bytes(damaged),))
     with pytest.raises(StoreCorrupt, match="outline"):
-        read_sketch(db, 1, "loss")
+        open_chart_reader(db, 1, "loss")
     db.close()
 
 
 def test_a_metric_that_was_never_logged_has_none_and_one_that_was_is_empty_elsewhere():
     db = projected([batch(np.arange(BLOCK_RECORDS), np.zeros(BLOCK_RECORDS))])
-    assert read_sketch(db, 1, "nothing") is None
-    assert len(read_sketch(db, 1, "loss", first=10**6).outline.firsts) == 0
+    assert open_chart_reader(db, 1, "nothing") is None
+    assert len(open_chart_reader(db, 1, "loss", first=10**6).rollup.first_steps) == 0
     db.close()

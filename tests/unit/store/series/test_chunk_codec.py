@@ -8,12 +8,12 @@ from hypothesis.extra import numpy as arrays
 
 from tasuki.errors import StoreCorrupt
 from tasuki.store.series.chunk_codec import (
-    axis_points,
     column_from_bytes,
     column_to_bytes,
     pack_axis,
     pack_ints,
     pack_points,
+    unpack_axis_points,
     unpack_ints,
     unpack_points,
 )
@@ -78,14 +78,14 @@ def test_every_flipped_byte_of_a_block_is_noticed_or_harmless(size):
 
 @given(st.binary(max_size=60))
 def test_foreign_bytes_are_refused_as_damage(data):
-    for read in (axis_points, column_from_bytes, lambda part: unpack_points(part, {})):
+    for read in (unpack_axis_points, column_from_bytes, lambda part: unpack_points(part, {})):
         with pytest.raises(StoreCorrupt):
             read(data)
 
 
 def test_an_axis_comes_back():
     batch = points(100)
-    back = axis_points(pack_axis(batch))
+    back = unpack_axis_points(pack_axis(batch))
     assert (back.steps == batch.steps).all()
     assert (back.clocks == batch.clocks).all()
     assert back.names == ["w"]

@@ -1,4 +1,4 @@
-"""Who calls, and what a call may need of the server."""
+"""Context of a call: its principal, and the parts of the server that it uses."""
 
 from typing import NamedTuple
 

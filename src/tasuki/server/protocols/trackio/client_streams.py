@@ -1,4 +1,4 @@
-"""The streams of trackio's clients: one a run, in the server's own journal. What a client sends again is stored once.
+"""Streams of trackio's clients: one per run, in the server's journal. A repeated entry is stored once.
 
 Each piece ends with a record that names the deliveries in it, so that a commit has both or neither. Which there are is learned from
 the stream itself, when it is first used after a start.
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 from zlib_ng.zlib_ng import crc32
 
-from tasuki.blobs import keep_text
-from tasuki.clock import SYSTEM
-from tasuki.records import START, DeliveryIds, Item, ItemReply, Position, ReplyStatus, encode, frame, pack_item
+from tasuki.blobs import store_text
+from tasuki.clock import SYSTEM_CLOCK
+from tasuki.records import START, DeliveryIds, Item, ItemReply, Position, ReplyStatus, encode, encode_frame, pack_item
 from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import HttpProblem
@@ -36,7 +36,7 @@ STORED_STATUSES = {ReplyStatus.STORED, ReplyStatus.DUPLICATE}
 
 
 class RunKey(NamedTuple):
-    """Which run: of what is in none, the id is empty."""
+    """A run's key; the run id is empty for entries of no run."""
 
     project: str
     run: str
@@ -66,7 +66,7 @@ class RunStream:
         self.is_open = True
 
     def select_new(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those that are not here yet, each once."""
+        """Return the deliveries that are not stored yet, each once."""
         named = {one.id: one for one in deliveries if one.id is not None}
         known = set()
         if named:
@@ -75,7 +75,7 @@ class RunStream:
 
 
 class AppendPlan(NamedTuple):
-    """What is to be appended to a stream, and what it will have told then."""
+    """Items to append to a stream, and the stream's state afterwards."""
 
     stream: RunStream
     items: list[Item]
@@ -84,7 +84,7 @@ class AppendPlan(NamedTuple):
     ids: list[bytes]
 
     def apply(self) -> None:
-        """It is on the disk."""
+        """Apply the new state: the items are on disk."""
         self.stream.end, self.stream.state = self.end, self.state
         self.stream.ids.add(self.ids)
 
@@ -118,7 +118,7 @@ class ItemBuilder:
         if not self.pending_records:
             return
         tail = DeliveryIds(time=self.now, ids=b"".join(self.pending_ids).hex(), system=self.state.next_system_step)
-        data = b"".join(map(frame, (*self.pending_records, encode(tail))))
+        data = b"".join(map(encode_frame, (*self.pending_records, encode(tail))))
         (project, run), (offset, crc) = self.stream.key, self.end
         item = Item(project=project, run=run, writer=self.stream.writer, offset=offset, crc=crc, data=pack_item(data))
         self.items.append(item)
@@ -188,10 +188,10 @@ class ClientStreams:
     # -- in a thread, while the stream's lock is held
 
     def plan_append(self, stream: RunStream, deliveries: Sequence[Delivery]) -> AppendPlan:
-        """What of the deliveries is new, as items of the stream."""
+        """Build the items of the new deliveries."""
         if not stream.is_open:
             stream.open(self.receiver.raw_path)
-        told, now = stream.state.copy(), SYSTEM.now_us()
+        told, now = stream.state.copy(), SYSTEM_CLOCK.now_us()
         pieces = ItemBuilder(stream, told, now)
         for delivery in stream.select_new(deliveries):
             pieces.add(delivery.id, encode_delivery(told, stream.key.run, delivery, now, self.store_text))
@@ -200,4 +200,4 @@ class ClientStreams:
 
     def store_text(self, text: str) -> None:
         """Put a text into a blob."""
-        keep_text(self.folder, text)
+        store_text(self.folder, text)

@@ -1,4 +1,4 @@
-"""Which deliveries are here already: a set of 16-byte ids that takes little more room than they do."""
+"""Set of 16-byte delivery ids that uses little more memory than the ids."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,10 @@ def hash_id(kind: str, client_id: str) -> bytes:
 
 
 class IdSet:
-    """Sorted columns, each at least twice as long as the next: a lookup is a binary search in a few of them."""
+    """Sorted columns, each at least twice as long as the next.
+
+    A lookup is a binary search in a few of them.
+    """
 
     def __init__(self) -> None:
         self.columns: list[Column] = []
@@ -43,5 +46,8 @@ class IdSet:
 
 
 def build_column(ids: Sequence[bytes]) -> Column:
-    """Ids as an array. All have the same length, so zeros at an id's end, which this kind of array hides, count all the same."""
+    """Build an array of ids.
+
+    All have the same length, so the trailing zeros that numpy hides do not matter.
+    """
     return np.frombuffer(b"".join(ids), ID_DTYPE)

@@ -14,12 +14,12 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath
 
-from tasuki.clock import SYSTEM
+from tasuki.clock import SYSTEM_CLOCK
 from tasuki.errors import ConfigError
 from tasuki.importers.trackio.client_protocol import Entry, LogEntry, UploadEntry
-from tasuki.importers.trackio.entry_mapping import base_name, run_of
-from tasuki.journal import project_name
-from tasuki.records import File, json_safe
+from tasuki.importers.trackio.entry_mapping import base_name, map_run_id
+from tasuki.journal import normalize_project_name
+from tasuki.records import File, make_json_safe
 from tasuki.server.auth.guards import ANY_TOKEN, requires
 from tasuki.server.auth.principal import Principal, Scope
 from tasuki.server.http.problems import HttpProblem, problem_from
@@ -74,8 +74,8 @@ async def log(context: CallContext, arguments: asked.LogArguments) -> None:
 
 
 async def bulk_upload_media(context: CallContext, arguments: asked.BulkUpload) -> None:
-    """What the files are that were uploaded before: of a run at a step, or of a project in one of its folders."""
-    now = SYSTEM.now_us()
+    """Record files that were uploaded before: of a run at a step, or of a project in one of its folders."""
+    now = SYSTEM_CLOCK.now_us()
     found: Deliveries = defaultdict(list)
     for entry in arguments.uploads:
         file = build_file_record(entry, context.uploads, now)
@@ -102,9 +102,9 @@ def build_entry_id(kind: str, client_id: str | None) -> bytes | None:
 
 
 def build_run_key(entry: Entry, *, is_project_level: bool = False) -> RunKey:
-    """The project and the run of an entry; no run, if it is of the project alone. Refusal (400) for names that can't be any."""
+    """Build an entry's key: project, and run unless it is of the project. Raise 400 for invalid names."""
     try:
-        return RunKey(project_name(entry.project), "" if is_project_level else run_of(entry.run, entry.run_id))
+        return RunKey(normalize_project_name(entry.project), "" if is_project_level else map_run_id(entry.run, entry.run_id))
     except ConfigError as error:
         raise HttpProblem(400, error.message, hint=error.hint) from error
 
@@ -152,7 +152,7 @@ def build_error_response(request: Request[Any, Any, Any], error: Exception) -> R
 
 @get("/version", opt=requires(ANY_TOKEN))
 async def version() -> dict[str, Any]:
-    """Which protocol is spoken here: trackio's client asks this first."""
+    """Return the protocol version: trackio's client asks for it first."""
     return {"api_version": API_VERSION, "api_transport": "http", "writes_paused": False, "server": "tasuki"}
 
 
@@ -182,7 +182,7 @@ async def call(
             receiver.bandwidth_limit.spend(principal.name, len(body))
         given = await asyncio.to_thread(asked.parse_arguments, body, kind)
         data = await action(CallContext(principal, client_streams, uploads, readers, receiver.ownership.tokens), given)
-    return Response(msgspec.json.encode({"data": json_safe(msgspec.to_builtins(data))}), media_type=JSON)
+    return Response(msgspec.json.encode({"data": make_json_safe(msgspec.to_builtins(data))}), media_type=JSON)
 
 
 TRACKIO_ROUTES = [

@@ -1,4 +1,4 @@
-"""What trackio's client asks before it logs, to resume a run, and the plain questions of its command line.
+"""Queries of trackio's client, before it logs or resumes, and of its command line.
 
 A `log` token reads nothing else here; it is told of the runs that its principal has created, so that these can be resumed.
 """
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasuki.errors import ConfigError, NotFound
-from tasuki.importers.trackio.entry_mapping import SYSTEM, moment_us, run_of
-from tasuki.journal import project_name
+from tasuki.importers.trackio.entry_mapping import SYSTEM_PREFIX, map_run_id, parse_time_us
+from tasuki.journal import normalize_project_name
 from tasuki.records import AlertRow, MetricSummary, RunRow
 from tasuki.server.auth.guards import forbidden_problem
 from tasuki.server.auth.principal import Scope
@@ -22,7 +22,7 @@ __all__ = ["alerts", "all_projects", "metrics_for_run", "project_summary", "run_
 
 async def all_projects(context: CallContext, _: asked.NoArguments) -> list[str]:
     """The names of the projects that may be read."""
-    rows = (await context.readers.run_query(lambda questions, _: questions.projects())).value
+    rows = (await context.readers.run_query(lambda queries, _: queries.projects())).value
     return [row.name for row in rows if context.principal.has_scope(Scope.READ, row.name)]
 
 
@@ -69,7 +69,7 @@ async def alerts(context: CallContext, arguments: asked.AlertArguments) -> list[
     if arguments.run or arguments.run_id:
         run = await find_run(context, named)
         wanted &= set() if run is None else {run.id}
-    since = 0 if arguments.since is None else moment_us(arguments.since, 0)
+    since = 0 if arguments.since is None else parse_time_us(arguments.since, 0)
 
     def query(queries: Queries, _: ProjectionState) -> list[AlertRow]:
         return queries.alerts(arguments.project)
@@ -89,14 +89,14 @@ async def alerts(context: CallContext, arguments: asked.AlertArguments) -> list[
 
 
 async def list_visible_runs(context: CallContext, project: str) -> list[RunRow]:
-    """The runs of a project that the caller may know of, the oldest first. Refusal (403) for a token that is not for it."""
+    """Return the visible runs of a project, oldest first. Raise 403 for a token of another project."""
     principal = context.principal
     if not principal.has_scope(Scope.READ, project) and not principal.has_scope(Scope.LOG, project):
         raise forbidden_problem(principal, Scope.READ, project)
 
     def query(queries: Queries, _: ProjectionState) -> list[RunRow]:
         try:
-            return queries.runs(project_name(project))
+            return queries.runs(normalize_project_name(project))
         except (NotFound, ConfigError):
             return []
 
@@ -110,7 +110,7 @@ async def find_run(context: CallContext, arguments: asked.RunArguments) -> RunRo
     """The run of an id, else the latest of a name."""
     rows = await list_visible_runs(context, arguments.project)
     if arguments.run_id is not None:
-        id = run_of(arguments.run, arguments.run_id)
+        id = map_run_id(arguments.run, arguments.run_id)
         return next((row for row in rows if row.id == id), None)
     return next((row for row in reversed(rows) if row.name == arguments.run or row.id == arguments.run), None)
 
@@ -119,10 +119,10 @@ async def list_step_summaries(context: CallContext, project: str, runs: list[str
     """The summaries of what runs have logged by step; system metrics have a count of their own."""
 
     def query(queries: Queries, _: ProjectionState) -> list[MetricSummary]:
-        return queries.summaries(project_name(project), runs)
+        return queries.summaries(normalize_project_name(project), runs)
 
     found = (await context.readers.run_query(query)).value if runs else []
-    return [summary for summary in found if not summary.metric.startswith(f"{SYSTEM}/")]
+    return [summary for summary in found if not summary.metric.startswith(f"{SYSTEM_PREFIX}/")]
 
 
 def format_time(time_us: int) -> str:

@@ -1,4 +1,4 @@
-"""What a call of trackio's client asks for: its arguments, by place or by name."""
+"""Parse the arguments of a call of trackio's client, positional or by name."""
 
 from functools import cache
 from typing import Any, Generic, TypeVar

@@ -1,4 +1,4 @@
-"""What a run's stream has told so far, and the records that the next entry adds to it."""
+"""State of a run's stream: what it has recorded, and the records that the next entry adds."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,16 @@ import msgspec
 
 from tasuki.errors import InvalidRecord
 from tasuki.importers.trackio.client_protocol import AlertEntry, Entry, LogEntry, StatusEntry, SystemEntry
-from tasuki.importers.trackio.entry_mapping import SYSTEM, alert_from, first_attempt, logged, moment_us, plain, started, status_of
+from tasuki.importers.trackio.entry_mapping import (
+    SYSTEM_PREFIX,
+    build_alert,
+    build_run_started,
+    derive_attempt_id,
+    map_metrics,
+    parse_status,
+    parse_time_us,
+    to_storable_value,
+)
 from tasuki.records import (
     DeliveryIds,
     File,
@@ -19,10 +28,10 @@ from tasuki.records import (
     RunStarted,
     RunStatus,
     RunUpdated,
-    decode_quickly,
+    decode_fast,
     encode,
     encode_metrics,
-    split,
+    split_frames,
 )
 
 __all__ = ["Delivery", "RunStreamState", "encode_delivery"]
@@ -34,7 +43,7 @@ StoreText = Callable[[str], object]
 
 
 class Delivery(NamedTuple):
-    """An entry (or, for a file that was uploaded, its record), and the id by which it is known when it comes again."""
+    """An entry (or the record of an uploaded file), and the id that identifies it when it is repeated."""
 
     entry: Entry | File
     run_name: str | None
@@ -55,10 +64,10 @@ class RunStreamState:
         return replace(self, attempts=dict(self.attempts))
 
     def read_frames(self, data: bytes) -> Iterator[bytes]:
-        """Learn from whole frames what the stream tells in them; yields ids of deliveries. What can't be read is passed over."""
-        for payload in split(data)[1]:
+        """Update the state from whole frames; yield ids of deliveries. Skip unreadable records."""
+        for payload in split_frames(data)[1]:
             with suppress(InvalidRecord, ValueError):
-                record = decode_quickly(payload)
+                record = decode_fast(payload)
                 if isinstance(record, RawMetrics):
                     self.next_step = max(self.next_step, record.step + 1)
                 elif isinstance(record, DeliveryIds):
@@ -81,24 +90,26 @@ class RunStreamState:
         return next(reversed(self.attempts))
 
     def build_start_records(self, run: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> Iterator[Record]:
-        """What has to be said of the run before an entry: that an attempt began, what it is called."""
+        """Yield the records that must precede an entry: start of the attempt, name of the run."""
         created = None if config is None else config.get("_Created")
         created = None if created is None else str(created)
         if not self.attempts:
-            yield self.start_attempt(first_attempt(run), name, config, now)
+            yield self.start_attempt(derive_attempt_id(run), name, config, now)
         elif created is not None and created not in self.attempts.values():
             same = self.attempts[self.latest_attempt] is None
             attempt = self.latest_attempt if same else hashlib.sha256(f"{run} {created}".encode()).hexdigest()[:16]
             yield self.start_attempt(attempt, name, config, now)
         elif config and created is None:
-            yield RunUpdated(time=now, config={key: plain(value) for key, value in config.items() if not key.startswith("_")})
+            yield RunUpdated(
+                time=now, config={key: to_storable_value(value) for key, value in config.items() if not key.startswith("_")}
+            )
         if name and name != self.name:
             self.name = name
             yield RunUpdated(time=now, name=name)
 
     def start_attempt(self, attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
         """Note that an attempt begins."""
-        record = started(attempt, name, config, now)
+        record = build_run_started(attempt, name, config, now)
         self.add_attempt(record)
         return record
 
@@ -119,15 +130,15 @@ def encode_delivery(state: RunStreamState, run: str, delivery: Delivery, now: in
         case LogEntry():
             step = state.next_step if said.step is None else said.step
             state.next_step = max(state.next_step, step + 1)
-            yield from encode_values(said.metrics, step, moment_us(said.timestamp, now) if said.timestamp else now, store_text)
+            yield from encode_values(said.metrics, step, parse_time_us(said.timestamp, now) if said.timestamp else now, store_text)
         case SystemEntry():
-            named = {f"{SYSTEM}/{key}": value for key, value in said.metrics.items()}
-            yield from encode_values(named, state.next_system_step, moment_us(said.timestamp, now), store_text)
+            named = {f"{SYSTEM_PREFIX}/{key}": value for key, value in said.metrics.items()}
+            yield from encode_values(named, state.next_system_step, parse_time_us(said.timestamp, now), store_text)
             state.next_system_step += 1
         case AlertEntry():
-            yield encode(alert_from(said, now))
-        case StatusEntry() if (status := status_of(said.status)).is_final:
-            time = moment_us(said.timestamp, now)
+            yield encode(build_alert(said, now))
+        case StatusEntry() if (status := parse_status(said.status)).is_final:
+            time = parse_time_us(said.timestamp, now)
             yield encode(RunStatus(time=time, attempt=state.latest_attempt, status=status, reason=said.reason))
         case File():
             yield encode(said)
@@ -135,7 +146,7 @@ def encode_delivery(state: RunStreamState, run: str, delivery: Delivery, now: in
 
 def encode_values(metrics: Mapping[str, Any], step: int, time: int, store_text: StoreText) -> Iterator[bytes]:
     """Numbers in one record, and one for each value that is none."""
-    numbers, files = logged(metrics, step, time)
+    numbers, files = map_metrics(metrics, step, time)
     if numbers:
         yield encode_metrics(time, step, numbers)
     for file in files:

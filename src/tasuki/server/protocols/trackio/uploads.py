@@ -31,7 +31,7 @@ class StagedFile(NamedTuple):
 
 
 class Uploads:
-    """Files that have come, by the word under which the sender may say what they are. To be used from the event loop."""
+    """Uploaded files by upload id, until the sender describes them. Use it from the event loop."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,7 +39,7 @@ class Uploads:
         self.active_uploads = 0
 
     def find(self, upload_id: str) -> StagedFile:
-        """What came under a word. Refusal (400) for what did not: it is to be sent again."""
+        """Return an uploaded file. Raise 400 if it is unknown: it must be sent again."""
         found = self.staged_files.get(upload_id)
         if found is None:
             raise HttpProblem(
@@ -59,7 +59,7 @@ class Uploads:
             self.active_uploads -= 1
 
     async def receive(self, request: Request[Any, Any, Any]) -> list[str]:
-        """The words for the files in a form, which are on the disk. Refusal for what is none (400), or is too slow (408)."""
+        """Store a form's files on disk; return their upload ids. Raise 400 if invalid, 408 if too slow."""
         kind, options = request.content_type
         boundary = options.get("boundary")
         if kind != "multipart/form-data" or not boundary:
@@ -93,7 +93,7 @@ class Uploads:
                         elif event is not None and draft is not None:
                             draft.write(event)
                         elif event is None and draft is not None:
-                            yield StagedFile(await asyncio.to_thread(draft.keep), name)
+                            yield StagedFile(await asyncio.to_thread(draft.commit), name)
                             draft.close()
                             draft = None
         finally:

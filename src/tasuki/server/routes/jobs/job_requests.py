@@ -49,7 +49,7 @@ async def read_body(request: AuthenticatedRequest, receiver: StreamReceiver, lim
 
 
 def parse_body(body: bytes, kind: Any) -> Any:
-    """What a body says; nothing where there is none. Refusal (400) for what it can't be."""
+    """Decode a JSON body; an empty one counts as {}. Raise 400 if it does not match the schema."""
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,7 @@
-"""Jobs over HTTP: paths, names and shapes that existing clients use. Who has no admin token sees and touches only their own."""
+"""Jobs over HTTP, in paths and shapes of existing clients.
+
+Without an admin token, only one's own jobs.
+"""
 
 import asyncio
 from collections import Counter
@@ -43,12 +46,12 @@ Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="How many to 
 
 
 def is_admin(principal: Principal) -> bool:
-    """Whether somebody sees everybody's jobs."""
+    """Return whether a principal sees the jobs of all users."""
     return principal.scope is Scope.ADMIN and principal.project is None
 
 
 def get_user(request: AuthenticatedRequest) -> str | None:
-    """Whose jobs a request is about; None: everybody's."""
+    """Return the user whose jobs a request concerns; None: all users'."""
     return None if is_admin(request.auth) else request.auth.name
 
 
@@ -94,7 +97,7 @@ async def listing(  # noqa: PLR0913 - a parameter each
     sync_active: FromQuery[bool] = False,
     order: FromQuery[Literal["created", "-created"]] = "-created",
 ) -> Response[bytes]:
-    """Jobs by the time they were created, the newest first. `status` may repeat, be a list with commas, or `active`.
+    """List jobs, newest first. `status` may repeat, be a comma-separated list, or be `active`.
 
     With `sync_active` all active ones are looked at before, for at most 10 seconds; what could not be reached says so.
     """
@@ -123,7 +126,7 @@ async def sync(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiv
 async def submit(
     request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromQuery[str] = "local"
 ) -> Response[bytes]:
-    """Start a job. A second request of one user with the same `idempotency_key` is answered with the first one's job.
+    """Submit a job. A user's second request with the same `idempotency_key` returns the first one's job.
 
     A command of this machine's needs an admin token: it can do whatever the server can.
     """
@@ -171,7 +174,7 @@ async def forget(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -
     responses={200: ResponseSpec(Progress, description="What its latest lines say"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """Stage, last line and percentage of a running job; all null for one that does not run, and nobody is asked then."""
+    """Return stage, last line, and percentage of a running job; all null if it does not run."""
     with translate_job_errors():
         return build_response(await jobs.progress(id, get_user(request)))
 
@@ -193,7 +196,7 @@ async def logs(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> 
 async def follow(
     request: AuthenticatedRequest, jobs: Jobs, hub: EventHub, log_stream_counts: Counter[str], id: FromPath[str]
 ) -> Stream:
-    """Every line, each an event without a name, then one named `done` with the status. `Last-Event-ID` goes on behind that line."""
+    """Stream log lines, an unnamed event each, then `done` with the status. `Last-Event-ID` resumes."""
     with translate_job_errors():
         await jobs.row(id, get_user(request))
     address = find_client_address(request.scope, hub.trusted_proxies)
@@ -256,7 +259,7 @@ async def cancel(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -
 async def retry(
     request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str], restart: FromQuery[str | None] = None
 ) -> Response[bytes]:
-    """A new attempt at a job that is over; one in a queue may begin from an output of the last attempt, like CONTCAR."""
+    """Start a new attempt of a finished job; in a queue, it may start from an output like CONTCAR."""
     with translate_job_errors():
         found = await jobs.get(id, get_user(request))
         if found.is_active:
@@ -270,7 +273,7 @@ async def retry(
     200: ResponseSpec(JobMetrics, description="Counts by status, costs by provider"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def metrics(request: AuthenticatedRequest, jobs: Jobs) -> Response[bytes]:
-    """How many jobs there are in each state, and what they have cost."""
+    """Return the number of jobs by status, and their costs."""
     return build_response(await jobs.metrics(get_user(request)))
 
 

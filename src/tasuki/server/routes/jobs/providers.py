@@ -1,4 +1,4 @@
-"""Providers over HTTP: which there are, whether they answer, how they are set up; and the news that they send."""
+"""Providers over HTTP: list, check, configure, and receive webhooks."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ async def providers(jobs: Jobs) -> ProviderList:
     opt=requires(Scope.WRITE), responses={200: ResponseSpec(ProviderAccount, description="Whether it does"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
-    """Whether the provider takes our key, and whom it takes us for."""
+    """Check the API key, and return its account."""
     with translate_job_errors("provider_not_found"):
         return await jobs.validate(name)
 
@@ -61,7 +61,7 @@ async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
     200: ResponseSpec(dict[str, Any], description="Without secrets"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
-    """How a provider is set up. Of secrets is only said whether they are set."""
+    """Return a provider's configuration; of secrets, only whether they are set."""
     with translate_job_errors("provider_not_found"):
         return shown_config(jobs.config(name))
 
@@ -88,7 +88,7 @@ async def configure(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamR
 async def webhook(
     request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromPath[str]
 ) -> Response[WebhookAccepted]:
-    """A message signed as Standard Webhooks has it, whose body is the provider's own object. Again it changes nothing."""
+    """Process a message signed as in Standard Webhooks, with the provider's own object. Idempotent."""
     body = await read_body(request, receiver, MAX_WEBHOOK_BYTES)
     headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     try:
