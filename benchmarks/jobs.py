@@ -28,7 +28,7 @@ from benchmarks.child import ROOT, build_environment
 from benchmarks.machine import temporary_folder
 from benchmarks.rows import Benchmark, BenchmarkSize, ResultRow, at_most, build_row, compute_percentile, exactly
 from benchmarks.serving import run_server
-from tasuki.jobs import Jobs, signature
+from tasuki.jobs import Jobs, compute_signature
 from tasuki.settings import load
 
 __all__ = ["BENCHMARK", "measure"]
@@ -165,7 +165,7 @@ def build_webhook(key: str, external_id: str, number: int) -> dict[str, object]:
     """A webhook that says something new of a job."""
     body = json.dumps({"id": external_id, "status": f"word {number}"}).encode()
     timestamp, name = str(int(time())), f"m{number}"
-    signed = signature(base64.b64decode(key.removeprefix("whsec_")), name, timestamp, body)
+    signed = compute_signature(base64.b64decode(key.removeprefix("whsec_")), name, timestamp, body)
     return {"content": body, "headers": {"webhook-id": name, "webhook-timestamp": timestamp, "webhook-signature": signed}}
 
 

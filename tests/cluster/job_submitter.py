@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from tasuki.hpc.agent import JobTicket
 from tasuki.hpc.agent_report import AgentEvent, AgentReport, LogCursor, parse_event
 from tasuki.hpc.host import Host
-from tasuki.hpc.job_script import job_files, job_script, payload_script
+from tasuki.hpc.job_script import build_job_files, build_job_script, build_payload_script
 from tasuki.hpc.remote_commands import RemoteCommands
 from tasuki.hpc.schedulers.resources import Resources
 from tasuki.hpc.transports.local import LocalTransport
@@ -66,25 +66,28 @@ class JobSubmitter:
         files, tickets = [], []
         for id, payload in zip(given, payloads, strict=True):
             resources = Resources(walltime=walltime, queue=queue)
-            scripts = {"job.sh": job_script(id, self.site.scheduler, resources), "payload.sh": payload_script(payload, resources)}
-            files += job_files(id, scripts | ({"check.sh": check} if check else {}), {})
+            scripts = {
+                "job.sh": build_job_script(id, self.site.scheduler, resources),
+                "payload.sh": build_payload_script(payload, resources),
+            }
+            files += build_job_files(id, scripts | ({"check.sh": check} if check else {}), {})
             tickets.append(JobTicket(id, self.numbers))
             self.numbers += 1
         asyncio.run(self.exchange.upload(files))
-        asyncio.run(self.exchange.hand_over(tickets))
+        asyncio.run(self.exchange.deliver_tickets(tickets))
         return given
 
     def trigger(self) -> None:
         """What a sync without news does."""
-        asyncio.run(self.exchange.hand_over())
+        asyncio.run(self.exchange.deliver_tickets())
 
     def cancel(self, *ids: str) -> None:
         """Ask for an end."""
-        asyncio.run(self.exchange.hand_over(cancelled=ids))
+        asyncio.run(self.exchange.deliver_tickets(cancelled_ids=ids))
 
     def report(self) -> AgentReport:
         """What the agent says has happened since."""
-        report = asyncio.run(self.exchange.report(self.cursor))
+        report = asyncio.run(self.exchange.fetch_report(self.cursor))
         self.cursor = report.cursor
         return report
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tasuki.hpc.agent import JobTicket
 from tasuki.hpc.agent_report import AgentReport, LogCursor
 from tasuki.hpc.host import Host
-from tasuki.hpc.job_script import job_files, job_script, payload_script
+from tasuki.hpc.job_script import build_job_files, build_job_script, build_payload_script
 from tasuki.hpc.remote_commands import RemoteCommands
 from tasuki.hpc.schedulers.resources import Resources
 from tasuki.hpc.transports.openssh import OpenSSHTransport
@@ -42,7 +42,7 @@ def far_login(cluster: Cluster, folder: Path) -> Iterator[OpenSSHTransport]:
     """A login, for the block, at a host 50 ms away."""
     with TemporaryDirectory(prefix="tk", dir="/tmp") as sockets, far_away(cluster, folder, ROUND_TRIP_SECONDS) as config:
         host = OpenSSHTransport("far", config=config, sockets=Path(sockets))
-        code, shown = type_answers(host.login_command(), iter([]))
+        code, shown = type_answers(host.build_login_command(), iter([]))
         assert code == 0, shown
         yield host
         host.logout()
@@ -52,9 +52,9 @@ def synced(cluster: Cluster, host: OpenSSHTransport, name: str) -> Measured:
     """Sync a folder of that name, in which a thousand jobs are over. What was submitted is cancelled behind it."""
     submitter = with_known_jobs(cluster, name)
     site = Host(name="far", host="far", root=f"$HOME/{name}", max_queued=4, max_running=4)
-    before, began = host.execs, time.monotonic()
+    before, began = host.command_count, time.monotonic()
     report, upload_seconds = asyncio.run(sync(RemoteCommands(site, host)))
-    measured = Measured(time.monotonic() - began, upload_seconds, host.execs - before, report)
+    measured = Measured(time.monotonic() - began, upload_seconds, host.command_count - before, report)
     submitter.cancel(*[f"n{number}" for number in range(JOBS)])
     submitter.wait(JOBS, "done", "cancelled", trigger_every=1)
     return measured
@@ -62,12 +62,12 @@ def synced(cluster: Cluster, host: OpenSSHTransport, name: str) -> Measured:
 
 async def sync(exchange: RemoteCommands) -> tuple[AgentReport, float]:
     """One sync, and how long its upload took."""
-    files, tickets = calculations(exchange.site.scheduler)
+    files, tickets = calculations(exchange.host.scheduler)
     began = time.monotonic()
     await exchange.upload(files)
     uploaded = time.monotonic()
-    await exchange.hand_over(tickets)
-    return await exchange.report(LogCursor(), wait_tenths=2), uploaded - began
+    await exchange.deliver_tickets(tickets)
+    return await exchange.fetch_report(LogCursor(), wait_tenths=2), uploaded - began
 
 
 def calculations(scheduler: str) -> tuple[list[TarFile], list[JobTicket]]:
@@ -76,8 +76,8 @@ def calculations(scheduler: str) -> tuple[list[TarFile], list[JobTicket]]:
     asked = Resources(walltime=60)
     for number in range(JOBS):
         inputs = {f"in{n}": TarFile("", f"{number} {n}\n".encode() * 200) for n in range(FILES)}
-        scripts = {"job.sh": job_script(f"n{number}", scheduler, asked), "payload.sh": payload_script("true", asked)}
-        files += job_files(f"n{number}", scripts, inputs)
+        scripts = {"job.sh": build_job_script(f"n{number}", scheduler, asked), "payload.sh": build_payload_script("true", asked)}
+        files += build_job_files(f"n{number}", scripts, inputs)
         tickets.append(JobTicket(f"n{number}", KNOWN + number + 1))
     return files, tickets
 
@@ -100,7 +100,7 @@ def one_by_one_seconds(host: OpenSSHTransport, folder: Path) -> float:
     """How long a hundred jobs' files take with sftp, which puts one after the other, as it does with some of them."""
     (folder / "file").write_bytes(b"x" * 800)
     batch = "".join(f"-mkdir one{n}\nput {folder / 'file'} one{n}/in\n" for n in range(ONE_BY_ONE))
-    command = ["sftp", *host.config, "-o", f"ControlPath={host.socket}", "-o", "ControlMaster=no", "-b", "-", host.host]
+    command = ["sftp", *host.config_options, "-o", f"ControlPath={host.socket}", "-o", "ControlMaster=no", "-b", "-", host.host]
     began = time.monotonic()
     subprocess.run(command, input=batch.encode(), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return (time.monotonic() - began) / ONE_BY_ONE * JOBS * FILES

@@ -48,14 +48,14 @@ def test_done_and_failed_and_what_a_check_found(submitter: JobSubmitter) -> None
         "shot": "failed",
         "wrong": "failed",
     }
-    assert report.flags["bad", 1].word == "FAIL"
-    assert report.started == set()
+    assert report.flags["bad", 1].outcome == "FAIL"
+    assert report.running_attempts == set()
 
 
 def test_one_that_is_removed_from_the_queue_by_hand_is_killed(submitter: JobSubmitter) -> None:
     (id,) = submitter.submit(slow(60))
     eventually(lambda: submitter.ran()[id] == 1)
-    assert submitter.report().started == {(id, 1)}
+    assert submitter.report().running_attempts == {(id, 1)}
     submitter.cluster.slurm("scancel", event(submitter, id, "SUBMITTED")["sid"])
     submitter.wait(1, "failed", trigger_every=1)
     assert submitter.kinds(id)[-1] == "KILLED"
@@ -65,7 +65,7 @@ def test_one_that_is_removed_from_the_queue_by_hand_is_killed(submitter: JobSubm
 def test_one_that_is_cancelled_is_cancelled_wherever_it_is(submitter: JobSubmitter) -> None:
     full = ["sleep 60"] * 8
     submitter.submit(*full, names=[f"full{n}" for n in range(8)])
-    eventually(lambda: len(submitter.report().started) >= 7)
+    eventually(lambda: len(submitter.report().running_attempts) >= 7)
     submitter.submit(RUN, names=["queued"])
     eventually(lambda: "queued" in submitter.tickets("submitted"))
     (submitter.root / "conf").write_text((submitter.root / "conf").read_text().replace("MAX_QUEUED=40", "MAX_QUEUED=9"))
@@ -159,7 +159,7 @@ def test_a_second_job_for_one_attempt_does_nothing(submitter: JobSubmitter) -> N
 
 def test_a_flag_of_an_older_agent_is_read(submitter: JobSubmitter) -> None:
     (id,) = submitter.submit("kill -9 $PPID; sleep 600")
-    eventually(lambda: id in submitter.tickets("submitted") and submitter.report().started)
+    eventually(lambda: id in submitter.tickets("submitted") and submitter.report().running_attempts)
     sid = event(submitter, id, "SUBMITTED")["sid"]
     (submitter.root / "completed" / f"{id}.flag").write_text(f"DONE\n{sid}\n")
     submitter.wait(1, "done", trigger_every=1)

@@ -10,7 +10,7 @@ import pytest
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
 from tasuki.hpc.agent import JobTicket
-from tasuki.hpc.job_package import JobSpec, calculation
+from tasuki.hpc.job_package import JobSpec, build_package
 from tasuki.hpc.transports.openssh import OpenSSHTransport
 from tests.cluster.cluster_control import Cluster, type_answers
 from tests.cluster.job_submitter import JobSubmitter
@@ -36,7 +36,7 @@ def test_include_match_and_a_jump_are_what_ssh_makes_of_them(cluster: Cluster, t
                       f"  Port {cluster.ssh_port}\nMatch all\nInclude {cluster.config}\n")  # fmt: skip
     host = OpenSSHTransport("bebop", config=config, sockets=sockets)
     before = cluster.authentications("otp")
-    code, shown = type_answers(host.login_command(), cluster.answers("otp"))
+    code, shown = type_answers(host.build_login_command(), cluster.answers("otp"))
     assert code == 0, shown
     assert "Authorised use only" in shown
     for _ in range(5):
@@ -51,7 +51,7 @@ def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: 
     config = tmp_path / "config"
     config.write_text(f"Host *\n  UserKnownHostsFile {tmp_path / 'known'}\nInclude {cluster.config}\n")
     host = OpenSSHTransport("key", config=config, sockets=sockets)
-    code, shown = type_answers(host.login_command(), iter([]))
+    code, shown = type_answers(host.build_login_command(), iter([]))
     assert code == 255
     assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in shown
     assert not host.is_live()
@@ -63,18 +63,18 @@ def test_a_wrong_host_key_is_refused(cluster: Cluster, tmp_path: Path, sockets: 
 def test_a_root_that_can_not_be_written_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: Path, scheduler: str) -> None:
     submitter = JobSubmitter(cluster, "readonly", scheduler=scheduler)
     submitter.trigger()
-    job = calculation(folder, JobSpec(command="true", walltime="1m"))
+    job = build_package(folder, JobSpec(command="true", walltime="1m"))
     for path in (submitter.root / "jobs", submitter.root / "tmp"):
         path.chmod(0o500)
     with pytest.raises(RemoteRejected, match=r"can't store files in \$HOME/readonly/jobs"):
-        asyncio.run(submitter.exchange.upload(job.files("calc", scheduler)))
+        asyncio.run(submitter.exchange.upload(job.build_files("calc", scheduler)))
     with pytest.raises(RemoteRejected, match=r"can't write to \$HOME/readonly"):
-        asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+        asyncio.run(submitter.exchange.deliver_tickets([JobTicket("calc", 1)]))
     assert not any(submitter.where().values())
     for path in (submitter.root / "jobs", submitter.root / "tmp"):
         path.chmod(0o700)
-    asyncio.run(submitter.exchange.upload(job.files("calc", scheduler)))
-    asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+    asyncio.run(submitter.exchange.upload(job.build_files("calc", scheduler)))
+    asyncio.run(submitter.exchange.deliver_tickets([JobTicket("calc", 1)]))
     submitter.wait(1, "done")
 
 
@@ -87,13 +87,13 @@ def test_a_full_quota_is_said_so_and_later_it_goes_on(cluster: Cluster, folder: 
     try:
         submitter = JobSubmitter(cluster, "small/root")
         submitter.trigger()
-        job = calculation(folder, JobSpec(command="wc -c <input", walltime="1m"))
+        job = build_package(folder, JobSpec(command="wc -c <input", walltime="1m"))
         with pytest.raises(RemoteRejected, match=r"No space left|Wrote only"):
-            asyncio.run(submitter.exchange.upload(job.files("calc", "pbs")))
+            asyncio.run(submitter.exchange.upload(job.build_files("calc", "pbs")))
         assert not any(submitter.where().values())
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
-        asyncio.run(submitter.exchange.upload(job.files("calc", "pbs")))
-        asyncio.run(submitter.exchange.hand_over([JobTicket("calc", 1)]))
+        asyncio.run(submitter.exchange.upload(job.build_files("calc", "pbs")))
+        asyncio.run(submitter.exchange.deliver_tickets([JobTicket("calc", 1)]))
         submitter.wait(1, "done")
         assert (submitter.root / "jobs/calc/stdout.txt").read_text().strip() == "200000"
     finally:

@@ -87,12 +87,12 @@ def submitted(act: Act, site: Host, *folders: Path, **wanted: Any) -> list[Job]:
 
 
 def synced(act: Act, site: Host, way: AsUser, **options: Any) -> HostSyncResult:
-    done: HostSyncResult = act(lambda queues: HostSync(queues, site, way).once(**options))
+    done: HostSyncResult = act(lambda queues: HostSync(queues, site, way).run(**options))
     return done
 
 
 def jobs_now(act: Act) -> dict[str, Job]:
-    found: list[Job] = act(lambda queues: queues.all())
+    found: list[Job] = act(lambda queues: queues.list_jobs())
     return {job.id: job for job in found}
 
 
@@ -181,4 +181,4 @@ def test_a_hundred_jobs_among_a_thousand_are_synced_in_no_time(cluster: Cluster,
     began = time.monotonic()
     assert synced(act, msgspec.structs.replace(site, max_queued=4), way).uploaded == 100
     assert time.monotonic() - began < 3
-    assert way.execs == 3
+    assert way.command_count == 3

@@ -12,9 +12,9 @@ import pytest
 
 from tasuki.errors import ConfigError, MissingRecords, RemoteUnavailable
 from tasuki.hpc.agent import JobTicket
-from tasuki.hpc.job_package import JobPackage, JobSpec, calculation
+from tasuki.hpc.job_package import JobPackage, JobSpec, build_package
 from tasuki.hpc.profiles import PROFILES
-from tasuki.hpc.results import KEPT, PART, FileFilter, fetch, fetch_manifest
+from tasuki.hpc.results import BACKUP_SUFFIX, PART_SUFFIX, FileFilter, fetch_manifest, fetch_results
 from tasuki.hpc.transports.shell_transport import RemoteProcess
 from tests.cluster.cluster_control import Cluster
 from tests.cluster.job_submitter import AsUser, JobSubmitter
@@ -45,13 +45,13 @@ ODD_NAMES = ["a result with spaces", "ünïcödé ☃", "a'; echo foo", "two\nli
 
 
 def send(submitter: JobSubmitter, id: str, job: JobPackage) -> None:
-    asyncio.run(submitter.exchange.upload(job.files(id, submitter.site.scheduler)))
-    asyncio.run(submitter.exchange.hand_over([JobTicket(id, submitter.numbers)]))
+    asyncio.run(submitter.exchange.upload(job.build_files(id, submitter.site.scheduler)))
+    asyncio.run(submitter.exchange.deliver_tickets([JobTicket(id, submitter.numbers)]))
     submitter.numbers += 1
 
 
 def bring(submitter: JobSubmitter, id: str, target: Path, selection: FileFilter = FileFilter(), transport: Any = None) -> Any:  # noqa: B008
-    return asyncio.run(fetch(transport or submitter.exchange.transport, submitter.site, id, target, selection))
+    return asyncio.run(fetch_results(transport or submitter.exchange.transport, submitter.site, id, target, selection))
 
 
 def test_a_real_calculation_and_a_broken_one(cluster: Cluster, tmp_path: Path) -> None:
@@ -59,21 +59,21 @@ def test_a_real_calculation_and_a_broken_one(cluster: Cluster, tmp_path: Path) -
     for name, text in (("good", ELK_INPUT), ("broken", ELK_INPUT.replace("2 2 2", "2 x 2"))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "elk.in").write_text(text)
-        send(submitter, name, calculation(tmp_path / name, JobSpec(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
+        send(submitter, name, build_package(tmp_path / name, JobSpec(profile="elk", walltime="5m", env={"OMP_NUM_THREADS": "1"})))
     submitter.wait(2, "done", "failed")
     assert submitter.where()["failed"] == ["broken"], (submitter.root / "jobs/good/stdout.txt").read_text()
     (failed,) = [event for event in submitter.events() if event.kind == "FAIL"]
     assert "Problem occurred in 'ngridk' block" in failed.fields["reason"]
     home = tmp_path / "home"
-    fetched = bring(submitter, "good", home, FileFilter(PROFILES["elk"].outputs))
+    fetched = bring(submitter, "good", home, FileFilter(PROFILES["elk"].fetch_patterns))
     assert {"TOTENERGY.OUT", "INFO.OUT", "stdout.txt"} <= set(fetched.files)
     assert "elk.in" not in fetched.files
-    outcome = PROFILES["elk"].read(
+    outcome = PROFILES["elk"].parse_outputs(
         {path.name: path.read_text(errors="replace") for path in home.glob("*") if path.stat().st_size < 1e6}
     )
     assert outcome.converged
     assert outcome.summary["energy"] == pytest.approx(-241.9434, abs=1e-3)
-    assert len(outcome.points) > 5
+    assert len(outcome.steps) > 5
 
 
 STAND_IN = """#!/bin/sh
@@ -102,19 +102,19 @@ def test_vasp_with_a_stand_in_restarts_from_where_it_stopped(cluster: Cluster, t
     binary.chmod(0o755)
     wanted = JobSpec(profile="vasp", env={"OUTPUTS": str(outputs), "VASP_COMMAND": str(binary), "VASP_LAUNCHER": "env"})
     with pytest.raises(ConfigError, match="has no POTCAR"):
-        calculation(folder, wanted, strict=True)
-    job = calculation(folder, wanted)
+        build_package(folder, wanted, strict=True)
+    job = build_package(folder, wanted)
     assert job.warnings == [f"{folder} has no POTCAR: it is not sent"]
     send(submitter, "gaas", job)
     submitter.wait(1, "failed")
     home = tmp_path / "home"
-    bring(submitter, "gaas", home, FileFilter(job.profile.outputs))
-    outcome = job.profile.read({path.name: path.read_text() for path in home.iterdir()})
+    bring(submitter, "gaas", home, FileFilter(job.profile.fetch_patterns))
+    outcome = job.profile.parse_outputs({path.name: path.read_text() for path in home.iterdir()})
     assert outcome.reason == "the ionic steps did not converge: EDIFFG was not reached"
     assert outcome.summary["energy"] == -526.55866
-    assert outcome.restart == {"CONTCAR": "POSCAR"}
-    asyncio.run(submitter.exchange.place_restart("gaas", outcome.restart, 2))
-    asyncio.run(submitter.exchange.hand_over([JobTicket("gaas", 99, attempt=2)]))
+    assert outcome.restart_files == {"CONTCAR": "POSCAR"}
+    asyncio.run(submitter.exchange.install_restart_files("gaas", outcome.restart_files, 2))
+    asyncio.run(submitter.exchange.deliver_tickets([JobTicket("gaas", 99, attempt=2)]))
     submitter.wait(1, "done")
     assert [event.attempt for event in submitter.events() if event.kind == "SUBMITTED"] == [1, 2]
     assert (submitter.root / "jobs/gaas/.run/POSCAR.before-2").exists()
@@ -165,7 +165,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and ".run" not in path.parts and not path.name.endswith(PART)
+        if path.is_file() and ".run" not in path.parts and not path.name.endswith(PART_SUFFIX)
     }
 
 
@@ -199,7 +199,7 @@ def test_a_changed_file_is_noticed_and_nothing_is_overwritten(finished: JobSubmi
     fetched = bring(finished, "results", tmp_path)
     assert fetched.files == ["ünïcödé ☃"]
     assert mine.read_bytes() == old[::-1]
-    assert fetched.kept == [f"ünïcödé ☃{KEPT}-1"]
+    assert fetched.kept == [f"ünïcödé ☃{BACKUP_SUFFIX}-1"]
     assert (tmp_path / fetched.kept[0]).read_bytes() == old
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable
-from tasuki.hpc.transports.asyncssh import AsyncSSH
-from tasuki.hpc.transports.openssh import OpenSSHTransport, socket_folder
+from tasuki.hpc.transports.asyncssh import AsyncSSHTransport
+from tasuki.hpc.transports.openssh import OpenSSHTransport, create_socket_folder
 from tests.cluster.cluster_control import Cluster, type_answers
 from tests.contracts.transport_claims import Run, TransportClaims
 
@@ -30,7 +30,7 @@ def run() -> Iterator[Run]:
 
 
 def log_in(cluster: Cluster, host: OpenSSHTransport, kind: str) -> None:
-    code, shown = type_answers(host.login_command(), cluster.answers(kind))
+    code, shown = type_answers(host.build_login_command(), cluster.answers(kind))
     assert code == 0, shown
 
 
@@ -52,9 +52,9 @@ def openssh(cluster: Cluster, sockets: Path) -> Iterator[OpenSSHTransport]:
 
 
 @pytest.fixture(scope="module")
-def asyncssh(cluster: Cluster, run: Run) -> Iterator[AsyncSSH]:
+def asyncssh(cluster: Cluster, run: Run) -> Iterator[AsyncSSHTransport]:
     noisy(cluster, "pw")
-    host = AsyncSSH("pw", config=cluster.config)
+    host = AsyncSSHTransport("pw", config=cluster.config)
     answers = cluster.answers("pw")
 
     async def ask(prompts: Any) -> list[str]:
@@ -82,7 +82,7 @@ def test_nobody_logged_in_is_said_with_what_to_type_and_tries_nothing(cluster: C
     before = (cluster.root / "log/sshd_login.log").read_text()
     for host in (
         OpenSSHTransport("totp", name="bebop", config=cluster.config, sockets=sockets),
-        AsyncSSH("totp", name="bebop", config=cluster.config),
+        AsyncSSHTransport("totp", name="bebop", config=cluster.config),
     ):
         for attempt in (host.open, lambda host=host: host.exec("true")):
             with pytest.raises(RemoteUnavailable, match="nobody is logged in at totp") as raised:
@@ -114,12 +114,14 @@ def test_a_master_that_was_killed_is_noticed_and_nothing_connects_anew(cluster: 
 
 
 def master_pid(host: OpenSSHTransport) -> int:
-    return int(subprocess.run(host.master_command("check"), capture_output=True, text=True).stderr.split("pid=")[1].split(")")[0])
+    return int(
+        subprocess.run(host.build_master_command("check"), capture_output=True, text=True).stderr.split("pid=")[1].split(")")[0]
+    )
 
 
 def test_a_wrong_code_is_refused_by_both(cluster: Cluster, sockets: Path, run: Run) -> None:
     host = OpenSSHTransport("totp", config=cluster.config, sockets=sockets)
-    code, shown = type_answers(host.login_command(), iter(["000000"] * 3))
+    code, shown = type_answers(host.build_login_command(), iter(["000000"] * 3))
     assert code == 255, shown
     assert not host.is_live()
 
@@ -127,18 +129,18 @@ def test_a_wrong_code_is_refused_by_both(cluster: Cluster, sockets: Path, run: R
         return ["000000" for _ in prompts]
 
     with pytest.raises(RemoteRejected, match="no login at totp"):
-        run(AsyncSSH("totp", config=cluster.config).login(ask))
+        run(AsyncSSHTransport("totp", config=cluster.config).login(ask))
 
 
 def test_no_network_is_no_refusal(cluster: Cluster, tmp_path: Path, run: Run) -> None:
     config = tmp_path / "config"
     config.write_text("Host nowhere\n  HostName 127.0.0.1\n  Port 1\n")
     with pytest.raises(RemoteUnavailable, match="nowhere can't be reached"):
-        run(AsyncSSH("nowhere", config=config).login(lambda prompts: None))  # type: ignore[arg-type,return-value] # is not asked
+        run(AsyncSSHTransport("nowhere", config=config).login(lambda prompts: None))  # type: ignore[arg-type,return-value] # is not asked
 
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too long for a socket"):
         OpenSSHTransport("x", sockets=tmp_path / ("long" * 20))
     assert len(str(OpenSSHTransport("x" * 200).socket)) < 60
-    assert socket_folder().stat().st_mode & 0o077 == 0
+    assert create_socket_folder().stat().st_mode & 0o077 == 0

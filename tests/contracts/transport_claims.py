@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from tasuki.errors import DataError, RemoteRejected, RemoteUnavailable
-from tasuki.hpc.transports.protocol import in_shell
-from tasuki.hpc.transports.shell_transport import AT_ONCE
-from tasuki.hpc.transports.tar_stream import TarFile, members
+from tasuki.hpc.transports.protocol import quote_path
+from tasuki.hpc.transports.shell_transport import MAX_SESSIONS
+from tasuki.hpc.transports.tar_stream import TarFile, iter_members
 
 ODD_NAMES = ["a file with spaces", "ünïcödé ☃", "it's; echo foo", "two\nlines", "$HOME", "-rf", "deep/er/file", "n" * 120]
 
@@ -55,14 +55,14 @@ class TransportClaims:
             run(transport.exec("echo begun; kill -9 $$"))
 
     def test_at_most_so_many_run_at_once(self, transport: Any, run: Run, folder: str) -> None:
-        where = in_shell(folder)
+        where = quote_path(folder)
         script = f"cd {where} && mkdir -p at && : > at/$$ && ls at | wc -l && sleep 0.2; rm {where}/at/$$"
 
         async def many() -> list[int]:
             return [int(done.text) for done in await asyncio.gather(*(transport.exec(script) for _ in range(12)))]
 
         run(transport.exec(f"mkdir -p {where}"))
-        assert 1 <= max(run(many())) <= AT_ONCE
+        assert 1 <= max(run(many())) <= MAX_SESSIONS
 
     def test_files_arrive_whatever_they_are_called(self, transport: Any, run: Run, folder: str, tmp_path: Path) -> None:
         big = tmp_path / "big"
@@ -76,15 +76,15 @@ class TransportClaims:
         found: dict[str, bytes] = {}
 
         def receive(stream: BinaryIO) -> None:
-            found.update({name: content.whole() for name, content in members(stream)})
+            found.update({name: content.read_all() for name, content in iter_members(stream)})
 
-        run(transport.get_tar(f"cd {in_shell(folder)} && test -x run && tar -cf - in big", receive))
+        run(transport.get_tar(f"cd {quote_path(folder)} && test -x run && tar -cf - in big", receive))
         assert found == {f"in/{name}": f"<{name}>".encode() for name in ODD_NAMES} | {"big": big.read_bytes()}
 
     def test_writing_again_replaces(self, transport: Any, run: Run, folder: str) -> None:
         for content in (b"first, which is longer", b"second"):
             run(transport.put_tar([TarFile("file", content)], folder))
-        assert run(transport.exec(f"cat {in_shell(folder)}/file")).output == b"second"
+        assert run(transport.exec(f"cat {quote_path(folder)}/file")).output == b"second"
 
     def test_a_folder_that_can_not_be_written_is_said_so(self, transport: Any, run: Run) -> None:
         with pytest.raises(RemoteRejected, match="can't store files in /proc/none"):
@@ -112,7 +112,7 @@ class TransportClaims:
         sizes: dict[str, int] = {}
 
         def receive(stream: BinaryIO) -> None:
-            sizes.update({name: len(content.whole()) for name, content in members(stream)})
+            sizes.update({name: len(content.read_all()) for name, content in iter_members(stream)})
 
         octal = "".join(f"\\{byte:03o}" for byte in buffer.getvalue()[:7000])
         with pytest.raises(RemoteUnavailable, match="was cut"):

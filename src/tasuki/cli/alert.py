@@ -1,4 +1,4 @@
-"""`tasuki alert list`: what watchers and programs wanted looked at."""
+"""The command `tasuki alert list`."""
 
 from typing import Annotated, Any
 
@@ -43,7 +43,7 @@ def list_command(  # noqa: PLR0913 - one option per filter
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """List alerts in the order in which they arrived, those of one moment by time.
+    """List alerts in order of arrival; those of one moment by time.
 
     Go on from the last one with `--since` and its id (`cursor` in JSON): none is missed, none comes twice, however late it arrives.
     """
@@ -52,7 +52,7 @@ def list_command(  # noqa: PLR0913 - one option per filter
 
 
 def list_alerts(target: QueryTarget, ref: str | None, filters: dict[str, str | None], *, as_json: bool) -> None:
-    """Print the alerts that are meant."""
+    """Print the selected alerts."""
     from tasuki.sdk.value_conversion import parse_alert_level
 
     since = filters["since"]

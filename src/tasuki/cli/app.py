@@ -1,4 +1,4 @@
-"""The command `tasuki`: its groups, its version, and what an error becomes."""
+"""The command `tasuki`: its groups, its version, and its error handling."""
 
 import io
 import os
@@ -77,7 +77,7 @@ app.command(cls=ExamplesCommand, epilog=gc.PURGE_EXAMPLES)(gc.purge)
 
 
 def print_version(requested: bool) -> None:
-    """Say which version this is, and leave."""
+    """Print the version and exit."""
     if requested:
         from tasuki import __version__
 

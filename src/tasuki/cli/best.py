@@ -32,7 +32,7 @@ def best(  # noqa: PLR0913 - what is best, and of what
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """List the best runs by a metric, the best first. Of equals the one that was created first is first.
+    """List the best runs by a metric, best first. Of equal runs, the one created first is first.
 
     Runs where the value is NaN are none of the best.
     """

@@ -38,7 +38,7 @@ def compare(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Show runs side by side.
+    """Compare runs: a line per run with the last value of each metric, and config keys that differ.
 
     A line per run with the last value of each metric, and of the config what differs.
 
@@ -75,7 +75,7 @@ def show_comparison(target: QueryTarget, refs: list[str], metrics: list[str] | N
 
 
 def comparison_to_dict(project: str, comparison: "Comparison", keys: list[str]) -> dict[str, Any]:
-    """A comparison as JSON has it."""
+    """Return a comparison for JSON."""
     runs = [
         run_to_dict(run) | {"metrics": {metric: summary_to_dict(one) for metric, one in comparison.summaries[run.id].items()}}
         for run in comparison.runs
@@ -84,7 +84,7 @@ def comparison_to_dict(project: str, comparison: "Comparison", keys: list[str]) 
 
 
 def build_comparison_table(comparison: "Comparison", metrics: list[str], keys: list[str]) -> Table:
-    """A line per run: the last value of each metric, and parts of its config."""
+    """Build a table with a line per run: the last value of each metric, and some config keys."""
     rows = []
     for run in comparison.runs:
         summaries = comparison.summaries[run.id]
@@ -94,6 +94,6 @@ def build_comparison_table(comparison: "Comparison", metrics: list[str], keys: l
 
 
 def build_config_table(comparison: "Comparison", keys: list[str]) -> Table:
-    """A line per run, with what differs in their configs; none if nothing does."""
+    """Build a table of the config keys that differ; empty if none does."""
     rows = [[run.name, run.id, *(run.config.get(key) for key in keys)] for run in comparison.runs if keys]
     return Table(["name", "id", *(f"config.{key}" for key in keys)], rows)

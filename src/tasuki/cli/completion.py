@@ -1,4 +1,4 @@
-"""`tasuki completion`: what a shell has to read to complete commands, options and names."""
+"""The command `tasuki completion`: shell completion scripts."""
 
 import sys
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`tasuki demo`: tasuki at work on this machine."""
+"""The command `tasuki demo`."""
 
 import shlex
 import shutil
@@ -63,14 +63,14 @@ def demo(
 
 
 def open_server_query(url: str) -> "HttpQuery":
-    """The server, as somebody who answers questions."""
+    """Open queries on the server."""
     from tasuki.client.http_query import HttpQuery
 
     return HttpQuery(url)
 
 
 def show_live_table(query: "Query", training: "TrainingProcess") -> None:
-    """Draw the runs as the store has them, until the training ends."""
+    """Draw the runs until the training ends."""
     from rich.console import Console
     from rich.live import Live
 
@@ -84,7 +84,7 @@ def show_live_table(query: "Query", training: "TrainingProcess") -> None:
 
 
 def build_table(runs: "list[DemoRunStatus]") -> Table:
-    """The runs, a line each."""
+    """Build a table with a line per run."""
     columns = ["name", "id", "status", "step", "train/loss", "lowest", "val/acc", "highest"]
     return Table(
         columns,
@@ -93,7 +93,7 @@ def build_table(runs: "list[DemoRunStatus]") -> Table:
 
 
 def report_check(check_result: "CheckResult", verify_result: "VerifyResult", url: str) -> None:
-    """What the comparisons with the training's own ledger and with its journals gave.
+    """Report the comparison with call log and journals. Raise MissingRecords if anything is missing.
 
     MissingRecords if anything is missing.
     """
@@ -110,7 +110,7 @@ def report_check(check_result: "CheckResult", verify_result: "VerifyResult", url
 
 
 def print_next_steps(runs: "list[DemoRunStatus]", dir: str | None) -> None:
-    """What to type next."""
+    """Print commands to try next."""
     where = f" --project digits{f' --dir {shlex.quote(dir)}' if dir else ''}"
     best = max(runs, key=lambda run: run.best_accuracy or 0)
     print_message("Next:")
@@ -119,7 +119,7 @@ def print_next_steps(runs: "list[DemoRunStatus]", dir: str | None) -> None:
 
 
 def get_command_name() -> str:
-    """How this command is typed here: it may not be on the PATH."""
+    """Return the command as it is typed here: it may not be on the PATH."""
     if shutil.which("tasuki"):
         return "tasuki"
     return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "tasuki" else f"{shlex.quote(sys.executable)} -m tasuki"

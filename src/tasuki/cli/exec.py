@@ -1,4 +1,4 @@
-"""`tasuki exec`: any program as a run: what it prints, how long it takes, how it ends."""
+"""The command `tasuki exec`: any program as a run."""
 
 import sys
 from typing import Annotated
@@ -24,7 +24,7 @@ def exec_command(  # noqa: PLR0913 - each is an option
         str | None, typer.Option("--remote", metavar="NAME|URL", help="Send what is recorded there, else to TASUKI_REMOTE.")
     ] = None,
 ) -> None:
-    """Run a program as a run, and exit as it does.
+    """Run a program as a run, and exit with its exit code.
 
     What it prints is passed on as it comes, and kept: `tasuki run output RUN`. Signals are passed on to it. The run has failed if
     the program's exit code is not 0. A request to stop the run is passed on as SIGTERM.

@@ -1,4 +1,4 @@
-"""`tasuki export`.
+"""The command `tasuki export`: every call of every run as CSV or JSON lines, page by page.
 
 Every call of every run, as CSV or as JSON lines, page by page however long the runs are.
 """
@@ -35,7 +35,7 @@ SCHEMA_NAME = "tasuki/export/1"
 
 
 class ExportSelection(NamedTuple):
-    """What is exported: these runs of a project, and of what they logged these metrics, or all."""
+    """Runs and metrics to export; None: all."""
 
     project: str
     runs: Sequence["RunRow"]
@@ -51,7 +51,7 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Write what runs have logged, a line per call of `log()`, in full precision.
+    """Export what runs have logged, a line per `log()` call, in full precision.
 
     csv: the run's id and name, step, time, and a column per metric. jsonl: objects with a `type`: `export`, and for each run `run`,
     its `metrics` by call and each `alert`; at last each `note` of the project. Without names all runs, the oldest first. A file
@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913 - what of which runs, and where to
 
 
 def check_metrics(query: "Query", selection: ExportSelection) -> None:
-    """NotFound for a metric that none of the runs has."""
+    """Raise NotFound for a metric that no run has."""
     from tasuki.errors import NotFound
     from tasuki.store import suggest_names
 
@@ -82,7 +82,7 @@ def check_metrics(query: "Query", selection: ExportSelection) -> None:
 
 @contextmanager
 def open_output(output: str) -> Iterator[TextIO]:
-    """Where to write: a file appears by its name when all of it is there."""
+    """Open the output; a file appears under its name when it is complete."""
     if output == "-":
         yield sys.stdout
         return
@@ -99,7 +99,7 @@ def open_output(output: str) -> Iterator[TextIO]:
 
 
 def write_csv(query: "Query", selection: ExportSelection, out: TextIO, on_progress: Callable[[int], None]) -> None:
-    """A header, then a line per call; a metric that was not logged is an empty cell."""
+    """Write a header, then a line per call; a metric that was not logged is an empty cell."""
     columns = list(selection.metrics) if selection.metrics is not None else list_logged_metrics(query, selection)
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(["run", "name", "step", "time", *columns])
@@ -143,7 +143,7 @@ WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
 def iter_pages(query: "Query", selection: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
-    """What a run has logged, page by page.
+    """Yield a run's calls page by page; with chosen metrics, only calls and values of them.
 
     Every call, or those with one of the chosen metrics, and these alone.
     """
@@ -152,7 +152,7 @@ def iter_pages(query: "Query", selection: ExportSelection, run: "RunRow") -> Ite
 
 
 def select_metrics(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator["HistoryRow"]:
-    """The calls that logged one of these metrics, with these alone."""
+    """Yield the calls that logged a chosen metric, with chosen metrics only."""
     from msgspec.structs import replace
 
     for call in page:
@@ -161,6 +161,6 @@ def select_metrics(page: Sequence["HistoryRow"], metrics: set[str]) -> Iterator[
 
 
 def list_logged_metrics(query: "Query", selection: ExportSelection) -> list[str]:
-    """The metrics of the runs, sorted."""
+    """Return the metrics of the runs, sorted."""
     summaries = query.summaries(selection.project, [run.id for run in selection.runs])
     return sorted({summary.metric for summary in summaries})

@@ -1,4 +1,4 @@
-"""`tasuki gc` and `tasuki purge`: room here, once a server has what lies here; and room there."""
+"""The commands `tasuki gc` and `tasuki purge`."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -29,7 +29,7 @@ def gc(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Remove the journals of ended runs that a server has had, whole, for longer than `retention_days` (30).
+    """Remove journals of ended runs that a server has had, whole, for `retention_days` (30).
 
     The server is asked for each of them first: exits with 5, and removes nothing, if it can't be reached. Afterwards these runs are
     asked for with --remote.
@@ -73,7 +73,7 @@ def purge(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Have a server drop all bytes that it holds of runs, for good.
+    """Drop all bytes that a server holds of runs, for good.
 
     They are gone from its answers, and what is sent of them again is discarded. Journals elsewhere stay. It takes a token to write.
     """
@@ -94,7 +94,7 @@ def purge(
 
 
 def resolve_run_id(target: QueryTarget, ref: str) -> str:
-    """A run's id; of one that is deleted, it is what was given."""
+    """Return a run's id; of a deleted run, the given text."""
     try:
         return target.query.run(target.project, ref).id
     except NotFound:
@@ -102,7 +102,7 @@ def resolve_run_id(target: QueryTarget, ref: str) -> str:
 
 
 def purge_run(query: "HttpQuery", project: str, run: str) -> int:
-    """Purge a run. NotFound where the server holds nothing of it."""
+    """Purge a run. Raise NotFound if the server holds nothing of it."""
     streams = query.purge(project, run)
     if not streams:
         raise NotFound(f"{query.url} holds nothing of a run {run!r} in project {project!r}")

@@ -32,7 +32,7 @@ def import_trackio(
     ] = 5.0,
     dir: Dir = None,
 ) -> None:
-    """Bring trackio's runs into the data folder: metrics, system metrics, configs, alerts.
+    """Import trackio's runs: metrics, system metrics, configs, alerts. Repeating it imports what is new.
 
     Doing it again brings what is new.
 

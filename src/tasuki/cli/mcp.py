@@ -1,4 +1,4 @@
-"""`tasuki mcp`: a server for agents."""
+"""The command `tasuki mcp`."""
 
 from importlib.util import find_spec
 
@@ -9,7 +9,7 @@ __all__ = ["mcp"]
 
 
 def mcp(project: Project = None, dir: Dir = None, remote: Remote = None) -> None:
-    """Answer an agent over the Model Context Protocol, on standard input and output.
+    """Serve an agent over the Model Context Protocol, on standard input and output.
 
     Its tools list projects and runs, summarize, rank and compare them, read series, alerts and notes, wait for a run, and ask one
     to stop; on the data folder, or on a server.

@@ -1,4 +1,4 @@
-"""`tasuki note`: corrections, lessons and events, listed and searched."""
+"""The command group `tasuki note`."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +26,7 @@ COLUMNS = ["time", "kind", "run", "session", "category", "note", "conflict"]
 def list_command(
     project: Project = None, kind: KindOption = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
 ) -> None:
-    """List the notes of a project (or brain), the oldest first.
+    """List the notes of a project (or brain), oldest first.
 
     A note whose id an earlier one has, and which says something else, is marked as a conflict: the earlier one stands.
     """
@@ -43,13 +43,13 @@ def search_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Find the notes in which a text occurs: drafts, finals, lessons, names, data."""
+    """Find notes that contain a text: in drafts, finals, lessons, names, data."""
     with open_query_target(dir, project, remote) as asked:
         list_notes(asked, kind=kind, search=text, as_json=as_json)
 
 
 def list_notes(target: "QueryTarget", *, kind: str | None, search: str | None, as_json: bool) -> None:
-    """Print the notes that are meant."""
+    """Print the selected notes."""
     from tasuki.records import NoteKind
 
     if kind is not None and kind not in set(NoteKind):
@@ -62,7 +62,7 @@ def list_notes(target: "QueryTarget", *, kind: str | None, search: str | None, a
 
 
 def build_row(note: "NoteRow") -> list[Any]:
-    """A note as a line of the list."""
+    """Build a note's row."""
     conflict = True if note.conflict else None
     return [
         datetime_from_us(note.time),
@@ -76,13 +76,13 @@ def build_row(note: "NoteRow") -> list[Any]:
 
 
 def format_note(note: "NoteRow") -> str:
-    """A note in one line: what it says, and of a correction what became what."""
+    """Format a note in one line; of a correction, draft and final."""
     change = [str(note.content.get(part, "")) for part in ("draft", "final")]
     return " · ".join(filter(None, [note.text, " → ".join(change) if any(change) else ""]))
 
 
 def note_to_dict(note: "NoteRow") -> dict[str, Any]:
-    """A note as JSON has it."""
+    """Return a note for JSON."""
     return {
         "event_id": note.event_id,
         "kind": note.kind,

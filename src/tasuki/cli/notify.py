@@ -1,4 +1,4 @@
-"""`tasuki notify`: alerts, delivered where the settings say."""
+"""The command group `tasuki notify`."""
 
 import signal
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def watch_command(dir: Dir = None) -> None:
 
 
 def require_notify_settings(dir: str | None) -> "Settings":
-    """The settings in force. ConfigError where they name no address."""
+    """Return the settings. Raise ConfigError if they name no address."""
     settings = load_command_settings(dir)
     if not settings.notify:
         raise ConfigError(

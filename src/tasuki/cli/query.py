@@ -1,4 +1,4 @@
-"""`tasuki query`: SQL on the local store, read-only."""
+"""The command `tasuki query`: read-only SQL on the local store."""
 
 import sys
 from typing import Annotated
@@ -23,7 +23,7 @@ def query(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Ask the local store in SQL.
+    """Query the local store in SQL.
 
     It is open for reading only. The tables are not a contract: they may differ between versions. Two more are made when they are
     named: `sync_queue`, what is not acknowledged by its server yet, and `set_aside`, what a server does not take.

@@ -13,7 +13,7 @@ __all__ = ["rebuild"]
 
 
 def rebuild(dir: Dir = None) -> None:
-    """Make the store anew from the journals.
+    """Rebuild the store from the journals.
 
     The one in use goes on answering until then, and recording is not disturbed.
     """

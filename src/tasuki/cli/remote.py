@@ -28,7 +28,7 @@ def add(
     ] = None,
     dir: Dir = None,
 ) -> None:
-    """Give a server a name, and keep the token for it, in the data folder's file `credentials`, which only you can read."""
+    """Name a server, and store its token in the data folder's `credentials`, which only you can read."""
     from tasuki.relay import parse_remote_url
     from tasuki.remotes import Remote as Named
 
@@ -47,7 +47,7 @@ def add(
 
 
 def read_token() -> str:
-    """A token, not shown while it is typed."""
+    """Read a token without echo."""
     text = (typer.prompt("token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not text or len(text.split()) != 1:
         raise ConfigError("no token came", hint="tasuki remote add NAME URL --token - < file")
@@ -56,7 +56,7 @@ def read_token() -> str:
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki remote list")
 def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
-    """List the servers that have a name, and whether there is a token for each."""
+    """List the named servers, and whether each has a token."""
     found = [[remote.name, remote.url, bool(remote.token)] for remote in open_remotes_file(dir).all()]
     columns = ["name", "url", "token"]
     data = {"remotes": [dict(zip(columns, row, strict=True)) for row in found]}
@@ -65,13 +65,13 @@ def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki remote remove team")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")], dir: Dir = None) -> None:
-    """Forget a server's name and token. What was recorded for it stays, and can still be sent there."""
+    """Remove a server's name and token. Its records stay, and can still be sent there."""
     open_remotes_file(dir).remove(name)
     print_message(f"removed: {name}")
 
 
 def open_remotes_file(dir: str | None) -> "RemotesFile":
-    """The data folder's."""
+    """Open the data folder's remotes."""
     from tasuki.remotes import RemotesFile
 
     return RemotesFile(load_command_settings(dir).dir)
@@ -81,7 +81,7 @@ def open_remotes_file(dir: str | None) -> "RemotesFile":
 def check_command(
     name_or_url: Annotated[str, typer.Argument(metavar="NAME|URL", help="The server.")], as_json: AsJson = False, dir: Dir = None
 ) -> None:
-    """Say whether a server can be reached, and what is wrong if not.
+    """Check whether a server can be reached, and explain what is wrong if not.
 
     Exits with 5 if records could not be sent to it.
     """

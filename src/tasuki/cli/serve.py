@@ -23,7 +23,7 @@ def serve(
     port: Annotated[int, typer.Option("--port", help="The port; 0 takes any free one.", min=0, max=65535)] = DEFAULT_PORT,
     demo_jobs: Annotated[bool, typer.Option("--demo-jobs", help="With a Replicate of its own, for trying jobs out.")] = False,
 ) -> None:
-    """Serve a data folder.
+    """Serve a data folder: the page, the HTTP API, and a receiver of records from other machines.
 
     The page, the HTTP API, and a place for runs elsewhere to send their records to.
 

@@ -29,7 +29,7 @@ def sync(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Send everything that a server does not have yet, once.
+    """Send everything that a server does not have yet, once; `retry --set-aside`: dead letters, too.
 
     `retry --set-aside`: what it did not take before, too.
 

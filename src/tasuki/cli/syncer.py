@@ -40,7 +40,7 @@ def syncer(  # noqa: PLR0913 - what there is to say of a syncer
     ] = None,
     dir: Dir = None,
 ) -> None:
-    """Bring what is recorded on a shared volume to a server or a Hugging Face Space, until Ctrl-C or SIGTERM.
+    """Send records of a shared volume to a server or a Hugging Face Space, until Ctrl-C or SIGTERM.
 
     tasuki's journals, trackio's databases and its inbox. Without --to it goes where the volume says, which may come later, and
     change. Nothing on the volume is locked, opened as a database, or changed.

@@ -37,7 +37,7 @@ def create(  # noqa: PLR0913 - one option per scope
     expires: Annotated[int | None, typer.Option("--expires", metavar="DAYS", help="Good for so many days.", min=1)] = None,
     dir: Dir = None,
 ) -> None:
-    """Make a token and print it. It is shown this once: what is kept is its hash.
+    """Create a token and print it. It is shown only once: the server keeps its hash.
 
     From the first token on, everything that the server answers needs one.
     """
@@ -69,7 +69,7 @@ def require_one_scope(scopes: "list[Scope]", project: str | None) -> "Scope":
 
 @app.command("list", cls=ExamplesCommand, epilog="tasuki token list")
 def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
-    """List all tokens, those that are no good any more too; never their secrets."""
+    """List all tokens, invalid ones included; never their secrets."""
     with open_tokens(dir) as tokens:
         found = tokens.list_tokens()
     columns = ["id", "name", "scope", "project", "created", "expires", "used", "revoked"]
@@ -79,7 +79,7 @@ def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki token revoke 3f2a9c0d1e4b")
 def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki token list` shows it.")], dir: Dir = None) -> None:
-    """Make a token useless, within a second. The server stays closed, even without any good token."""
+    """Revoke a token, within a second. The server stays closed, even without any valid token."""
     with open_tokens(dir) as tokens:
         tokens.revoke(id)
     print_message(f"revoked: {id}")

@@ -36,7 +36,7 @@ def verify(
     project: ProjectFilter = None,
     receipt: Annotated[str | None, typer.Option("--receipt", metavar="FILE", help="With --remote: where to write it.")] = None,
 ) -> None:
-    """Check every journal, and the store, or a server, against all of them.
+    """Verify every journal, and the store, or a server, against all of them.
 
     Every checksum is computed anew. The store is compared with a fresh one; with --remote, a server's streams with ours, by length
     and sha256. Exits with 6 if anything is wrong; if not, the receipt lists each run's streams with length and sha256, signed with

@@ -26,7 +26,7 @@ def init(
     ] = None,
     space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
 ) -> None:
-    """Say on a volume where its records are to go: before, in the middle of, or after a session.
+    """Set the destination of a volume's records. May be repeated at any time, to change it.
 
     And again, to change it.
     """

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tasuki.jobs.queue.script_api import submit as submit
     from tasuki.jobs.queue.script_api import sync as sync
 
-HOME = "tasuki.jobs.queue.script_api"
+SCRIPT_API_MODULE = "tasuki.jobs.queue.script_api"
 """Where the names that scripts use live: above this room, so they are looked up when first used, as the facade does."""
 
 __all__ = ["SyncConfig", "submit", "sync"]
@@ -17,4 +17,4 @@ __all__ = ["SyncConfig", "submit", "sync"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tasuki.hpc' has no attribute {name!r}")
-    return getattr(import_module(HOME), name)
+    return getattr(import_module(SCRIPT_API_MODULE), name)

@@ -8,11 +8,11 @@ import msgspec
 from tasuki.atomic_files import replace_file
 from tasuki.errors import ConfigError, NotFound
 
-__all__ = ["SITES_FILE", "Host", "HostsFile"]
+__all__ = ["HOSTS_FILE", "Host", "HostsFile"]
 
-SITES_FILE = "hpc.yaml"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-LINE = re.compile(r"[^\n\0]*")
+HOSTS_FILE = "hpc.yaml"
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SINGLE_LINE_PATTERN = re.compile(r"[^\n\0]*")
 SCHEDULER_NAMES = ("pbs", "slurm")
 TRANSPORT_NAMES = ("openssh", "asyncssh", "local")
 
@@ -38,7 +38,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     ssh_config: str | None = None
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not NAME_PATTERN.fullmatch(self.name):
             raise ConfigError(f"{self.name!r} can't be the name of a host", hint="letters, digits, '.', '_' or '-'")
         if self.scheduler not in SCHEDULER_NAMES:
             raise ConfigError(f"there is no scheduler {self.scheduler!r}", hint=f"one of {', '.join(SCHEDULER_NAMES)}")
@@ -46,7 +46,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             raise ConfigError(f"there is no transport {self.transport!r}", hint=f"one of {', '.join(TRANSPORT_NAMES)}")
         if not self.host or self.host.startswith("-"):
             raise ConfigError(f"{self.host!r} can't be a host", hint="a name that ssh knows")
-        if not self.root or not LINE.fullmatch(self.root + self.path):
+        if not self.root or not SINGLE_LINE_PATTERN.fullmatch(self.root + self.path):
             raise ConfigError(f"{self.root!r} can't be a folder there", hint="like '$HOME/tasuki'")
         if min(self.max_queued, self.max_running, self.max_attempts) < 1 or min(self.grace_seconds, self.backoff_seconds) < 0:
             raise ConfigError(f"the limits of {self.name} must be positive numbers")
@@ -56,9 +56,9 @@ class HostsFile:
     """The hosts of one data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / SITES_FILE
+        self.path = folder / HOSTS_FILE
 
-    def all(self) -> list[Host]:
+    def list_hosts(self) -> list[Host]:
         """Return every host, in the file's order. Raise ConfigError if the file is unreadable."""
         try:
             return msgspec.yaml.decode(self.path.read_bytes(), type=list[Host])
@@ -69,22 +69,22 @@ class HostsFile:
 
     def get(self, name: str) -> Host:
         """Return one host. Raise NotFound for an unknown one."""
-        found = self.all()
+        found = self.list_hosts()
         for site in found:
             if site.name == name:
                 return site
         names = ", ".join(site.name for site in found)
         raise NotFound(f"there is no host {name!r}", hint=f"there are {names}" if names else f"tasuki hpc add {name} --host {name}")
 
-    def add(self, site: Host) -> None:
+    def add(self, host: Host) -> None:
         """Add a host; replace one of the same name."""
-        self.write([*(one for one in self.all() if one.name != site.name), site])
+        self.write([*(one for one in self.list_hosts() if one.name != host.name), host])
 
     def remove(self, name: str) -> None:
         """Remove a host. Raise NotFound for an unknown one."""
         self.get(name)
-        self.write([one for one in self.all() if one.name != name])
+        self.write([one for one in self.list_hosts() if one.name != name])
 
-    def write(self, sites: list[Host]) -> None:
+    def write(self, hosts: list[Host]) -> None:
         """Write the file."""
-        replace_file(self.path, msgspec.yaml.encode(sites), durable=True)
+        replace_file(self.path, msgspec.yaml.encode(hosts), durable=True)

@@ -3,16 +3,16 @@
 from typing import NamedTuple
 
 from tasuki.errors import RemoteError
-from tasuki.hpc.agent import VERSION, agent_source
+from tasuki.hpc.agent import PROTOCOL_VERSION, read_agent_source
 from tasuki.hpc.host import Host
-from tasuki.hpc.transports.protocol import HostTransport, in_shell
+from tasuki.hpc.transports.protocol import HostTransport, quote_path
 
-__all__ = ["HostCheck", "examine"]
+__all__ = ["HostCheck", "check_host"]
 
-COMMANDS = {"pbs": ("qsub", "qstat", "qdel"), "slurm": ("sbatch", "squeue", "scancel")}
-QUEUES = {"pbs": "qstat -Q", "slurm": "squeue --noheader --state=RUNNING"}
+SCHEDULER_COMMANDS = {"pbs": ("qsub", "qstat", "qdel"), "slurm": ("sbatch", "squeue", "scancel")}
+QUEUE_COMMANDS = {"pbs": "qstat -Q", "slurm": "squeue --noheader --state=RUNNING"}
 """What succeeds where the scheduler answers, however many jobs there are."""
-LEAST_KIB = 100 * 1024
+MIN_FREE_KIB = 100 * 1024
 
 
 class HostCheck(NamedTuple):
@@ -24,33 +24,33 @@ class HostCheck(NamedTuple):
     hint: str = ""
 
 
-async def examine(site: Host, transport: HostTransport) -> list[HostCheck]:
+async def check_host(host: Host, transport: HostTransport) -> list[HostCheck]:
     """Run every check; only the first if nobody is logged in."""
     try:
         await transport.open()
-        done = await transport.exec(script(site))
+        done = await transport.exec(build_check_script(host))
     except RemoteError as error:
         return [HostCheck("login", False, error.message, error.hint or "")]
     said = dict(line.split("=", 1) for line in done.text.splitlines() if "=" in line)
-    return [HostCheck("login", True, f"at {site.host} as {said.get('user', '?')}"), *checks(site, said)]
+    return [HostCheck("login", True, f"at {host.host} as {said.get('user', '?')}"), *build_checks(host, said)]
 
 
-def script(site: Host) -> str:
+def build_check_script(host: Host) -> str:
     """Build the script of all checks; every answer is a line NAME=VALUE."""
-    commands = " ".join(COMMANDS[site.scheduler])
+    commands = " ".join(SCHEDULER_COMMANDS[host.scheduler])
     return f"""
-PATH={in_shell(site.path)}${{PATH:+:$PATH}}
+PATH={quote_path(host.path)}${{PATH:+:$PATH}}
 echo "user=$(id -un)"
 for name in {commands}; do
     found=$(command -v $name || (. /etc/profile >/dev/null 2>&1; command -v $name))
     echo "$name=$found"
 done
 ask() {{
-    command -v {COMMANDS[site.scheduler][1]} || . /etc/profile
-    {QUEUES[site.scheduler]}
+    command -v {SCHEDULER_COMMANDS[host.scheduler][1]} || . /etc/profile
+    {QUEUE_COMMANDS[host.scheduler]}
 }}
 echo "queue=$( (ask) >/dev/null 2>&1 </dev/null && echo answers || echo silent)"
-root={in_shell(site.root)}
+root={quote_path(host.root)}
 if ! cd "$root" 2>/dev/null; then
     while [ ! -d "$root" ]; do root=$(dirname "$root"); done
     echo "root=$([ -w "$root" ] && echo missing || echo impossible)"
@@ -64,38 +64,38 @@ echo "lock=$(cd lock 2>/dev/null && echo *)"
 """
 
 
-def checks(site: Host, said: dict[str, str]) -> list[HostCheck]:
+def build_checks(host: Host, values: dict[str, str]) -> list[HostCheck]:
     """Interpret the answers."""
-    missing = [name for name in COMMANDS[site.scheduler] if not said.get(name)]
+    missing = [name for name in SCHEDULER_COMMANDS[host.scheduler] if not values.get(name)]
     found = [
         HostCheck(
             "scheduler",
             not missing,
-            f"no {', '.join(missing)}" if missing else said[COMMANDS[site.scheduler][0]],
-            f"tasuki hpc add {site.name} --host {site.host} --path FOLDER" if missing else "",
+            f"no {', '.join(missing)}" if missing else values[SCHEDULER_COMMANDS[host.scheduler][0]],
+            f"tasuki hpc add {host.name} --host {host.host} --path FOLDER" if missing else "",
         )
     ]
-    answers = said.get("queue") == "answers"
-    silent = f"{QUEUES[site.scheduler]} fails"
+    answers = values.get("queue") == "answers"
+    silent = f"{QUEUE_COMMANDS[host.scheduler]} fails"
     found.append(HostCheck("queue", answers, "answers" if answers else silent, "" if answers else "try it there"))
-    if said.get("root") == "missing":
-        return [*found, HostCheck("folder", True, f"{site.root} is made by the first sync")]
-    if said.get("root") == "impossible":
-        return [*found, HostCheck("folder", False, f"{site.root} can't be made", "another --root")]
-    room = said.get("room", "")
-    enough = not room.isdecimal() or int(room) >= LEAST_KIB
-    current = said.get("agent") == agent_source().split("\n", 2)[1]
-    newer = said.get("version", "").isdecimal() and int(said["version"]) > VERSION
+    if values.get("root") == "missing":
+        return [*found, HostCheck("folder", True, f"{host.root} is made by the first sync")]
+    if values.get("root") == "impossible":
+        return [*found, HostCheck("folder", False, f"{host.root} can't be made", "another --root")]
+    room = values.get("room", "")
+    enough = not room.isdecimal() or int(room) >= MIN_FREE_KIB
+    current = values.get("agent") == read_agent_source().split("\n", 2)[1]
+    newer = values.get("version", "").isdecimal() and int(values["version"]) > PROTOCOL_VERSION
     return [
         *found,
-        HostCheck("folder", said.get("root") == "writable", f"{site.root} is {said.get('root')}"),
+        HostCheck("folder", values.get("root") == "writable", f"{host.root} is {values.get('root')}"),
         HostCheck(
             "room", enough, f"{int(room) // 1024} MiB" if room.isdecimal() else "unknown", "" if enough else "remove old jobs"
         ),
         HostCheck(
             "agent",
             not newer,
-            f"version {said.get('version') or 'unknown'}, {'this one' if current else 'another one than this tasuki has'}",
-            "pip install --upgrade tasuki" if newer else "" if current else f"tasuki hpc sync {site.name}",
+            f"version {values.get('version') or 'unknown'}, {'this one' if current else 'another one than this tasuki has'}",
+            "pip install --upgrade tasuki" if newer else "" if current else f"tasuki hpc sync {host.name}",
         ),
     ]

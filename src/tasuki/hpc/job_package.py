@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tasuki.errors import ConfigError
-from tasuki.hpc.job_script import job_files, job_script, payload_script
-from tasuki.hpc.profiles import PROFILES, Profile, inputs_of
+from tasuki.hpc.job_script import build_job_files, build_job_script, build_payload_script
+from tasuki.hpc.profiles import PROFILES, Profile, select_folder_inputs
 from tasuki.hpc.schedulers.resources import Resources
 from tasuki.hpc.transports.tar_stream import TarFile
 
-__all__ = ["JOB_FILE", "JobPackage", "JobSpec", "calculation"]
+__all__ = ["JOB_FILE", "JobPackage", "JobSpec", "build_package"]
 
 JOB_FILE = "job.toml"
 
@@ -45,20 +45,20 @@ class JobPackage(NamedTuple):
     inputs: Mapping[str, Path]
     warnings: list[str]
 
-    def scripts(self, id: str, scheduler: str) -> dict[str, str]:
+    def build_scripts(self, id: str, scheduler: str) -> dict[str, str]:
         """Return the scripts of a job by name."""
         scripts = {
-            "job.sh": job_script(id, scheduler, self.resources),
-            "payload.sh": payload_script(self.command, self.resources),
+            "job.sh": build_job_script(id, scheduler, self.resources),
+            "payload.sh": build_payload_script(self.command, self.resources),
         }
-        return scripts | ({"check.sh": self.profile.check} if self.profile.check else {})
+        return scripts | ({"check.sh": self.profile.check_script} if self.profile.check_script else {})
 
-    def files(self, id: str, scheduler: str) -> list[TarFile]:
+    def build_files(self, id: str, scheduler: str) -> list[TarFile]:
         """Return all files to upload."""
-        inputs = {name: TarFile(name, path, mode_of(path)) for name, path in self.inputs.items()}
-        return job_files(id, self.scripts(id, scheduler), inputs)
+        inputs = {name: TarFile(name, path, get_file_mode(path)) for name, path in self.inputs.items()}
+        return build_job_files(id, self.build_scripts(id, scheduler), inputs)
 
-    def inputs_hash(self) -> str:
+    def compute_inputs_hash(self) -> str:
         """Return a hash that is equal for equal names and contents."""
         digest = hashlib.sha256()
         for name, path in sorted(self.inputs.items()):
@@ -68,17 +68,17 @@ class JobPackage(NamedTuple):
         return digest.hexdigest()
 
 
-def calculation(folder: Path, wanted: JobSpec, *, strict: bool = False) -> JobPackage:
+def build_package(folder: Path, job_spec: JobSpec, *, strict: bool = False) -> JobPackage:
     """Package a folder.
 
     Raise FileNotFoundError if it is missing, ConfigError for invalid or (strict) missing inputs.
     """
     path = folder.expanduser()
-    said = merged(job_file(path), wanted)
+    said = merge_specs(read_job_file(path), job_spec)
     profile = PROFILES.get(said.profile or "command")
     if profile is None:
         raise ConfigError(f"there is no profile {said.profile!r}", hint=f"one of {', '.join(PROFILES)}")
-    inputs = inputs_of(folder, profile)
+    inputs = select_folder_inputs(folder, profile)
     command = said.command or profile.command
     if not command:
         raise ConfigError(f"it is not said what to run in {folder}", hint=f"--command, or `command` in {JOB_FILE}")
@@ -87,10 +87,10 @@ def calculation(folder: Path, wanted: JobSpec, *, strict: bool = False) -> JobPa
     warnings = [f"{folder} has no {name}: it is not sent" for name in inputs.missing]
     if strict and warnings:
         raise ConfigError(warnings[0], hint="without --strict it is skipped")
-    return JobPackage(path, profile, resources_of(said), command, inputs.files, warnings)
+    return JobPackage(path, profile, build_resources(said), command, inputs.files, warnings)
 
 
-def job_file(folder: Path) -> JobSpec:
+def read_job_file(folder: Path) -> JobSpec:
     """Read `job.toml` beside the inputs. Raise ConfigError if it is unreadable."""
     path = folder / JOB_FILE
     try:
@@ -101,26 +101,26 @@ def job_file(folder: Path) -> JobSpec:
         raise ConfigError(f"{path} can't be read: {error}") from error
 
 
-def merged(file: JobSpec, options: JobSpec) -> JobSpec:
+def merge_specs(file_spec: JobSpec, option_spec: JobSpec) -> JobSpec:
     """Merge file and options."""
-    given = {name: value for name, value in msgspec.structs.asdict(options).items() if value is not None}
-    return msgspec.structs.replace(file, **given)
+    given = {name: value for name, value in msgspec.structs.asdict(option_spec).items() if value is not None}
+    return msgspec.structs.replace(file_spec, **given)
 
 
-def resources_of(wanted: JobSpec) -> Resources:
+def build_resources(job_spec: JobSpec) -> Resources:
     """Return the resources to request; at least one process per node."""
-    nodes = wanted.nodes or 1
+    nodes = job_spec.nodes or 1
     values: dict[str, Any] = {
         "nodes": nodes,
-        "ntasks": wanted.ntasks or nodes,
-        "queue": wanted.queue,
-        "account": wanted.account,
-        "modules": tuple(wanted.modules or ()),
-        "env": wanted.env or {},
+        "ntasks": job_spec.ntasks or nodes,
+        "queue": job_spec.queue,
+        "account": job_spec.account,
+        "modules": tuple(job_spec.modules or ()),
+        "env": job_spec.env or {},
     }
-    return Resources(**values | ({} if wanted.walltime is None else {"walltime": wanted.walltime}))
+    return Resources(**values | ({} if job_spec.walltime is None else {"walltime": job_spec.walltime}))
 
 
-def mode_of(path: Path) -> int:
+def get_file_mode(path: Path) -> int:
     """Return the mode: readable, and executable if the local file is."""
     return 0o700 if path.stat().st_mode & 0o100 else 0o600

@@ -7,17 +7,17 @@ from tasuki.hpc.schedulers import SCHEDULERS
 from tasuki.hpc.schedulers.resources import Resources
 from tasuki.hpc.transports.tar_stream import TarFile
 
-__all__ = ["job_files", "job_script", "payload_script"]
+__all__ = ["build_job_files", "build_job_script", "build_payload_script"]
 
-OWN_FOLDER = ".run"
+RUN_FOLDER = ".run"
 
 
-def job_script(id: str, scheduler: str, resources: Resources) -> str:
+def build_job_script(id: str, scheduler: str, resources: Resources) -> str:
     """Build the submitted script. It holds no path: it runs in its folder, two levels below the agent."""
     return "\n".join(
         [
             "#!/bin/sh",
-            *SCHEDULERS[scheduler].directives(resources),
+            *SCHEDULERS[scheduler].build_directives(resources),
             "attempt=1",
             'cd "${PBS_O_WORKDIR:-${SLURM_SUBMIT_DIR:-.}}" || exit 97',
             f'exec /bin/sh ../../agent.sh run {shlex.quote(id)} "$attempt"',
@@ -26,7 +26,7 @@ def job_script(id: str, scheduler: str, resources: Resources) -> str:
     )
 
 
-def payload_script(command: str, resources: Resources) -> str:
+def build_payload_script(command: str, resources: Resources) -> str:
     """Build the payload: modules and variables, then the command as the user's own shell code."""
     lines = [f"module load {shlex.quote(module)} || exit" for module in resources.modules]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in resources.env.items()]
@@ -34,7 +34,7 @@ def payload_script(command: str, resources: Resources) -> str:
     return "\n".join([f"#!{shell}", *lines, command, ""])
 
 
-def job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, TarFile]) -> list[TarFile]:
+def build_job_files(id: str, scripts: Mapping[str, str], inputs: Mapping[str, TarFile]) -> list[TarFile]:
     """Return a job's folder as uploaded: scripts in a folder of their own, inputs beside it."""
-    own = [TarFile(f"{id}/{OWN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
+    own = [TarFile(f"{id}/{RUN_FOLDER}/{name}", text.encode(), 0o700) for name, text in scripts.items()]
     return own + [file._replace(name=f"{id}/{name}") for name, file in inputs.items()]

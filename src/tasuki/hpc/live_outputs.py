@@ -7,24 +7,24 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["MARK", "STDOUT", "OutputPiece", "WatchedAttempt", "outputs_script", "parse_outputs"]
+__all__ = ["OUTPUTS_MARKER", "STDOUT_FILE", "OutputPiece", "WatchedAttempt", "build_outputs_script", "parse_outputs"]
 
-STDOUT = "stdout.txt"
-MARK = b"outputs\n"
-PIECE_BYTES = 1 << 20
-ANSWER_BYTES = 8 << 20
+STDOUT_FILE = "stdout.txt"
+OUTPUTS_MARKER = b"outputs\n"
+MAX_PIECE_BYTES = 1 << 20
+MAX_RESPONSE_BYTES = 8 << 20
 """So much of a file, and of all files, comes at a time at most."""
-SCRIPT = f"""
+OUTPUT_FUNCTION = f"""
 echo outputs
-left={ANSWER_BYTES}
+left={MAX_RESPONSE_BYTES}
 output() {{ # output JOB ATTEMPT NAME OFFSET: of that attempt alone, which writes into the folder of those before it
     file=jobs/$1/$3 begun=started/$1.$2/sid
     [ -f "$file" ] && [ -e "$begun" ] && [ ! -e "started/$1.$(($2 + 1))/sid" ] || return 0
-    [ "$3" = {STDOUT} ] || [ -n "$(find "$file" -newer "$begun")" ] || return 0
+    [ "$3" = {STDOUT_FILE} ] || [ -n "$(find "$file" -newer "$begun")" ] || return 0
     size=$(($(wc -c <"$file")))
     more=$((size - $4))
     [ $more -gt 0 ] || more=0
-    [ $more -le {PIECE_BYTES} ] || more={PIECE_BYTES}
+    [ $more -le {MAX_PIECE_BYTES} ] || more={MAX_PIECE_BYTES}
     [ $more -le $left ] || more=$left
     left=$((left - more))
     echo "$1 $2 $3 $4 $size $more"
@@ -53,14 +53,14 @@ class OutputPiece(NamedTuple):
     data: bytes
 
 
-def outputs_script(watched: Iterable[WatchedAttempt]) -> str:
+def build_outputs_script(watched_attempts: Iterable[WatchedAttempt]) -> str:
     """Build the lines that print new output; they run in the agent's folder."""
     calls = [
         f"output {shlex.quote(one.job)} {one.attempt} {shlex.quote(name)} {offset}"
-        for one in watched
+        for one in watched_attempts
         for name, offset in one.offsets.items()
     ]
-    return "\n".join([SCRIPT, *calls]) if calls else ""
+    return "\n".join([OUTPUT_FUNCTION, *calls]) if calls else ""
 
 
 def parse_outputs(text: bytes) -> list[OutputPiece]:

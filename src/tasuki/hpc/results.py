@@ -14,16 +14,16 @@ from typing import BinaryIO, NamedTuple
 
 from tasuki.errors import DataError, MissingRecords
 from tasuki.hpc.host import Host
-from tasuki.hpc.transports.protocol import HostTransport, Told, in_shell, quiet
-from tasuki.hpc.transports.tar_stream import TarContent, members
+from tasuki.hpc.transports.protocol import HostTransport, ProgressCallback, ignore_progress, quote_path
+from tasuki.hpc.transports.tar_stream import TarContent, iter_members
 
-__all__ = ["FetchResult", "FileFilter", "RemoteFile", "fetch", "fetch_manifest", "parse_manifest"]
+__all__ = ["FetchResult", "FileFilter", "RemoteFile", "fetch_manifest", "fetch_results", "parse_manifest"]
 
-KEPT = ".before"
-PART = ".tasuki-part"
-FETCH_SECONDS = 6 * 3600.0
+BACKUP_SUFFIX = ".before"
+PART_SUFFIX = ".tasuki-part"
+FETCH_TIMEOUT_SECONDS = 6 * 3600.0
 HASH_DIGITS = 64
-AT_ONCE = 5000
+MAX_NAMES_PER_COMMAND = 5000
 """Names of files that a command can be given."""
 
 
@@ -40,19 +40,19 @@ class FileFilter(NamedTuple):
 
     include: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
-    most_bytes: int | None = None
+    max_bytes: int | None = None
 
-    def wants(self, file: RemoteFile) -> bool:
+    def matches(self, file: RemoteFile) -> bool:
         """Return whether a file is selected."""
-        return (self.most_bytes is None or file.bytes <= self.most_bytes) and self.wants_name(file.name)
+        return (self.max_bytes is None or file.bytes <= self.max_bytes) and self.matches_name(file.name)
 
-    def wants_name(self, name: str) -> bool:
+    def matches_name(self, name: str) -> bool:
         """Return whether a name is selected."""
         names = (name, name.rpartition("/")[2])
-        return matches(names, self.include) and not matches(names, self.exclude)
+        return matches_any(names, self.include) and not matches_any(names, self.exclude)
 
 
-EVERYTHING = FileFilter()
+ALL_FILES = FileFilter()
 
 
 class FetchResult(NamedTuple):
@@ -67,7 +67,7 @@ class FetchResult(NamedTuple):
     bytes: int
 
 
-def matches(names: Iterable[str], patterns: Sequence[str]) -> bool:
+def matches_any(names: Iterable[str], patterns: Sequence[str]) -> bool:
     """Return whether a name matches a pattern."""
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
@@ -87,98 +87,107 @@ def parse_manifest(text: str) -> list[RemoteFile]:
     return found
 
 
-async def fetch_manifest(transport: HostTransport, site: Host, job: str) -> list[RemoteFile]:
+async def fetch_manifest(transport: HostTransport, host: Host, job: str) -> list[RemoteFile]:
     """Return a job's files: from the manifest that it wrote at its end, else as they are now."""
     id = shlex.quote(job)
     script = (
-        f"cd {in_shell(site.root)} && {{ [ -d jobs/{id} ] || {{ echo no such job >&2; exit 3; }}; }} && "
+        f"cd {quote_path(host.root)} && {{ [ -d jobs/{id} ] || {{ echo no such job >&2; exit 3; }}; }} && "
         f'if [ -e jobs/{id}/.run/manifest ] && [ -z "$(find jobs/{id} -path jobs/{id}/.run -prune -o -type f '
         f'-newer jobs/{id}/.run/manifest -print | head -n 1)" ]; '
         f"then cat jobs/{id}/.run/manifest; else sh agent.sh manifest {id}; fi"
     )
-    done = await transport.exec(script, timeout=FETCH_SECONDS)
+    done = await transport.exec(script, timeout=FETCH_TIMEOUT_SECONDS)
     if done.code:
-        raise DataError(f"{site.name} has no files of job {job}: {done.errors.strip() or f'exit code {done.code}'}")
+        raise DataError(f"{host.name} has no files of job {job}: {done.errors.strip() or f'exit code {done.code}'}")
     return parse_manifest(done.text)
 
 
-async def fetch(
-    transport: HostTransport, site: Host, job: str, target: Path, selection: FileFilter = EVERYTHING, told: Told = quiet
+async def fetch_results(
+    transport: HostTransport,
+    host: Host,
+    job: str,
+    target: Path,
+    file_filter: FileFilter = ALL_FILES,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> FetchResult:
     """Bring a folder up to date. Raise MissingRecords if files did not arrive whole: fetch again."""
-    wanted = [file for file in await fetch_manifest(transport, site, job) if selection.wants(file)]
-    missing = [file for file in wanted if not is_here(target, file)]
-    arrival = FileReceiver(target, missing, told)
-    for begin in range(0, len(missing), AT_ONCE):
-        await transport.get_tar(tar_script(site, job, missing[begin : begin + AT_ONCE]), arrival.receive, timeout=FETCH_SECONDS)
-    if gap := [file.name for file in missing if file.name not in arrival.came]:
+    wanted = [file for file in await fetch_manifest(transport, host, job) if file_filter.matches(file)]
+    missing = [file for file in wanted if not is_unchanged(target, file)]
+    arrival = FileReceiver(target, missing, on_progress)
+    for begin in range(0, len(missing), MAX_NAMES_PER_COMMAND):
+        await transport.get_tar(
+            build_tar_script(host, job, missing[begin : begin + MAX_NAMES_PER_COMMAND]),
+            arrival.receive,
+            timeout=FETCH_TIMEOUT_SECONDS,
+        )
+    if gap := [file.name for file in missing if file.name not in arrival.stored_names]:
         raise MissingRecords(
             f"{len(gap)} of {len(missing)} files of job {job} did not come as they should, {gap[0]} among them",
             hint="fetch again: they may have changed meanwhile",
         )
-    return FetchResult(arrival.came, len(wanted) - len(missing), arrival.kept, sum(file.bytes for file in missing))
+    return FetchResult(arrival.stored_names, len(wanted) - len(missing), arrival.backup_names, sum(file.bytes for file in missing))
 
 
-def tar_script(site: Host, job: str, files: Sequence[RemoteFile]) -> str:
+def build_tar_script(host: Host, job: str, files: Sequence[RemoteFile]) -> str:
     """Build the script that archives exactly these files."""
     names = " ".join(shlex.quote(f"./{file.name}") for file in files)
-    return f"cd {in_shell(site.root)}/jobs/{shlex.quote(job)} && tar -cf - {names}"
+    return f"cd {quote_path(host.root)}/jobs/{shlex.quote(job)} && tar -cf - {names}"
 
 
 class FileReceiver:
     """Receives files and puts each in place."""
 
-    def __init__(self, target: Path, files: Sequence[RemoteFile], told: Told) -> None:
+    def __init__(self, target: Path, files: Sequence[RemoteFile], on_progress: ProgressCallback) -> None:
         self.target = target
-        self.told = told
-        self.total, self.done = sum(file.bytes for file in files), 0
+        self.on_progress = on_progress
+        self.total_bytes, self.received_bytes = sum(file.bytes for file in files), 0
         self.expected = {file.name: file for file in files}
-        self.came: list[str] = []
-        self.kept: list[str] = []
+        self.stored_names: list[str] = []
+        self.backup_names: list[str] = []
 
     def receive(self, stream: BinaryIO) -> None:
         """Read a stream to its end."""
-        for name, content in members(stream):
-            if (file := self.expected.get(name)) and self.placed(file, content):
-                self.came.append(name)
+        for name, content in iter_members(stream):
+            if (file := self.expected.get(name)) and self.store_file(file, content):
+                self.stored_names.append(name)
 
-    def placed(self, file: RemoteFile, content: TarContent) -> bool:
+    def store_file(self, file: RemoteFile, content: TarContent) -> bool:
         """Write a file beside its place, verify it, and move it there; keep a backup of the old one."""
         path = self.target / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}{PART}")
+        part = path.with_name(f".{path.name}{PART_SUFFIX}")
         digest = hashlib.sha256()
         with part.open("wb") as opened:
             while piece := content.read():
-                self.done += len(piece)
-                self.told("fetch", self.done, self.total)
+                self.received_bytes += len(piece)
+                self.on_progress("fetch", self.received_bytes, self.total_bytes)
                 digest.update(piece)
                 opened.write(piece)
         if digest.hexdigest() != file.sha256:
             part.unlink()
             return False
         if path.exists():
-            self.kept.append(set_aside(path))
+            self.backup_names.append(rename_to_backup(path))
         part.replace(path)
         return True
 
 
-def is_here(target: Path, file: RemoteFile) -> bool:
+def is_unchanged(target: Path, file: RemoteFile) -> bool:
     """Return whether a local file equals the remote one."""
     path = target / file.name
-    return path.is_file() and path.stat().st_size == file.bytes and sha256_of(path) == file.sha256
+    return path.is_file() and path.stat().st_size == file.bytes and compute_sha256(path) == file.sha256
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return a file's sha256."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def set_aside(path: Path) -> str:
+def rename_to_backup(path: Path) -> str:
     """Move a file to a free name."""
     number = 1
-    while (aside := path.with_name(f"{path.name}{KEPT}-{number}")).exists():
+    while (aside := path.with_name(f"{path.name}{BACKUP_SUFFIX}-{number}")).exists():
         number += 1
     path.rename(aside)
     return aside.name

@@ -2,14 +2,14 @@
 
 from tasuki.jobs.background_tasks import (
     TaskManager,
+    get_polling_seconds,
     get_task_manager,
-    polling_seconds,
     start_background_tasks,
     stop_background_tasks,
 )
 from tasuki.jobs.progress_parser import ParsedProgress, Stage, parse_progress
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.providers.config_file import ProviderConfigFile, shown_config
+from tasuki.jobs.providers.config_file import ProviderConfigFile, redact_config
 from tasuki.jobs.providers.protocol import Provider, ProviderAccount, ProviderJob, ProviderPage
 from tasuki.jobs.schemas import (
     JobAnswer,
@@ -26,7 +26,7 @@ from tasuki.jobs.schemas import (
 from tasuki.jobs.service import Jobs, LogEvent
 from tasuki.jobs.storage.requests import JobRequest
 from tasuki.jobs.submit import Submission
-from tasuki.jobs.webhooks import InvalidSignature, UnreadableMessage, signature
+from tasuki.jobs.webhooks import InvalidSignature, UnreadableMessage, compute_signature
 from tasuki.records import Job, JobStatus, Observation, apply_observation
 
 __all__ = [
@@ -59,11 +59,11 @@ __all__ = [
     "TaskManager",
     "UnreadableMessage",
     "apply_observation",
+    "compute_signature",
+    "get_polling_seconds",
     "get_task_manager",
     "parse_progress",
-    "polling_seconds",
-    "shown_config",
-    "signature",
+    "redact_config",
     "start_background_tasks",
     "stop_background_tasks",
 ]

@@ -17,14 +17,14 @@ from tasuki.records import Job, JobStatus
 from tasuki.settings import Settings, load
 from tasuki.store import locate_database_folder
 
-__all__ = ["TaskManager", "get_task_manager", "polling_seconds", "start_background_tasks", "stop_background_tasks"]
+__all__ = ["TaskManager", "get_polling_seconds", "get_task_manager", "start_background_tasks", "stop_background_tasks"]
 
 LEASE_FILE = "jobs.lock"
-HERE_SECONDS = 1.0
-TROUBLE_SECONDS = 5.0
-OFF_SECONDS = 5.0
-YOUNG_US = 600_000_000
-OLD_US = 3_600_000_000
+LOCAL_POLL_SECONDS = 1.0
+ERROR_PAUSE_SECONDS = 5.0
+DISABLED_RECHECK_SECONDS = 5.0
+RECENT_JOB_US = 600_000_000
+OLD_JOB_US = 3_600_000_000
 log = logging.getLogger("tasuki.jobs")
 
 
@@ -33,11 +33,11 @@ class TaskManager:
 
     def __init__(self, settings: Settings, jobs: Jobs | None = None) -> None:
         self.settings = settings
-        self.given = jobs
+        self.external_jobs = jobs
         self.jobs = jobs
         self.lease = Lease(locate_database_folder(settings.dir) / LEASE_FILE)
         self.tasks: list[asyncio.Task[None]] = []
-        self.rounds = 0
+        self.poll_count = 0
 
     @property
     def running(self) -> bool:
@@ -53,13 +53,17 @@ class TaskManager:
         """Start the tasks."""
         if self.running:
             return
-        self.jobs = self.given or Jobs(self.settings)
-        every = polling_seconds(self.settings)
+        self.jobs = self.external_jobs or Jobs(self.settings)
+        every = get_polling_seconds(self.settings)
         log.info("job status polling: %s", "off" if every is None else f"every {every:g} s")
         if not self.settings.background.queue_processing.enabled:
             log.info("queue processing: off")
-        steps = [(self.look_here, self.next_look), (self.queue, self.next_in_queue), (self.poll, self.next_poll)]
-        self.tasks = [asyncio.create_task(self.loop(step, pause)) for step, pause in steps]
+        steps = [
+            (self.poll_local, self.wait_for_local_poll),
+            (self.process_queue, self.wait_for_capacity),
+            (self.poll, self.wait_for_poll),
+        ]
+        self.tasks = [asyncio.create_task(self.run_loop(step, pause)) for step, pause in steps]
 
     async def stop(self) -> None:
         """Stop the tasks, and wait until their current steps have ended."""
@@ -70,82 +74,84 @@ class TaskManager:
             with suppress(asyncio.CancelledError):
                 await task
         self.lease.release()
-        if self.given is None and self.jobs is not None:
+        if self.external_jobs is None and self.jobs is not None:
             await self.jobs.close()
             self.jobs = None
 
     @property
-    def at(self) -> Jobs:
+    def jobs_service(self) -> Jobs:
         """Return the jobs that the tasks work on."""
         assert self.jobs is not None
         return self.jobs
 
-    async def loop(self, step: Callable[[], Awaitable[object]], pause: Callable[[], Awaitable[object]]) -> None:
+    async def run_loop(self, step: Callable[[], Awaitable[object]], wait: Callable[[], Awaitable[object]]) -> None:
         """Repeat a step with a pause, while this process holds the lease."""
         while True:
             try:
-                if self.lease.take():
+                if self.lease.acquire():
                     await step()
             except TasukiError as error:
                 log.warning("jobs: %s", error)
-                await asyncio.sleep(TROUBLE_SECONDS)
+                await asyncio.sleep(ERROR_PAUSE_SECONDS)
             except Exception:  # the top of a task: it is said, and it goes on
                 log.exception("jobs: a background task failed")
-                await asyncio.sleep(TROUBLE_SECONDS)
-            await pause()
+                await asyncio.sleep(ERROR_PAUSE_SECONDS)
+            await wait()
 
     # -- what is done
 
     async def poll(self) -> None:
         """Do one polling round: refresh active jobs; long-queued ones only in some rounds."""
-        if polling_seconds(self.settings) is None:
+        if get_polling_seconds(self.settings) is None:
             return
-        self.rounds += 1
+        self.poll_count += 1
         hit_failpoint("jobs.poll")
-        done = await self.at.refresh("poller", is_due=self.is_due)
+        done = await self.jobs_service.refresh("poller", is_due=self.is_due)
         for error in done.errors:
             log.warning("jobs: %s", error)
 
-    async def next_poll(self) -> None:
+    async def wait_for_poll(self) -> None:
         """Wait for the next round. The interval may change: a webhook can be set up at any time."""
-        await asyncio.sleep(polling_seconds(self.settings) or OFF_SECONDS)
+        await asyncio.sleep(get_polling_seconds(self.settings) or DISABLED_RECHECK_SECONDS)
 
     def is_due(self, job: Job) -> bool:
         """Return whether a job is refreshed in this round; in the first round, every job is."""
-        age = self.at.clock.now_us() - job.created
-        every = 1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < YOUNG_US else 2 if age < OLD_US else 4
-        return self.rounds == 1 or self.rounds % every == 0
+        age = self.jobs_service.clock.now_us() - job.created
+        every = (
+            1 if job.status is JobStatus.RUNNING or job.cancel_requested or age < RECENT_JOB_US else 2 if age < OLD_JOB_US else 4
+        )
+        return self.poll_count == 1 or self.poll_count % every == 0
 
-    async def look_here(self) -> None:
+    async def poll_local(self) -> None:
         """Refresh the jobs of this machine, and maintain the journal."""
-        await self.at.look_here()
-        await self.at.context.run_in_thread(lambda: self.at.context.open_journal().tend())
+        await self.jobs_service.refresh_local_jobs()
+        await self.jobs_service.context.run_in_thread(lambda: self.jobs_service.context.open_journal().maintain())
 
-    async def next_look(self) -> None:
+    async def wait_for_local_poll(self) -> None:
         """Wait for the next refresh of this machine's jobs."""
-        await asyncio.sleep(HERE_SECONDS)
+        await asyncio.sleep(LOCAL_POLL_SECONDS)
 
-    async def queue(self) -> None:
+    async def process_queue(self) -> None:
         """Start queued jobs, and resume interrupted submissions."""
         if self.settings.background.queue_processing.enabled:
-            await self.at.start_waiting()
-        await self.at.recover()
+            await self.jobs_service.start_queued_jobs()
+        await self.jobs_service.recover()
 
-    async def next_in_queue(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until the next check is due, or a job has changed: it may have freed capacity."""
-        freed = self.at.context.capacity_freed
+        freed = self.jobs_service.context.capacity_freed
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.background.queue_processing.interval_seconds):
                 await freed.wait()
         freed.clear()
 
 
-def polling_seconds(settings: Settings) -> float | None:
+def get_polling_seconds(settings: Settings) -> float | None:
     """Return the polling interval in seconds; None: never. Longer where providers send webhooks."""
     polling = settings.background.job_status_polling
     if polling.enabled is False:
         return None
-    has_webhook = settings.providers.replicate.webhook_url or ProviderConfigFile(settings.dir).of("replicate").get("webhook_url")
+    has_webhook = settings.providers.replicate.webhook_url or ProviderConfigFile(settings.dir).get("replicate").get("webhook_url")
     if polling.enabled or not has_webhook:
         return polling.interval_seconds
     return polling.reconcile_seconds or None

@@ -3,12 +3,12 @@
 from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import NotFound, RateLimited, RemoteRejected, RemoteUnavailable
 
-__all__ = ["BREAK_SECONDS", "FAILURES", "LONGEST_BREAK_SECONDS", "CircuitBreaker"]
+__all__ = ["FAILURE_THRESHOLD", "MAX_OPEN_SECONDS", "OPEN_SECONDS", "CircuitBreaker"]
 
-FAILURES = 5
-BREAK_SECONDS = 60.0
-LONGEST_BREAK_SECONDS = 600.0
-PAUSE_SECONDS = 30.0
+FAILURE_THRESHOLD = 5
+OPEN_SECONDS = 60.0
+MAX_OPEN_SECONDS = 600.0
+DEFAULT_PAUSE_SECONDS = 30.0
 """Where it does not say for how long."""
 
 
@@ -20,53 +20,53 @@ class CircuitBreaker:
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
-        self.failures = 0
+        self.failure_count = 0
         self.paused_until = 0.0
         self.open_until = 0.0
-        self.break_seconds = 0.0
-        self.probing = False
+        self.open_seconds = 0.0
+        self.is_probing = False
         self.detail = ""
 
     @property
     def is_degraded(self) -> bool:
         """Return whether the provider failed repeatedly and has not answered since."""
-        return self.break_seconds > 0
+        return self.open_seconds > 0
 
     @property
     def wait_seconds(self) -> float:
         """Return the seconds until the next call is allowed."""
         return max(0.0, self.paused_until - self.clock.monotonic(), self.open_until - self.clock.monotonic())
 
-    def enter(self) -> None:
+    def begin_call(self) -> None:
         """Begin a call. Raise RemoteUnavailable (or RateLimited) if it has to wait."""
         now = self.clock.monotonic()
         if now < self.paused_until:
             raise RateLimited("it has asked us to wait", retry_after_seconds=self.paused_until - now)
-        if now < self.open_until or self.probing:
+        if now < self.open_until or self.is_probing:
             raise RemoteUnavailable(f"it does not answer: {self.detail}", retry_after_seconds=self.wait_seconds)
-        self.probing = self.is_degraded
+        self.is_probing = self.is_degraded
 
-    def let_try(self) -> None:
+    def allow_probe(self) -> None:
         """Allow the next call as a trial, after any failures. A pause that the provider asked for stays."""
         self.open_until = 0.0
 
-    def leave(self, error: Exception | None) -> None:
+    def end_call(self, error: Exception | None) -> None:
         """End a call: with an answer (a refusal is one, too), or without."""
-        self.probing = False
+        self.is_probing = False
         if isinstance(error, RateLimited):
-            pause = PAUSE_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
+            pause = DEFAULT_PAUSE_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
             self.paused_until = self.clock.monotonic() + pause
         elif isinstance(error, RemoteUnavailable):
-            self.fail(error.message)
+            self.record_failure(error.message)
         elif error is None or isinstance(error, (RemoteRejected, NotFound)):
-            self.failures, self.break_seconds, self.open_until = 0, 0.0, 0.0
+            self.failure_count, self.open_seconds, self.open_until = 0, 0.0, 0.0
 
-    def fail(self, detail: str) -> None:
+    def record_failure(self, detail: str) -> None:
         """Count a failure."""
         self.detail = detail
-        self.failures += 1
+        self.failure_count += 1
         if self.is_degraded:
-            self.break_seconds = min(2 * self.break_seconds, LONGEST_BREAK_SECONDS)
-        elif self.failures >= FAILURES:
-            self.break_seconds = BREAK_SECONDS
-        self.open_until = self.clock.monotonic() + self.break_seconds if self.is_degraded else 0.0
+            self.open_seconds = min(2 * self.open_seconds, MAX_OPEN_SECONDS)
+        elif self.failure_count >= FAILURE_THRESHOLD:
+            self.open_seconds = OPEN_SECONDS
+        self.open_until = self.clock.monotonic() + self.open_seconds if self.is_degraded else 0.0

@@ -23,12 +23,12 @@ T = TypeVar("T")
 class JobContext:
     """Context of one data folder. Use it from one event loop; it calls `changed` when jobs have changed."""
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, on_change: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
-        self.changed = changed
+        self.on_change = on_change
         self.logs = LogStore(settings.dir)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="tasuki-jobs")
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="tasuki-jobs")
         self.journal: JobJournal | None = None
         self.recorder = ObservationRecorder(self, self.logs)
         self.providers = ProviderPool(settings, self)
@@ -39,13 +39,13 @@ class JobContext:
         """Close the providers and the journal. Jobs continue."""
         await self.providers.close()
         await self.run_in_thread(self.close_journal)
-        self.thread.shutdown()
+        self.executor.shutdown()
 
     # -- the journal
 
     async def run_in_thread(self, action: Callable[..., T], *arguments: object) -> T:
         """Run a function in the one thread that owns the journal."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, action, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, action, *arguments)
 
     def open_journal(self) -> JobJournal:
         """Return the journal, opened on first use. Call it in the journal's thread only."""
@@ -61,28 +61,28 @@ class JobContext:
 
     # -- records
 
-    async def ask(self, query: Callable[[JobQueries], T]) -> T:
+    async def run_query(self, query: Callable[[JobQueries], T]) -> T:
         """Answer a query from every record written so far."""
-        return await self.run_in_thread(lambda: self.open_journal().ask(query))
+        return await self.run_in_thread(lambda: self.open_journal().run_query(query))
 
-    async def record(self, *facts: JobRecord) -> None:
+    async def record(self, *records: JobRecord) -> None:
         """Write records to disk, then notify listeners."""
-        await self.run_in_thread(lambda: self.open_journal().record(facts))
+        await self.run_in_thread(lambda: self.open_journal().record(records))
         await self.notify()
 
-    async def observe(self, job: Job, source: str, status: JobStatus | None = None, **facts: object) -> Job:
+    async def observe(self, job: Job, source: str, status: JobStatus | None = None, **fields: object) -> Job:
         """Record a status or other fields of a job if they change it. Return the job with the change."""
         now, status = self.clock.now_us(), status or job.status
-        observation = Observation(time=now, job=job.id, attempt=job.attempt, source=source, status=status, **facts)  # type: ignore[arg-type] # its own fields
+        observation = Observation(time=now, job=job.id, attempt=job.attempt, source=source, status=status, **fields)  # type: ignore[arg-type] # its own fields
         if apply_observation(job, observation)[1]:
             await self.record(observation)
-        return (await self.ask(lambda queries: queries.job(job.id))).job
+        return (await self.run_query(lambda queries: queries.job(job.id))).job
 
     async def notify(self) -> None:
         """Tell listeners, and submissions that wait for capacity, that jobs have changed."""
-        await self.ask(lambda _: None)  # projects the events that listeners will read
+        await self.run_query(lambda _: None)  # projects the events that listeners will read
         self.capacity_freed.set()
-        self.changed()
+        self.on_change()
 
     def compute_sync_state(self, job: Job, degraded: Collection[str]) -> SyncState:
         """Return how current the recorded state of a job is; a finished job does not change any more."""

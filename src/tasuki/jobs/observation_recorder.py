@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tasuki.jobs.providers.prices import cost_of
+from tasuki.jobs.providers.prices import compute_cost
 from tasuki.jobs.providers.protocol import Provider, ProviderJob
 from tasuki.jobs.storage.journal_access import JournalAccess
 from tasuki.jobs.storage.log_store import LogStore
@@ -18,11 +18,11 @@ __all__ = ["ObservationRecorder", "RecordCounts"]
 class RecordCounts(NamedTuple):
     """Numbers of jobs that a provider's report added (`found`) and changed."""
 
-    found: int = 0
+    discovered: int = 0
     changed: int = 0
 
     def __add__(self, other: "RecordCounts") -> "RecordCounts":  # type: ignore[override] # adds the counts instead of joining the tuples
-        return RecordCounts(self.found + other.found, self.changed + other.changed)
+        return RecordCounts(self.discovered + other.discovered, self.changed + other.changed)
 
 
 class ObservationRecorder:
@@ -52,7 +52,7 @@ class ObservationRecorder:
 
     def write_known_changes(self, provider: Provider, reported: Sequence[tuple[Job, ProviderJob]], source: str) -> list[JobRecord]:
         """Write and return changes in known jobs. In the journal's thread, so nothing intervenes."""
-        jobs = self.journal.open_journal().ask(lambda queries: queries.jobs({job.id for job, _ in reported}))
+        jobs = self.journal.open_journal().run_query(lambda queries: queries.jobs({job.id for job, _ in reported}))
         facts: list[JobRecord] = []
         for job, state in reported:
             if job.id in jobs:
@@ -68,8 +68,8 @@ class ObservationRecorder:
         """Write and return changes in a provider's jobs. In the journal's thread, so nothing intervenes."""
         by_name = {state.observation.external_id or "": state for state in reported}
         account = provider.account or ""
-        known = self.journal.open_journal().ask(lambda queries: queries.jobs_by_external_id(provider.name, account, by_name))
-        jobs = self.journal.open_journal().ask(lambda queries: queries.jobs({one.job for one in known.values()}))
+        known = self.journal.open_journal().run_query(lambda queries: queries.jobs_by_external_id(provider.name, account, by_name))
+        jobs = self.journal.open_journal().run_query(lambda queries: queries.jobs({one.job for one in known.values()}))
         facts: list[JobRecord] = []
         found = 0
         for name, state in by_name.items():
@@ -86,7 +86,7 @@ class ObservationRecorder:
     def collect_changes(self, provider: Provider, job: Job, attempt: int, state: ProviderJob, source: str) -> list[Observation]:
         """Store a known job's reported logs. Return the observation if it changes the job, else an empty list."""
         if state.logs:
-            self.logs.keep(job.id, attempt, state.logs)
+            self.logs.merge_text(job.id, attempt, state.logs)
         self.stale_jobs.discard(job.id)
         observation = self.build_observation(provider, job, attempt, state, source)
         return [observation] if apply_observation(job, observation)[1] else []
@@ -96,7 +96,7 @@ class ObservationRecorder:
         observation = state.observation
         hardware = job.hardware_type or observation.hardware_type or provider.hardware
         is_final = observation.status is not None and observation.status.is_final
-        cost = cost_of(hardware, state.seconds, provider.prices) if state.seconds is not None and is_final else None
+        cost = compute_cost(hardware, state.seconds, provider.prices) if state.seconds is not None and is_final else None
         return msgspec.structs.replace(
             observation, job=job.id, attempt=attempt, source=source, time=self.journal.clock.now_us(), cost_usd=cost,
             cost_is_final=cost is not None, hardware_type=hardware,
@@ -113,5 +113,5 @@ class ObservationRecorder:
         )  # fmt: skip
         job = Job(id=id, provider=provider.name, account=account, created=state.created or now, updated=now)
         if state.logs:
-            self.logs.keep(id, 1, state.logs)
+            self.logs.merge_text(id, 1, state.logs)
         return [created, self.build_observation(provider, job, 1, state, source)]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tasuki.errors import ConfigError, NotFound, RemoteError, RemoteUnavailable
-from tasuki.hpc.host import SITES_FILE
+from tasuki.hpc.host import HOSTS_FILE
 from tasuki.jobs.circuit_breaker import CircuitBreaker
 from tasuki.jobs.providers import open_provider
 from tasuki.jobs.providers.config_file import ProviderConfigFile
@@ -40,7 +40,7 @@ class ProviderPool:
     def open(self, name: str) -> Provider:
         """Return a provider, opened on first use. Raise NotFound if it does not exist or is not set up."""
         if name not in self.providers:
-            self.providers[name] = open_provider(name, self.settings, self.config_file.of(name), self.journal.clock)
+            self.providers[name] = open_provider(name, self.settings, self.config_file.get(name), self.journal.clock)
         return self.providers[name]
 
     def find_open(self, name: str) -> Provider | None:
@@ -62,25 +62,25 @@ class ProviderPool:
     async def guard_call(self, provider: Provider) -> AsyncIterator[None]:
         """Run a provider call under its circuit breaker. Raise RemoteUnavailable while that is open."""
         breaker = self.get_breaker(provider.name)
-        breaker.enter()
+        breaker.begin_call()
         try:
             yield
         except asyncio.CancelledError:
-            breaker.leave(RemoteUnavailable("no answer in time"))
+            breaker.end_call(RemoteUnavailable("no answer in time"))
             raise
         except (RemoteError, NotFound, ConfigError) as error:
-            breaker.leave(error)
+            breaker.end_call(error)
             raise
         else:
-            breaker.leave(None)
+            breaker.end_call(None)
         finally:
-            breaker.probing = False
+            breaker.is_probing = False
             await asyncio.shield(self.record_health(provider, breaker))
 
     async def record_health(self, provider: Provider, breaker: CircuitBreaker) -> None:
         """Record that a provider has become degraded, or has recovered."""
         if provider.name not in self.recorded_degraded:
-            degraded = await self.journal.ask(lambda queries: queries.degraded_providers())
+            degraded = await self.journal.run_query(lambda queries: queries.degraded_providers())
             self.recorded_degraded[provider.name] = provider.name in {one.provider for one in degraded}
         if self.recorded_degraded[provider.name] is not breaker.is_degraded:
             self.recorded_degraded[provider.name] = breaker.is_degraded
@@ -94,17 +94,17 @@ class ProviderPool:
         provider = self.open(name)
         if provider.account is None:
             key = hashlib.sha256(str(self.get_key(name)).encode()).hexdigest()
-            provider.account = await self.journal.run_in_thread(lambda: self.journal.open_journal().register.account(name, key))
+            provider.account = await self.journal.run_in_thread(lambda: self.journal.open_journal().state_db.get_account(name, key))
             if provider.account is None:
                 async with self.guard_call(provider):
                     await provider.validate()
                 account = self.open(name).account or ""
-                await self.journal.run_in_thread(lambda: self.journal.open_journal().register.keep_account(name, key, account))
+                await self.journal.run_in_thread(lambda: self.journal.open_journal().state_db.store_account(name, key, account))
         return provider
 
     def get_key(self, name: str) -> str | None:
         """Return the API key configured for a provider."""
-        token: Any = self.config_file.of(name).get("token")
+        token: Any = self.config_file.get(name).get("token")
         if token is None and name == "replicate":
             token = self.settings.providers.replicate.token
         return None if token is None else str(token)
@@ -112,5 +112,5 @@ class ProviderPool:
     def is_configured(self, name: str) -> bool:
         """Return whether a provider has the configuration it needs."""
         if name == "hpc":
-            return (self.settings.dir / SITES_FILE).exists()
+            return (self.settings.dir / HOSTS_FILE).exists()
         return name == "local" or self.get_key(name) is not None

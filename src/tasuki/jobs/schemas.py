@@ -21,7 +21,7 @@ __all__ = [
     "ProviderView",
     "SyncReport",
     "SyncState",
-    "shown",
+    "build_job_view",
 ]
 
 LOCAL = "local"
@@ -151,9 +151,9 @@ class JobExtras(NamedTuple):
     cost_usd: float | None = None
 
 
-def shown(job: Job, view: JobExtras) -> JobView:
+def build_job_view(job: Job, extras: JobExtras) -> JobView:
     """Build the view of a job."""
-    cost = job.cost_usd if job.cost_usd is not None else view.cost_usd
+    cost = job.cost_usd if job.cost_usd is not None else extras.cost_usd
     return JobView(
         job_id=job.id,
         job_type=JobType.LOCAL if job.provider == LOCAL else JobType.CLOUD,
@@ -161,30 +161,30 @@ def shown(job: Job, view: JobExtras) -> JobView:
         status=job.status.value,
         config_name=job.config_name,
         created_at=datetime_from_us(job.created),
-        started_at=moment(job.started),
-        completed_at=moment(job.ended),
+        started_at=to_datetime(job.started),
+        completed_at=to_datetime(job.ended),
         cost_usd=None if cost is None and not job.earlier_cost_usd else round(job.earlier_cost_usd + (cost or 0.0), 6),
         hardware_type=job.hardware_type,
         error_message=job.error_message,
         output_url=job.output_url,
         user_id=job.user_id,
-        metadata=metadata_of(job),
+        metadata=build_metadata(job),
         is_terminal=job.status.is_final,
         is_active=job.status.is_active,
-        duration_seconds=duration(job, view.now_us),
+        duration_seconds=compute_duration(job, extras.now_us),
         external_id=job.external_id,
         raw_status=job.raw_status,
         attempt=job.attempt,
-        progress=view.progress,
-        stage=view.stage,
-        sync_state=SyncState.LOST if job.is_lost else view.sync_state,
+        progress=extras.progress,
+        stage=extras.stage,
+        sync_state=SyncState.LOST if job.is_lost else extras.sync_state,
         cost_is_final=job.cost_is_final,
-        run_id=view.run_id,
+        run_id=extras.run_id,
         updated_at=datetime_from_us(job.updated),
     )
 
 
-def metadata_of(job: Job) -> dict[str, Any]:
+def build_metadata(job: Job) -> dict[str, Any]:
     """Return the submitter's metadata, with the command, and the candidates of a lost job."""
     found = dict(job.metadata)
     if job.command:
@@ -194,12 +194,12 @@ def metadata_of(job: Job) -> dict[str, Any]:
     return found
 
 
-def moment(time: int | None) -> datetime | None:
+def to_datetime(time: int | None) -> datetime | None:
     """Convert a time; None stays None."""
     return None if time is None else datetime_from_us(time)
 
 
-def duration(job: Job, now_us: int) -> float | None:
+def compute_duration(job: Job, now_us: int) -> float | None:
     """Return how long a job ran, in seconds; never negative although two machines' clocks may differ."""
     if job.started is None or (job.status.is_final and job.ended is None):
         return None

@@ -15,7 +15,7 @@ from tasuki.errors import Conflict, NotFound, RemoteError, RemoteUnavailable
 from tasuki.jobs.context import JobContext
 from tasuki.jobs.progress_parser import ParsedProgress, parse_progress
 from tasuki.jobs.providers import PROVIDERS
-from tasuki.jobs.providers.prices import cost_of
+from tasuki.jobs.providers.prices import compute_cost
 from tasuki.jobs.providers.protocol import ProviderAccount
 from tasuki.jobs.refresh import Refresher, RefreshResult
 from tasuki.jobs.schemas import (
@@ -28,7 +28,7 @@ from tasuki.jobs.schemas import (
     ProviderView,
     SyncReport,
     SyncState,
-    shown,
+    build_job_view,
 )
 from tasuki.jobs.storage.log_store import LogPiece
 from tasuki.jobs.submit import Submission, Submitter
@@ -39,12 +39,12 @@ from tasuki.store import JobFilter, JobQueries, JobRow, JobRun
 
 __all__ = ["Jobs", "LogEvent"]
 
-FRESH_SECONDS = 4.0
+PROGRESS_REFRESH_SECONDS = 4.0
 """Logs that were got so recently are not got again for a look at the progress."""
 FOLLOW_SECONDS = 0.3
-MOST_REMEMBERED = 10_000
+MAX_CACHED_JOBS = 10_000
 FOLLOW_CLOUD_SECONDS = 3.0
-TOTALS = ("total_steps", "max_steps", "max_train_steps", "num_steps", "steps")
+TOTAL_STEP_KEYS = ("total_steps", "max_steps", "max_train_steps", "num_steps", "steps")
 """How a run's config says how many steps it will make; the first that is there counts."""
 
 
@@ -53,7 +53,7 @@ class LogEvent(NamedTuple):
 
     line: str | None
     status: str
-    place: str
+    position: str
 
 
 class Jobs:
@@ -62,15 +62,15 @@ class Jobs:
     `user`: whose jobs are meant; None: everybody's. NotFound for a job that is not there, or is another user's.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, on_change: Callable[[], object] = lambda: None) -> None:
         self.settings = settings
         self.clock = clock
-        self.context = JobContext(settings, clock=clock, changed=changed)
-        self.watching = Refresher(self.context)
-        self.submitting = Submitter(self.context)
+        self.context = JobContext(settings, clock=clock, on_change=on_change)
+        self.refresher = Refresher(self.context)
+        self.submitter = Submitter(self.context)
         self.webhooks = Webhooks(self.context)
-        self.said: dict[str, tuple[tuple[int, int], ParsedProgress]] = {}
-        self.asked_at: dict[str, float] = {}
+        self.progress_cache: dict[str, tuple[tuple[int, int], ParsedProgress]] = {}
+        self.logs_refreshed_at: dict[str, float] = {}
 
     async def close(self) -> None:
         """Close everything. Jobs continue."""
@@ -84,86 +84,88 @@ class Jobs:
 
     # -- asking
 
-    async def listing(
-        self, wanted: JobFilter, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
+    async def list_jobs(
+        self, job_filter: JobFilter, *, limit: int = 50, offset: int = 0, newest_first: bool = True, sync_active: bool = False
     ) -> JobList:
         """Return matching jobs and their number. With `sync_active`, refresh active ones first (at most 10 s)."""
         if sync_active:
-            await self.watching.refresh_in_time("sync_active")
-            await self.after_look()
+            await self.refresher.refresh_until_deadline("sync_active")
+            await self.unpark_webhooks()
 
         def query(queries: JobQueries) -> tuple[Sequence[JobRow], int, Collection[str]]:
-            found = queries.page(wanted, limit=limit, offset=offset, newest_first=newest_first)
-            return found, queries.count(wanted), {one.provider for one in queries.degraded_providers()}
+            found = queries.page(job_filter, limit=limit, offset=offset, newest_first=newest_first)
+            return found, queries.count(job_filter), {one.provider for one in queries.degraded_providers()}
 
-        found, total, degraded = await self.context.ask(query)
-        return JobList(jobs=[self.show(row, degraded) for row in found], total=total)
+        found, total, degraded = await self.context.run_query(query)
+        return JobList(jobs=[self.build_view(row, degraded) for row in found], total=total)
 
     async def get(self, id: str, user: str | None = None) -> JobView:
         """Return one job."""
-        row = await self.row(id, user)
-        degraded = await self.context.ask(lambda queries: {one.provider for one in queries.degraded_providers()})
-        return self.show(row, degraded)
+        row = await self.get_row(id, user)
+        degraded = await self.context.run_query(lambda queries: {one.provider for one in queries.degraded_providers()})
+        return self.build_view(row, degraded)
 
-    async def row(self, id: str, user: str | None = None) -> JobRow:
+    async def get_row(self, id: str, user: str | None = None) -> JobRow:
         """Return one job's row."""
         missing = NotFound(f"there is no job {id!r}", hint="tasuki job list")
         try:
-            row = await self.context.ask(lambda queries: queries.job(id))
+            row = await self.context.run_query(lambda queries: queries.job(id))
         except NotFound as error:  # what it may mean of others' jobs is not for everybody
             raise error if user is None else missing from error
         if user is not None and row.job.user_id != user:
             raise missing
         return row
 
-    def show(self, row: JobRow, degraded: Collection[str]) -> JobView:
+    def build_view(self, row: JobRow, degraded: Collection[str]) -> JobView:
         """Build the view of a job."""
         job, said, now_us = row.job, ParsedProgress(), self.clock.now_us()
         if job.status is JobStatus.RUNNING:
-            said = self.latest(job)
+            said = self.parse_latest_progress(job)
         state = self.context.compute_sync_state(job, degraded)
-        return shown(job, JobExtras(
+        return build_job_view(job, JobExtras(
             now_us=now_us,
             sync_state=state,
-            progress=exact(row.run, said.progress) if job.status is JobStatus.RUNNING else None,
+            progress=compute_progress(row.run, said.progress) if job.status is JobStatus.RUNNING else None,
             stage=said.stage,
             run_id=row.run.id if row.run else None,
-            cost_usd=self.estimate(job, now_us if state is SyncState.FRESH else job.updated),
+            cost_usd=self.estimate_cost(job, now_us if state is SyncState.FRESH else job.updated),
         ))  # fmt: skip
 
-    def latest(self, job: Job) -> ParsedProgress:
+    def parse_latest_progress(self, job: Job) -> ParsedProgress:
         """Parse the latest lines of a job, again only if there are more."""
-        size = (job.attempt, self.context.logs.size(job))
-        before = self.said.get(job.id)
+        size = (job.attempt, self.context.logs.get_size(job))
+        before = self.progress_cache.get(job.id)
         if before is None or before[0] != size:
-            if len(self.said) > MOST_REMEMBERED:
-                self.said.clear()
-            self.said[job.id] = before = (size, parse_progress(self.context.logs.tail(job)))
+            if len(self.progress_cache) > MAX_CACHED_JOBS:
+                self.progress_cache.clear()
+            self.progress_cache[job.id] = before = (size, parse_progress(self.context.logs.read_tail(job)))
         return before[1]
 
-    def estimate(self, job: Job, until: int) -> float | None:
+    def estimate_cost(self, job: Job, until: int) -> float | None:
         """Estimate the cost of a running job, by the price of its hardware."""
         if job.status is not JobStatus.RUNNING or job.started is None:
             return None
         provider = self.context.providers.find_open(job.provider)
         prices = provider.prices if provider else {}
-        return cost_of(job.hardware_type, max(0, until - job.started) / 1_000_000, prices)
+        return compute_cost(job.hardware_type, max(0, until - job.started) / 1_000_000, prices)
 
-    async def progress(self, id: str, user: str | None = None) -> Progress:
+    async def get_progress(self, id: str, user: str | None = None) -> Progress:
         """Return the progress of a running job; an empty one, without asking anybody, if it does not run."""
-        row = await self.row(id, user)
+        row = await self.get_row(id, user)
         if row.job.status is not JobStatus.RUNNING:
             return Progress(job_id=row.job.id)
-        await self.get_logs(row.job, FRESH_SECONDS)
-        row = await self.row(id, user)
+        await self.refresh_logs(row.job, PROGRESS_REFRESH_SECONDS)
+        row = await self.get_row(id, user)
         if row.job.status is not JobStatus.RUNNING:
             return Progress(job_id=row.job.id)
-        said = self.latest(row.job)
-        return Progress(job_id=row.job.id, stage=said.stage, last_log=said.last_log, progress=exact(row.run, said.progress))
+        said = self.parse_latest_progress(row.job)
+        return Progress(
+            job_id=row.job.id, stage=said.stage, last_log=said.last_log, progress=compute_progress(row.run, said.progress)
+        )
 
-    async def metrics(self, user: str | None = None) -> JobMetrics:
+    async def get_metrics(self, user: str | None = None) -> JobMetrics:
         """Return counts and costs."""
-        totals = await self.context.ask(lambda queries: queries.totals(user))
+        totals = await self.context.run_query(lambda queries: queries.totals(user))
         counts = {status.value: totals.by_status.get(status.value, 0) for status in JobStatus}
         return JobMetrics(
             total=sum(counts.values()),
@@ -176,32 +178,32 @@ class Jobs:
 
     # -- logs
 
-    async def logs(self, id: str, user: str | None = None) -> JobLogs:
+    async def read_logs(self, id: str, user: str | None = None) -> JobLogs:
         """Return all logs of a job; refresh a running job's first, and others' if none are stored."""
-        job = (await self.row(id, user)).job
-        await self.get_logs(job, 0.0)
-        return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.context.logs.text, job))
+        job = (await self.get_row(id, user)).job
+        await self.refresh_logs(job, 0.0)
+        return JobLogs(job_id=job.id, logs=await asyncio.to_thread(self.context.logs.read_text, job))
 
-    async def get_logs(self, job: Job, every_seconds: float) -> None:
+    async def refresh_logs(self, job: Job, min_interval_seconds: float) -> None:
         """Refresh a job's logs, unless that was done recently or they are complete."""
-        if job.status.is_final and self.context.logs.size(job):
-            self.asked_at.pop(job.id, None)
+        if job.status.is_final and self.context.logs.get_size(job):
+            self.logs_refreshed_at.pop(job.id, None)
             return
         now = self.clock.monotonic()
-        if now - self.asked_at.get(job.id, -every_seconds) >= every_seconds:
-            if len(self.asked_at) > MOST_REMEMBERED:
-                self.asked_at.clear()
-            self.asked_at[job.id] = now
-            await self.watching.refresh_logs(job)
+        if now - self.logs_refreshed_at.get(job.id, -min_interval_seconds) >= min_interval_seconds:
+            if len(self.logs_refreshed_at) > MAX_CACHED_JOBS:
+                self.logs_refreshed_at.clear()
+            self.logs_refreshed_at[job.id] = now
+            await self.refresher.refresh_logs(job)
 
-    async def follow(self, id: str, user: str | None = None, place: str = "") -> AsyncIterator[LogEvent]:
+    async def follow_logs(self, id: str, user: str | None = None, position: str = "") -> AsyncIterator[LogEvent]:
         """Yield a job's log lines from a place on, as they come; then its end."""
-        job = (await self.row(id, user)).job
-        attempt, offset = parse_place(place, job)
+        job = (await self.get_row(id, user)).job
+        attempt, offset = parse_position(position, job)
         while True:
-            await self.get_logs(job, FOLLOW_CLOUD_SECONDS)
-            job = (await self.row(id, user)).job  # before its lines are read: of one that is over, all are there
-            async for piece in self.pieces(job, attempt, offset):
+            await self.refresh_logs(job, FOLLOW_CLOUD_SECONDS)
+            job = (await self.get_row(id, user)).job  # before its lines are read: of one that is over, all are there
+            async for piece in self.iter_log_pieces(job, attempt, offset):
                 attempt, offset = piece.attempt, piece.offset
                 for line in piece.lines:
                     yield LogEvent(line, job.status, f"{attempt}-{offset}")
@@ -210,11 +212,11 @@ class Jobs:
                 return
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[LogPiece]:
+    async def iter_log_pieces(self, job: Job, attempt: int, offset: int) -> AsyncIterator[LogPiece]:
         """Yield the stored lines after a place."""
         while True:
             is_over = job.status.is_final or attempt < job.attempt
-            piece = await asyncio.to_thread(self.context.logs.lines, job, attempt, offset, is_over=is_over)
+            piece = await asyncio.to_thread(self.context.logs.read_lines, job, attempt, offset, is_over=is_over)
             if (piece.attempt, piece.offset) == (attempt, offset):
                 return
             yield piece
@@ -222,16 +224,16 @@ class Jobs:
 
     # -- doing
 
-    async def submit(self, wanted: Submission) -> JobView:
+    async def submit(self, submission: Submission) -> JobView:
         """Submit a job."""
-        job = await self.submitting.submit(wanted)
-        await self.after_look()
+        job = await self.submitter.submit(submission)
+        await self.unpark_webhooks()
         return await self.get(job.id)
 
     async def retry(self, id: str, user: str | None = None, *, restart: str | None = None) -> JobView:
         """Start a new attempt of a finished job; in a queue, it may start from an output of the last one."""
-        job = await self.submitting.retry((await self.row(id, user)).job, restart)
-        await self.after_look()
+        job = await self.submitter.retry((await self.get_row(id, user)).job, restart)
+        await self.unpark_webhooks()
         return await self.get(job.id)
 
     async def cancel(self, id: str, user: str | None = None) -> JobView:
@@ -239,7 +241,7 @@ class Jobs:
 
         Raise Conflict if it has ended.
         """
-        job = (await self.row(id, user)).job
+        job = (await self.get_row(id, user)).job
         if job.status.is_final:
             raise Conflict(f"job {job.id} is {job.status} already")
         job = await self.context.observe(job, "cancel", cancel_requested=True)
@@ -249,8 +251,8 @@ class Jobs:
     async def send_cancel(self, job: Job) -> None:
         """Send the cancel request to the provider; a failed request is repeated later."""
         now = self.clock.now_us()
-        if not self.context.providers.open(job.provider).has_heard_of(job):
-            await self.submitting.give_up(job)
+        if not self.context.providers.open(job.provider).may_know_job(job):
+            await self.submitter.cancel_unsubmitted(job)
             return
         try:
             provider = await self.context.providers.identify(job.provider)
@@ -270,25 +272,25 @@ class Jobs:
 
     async def delete(self, id: str, user: str | None = None) -> None:
         """Delete a job; it is not discovered again. Raise Conflict unless it has ended."""
-        job = (await self.row(id, user)).job
+        job = (await self.get_row(id, user)).job
         if job.status.is_active:
             raise Conflict(f"job {job.id} is {job.status}: cancel it first", hint=f"tasuki job cancel {job.id}")
         await self.context.record(JobDeleted(time=self.clock.now_us(), job=job.id))
         await asyncio.to_thread(self.context.logs.remove, job.id)
 
-    async def sync(self, only: str | None = None) -> SyncReport:
+    async def sync(self, provider_name: str | None = None) -> SyncReport:
         """Discover jobs at all providers, or at one."""
-        report = await self.watching.sync(only)
-        await self.after_look()
+        report = await self.refresher.sync(provider_name)
+        await self.unpark_webhooks()
         return report
 
     async def refresh(self, source: str, *, is_due: Callable[[Job], bool] = lambda _: True) -> RefreshResult:
         """Refresh active jobs, as a poller does."""
-        done = await self.watching.refresh(source, is_due=is_due)
-        await self.after_look()
+        done = await self.refresher.refresh(source, is_due=is_due)
+        await self.unpark_webhooks()
         return done
 
-    async def after_look(self) -> None:
+    async def unpark_webhooks(self) -> None:
         """Process parked webhooks: their jobs may be known now."""
         for name in PROVIDERS:
             if name != "local" and self.context.providers.is_configured(name):
@@ -299,30 +301,32 @@ class Jobs:
 
     # -- what goes on by itself
 
-    async def start_waiting(self) -> int:
+    async def start_queued_jobs(self) -> int:
         """Start this machine's jobs whose turn it is; return their number."""
         provider = await self.context.providers.identify("local")
         jobs = [
-            job for job in await self.context.ask(lambda queries: queries.active_jobs("local")) if job.account == provider.account
+            job
+            for job in await self.context.run_query(lambda queries: queries.active_jobs("local"))
+            if job.account == provider.account
         ]
         running = sum(job.status is JobStatus.RUNNING for job in jobs)
         waiting = sorted((job for job in jobs if job.status is not JobStatus.RUNNING), key=lambda job: (job.created, job.id))
         started = 0
         for job in waiting[: max(0, self.settings.providers.local.max_running - running)]:
-            await self.submitting.begin(job)
+            await self.submitter.start_queued_job(job)
             started += 1
         return started
 
-    async def look_here(self) -> RefreshResult:
+    async def refresh_local_jobs(self) -> RefreshResult:
         """Refresh the jobs of this machine: that is cheap."""
-        return await self.watching.refresh(
+        return await self.refresher.refresh(
             "queue", "local", is_due=lambda job: job.status is JobStatus.RUNNING or job.cancel_requested
         )
 
     async def recover(self) -> None:
         """Resume interrupted submissions, and repeat cancel requests that were not heard."""
-        await self.submitting.recover()
-        for job in await self.context.ask(lambda queries: queries.active_jobs()):
+        await self.submitter.recover()
+        for job in await self.context.run_query(lambda queries: queries.active_jobs()):
             if (
                 job.cancel_requested
                 and self.context.providers.is_configured(job.provider)
@@ -332,9 +336,9 @@ class Jobs:
 
     # -- providers
 
-    async def providers(self) -> list[ProviderView]:
+    async def list_providers(self) -> list[ProviderView]:
         """Return all providers."""
-        degraded = {one.provider: one.detail for one in await self.context.ask(lambda queries: queries.degraded_providers())}
+        degraded = {one.provider: one.detail for one in await self.context.run_query(lambda queries: queries.degraded_providers())}
         return [
             ProviderView(
                 name=name, configured=self.context.providers.is_configured(name), degraded=name in degraded,
@@ -346,18 +350,18 @@ class Jobs:
     async def validate(self, name: str) -> ProviderAccount:
         """Check a provider's API key, even while its circuit breaker is open; success closes that."""
         provider = self.context.providers.open(name)
-        self.context.providers.get_breaker(name).let_try()
+        self.context.providers.get_breaker(name).allow_probe()
         try:
             async with self.context.providers.guard_call(provider):
                 return await provider.validate()
         except RemoteError as error:
             return ProviderAccount(valid=False, error=str(error))
 
-    def config(self, name: str) -> dict[str, Any]:
+    def get_config(self, name: str) -> dict[str, Any]:
         """Return a provider's configuration, secrets included. Raise NotFound for an unknown provider."""
         self.context.providers.open(name)
         settings = getattr(self.settings.providers, name, None)  # hosts with a queue have a file of their own
-        return ({} if settings is None else msgspec.structs.asdict(settings)) | self.context.providers.config_file.of(name)
+        return ({} if settings is None else msgspec.structs.asdict(settings)) | self.context.providers.config_file.get(name)
 
     async def configure(self, name: str, changes: Mapping[str, Any]) -> None:
         """Configure a provider, in this process at once, elsewhere at the next start.
@@ -368,30 +372,30 @@ class Jobs:
         await asyncio.to_thread(self.context.providers.config_file.set, name, changes)
         await self.context.providers.reset(name)
 
-    async def webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
+    async def receive_webhook(self, name: str, headers: dict[str, str], body: bytes) -> None:
         """Process a provider's webhook."""
-        await self.webhooks.take(name, headers, body)
+        await self.webhooks.receive(name, headers, body)
 
 
-def exact(run: JobRun | None, parsed: float | None) -> float | None:
+def compute_progress(run: JobRun | None, parsed: float | None) -> float | None:
     """Return the progress in percent.
 
     By the run's rounds or steps if their total is known, else by the logs.
     """
     if run is None:
         return parsed
-    percent, total = run.percent, next((total for key in TOTALS if (total := whole(run.config.get(key)))), None)
+    percent, total = run.percent, next((total for key in TOTAL_STEP_KEYS if (total := parse_step_count(run.config.get(key)))), None)
     if percent is None and total is not None and run.last_step is not None:
         percent = 100 * (run.last_step + 1) / total
     return parsed if percent is None else round(min(100.0, max(0.0, percent)), 1)
 
 
-def whole(value: Any) -> int | None:
+def parse_step_count(value: Any) -> int | None:
     """Return a number of steps; None if it is not one."""
     return int(value) if isinstance(value, (int, float)) and value >= 1 else None
 
 
-def parse_place(text: str, job: Job) -> tuple[int, int]:
+def parse_position(text: str, job: Job) -> tuple[int, int]:
     """Parse attempt and byte offset from a line's id; the beginning if invalid."""
     attempt, _, offset = text.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) < 16 for part in (attempt, offset)):

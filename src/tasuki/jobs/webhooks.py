@@ -16,13 +16,13 @@ from tasuki.jobs.context import JobContext
 from tasuki.jobs.providers.protocol import Provider, ProviderJob, WebhookProvider
 from tasuki.jobs.storage.state_db import JobStateDb, ParkedWebhook
 
-__all__ = ["InvalidSignature", "UnreadableMessage", "Webhooks", "signature"]
+__all__ = ["InvalidSignature", "UnreadableMessage", "Webhooks", "compute_signature"]
 
 TOLERANCE_SECONDS = 300
-REFRESH_SECONDS = 1.0
-DIGITS = re.compile(r"[0-9]{1,12}")
-LONGEST_ID = 256
-MOST_SIGNATURES = 10
+KEY_REFRESH_SECONDS = 1.0
+TIMESTAMP_PATTERN = re.compile(r"[0-9]{1,12}")
+MAX_ID_CHARACTERS = 256
+MAX_SIGNATURES = 10
 
 
 class InvalidSignature(Exception):
@@ -46,9 +46,9 @@ class Webhooks:
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
-        self.asked_at = -REFRESH_SECONDS
+        self.keys_refreshed_at = -KEY_REFRESH_SECONDS
 
-    async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> None:
         """Process one message; a repeated one changes nothing.
 
         Raise InvalidSignature if it is not the provider's, RemoteUnavailable if the signing key cannot be fetched, NotFound for a
@@ -60,77 +60,81 @@ class Webhooks:
         signing = cast(WebhookProvider, provider)
         stated = parse_headers(headers, self.context.clock)
         await self.verify(provider, signing, stated, body)
-        if await self.context.run_in_thread(lambda: self.register.is_known(name, stated.id)):
+        if await self.context.run_in_thread(lambda: self.state_db.is_webhook_known(name, stated.id)):
             return
-        sight = parse_body(signing, body)
+        sight = parse_message(signing, body)
         await self.context.providers.identify(name)
-        if not await self.is_taken(provider, sight):
+        if not await self.record_if_known(provider, sight):
             parked = ParkedWebhook(stated.id, self.context.clock.now_us(), body)
             external_id = sight.observation.external_id or ""
-            await self.context.run_in_thread(lambda: self.register.park(name, external_id, parked))
+            await self.context.run_in_thread(lambda: self.state_db.park_webhook(name, external_id, parked))
             await self.unpark(name)  # it may have come to be known in this moment
         now = self.context.clock.now_us()
-        await self.context.run_in_thread(lambda: self.register.note(name, stated.id, now))
+        await self.context.run_in_thread(lambda: self.state_db.record_webhook(name, stated.id, now))
 
-    async def is_taken(self, provider: Provider, sight: ProviderJob) -> bool:
+    async def record_if_known(self, provider: Provider, provider_job: ProviderJob) -> bool:
         """Record a message's state if its job is known (or was deleted); return whether it is."""
-        name = sight.observation.external_id or ""
+        name = provider_job.observation.external_id or ""
         account = provider.account or ""
-        known = await self.context.ask(lambda queries: queries.jobs_by_external_id(provider.name, account, [name]))
+        known = await self.context.run_query(lambda queries: queries.jobs_by_external_id(provider.name, account, [name]))
         if name in known:
-            await self.context.recorder.record_jobs(provider, [sight], "webhook")
+            await self.context.recorder.record_jobs(provider, [provider_job], "webhook")
         return name in known
 
     async def unpark(self, name: str) -> None:
         """Process parked webhooks of jobs that are known now."""
-        parked = await self.context.run_in_thread(lambda: self.register.parked(name))
+        parked = await self.context.run_in_thread(lambda: self.state_db.list_parked(name))
         if not parked:
             return
         provider = await self.context.providers.identify(name)
         for external_id, messages in parked.items():
-            sights = [parse_body(cast(WebhookProvider, provider), message.body) for message in messages]
-            taken = [await self.is_taken(provider, sight) for sight in sights]
+            sights = [parse_message(cast(WebhookProvider, provider), message.body) for message in messages]
+            taken = [await self.record_if_known(provider, sight) for sight in sights]
             if all(taken):
-                await self.context.run_in_thread(self.drop, name, external_id)
+                await self.context.run_in_thread(self.delete_parked, name, external_id)
 
     @property
-    def register(self) -> JobStateDb:
+    def state_db(self) -> JobStateDb:
         """Return the store of webhook ids. Call it in the journal's thread."""
-        return self.context.open_journal().register
+        return self.context.open_journal().state_db
 
-    def drop(self, name: str, external_id: str) -> None:
+    def delete_parked(self, name: str, external_id: str) -> None:
         """Remove a job's parked webhooks. Call it in the journal's thread."""
-        self.register.unpark(name, external_id)
+        self.state_db.delete_parked(name, external_id)
 
-    async def verify(self, provider: Provider, signing: WebhookProvider, stated: WebhookHeaders, body: bytes) -> None:
+    async def verify(
+        self, provider: Provider, webhook_provider: WebhookProvider, webhook_headers: WebhookHeaders, body: bytes
+    ) -> None:
         """Raise InvalidSignature unless a signature matches a current key; refetch a rotated key."""
-        content = stated.id.encode() + b"." + stated.timestamp.encode() + b"." + body
-        if is_signed(content, stated.signatures, signing.keys or await self.keys(provider, signing)):
+        content = webhook_headers.id.encode() + b"." + webhook_headers.timestamp.encode() + b"." + body
+        if is_signed(
+            content, webhook_headers.signatures, webhook_provider.keys or await self.fetch_keys(provider, webhook_provider)
+        ):
             return
         now = self.context.clock.monotonic()
-        if now - self.asked_at >= REFRESH_SECONDS:
-            self.asked_at = now
-            if is_signed(content, stated.signatures, await self.keys(provider, signing)):
+        if now - self.keys_refreshed_at >= KEY_REFRESH_SECONDS:
+            self.keys_refreshed_at = now
+            if is_signed(content, webhook_headers.signatures, await self.fetch_keys(provider, webhook_provider)):
                 return
         raise InvalidSignature("the signature is not right")
 
-    async def keys(self, provider: Provider, signing: WebhookProvider) -> list[bytes]:
+    async def fetch_keys(self, provider: Provider, webhook_provider: WebhookProvider) -> list[bytes]:
         """Fetch the signing keys."""
         async with self.context.providers.guard_call(provider):
-            return await signing.webhook_keys()
+            return await webhook_provider.fetch_webhook_keys()
 
 
 def parse_headers(headers: Mapping[str, str], clock: Clock = SYSTEM_CLOCK) -> WebhookHeaders:
     """Parse a message's headers. Raise InvalidSignature if they are incomplete, too old, or in the future."""
     id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     texts = headers.get("webhook-signature", "").split()
-    if not 0 < len(id) <= LONGEST_ID or not id.isascii() or not id.isprintable():
+    if not 0 < len(id) <= MAX_ID_CHARACTERS or not id.isascii() or not id.isprintable():
         raise InvalidSignature("webhook-id is missing, or is none")
-    if not DIGITS.fullmatch(timestamp):
+    if not TIMESTAMP_PATTERN.fullmatch(timestamp):
         raise InvalidSignature("webhook-timestamp is missing, or is no number of seconds")
     if abs(clock.now_us() / 1_000_000 - int(timestamp)) > TOLERANCE_SECONDS:
         raise InvalidSignature(f"it was sent more than {TOLERANCE_SECONDS} s ago, or will be")
-    signatures = [found for text in texts[:MOST_SIGNATURES] if (found := parse_signature(text)) is not None]
+    signatures = [found for text in texts[:MAX_SIGNATURES] if (found := parse_signature(text)) is not None]
     if not signatures:
         raise InvalidSignature("webhook-signature is missing, or is none")
     return WebhookHeaders(id, timestamp, signatures)
@@ -153,15 +157,15 @@ def is_signed(content: bytes, signatures: Iterable[bytes], keys: Iterable[bytes]
     return any([hmac.compare_digest(digest, found) for digest in digests for found in signatures])
 
 
-def signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
+def compute_signature(key: bytes, id: str, timestamp: str, body: bytes) -> str:
     """Compute a message's signature, as its header has it."""
     digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def parse_body(signing: WebhookProvider, body: bytes) -> ProviderJob:
+def parse_message(webhook_provider: WebhookProvider, body: bytes) -> ProviderJob:
     """Parse a message: the provider's own object."""
     try:
-        return signing.sight(msgspec.json.decode(body, type=dict[str, Any]))
+        return webhook_provider.parse_webhook(msgspec.json.decode(body, type=dict[str, Any]))
     except (ValueError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableMessage(f"the message can't be read: {error}") from error

@@ -67,7 +67,7 @@ class Components:
         self.relay_folder = RelayFolder(folder=settings.dir)
         self.background_readers = ReaderPool(settings, self.projector_supervisor, threads=1)
         self.hub = EventHub(self.background_readers, self.authenticator, self.receiver.stop_requests, self.meta.boot_id, settings)
-        self.jobs = Jobs(settings, changed=self.wake_hub)
+        self.jobs = Jobs(settings, on_change=self.wake_hub)
         self.task_manager = TaskManager(settings, self.jobs)
         self.log_stream_counts: Counter[str] = Counter()
         self.deliveries = DeliveryService(settings, should_project=False)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from tasuki.clock import SYSTEM_CLOCK, datetime_from_us
-from tasuki.jobs import signature
+from tasuki.jobs import compute_signature
 
 __all__ = ["FAKE_TOKEN", "FakeReplicate", "ReplicateFault"]
 
@@ -169,7 +169,7 @@ class FakeReplicate:
             "content-type": "application/json",
             "webhook-id": message,
             "webhook-timestamp": timestamp,
-            "webhook-signature": signature(self.secret, message, timestamp, body),
+            "webhook-signature": compute_signature(self.secret, message, timestamp, body),
         }
 
     def send_webhook(self, id: str, event: str) -> None:

@@ -1,1 +1,4 @@
-"""The dashboard: one page of ES modules in `static/`, served as they are; docs/web.md tells how it is built."""
+"""The dashboard: one page of ES modules in `static/`, served as they are.
+
+Docs/web.md tells how it is built.
+"""

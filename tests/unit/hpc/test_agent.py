@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.hpc.agent import FOLDERS
+from tasuki.hpc.agent import AGENT_FOLDERS
 from tasuki.hpc.agent_report import AgentEvent, parse_event
 
 TRANSCRIPTS = Path(__file__).parents[2] / "transcripts"
@@ -24,7 +24,7 @@ class Host:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in (*FOLDERS.split(), "jobs/job/.run", "bin", "lock"):
+        for name in (*AGENT_FOLDERS.split(), "jobs/job/.run", "bin", "lock"):
             (root / name).mkdir(parents=True)
         (root / "lock/free").touch()
         (root / "conf").write_text(f"SCHEDULER=pbs\nPATH={root / 'bin'}\n")

@@ -29,14 +29,14 @@ START = LogCursor()
 
 
 def ask(root: Path, cursor: LogCursor = START, shell: str = "sh") -> AgentReport:
-    command = [*shell.split(), str(root / "agent.sh"), "report", str(cursor.offset), str(cursor.first), "0"]
+    command = [*shell.split(), str(root / "agent.sh"), "report", str(cursor.offset), str(cursor.first_line), "0"]
     return parse_report(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout, SITE, cursor)
 
 
 def test_a_line_is_read() -> None:
     event = parse_event(SECOND)
     assert event is not None
-    assert (event.sequence, event.at, event.kind, event.job, event.attempt) == (2, 1795563379, "FAIL", "j1", 1)
+    assert (event.sequence, event.time, event.kind, event.job, event.attempt) == (2, 1795563379, "FAIL", "j1", 1)
     assert event.fields["reason"] == "it did not\nconverge"
     for torn in (SECOND[:-2], SECOND[:20], "", "v2 1 1 DONE j 1 .", "v1 x 1 DONE j 1 ."):
         assert parse_event(torn) is None
@@ -60,7 +60,7 @@ def test_outputs_behind_a_report_leave_it_whole(root: Path) -> None:
     (root / "started/j1.1/sid").write_text("7\n")
     plain = subprocess.run(["sh", str(root / "agent.sh"), "report", "0", "0", "0"], stdout=subprocess.PIPE, check=True).stdout
     report = parse_report(plain + b"outputs\nj1 1 stdout.txt 0 2 2\nok\n", SITE, START)
-    assert report.started == parse_report(plain, SITE, START).started == {("j1", 1)}
+    assert report.running_attempts == parse_report(plain, SITE, START).running_attempts == {("j1", 1)}
     assert [piece.data for piece in report.outputs] == [b"ok"]
 
 
@@ -81,9 +81,9 @@ def test_every_shell_reports_alike(root: Path, shell: str) -> None:
     (root / "completed/old.flag").write_text("DONE\n7\n")
     report = ask(root, shell=shell)
     assert (report.cursor, report.states) == (LogCursor(1, len(FIRST) + 1), {"j1": TicketState.DONE})
-    assert report.places["j1"] == (TicketState.DONE, 3, "9.pbs")
+    assert report.ticket_locations["j1"] == (TicketState.DONE, 3, "9.pbs")
     assert report.flags == {("j1", 1): ("FAIL", "11", {})}
-    assert report.old_flags == {"old": ("DONE", "7", {})}
+    assert report.legacy_flags == {"old": ("DONE", "7", {})}
 
 
 def test_a_torn_line_in_between_is_passed_over(root: Path) -> None:
@@ -118,7 +118,7 @@ def test_flags_states_and_starts_come_whole(root: Path) -> None:
     (root / "flags/j1.1").write_text("FAIL\n11\n")
     report = ask(root)
     assert report.states == {"j1": TicketState.WAITING, "j2": TicketState.DONE, "j3": TicketState.SUBMITTED}
-    assert report.started == {("j3", 2)}
+    assert report.running_attempts == {("j3", 2)}
     assert report.flags["j2", 1] == ("DONE", "12.server", {"CODE": "0", "REASON": "a b=c"})
     assert report.flags["j1", 1] == ("FAIL", "11", {})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.hpc.live_outputs import MARK, STDOUT, OutputPiece, WatchedAttempt, outputs_script, parse_outputs
+from tasuki.hpc.live_outputs import OUTPUTS_MARKER, STDOUT_FILE, OutputPiece, WatchedAttempt, build_outputs_script, parse_outputs
 from tests.unit.hpc.schedulers.test_schedulers import SHELLS
 
 ODD = bytes(range(256)) + b"\n\noutputs\nj1 1 stdout.txt 0 9 9\nno line end"
@@ -19,37 +19,42 @@ def root(tmp_path: Path) -> Path:
     begun.write_text("7\n")
     os.utime(begun, (1000, 1000))
     (tmp_path / "jobs/j1").mkdir(parents=True)
-    (tmp_path / "jobs/j1" / STDOUT).write_bytes(ODD)
+    (tmp_path / "jobs/j1" / STDOUT_FILE).write_bytes(ODD)
     (tmp_path / "jobs/j1/OSZICAR").write_text("one\ntw")
     return tmp_path
 
 
 def ask(root: Path, *watched: WatchedAttempt, shell: str = "sh") -> list[OutputPiece]:
-    said = subprocess.run([*shell.split(), "-c", outputs_script(watched)], cwd=root, stdout=subprocess.PIPE, check=True).stdout
+    said = subprocess.run(
+        [*shell.split(), "-c", build_outputs_script(watched)], cwd=root, stdout=subprocess.PIPE, check=True
+    ).stdout
     assert said.startswith(b"outputs\n") or not watched
-    return parse_outputs(said.removeprefix(MARK))
+    return parse_outputs(said.removeprefix(OUTPUTS_MARKER))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_lies_behind_an_offset_comes_to_the_byte(root: Path, shell: str) -> None:
     first = ask(
-        root, WatchedAttempt("j1", 1, {STDOUT: 0, "OSZICAR": 0, "absent": 0}), WatchedAttempt("j2", 1, {STDOUT: 0}), shell=shell
+        root,
+        WatchedAttempt("j1", 1, {STDOUT_FILE: 0, "OSZICAR": 0, "absent": 0}),
+        WatchedAttempt("j2", 1, {STDOUT_FILE: 0}),
+        shell=shell,
     )
     assert first == [
-        OutputPiece("j1", 1, STDOUT, 0, len(ODD), ODD),
+        OutputPiece("j1", 1, STDOUT_FILE, 0, len(ODD), ODD),
         OutputPiece("j1", 1, "OSZICAR", 0, 6, b"one\ntw"),
     ]
     with (root / "jobs/j1/OSZICAR").open("a") as file:
         file.write("o\n")
-    assert ask(root, WatchedAttempt("j1", 1, {STDOUT: len(ODD), "OSZICAR": 6}), shell=shell) == [
-        OutputPiece("j1", 1, STDOUT, len(ODD), len(ODD), b""),
+    assert ask(root, WatchedAttempt("j1", 1, {STDOUT_FILE: len(ODD), "OSZICAR": 6}), shell=shell) == [
+        OutputPiece("j1", 1, STDOUT_FILE, len(ODD), len(ODD), b""),
         OutputPiece("j1", 1, "OSZICAR", 6, 8, b"o\n"),
     ]
 
 
 def test_nothing_comes_of_an_attempt_that_is_not_the_one_that_writes(root: Path) -> None:
     """Not of one that has not begun, nor of one behind which another has, nor what that one has found there."""
-    assert ask(root, WatchedAttempt("j1", 2, {STDOUT: 0})) == []
+    assert ask(root, WatchedAttempt("j1", 2, {STDOUT_FILE: 0})) == []
     (root / "started/j1.2").mkdir()
     (root / "started/j1.2/sid").write_text("8\n")
     os.utime(root / "jobs/j1/OSZICAR", (2000, 2000))

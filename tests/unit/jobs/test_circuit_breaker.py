@@ -19,35 +19,35 @@ def health(clock: FakeClock) -> CircuitBreaker:
 
 def fail(health: CircuitBreaker, times: int = 1) -> None:
     for _ in range(times):
-        health.enter()
-        health.leave(DOWN)
+        health.begin_call()
+        health.end_call(DOWN)
 
 
 def test_five_failures_in_a_row_open_the_breaker_for_a_minute(health: CircuitBreaker, clock: FakeClock):
     fail(health, 4)
-    health.enter()
-    health.leave(None)
+    health.begin_call()
+    health.end_call(None)
     fail(health, 4)
     assert not health.is_degraded
     fail(health)
     assert health.is_degraded
     with pytest.raises(RemoteUnavailable):
-        health.enter()
+        health.begin_call()
     clock.sleep(59.9)
     with pytest.raises(RemoteUnavailable):
-        health.enter()
+        health.begin_call()
     clock.sleep(0.2)
-    health.enter()
+    health.begin_call()
 
 
 def test_while_it_is_half_open_one_call_is_tried_at_a_time(health: CircuitBreaker, clock: FakeClock):
     fail(health, 5)
     clock.sleep(61)
-    health.enter()
+    health.begin_call()
     with pytest.raises(RemoteUnavailable):
-        health.enter()
-    health.leave(None)
-    health.enter()
+        health.begin_call()
+    health.end_call(None)
+    health.begin_call()
     assert not health.is_degraded
 
 
@@ -63,20 +63,20 @@ def test_each_failed_try_doubles_the_break_up_to_ten_minutes(health: CircuitBrea
 
 def test_somebody_who_asks_may_try_at_once(health: CircuitBreaker):
     fail(health, 5)
-    health.let_try()
-    health.enter()
-    health.leave(None)
+    health.allow_probe()
+    health.begin_call()
+    health.end_call(None)
     assert not health.is_degraded
 
 
 @pytest.mark.parametrize(("after", "seconds"), [(7.0, 7.0), (None, 30.0)])
 def test_a_429_is_a_pause_and_no_failure(health: CircuitBreaker, clock: FakeClock, after: float | None, seconds: float):
     for _ in range(6):
-        health.enter()
-        health.leave(RateLimited("enough", retry_after_seconds=after))
+        health.begin_call()
+        health.end_call(RateLimited("enough", retry_after_seconds=after))
         assert health.wait_seconds == seconds
         with pytest.raises(RateLimited):
-            health.enter()
+            health.begin_call()
         clock.sleep(seconds + 0.001)
     assert not health.is_degraded
 
@@ -84,7 +84,7 @@ def test_a_429_is_a_pause_and_no_failure(health: CircuitBreaker, clock: FakeCloc
 @pytest.mark.parametrize("error", [RemoteMisconfigured("key"), NotFound("gone")])
 def test_a_refusal_is_an_answer(health: CircuitBreaker, error: Exception):
     fail(health, 4)
-    health.enter()
-    health.leave(error)
+    health.begin_call()
+    health.end_call(error)
     fail(health, 4)
     assert not health.is_degraded

@@ -1,6 +1,6 @@
 import pytest
 
-from tasuki.jobs.progress_parser import ParsedProgress, parse_progress, plain_lines
+from tasuki.jobs.progress_parser import ParsedProgress, parse_progress, split_plain_lines
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_last_line_has_80_characters_and_no_escape_codes():
     assert said.last_log == "é" * 77 + "..."
     assert parse_progress("é" * 80).last_log == "é" * 80
     assert parse_progress("\x1b[2K\r\n \n") == ParsedProgress()
-    assert plain_lines("a\x00b\x1b[1;31mc\x1b[0m") == ["abc"]
+    assert split_plain_lines("a\x00b\x1b[1;31mc\x1b[0m") == ["abc"]
 
 
 def test_huge_numbers_are_read_or_passed_over():

@@ -1,6 +1,6 @@
 import pytest
 
-from tasuki.jobs.service import exact
+from tasuki.jobs.service import compute_progress
 from tasuki.store import JobRun
 
 
@@ -17,8 +17,8 @@ from tasuki.store import JobRun
     ],
 )
 def test_a_run_tells_how_far_its_job_is_where_it_says_how_much_there_is(config, last_step, percent, parsed, shown):
-    assert exact(JobRun("p", "r", config, last_step, percent), parsed) == shown
+    assert compute_progress(JobRun("p", "r", config, last_step, percent), parsed) == shown
 
 
 def test_without_a_run_the_logs_tell():
-    assert exact(None, 30.0) == 30.0
+    assert compute_progress(None, 30.0) == 30.0

@@ -1,4 +1,6 @@
-"""Hermes' `config.yaml` as write-through wants it.
+"""Edit Hermes' `config.yaml` for write-through.
+
+No sync hook at a session's end, and the data folder in tools.
 
 No hook that syncs when a session ends, and tools that know the data folder.
 
@@ -29,7 +31,9 @@ MANUAL_HINT = (
 
 
 def update_config(text: str) -> str:
-    """The configuration as it should be: the same text if it is so already.
+    """Return the edited configuration; the same text if nothing has to change.
+
+    Raise ConfigError if it cannot be edited.
 
     ConfigError for one that can't be read or edited.
     """
@@ -46,7 +50,7 @@ def update_config(text: str) -> str:
 
 
 def edit_text(text: str, missing: list[str]) -> str:
-    """The text without sync hooks, and with the variables that are missing."""
+    """Remove sync hooks, and add missing variables."""
     while path := find_sync_hook(compose_tree(text)):
         shorter = remove_entry(text, path)
         if len(shorter) >= len(text):  # an alias: what it stands for is elsewhere
@@ -56,12 +60,12 @@ def edit_text(text: str, missing: list[str]) -> str:
 
 
 def format_yaml_error(error: yaml.YAMLError) -> str:
-    """What the parser says."""
+    """Return the YAML parser's message."""
     return " ".join(str(error).split())
 
 
 def parse_settings(text: str) -> dict[str, Any]:
-    """What a configuration says."""
+    """Parse a configuration."""
     try:
         found = parse_yaml(text)
     except yaml.YAMLError as error:
@@ -77,7 +81,7 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 
 def is_sync_hook(entry: object) -> bool:
-    """Whether a hook is tasuki's or gradata's own sync, however it is started."""
+    """Return whether a hook runs tasuki's or gradata's sync, however it is started."""
     command = entry.get("command") if isinstance(entry, dict) else entry
     if not isinstance(command, str):
         return False
@@ -95,7 +99,7 @@ def is_sync_hook(entry: object) -> bool:
 
 
 def remove_sync_hooks(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without such hooks, and without what they leave empty."""
+    """Return the settings without sync hooks, and without containers that this leaves empty."""
     settings = dict(copy_without_aliases(settings))
     hooks = settings.get("hooks")
     if not isinstance(hooks, dict):
@@ -112,14 +116,14 @@ def remove_sync_hooks(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def copy_without_aliases(value: Any) -> Any:
-    """A copy in which nothing is in two places, as what an alias names is."""
+    """Copy a tree without aliases."""
     if isinstance(value, dict):
         return {key: copy_without_aliases(item) for key, item in value.items()}
     return [copy_without_aliases(item) for item in value] if isinstance(value, list) else value
 
 
 def find_sync_hook(tree: yaml.Node | None) -> list[tuple[Container, int]]:
-    """The path to the first such hook; empty if there is none."""
+    """Return the path to the first sync hook; empty if there is none."""
     hooks = get_value(tree, "hooks")
     if not isinstance(tree, yaml.MappingNode) or not isinstance(hooks, yaml.MappingNode):
         return []
@@ -138,7 +142,10 @@ def find_sync_hook(tree: yaml.Node | None) -> list[tuple[Container, int]]:
 
 
 def find_missing_variables(settings: dict[str, Any]) -> list[str]:
-    """What is not passed on yet. ConfigError where there is no list to add it to."""
+    """Return the variables that are not passed on yet.
+
+    Raise ConfigError if there is no list to add them to.
+    """
     terminal = settings.get("terminal", {})
     names = terminal.get("env_passthrough", []) if isinstance(terminal, dict) else None
     if not isinstance(names, list):
@@ -147,7 +154,7 @@ def find_missing_variables(settings: dict[str, Any]) -> list[str]:
 
 
 def add_env_passthrough(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with the variables passed on."""
+    """Return the settings with the variables passed on."""
     if missing := find_missing_variables(settings):
         terminal = settings.setdefault("terminal", {})
         terminal["env_passthrough"] = missing + terminal.get("env_passthrough", [])
@@ -155,7 +162,7 @@ def add_env_passthrough(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def insert_env_passthrough(text: str, names: list[str]) -> str:
-    """The text with these names where the rest of such names are."""
+    """Insert names into the list of passed-on variables."""
     if not names:
         return text
     tree = compose_tree(text)

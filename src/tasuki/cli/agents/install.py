@@ -1,4 +1,4 @@
-"""`tasuki install`: an agent's configuration, set up for write-through."""
+"""The command `tasuki install`: configure an agent for write-through."""
 
 import difflib
 import os
@@ -19,14 +19,14 @@ BACKUP_SUFFIX = ".before-tasuki"
 
 
 class AgentConfig(NamedTuple):
-    """Where an agent keeps its configuration, and what that should be."""
+    """Location of an agent's configuration, and the function that edits it."""
 
     config_path: Path
     update_config: Callable[[str], str]
 
 
 def get_hermes_config() -> AgentConfig:
-    """The agent of https://github.com/NousResearch/hermes-agent."""
+    """Return the configuration of https://github.com/NousResearch/hermes-agent."""
     from tasuki.cli.agents.hermes_config import update_config
     from tasuki.settings import hermes_home
 
@@ -40,7 +40,7 @@ def install(
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help=f"One of: {', '.join(AGENTS)}.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")] = False,
 ) -> None:
-    """Set an agent's configuration up.
+    """Configure an agent: its tools know the data folder, and no hook syncs at a session's end.
 
     Its tools know the data folder, and no hook syncs when a session ends.
 
@@ -66,7 +66,7 @@ def install(
 
 
 def read_config(path: Path) -> str:
-    """The configuration, with its line ends; empty if there is none yet."""
+    """Read the configuration with its line ends; empty if it does not exist."""
     try:
         return path.read_bytes().decode()
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def read_config(path: Path) -> str:
 
 
 def replace_with_backup(path: Path, text: str) -> None:
-    """Replace the file at once and whole, with its mode; what it was stays beside it."""
+    """Replace the file at once, with its mode, and keep a backup."""
     from tasuki.atomic_files import write_draft
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""YAML as its owner wrote it.
+"""Edit YAML as text: cut out and insert entries, and keep every other byte.
 
 Entries are cut out of the text and put into it, and every other byte stays.
 """
@@ -15,25 +15,25 @@ Container: TypeAlias = Any
 
 
 def parse_yaml(text: str) -> object:
-    """What the text says; None for an empty one. yaml.YAMLError if it is broken."""
+    """Parse a text; None if empty. Raise yaml.YAMLError if invalid."""
     return yaml.safe_load(text)
 
 
 def compose_tree(text: str) -> yaml.Node | None:
-    """The text's tree, whose marks are places in it."""
+    """Compose the tree of a text, with positions."""
     node: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
     return node
 
 
 def get_value(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    """What a mapping has under a key; None if it has none, or is no mapping."""
+    """Return a mapping's value under a key; None if it has none, or is not a mapping."""
     if not isinstance(node, yaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
 
 
 def remove_entry(text: str, path: list[tuple[Container, int]]) -> str:
-    """The text without the last of the entries on a path from the root, and without what holds nothing but that one."""
+    """Remove the last entry on a path from the root, and containers that hold nothing else."""
     while len(path) > 1 and len(path[-1][0].value) == 1:
         path = path[:-1]
     container, index = path[-1]
@@ -42,7 +42,7 @@ def remove_entry(text: str, path: list[tuple[Container, int]]) -> str:
 
 
 def find_flow_span(container: Container, index: int) -> tuple[int, int]:
-    """Where an entry and one of its commas are."""
+    """Return the span of an entry and one of its commas."""
     spans = list(iter_entry_spans(container))
     if index + 1 < len(spans):
         return spans[index][0], spans[index + 1][0]
@@ -50,7 +50,7 @@ def find_flow_span(container: Container, index: int) -> tuple[int, int]:
 
 
 def find_block_span(text: str, container: Container, index: int) -> tuple[int, int]:
-    """The lines of an entry, from its key or its dash to the end of its last word."""
+    """Return the lines of an entry, from its key or dash to the end of its last word."""
     start, end = list(iter_entry_spans(container))[index]
     if isinstance(container, yaml.SequenceNode):
         start = text.rindex("-", 0, start)
@@ -60,14 +60,14 @@ def find_block_span(text: str, container: Container, index: int) -> tuple[int, i
 
 
 def iter_entry_spans(container: Container) -> Iterator[tuple[int, int]]:
-    """Where each entry begins and ends."""
+    """Yield the span of each entry."""
     for entry in container.value:
         first, last = entry if isinstance(container, yaml.MappingNode) else (entry, entry)
         yield first.start_mark.index, find_value_end(last)
 
 
 def find_value_end(node: yaml.Node) -> int:
-    """Where a value ends: a block's own mark is at whatever follows it, behind comments that are not its."""
+    """Return the end of a value; a block's own mark lies after comments that follow it."""
     if not isinstance(node, yaml.MappingNode | yaml.SequenceNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
@@ -75,7 +75,7 @@ def find_value_end(node: yaml.Node) -> int:
 
 
 def insert_entries(text: str, container: Container, lines: list[str]) -> str:
-    """The text with more entries at the beginning of a container, in the style that it has."""
+    """Insert entries at the beginning of a container, in its style."""
     start = container.start_mark.index
     if container.flow_style:
         more = ", ".join(lines) + (", " if container.value else "")
@@ -87,5 +87,5 @@ def insert_entries(text: str, container: Container, lines: list[str]) -> str:
 
 
 def detect_newline(text: str) -> str:
-    """How the text's lines end."""
+    """Return the text's line ending."""
     return "\r\n" if "\r\n" in text else "\n"

@@ -1,4 +1,4 @@
-"""What `tasuki doctor` concludes from the condition of a data folder."""
+"""Checks of `tasuki doctor` on the status of a data folder."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -20,7 +20,7 @@ MAX_LISTED = 5
 
 
 class CheckLevel(StrEnum):
-    """How well something is."""
+    """Level of a check."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -28,12 +28,12 @@ class CheckLevel(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """What the command exits with when this is the worst."""
+        """Return the exit code for this level."""
         return list(CheckLevel).index(self)
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
     state: CheckLevel
@@ -42,13 +42,13 @@ class Check(NamedTuple):
 
 
 def build_broken_checks(error: Exception) -> list[Check]:
-    """The one thing to say when the folder can't be used at all."""
+    """Return the only check of an unusable folder."""
     hint = error.hint if isinstance(error, TasukiError) else None
     return [Check("data folder", CheckLevel.BROKEN, error.message if isinstance(error, TasukiError) else str(error), hint)]
 
 
 def build_folder_checks(folder_status: "FolderStatus", free_bytes: int) -> list[Check]:
-    """All there is to say."""
+    """Return the checks of the folder's status."""
     return [
         Check("data folder", CheckLevel.OK, folder_status.folder),
         Check("journals", CheckLevel.OK, describe_journals(folder_status)),
@@ -95,7 +95,7 @@ def build_folder_checks(folder_status: "FolderStatus", free_bytes: int) -> list[
 
 
 def check_disk(free_bytes: int) -> Check:
-    """Whether there is room for what will be recorded."""
+    """Check the free disk space."""
     found = f"{free_bytes / 1e9:.1f} GB free"
     if free_bytes >= LOW_DISK_BYTES:
         return Check("disk", CheckLevel.OK, found)
@@ -103,14 +103,14 @@ def check_disk(free_bytes: int) -> Check:
 
 
 def check_sqlite(version: str) -> Check:
-    """Whether the SQLite in use is one that keeps what it says."""
+    """Check that this version of SQLite is durable."""
     if tuple(map(int, version.split("."))) >= MIN_SAFE_SQLITE:
         return Check("sqlite", CheckLevel.OK, version)
     return Check("sqlite", CheckLevel.DEGRADED, f"{version} may lose commits", "pip install --upgrade apsw")
 
 
 def describe_journals(folder_status: "FolderStatus") -> str:
-    """Where the journals are, how many, and when the last record was made."""
+    """Describe location and number of journals, and the time of the last record."""
     found = f"{folder_status.journal_folder} ({folder_status.file_system}): {folder_status.journals:,}, "
     found += f"{folder_status.alive:,} being written"
     if folder_status.unknown_owner:
@@ -122,23 +122,23 @@ def describe_journals(folder_status: "FolderStatus") -> str:
 
 
 def describe_contents(folder_status: "FolderStatus") -> str:
-    """What is in the store: runs, notes, or both."""
+    """Describe the store's contents: runs, notes, or both."""
     found = [f"{folder_status.runs:,} runs in {folder_status.projects:,} projects"] if folder_status.runs else []
     found += [f"{folder_status.notes:,} notes"] if folder_status.notes else []
     return " and ".join(found) or "nothing is recorded yet"
 
 
 def build_locked_check(error: Conflict) -> Check:
-    """What to say of a store that another process keeps to itself."""
+    """Build the check of a store that another process has locked."""
     return Check("store", CheckLevel.DEGRADED, error.message, error.hint)
 
 
 def build_check(problem: Any, name: str, found: str, hint: str, *, ok_text: str = "none") -> Check:
-    """All is well unless there is something bad."""
+    """Build a check: ok unless there is a problem."""
     return Check(name, CheckLevel.DEGRADED, found, hint) if problem else Check(name, CheckLevel.OK, ok_text)
 
 
 def format_first(items: Sequence[object]) -> str:
-    """The first few, and how many more."""
+    """Format the first items, and the number of others."""
     more = len(items) - MAX_LISTED
     return "; ".join(map(str, items[:MAX_LISTED])) + (f"; and {more:,} more" if more > 0 else "")

@@ -23,7 +23,7 @@ STORE_TIMEOUT_SECONDS = 0.2
 
 
 def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
-    """Say how well the data folder is.
+    """Check the health of the data folder.
 
     Exits with 0 if all is well, 1 if something is degraded, 2 if something is broken.
     """
@@ -36,7 +36,7 @@ def doctor(as_json: AsJson = False, dir: Dir = None) -> None:
 
 
 def run_checks(dir: str | None) -> list[Check]:
-    """What there is to say of the data folder; that it can't be read, if it can't."""
+    """Run all checks; only one, if the folder cannot be read."""
     from tasuki.relay import list_backlogs
     from tasuki.volumes.status_file import list_syncer_statuses
 
@@ -51,7 +51,7 @@ def run_checks(dir: str | None) -> list[Check]:
 
 
 def check_store(settings: "Settings") -> list[Check]:
-    """What there is to say of the journals and the store, which is not waited for if somebody has locked it."""
+    """Check journals and store, without waiting for a locked store."""
     from tasuki.store import LocalStore
 
     with LocalStore(settings, wait_seconds=STORE_TIMEOUT_SECONDS, lock_seconds=STORE_TIMEOUT_SECONDS) as store:
@@ -90,7 +90,7 @@ def build_unknown_check(name: str, question: str, error: LocksUnsupported | OSEr
 
 
 def is_process_alive(pid: int) -> bool:
-    """Whether there is such a process here."""
+    """Return whether a process of this pid runs here."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What `tasuki doctor` concludes of each remote.
+"""Checks of `tasuki doctor` on each remote: backlog and status.
 
 What is waiting to be sent to it, and how it stands with it.
 """
@@ -20,7 +20,7 @@ MAX_LISTED = 5
 
 
 def check_remote(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is_relay_alive: bool) -> Check:
-    """One remote, without asking it: all of this is in the folder."""
+    """Check one remote from the folder's files, without a request."""
     standing = backlog.status
     parts = [f"sync_queue: {backlog.pending} pending"]
     if backlog.oldest is not None:
@@ -38,7 +38,7 @@ def check_remote(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is
 
 
 def diagnose(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is_relay_alive: bool) -> tuple[str | None, str | None]:
-    """What is wrong, and what to do about it."""
+    """Return the problem and what to do about it."""
     from tasuki.relay import RemoteHealth
 
     sync = f"tasuki sync --to {backlog.remote}"
@@ -59,12 +59,12 @@ def diagnose(backlog: "RemoteBacklog", settings: "Settings", now_us: int, is_rel
 
 
 def classify_pause(error: str) -> str:
-    """What kind of thing pauses a remote."""
+    """Classify the error that pauses a remote."""
     return "credentials" if any(f"answered {status}" in error for status in (401, 403)) else "address or version"
 
 
 def check_syncer(status: "SyncerStatus", now_us: int, is_alive: bool) -> Check:
-    """One syncer's volume."""
+    """Check one syncer's volume."""
     parts = [f"to {status.destination}" if status.destination else "waits for a destination"]
     parts.append(f"last round {format_age(status.seen, now_us)}")
     parts.append(f"last success {format_age(status.last_success, now_us)}" if status.last_success else "no success yet")
@@ -77,7 +77,7 @@ def check_syncer(status: "SyncerStatus", now_us: int, is_alive: bool) -> Check:
 
 
 def format_age(time_us: int | None, now_us: int) -> str:
-    """How long ago something was."""
+    """Format how long ago a time was."""
     seconds = max(now_us - (time_us or now_us), 0) // 1_000_000
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

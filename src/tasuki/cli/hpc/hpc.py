@@ -1,4 +1,4 @@
-"""`tasuki hpc`: hosts with a queue behind ssh, and how jobs get there and back."""
+"""The command group `tasuki hpc`: hosts, logins, syncs."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +23,7 @@ HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="A host's name
 
 
 def require_openssh(host: "Host") -> "OpenSSHTransport":
-    """The way to a host over the system's ssh. ConfigError for any other."""
+    """Return the OpenSSH transport of a host. Raise ConfigError for another transport."""
     from tasuki.hpc.transports.openssh import OpenSSHTransport
 
     transport = open_host_transport(host)
@@ -48,7 +48,7 @@ def add(  # noqa: PLR0913 - options
     ssh_config: Annotated[str | None, typer.Option("--ssh-config", help="In place of ~/.ssh/config.")] = None,
     dir: Dir = None,
 ) -> None:  # fmt: skip
-    """Tell tasuki of a host with a queue."""
+    """Add a host with a queue."""
     from tasuki.hpc.host import Host, HostsFile
     from tasuki.jobs import PROVIDERS
 
@@ -68,14 +68,14 @@ def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
     from tasuki.hpc.host import HostsFile
 
     columns = ["name", "host", "scheduler", "root", "max_queued", "max_running"]
-    rows = [[getattr(site, column) for column in columns] for site in HostsFile(load_command_settings(dir).dir).all()]
+    rows = [[getattr(site, column) for column in columns] for site in HostsFile(load_command_settings(dir).dir).list_hosts()]
     data = {"hosts": [dict(zip(columns, row, strict=True)) for row in rows]}
     write_result("hpc-list/1", data, Table(columns, rows), as_json=as_json)
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc remove bebop")
 def remove(name: HostArgument, dir: Dir = None) -> None:
-    """Forget a host. What is there stays, and jobs go on; they are known again when the host is."""
+    """Remove a host from the configuration. Its jobs continue, and are known again once it is added."""
     from tasuki.hpc.host import HostsFile
     from tasuki.jobs import JobStatus
 
@@ -88,14 +88,14 @@ def remove(name: HostArgument, dir: Dir = None) -> None:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc login bebop")
 def login(name: HostArgument, dir: Dir = None) -> None:
-    """Log in, with whatever the host asks for; for 8 hours all other commands share that."""
+    """Log in with whatever the host asks for; other commands share the login for 8 hours."""
     site = get_host(name, load_command_settings(dir))
     print_message(f"logged in at {site.host}" if require_openssh(site).login() else f"somebody is logged in at {site.host} already")
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc logout bebop")
 def logout(name: HostArgument, dir: Dir = None) -> None:
-    """End the login. Jobs go on."""
+    """End the login. Jobs continue."""
     site = get_host(name, load_command_settings(dir))
     print_message(f"logged out of {site.host}" if require_openssh(site).logout() else f"nobody was logged in at {site.host}")
 
@@ -107,7 +107,7 @@ def sync(
     download: Annotated[bool, typer.Option("--download", help="Fetch the results of jobs that are over.")] = False,
     dir: Dir = None,
 ) -> None:
-    """Upload what waits, submit it, and bring news of all jobs; repeat it after any failure."""
+    """Upload and submit waiting jobs, and fetch news of all jobs. Repeat it after any failure."""
     settings = load_command_settings(dir)
     site = get_host(name, settings)
     if dry_run:
@@ -121,13 +121,13 @@ def sync(
 
 
 def print_json_line(data: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
+    """Print one JSON object to stdout."""
     typer.echo(json.dumps(data))
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc status bebop")
 def status(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
-    """Say who is logged in, and how many jobs stand where."""
+    """Show logins, and the number of jobs by state."""
     settings = load_command_settings(dir)
     site = get_host(name, settings)
     transport = open_host_transport(site)
@@ -142,7 +142,7 @@ def status(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None
 
 
 def is_logged_in(transport: "HostTransport") -> bool:
-    """Whether there is a login now."""
+    """Return whether there is a login."""
     from tasuki.errors import RemoteUnavailable
 
     try:
@@ -154,14 +154,14 @@ def is_logged_in(transport: "HostTransport") -> bool:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc doctor bebop")
 def doctor(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
-    """Look at a host: the login, the scheduler's commands, the agent, room on the disk.
+    """Check a host: login, scheduler commands, agent, and disk space. Exit with 1 if something is wrong.
 
     Exits 1 if something is wrong.
     """
-    from tasuki.hpc.host_check import examine
+    from tasuki.hpc.host_check import check_host
 
     site = get_host(name, load_command_settings(dir))
-    found = run_async(examine(site, open_host_transport(site)))
+    found = run_async(check_host(site, open_host_transport(site)))
     data = {"host": name, "checks": [check._asdict() for check in found]}
     rows = [["ok" if check.ok else "broken", check.name, check.detail, check.hint] for check in found]
     write_result("hpc-doctor/1", data, Table(["state", "check", "detail", "hint"], rows), as_json=as_json)

@@ -1,4 +1,4 @@
-"""Calculations in a queue behind ssh, as `tasuki job` and `tasuki hpc` deal with them."""
+"""HPC jobs in the commands `tasuki job` and `tasuki hpc`."""
 
 import sys
 from collections import Counter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasuki.hpc.host import Host
     from tasuki.hpc.job_package import JobPackage, JobSpec
     from tasuki.hpc.results import FileFilter
-    from tasuki.hpc.transports.protocol import HostTransport, Told
+    from tasuki.hpc.transports.protocol import HostTransport, ProgressCallback
     from tasuki.jobs.queue.host_sync import HostSyncResult
     from tasuki.jobs.queue.queue import JobQueue, SubmitOptions
     from tasuki.settings import Settings
@@ -47,44 +47,44 @@ SUBMIT_COMMANDS = {
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Do it in an event loop. asyncio is imported with the first: most commands need none."""
+    """Run a coroutine. Imports asyncio on first use: most commands do not need it."""
     import asyncio
 
     return asyncio.run(coroutine)
 
 
 def get_host(name: str, settings: "Settings") -> "Host":
-    """A host. NotFound for one that is none."""
+    """Return a host. Raise NotFound for an unknown one."""
     from tasuki.hpc.host import HostsFile
 
     return HostsFile(settings.dir).get(name)
 
 
 def require_host(name: str, settings: "Settings") -> "Host":
-    """A host where a provider could be meant, too. NotFound for what is neither, with all there are."""
+    """Return a host where a provider would be possible, too. Raise NotFound with all names for neither."""
     from tasuki.hpc.host import HostsFile
     from tasuki.jobs import PROVIDERS
 
     try:
         return get_host(name, settings)
     except NotFound as error:
-        places = [*(one for one in PROVIDERS if one != "hpc"), *(site.name for site in HostsFile(settings.dir).all())]
+        places = [*(one for one in PROVIDERS if one != "hpc"), *(site.name for site in HostsFile(settings.dir).list_hosts())]
         hint = f"one of {', '.join(places)}; or tasuki hpc add"
         raise NotFound(f"there is no provider and no host {name!r}", hint=hint) from error
 
 
 def open_host_transport(host: "Host") -> "HostTransport":
-    """The way to a host, on which somebody must have logged in."""
+    """Open the transport of a host that somebody has logged in to."""
     from tasuki.hpc.open_transport import open_transport
 
     return open_transport(host)
 
 
 def open_job_queue(settings: "Settings") -> "AbstractAsyncContextManager[JobQueue]":
-    """The jobs of a data folder, for a block. What it takes is imported with the first."""
+    """Open the HPC jobs of a data folder; heavy modules are imported on first use."""
     from tasuki.jobs.queue import queue as queues
 
-    return queues.queues_of(settings)
+    return queues.open_queue(settings)
 
 
 # -- submit
@@ -93,7 +93,7 @@ def open_job_queue(settings: "Settings") -> "AbstractAsyncContextManager[JobQueu
 async def submit_all(
     settings: "Settings", host: "Host", folders: Iterable[str], job_spec: "JobSpec", submit_options: "SubmitOptions"
 ) -> list[dict[str, Any]]:
-    """Put each folder on record; one that can't be is said, and the others go on."""
+    """Record each folder; report invalid ones and continue with the others."""
     jobs = []
     async with open_job_queue(settings) as queues:
         for folder in folders:
@@ -105,13 +105,13 @@ async def submit_all(
 
 
 def plan_submit(host: "Host", folders: Iterable[str], job_spec: "JobSpec", submit_options: "SubmitOptions") -> list[dict[str, Any]]:
-    """What would be submitted of each folder; nothing changes."""
-    from tasuki.hpc.job_package import calculation
+    """Describe the submission of each folder, without any change."""
+    from tasuki.hpc.job_package import build_package
 
     plans = []
     for number, folder in enumerate(folders):
         with report_error_and_continue():
-            made = calculation(Path(folder), job_spec, strict=submit_options.strict)
+            made = build_package(Path(folder), job_spec, strict=submit_options.strict)
             plans.append(build_plan(f"dryrun{number}", made, host))
             print_warnings(made.warnings)
     return plans
@@ -119,7 +119,7 @@ def plan_submit(host: "Host", folders: Iterable[str], job_spec: "JobSpec", submi
 
 @contextmanager
 def report_error_and_continue() -> Iterator[None]:
-    """Say what goes wrong with one of several in the block, and go on behind it."""
+    """Report an error of the block, and continue after it."""
     try:
         yield
     except (TasukiError, OSError) as error:
@@ -127,24 +127,24 @@ def report_error_and_continue() -> Iterator[None]:
 
 
 def print_warnings(warnings: Iterable[str]) -> None:
-    """What need not be an error."""
+    """Print warnings."""
     for warning in warnings:
         print_message(f"note: {warning}")
 
 
 def build_plan(id: str, package: "JobPackage", host: "Host") -> dict[str, Any]:
-    """The exact scripts of a job, its inputs, and what submits them."""
+    """Return a job's exact scripts, its inputs, and the command that submits them."""
     place = f"{host.root}/jobs/{id}"
     return {
         "folder": str(package.folder),
-        "scripts": {f"{place}/.run/{name}": text for name, text in package.scripts(id, host.scheduler).items()},
+        "scripts": {f"{place}/.run/{name}": text for name, text in package.build_scripts(id, host.scheduler).items()},
         "inputs": {f"{place}/{name}": str(path) for name, path in package.inputs.items()},
         "command": f"cd {place} && {SUBMIT_COMMANDS[host.scheduler].format(id=id)} .run/job.sh",
     }
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """The same for people."""
+    """Print the plan for people."""
     for name, text in plan["scripts"].items():
         typer.echo(f"# {name}\n{text.strip()}\n")
     for name, path in plan["inputs"].items():
@@ -156,40 +156,46 @@ def print_plan(plan: dict[str, Any]) -> None:
 
 
 async def sync_host(
-    settings: "Settings", host: "Host", transport: "HostTransport", on_progress: "Told", *, download: bool
+    settings: "Settings", host: "Host", transport: "HostTransport", on_progress: "ProgressCallback", *, download: bool
 ) -> "HostSyncResult":
-    """One sync."""
+    """Do one sync."""
     from tasuki.jobs.queue.host_sync import HostSync
 
     async with open_job_queue(settings) as queues:
-        return await HostSync(queues, host, transport, told=on_progress).once(download=download)
+        return await HostSync(queues, host, transport, on_progress=on_progress).run(download=download)
 
 
 async def plan_sync(settings: "Settings", host: "Host") -> dict[str, object]:
-    """Show what a sync would send; what it would answer."""
-    from tasuki.jobs.queue.queue import hpc_id, queues_read, timestamp
+    """Describe what a sync would send."""
+    from tasuki.jobs.queue.queue import format_timestamp, get_hpc_id, open_queue_read_only
     from tasuki.records import JobStatus
 
     plans = []
-    async with queues_read(settings) as queues:
-        for job in await queues.active(host.name):
+    async with open_queue_read_only(settings) as queues:
+        for job in await queues.list_active(host.name):
             if job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
                 with report_error_and_continue():
-                    plans.append(build_plan(hpc_id(job), queues.plan(job), host))
+                    plans.append(build_plan(get_hpc_id(job), queues.load_package(job), host))
     for plan in plans:
         print_plan(plan)
-    return {"uploaded": len(plans), "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM_CLOCK.now_us())}
+    return {
+        "uploaded": len(plans),
+        "submitted": 0,
+        "completed": 0,
+        "failed": 0,
+        "timestamp": format_timestamp(SYSTEM_CLOCK.now_us()),
+    }
 
 
 async def count_jobs(settings: "Settings", host: "Host") -> dict[str, int]:
-    """How many jobs stand where."""
+    """Count jobs by state."""
     async with open_job_queue(settings) as queues:
-        return dict(Counter(job.status.value for job in await queues.all(host.name)))
+        return dict(Counter(job.status.value for job in await queues.list_jobs(host.name)))
 
 
 @contextmanager
-def show_transfer_progress() -> "Iterator[Told]":
-    """What draws how far it is, for the block: on stderr, if that is a terminal."""
+def show_transfer_progress() -> "Iterator[ProgressCallback]":
+    """Show transfer progress for the block: on stderr, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -208,20 +214,22 @@ def show_transfer_progress() -> "Iterator[Told]":
 # -- fetch
 
 
-async def fetch_results(settings: "Settings", id: str, file_filter: "FileFilter | None", on_progress: "Told") -> dict[str, Any]:
-    """Bring a job's results here; what came."""
+async def fetch_results(
+    settings: "Settings", id: str, file_filter: "FileFilter | None", on_progress: "ProgressCallback"
+) -> dict[str, Any]:
+    """Fetch a job's results; return what arrived."""
     from tasuki.jobs.queue.host_sync import HostSync
-    from tasuki.jobs.queue.queue import results_folder, site_of
+    from tasuki.jobs.queue.queue import get_host_name, get_results_folder
 
     async with open_job_queue(settings) as queues:
-        job = await queues.job(id)
-        site = get_host(site_of(job), settings)
-        done = await HostSync(queues, site, open_host_transport(site), told=on_progress).fetch(job, file_filter)
-    return {"job_id": job.id, "folder": str(results_folder(job)), **done._asdict()}
+        job = await queues.get_job(id)
+        site = get_host(get_host_name(job), settings)
+        done = await HostSync(queues, site, open_host_transport(site), on_progress=on_progress).fetch(job, file_filter)
+    return {"job_id": job.id, "folder": str(get_results_folder(job)), **done._asdict()}
 
 
 def build_file_filter(include: list[str] | None, exclude: list[str] | None, max_size: str | None) -> "FileFilter | None":
-    """Which files are meant; None where nothing is said. ConfigError for what is no size."""
+    """Build the filter of files; None without options. Raise ConfigError for an invalid size."""
     from tasuki.hpc.results import FileFilter
 
     if not (include or exclude or max_size):
@@ -230,7 +238,7 @@ def build_file_filter(include: list[str] | None, exclude: list[str] | None, max_
 
 
 def parse_size(text: str | None) -> int | None:
-    """Bytes, from text with a unit. ConfigError for anything else."""
+    """Parse a size with a unit into bytes. Raise ConfigError if invalid."""
     if text is None:
         return None
     number, unit = text[:-1], text[-1:].upper()

@@ -1,4 +1,4 @@
-"""`tasuki job`: executions elsewhere, started, watched and ended."""
+"""The command group `tasuki job`: list, show, cancel, retry, and fetch jobs."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,7 @@ def list_command(  # noqa: PLR0913 - which of them
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """List jobs, the latest last; with --active all that are not over.
+    """List jobs, the latest last; with --active, all unfinished ones.
 
     A time, a cost or a progress that is not known is left out. `sync_state` says whether what is shown is fresh.
     """
@@ -88,7 +88,7 @@ def list_command(  # noqa: PLR0913 - which of them
 
 
 def select_statuses(requested: list[str], active: list[str]) -> tuple[str, ...]:
-    """The states that are meant. ConfigError for what is none."""
+    """Return the selected statuses. Raise ConfigError for an unknown one."""
     from tasuki.jobs import JobStatus
 
     for status in requested:
@@ -102,14 +102,14 @@ def select_statuses(requested: list[str], active: list[str]) -> tuple[str, ...]:
 
 @app.command("show", cls=ExamplesCommand, epilog="tasuki job show 3f9c\ntasuki job show 3f9c --json")
 def show_command(id: JobArgument, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """Show all that is known of a job."""
+    """Show all facts of a job."""
     with open_jobs_target(dir, remote) as asked:
         job = asked.get(id)
     print_job("job-show/1", job, as_json=as_json)
 
 
 def print_job(schema: str, job: "JobView", *, as_json: bool) -> None:
-    """One job."""
+    """Print one job."""
     write_result(schema, {"job": job_to_dict(job)}, build_job_table(job, skip_empty=is_terminal()), as_json=as_json)
 
 
@@ -121,9 +121,9 @@ def logs_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Print what a job has written, in all its attempts.
+    """Print a job's logs, of all its attempts.
 
-    A terminal gets it without what would steer it: colours, cursor moves. With --json and -f all of it is printed at the end.
+    A terminal gets it without what would steer it: colors, cursor moves. With --json and -f all of it is printed at the end.
     """
     shown = strip_escape_sequences if is_terminal() else str
     with open_jobs_target(dir, remote) as asked:
@@ -144,7 +144,7 @@ def logs_command(
 
 
 def warn_if_stale(job: "JobView") -> None:
-    """Say why there may be more than what is shown."""
+    """Warn why the logs may be incomplete."""
     site = job.metadata.get("site") if job.provider == "hpc" else None
     if job.is_active and job.sync_state != "fresh":
         hint = f"tasuki hpc login {site}" if site else "tasuki job list --sync"
@@ -163,7 +163,7 @@ def wait(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Wait until a job is over.
+    """Wait until a job has ended.
 
     Exits with 0 when it has completed, with 1 when it has failed or was cancelled, and with 7 when the time is over.
     """
@@ -185,7 +185,7 @@ def wait(
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job cost\ntasuki job cost --json")
 def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """What all jobs have cost, by provider, in USD.
+    """Show what all jobs have cost, by provider, in USD.
 
     Of jobs that are not over, what they have cost so far is not among it.
     """
@@ -213,7 +213,7 @@ def sync_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Look through the lists of all providers: jobs that were submitted elsewhere come to be known.
+    """Discover jobs in the lists of all providers, also those submitted elsewhere.
 
     Exits with 5 if one of them can't be asked; what the others said is kept.
     """
@@ -228,7 +228,7 @@ def sync_command(
 
 @app.command(cls=ExamplesCommand, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
 def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """End jobs.
+    """Cancel jobs. A local one gets TERM, and KILL 10 s later (`providers.local.kill_seconds`).
 
     One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
 
@@ -262,7 +262,7 @@ def retry(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Try a job again that is over: the same job, a new attempt. Exits with 4 for one that is not over.
+    """Start a new attempt of a finished job. Exit with 4 if it has not ended.
 
     One in a queue waits for the next `tasuki hpc sync`.
     """
@@ -282,7 +282,7 @@ def fetch(
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
-    """Bring the results of a job in a queue here, into `results` beside its inputs.
+    """Fetch the results of an HPC job into `results` beside its inputs.
 
     What is missing or different comes, verified by its hash; what was here before is kept under another name.
     """
@@ -303,7 +303,7 @@ def delete(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Forget jobs that are over. They are not found again by a sync.
+    """Delete finished jobs; a sync does not discover them again. Exit with 4 if one has not ended.
 
     Exits with 4 for one that is not over.
     """

@@ -1,4 +1,4 @@
-"""What is given to a job on the command line, and what a shell completes there."""
+"""Parse and complete the options of `tasuki job`."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ MAX_COMPLETIONS = 200
 
 
 def parse_pairs(pairs: list[str], option: str) -> dict[str, Any]:
-    """NAME=VALUE, the values as JSON where they are that, else as text. ConfigError for what is no pair."""
+    """Parse NAME=VALUE pairs, values as JSON if possible, else as text. Raise ConfigError if invalid."""
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -34,7 +34,7 @@ def parse_pairs(pairs: list[str], option: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A number, true, a list, … or text."""
+    """Parse a number, true, a list, … or text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -42,14 +42,14 @@ def parse_value(text: str) -> Any:
 
 
 def parse_inputs(pairs: list[str]) -> dict[str, Any]:
-    """The same for inputs, of which one that begins with @ is a file's content, as a data URI."""
+    """Parse inputs like pairs; a value @FILE is a file's content as a data URI."""
     found = parse_pairs(pairs, "--input")
     files = {name: value[1:] for name, value in found.items() if isinstance(value, str) and value.startswith("@")}
     return found | {name: read_data_uri(path) for name, path in files.items()}
 
 
 def read_data_uri(path: str) -> str:
-    """A file's content. ConfigError for one that can't be read."""
+    """Return a file's content as a data URI. Raise ConfigError if it cannot be read."""
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     try:
         return f"data:{kind};base64,{base64.b64encode(Path(path).expanduser().read_bytes()).decode()}"
@@ -58,7 +58,10 @@ def read_data_uri(path: str) -> str:
 
 
 def parse_environment(pairs: list[str]) -> dict[str, str]:
-    """Variables; one without a value is as it is here. ConfigError for one that is not set."""
+    """Parse variables; one without a value is taken from this environment.
+
+    Raise ConfigError if it is not set.
+    """
     found = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -67,7 +70,7 @@ def parse_environment(pairs: list[str]) -> dict[str, str]:
 
 
 def get_variable(name: str) -> str:
-    """One of this environment."""
+    """Return a variable of this environment."""
     from tasuki.settings import own_variable
 
     value = own_variable(name)
@@ -80,7 +83,7 @@ def get_variable(name: str) -> str:
 
 
 def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
-    """The latest ids that begin so; nothing where there is no store: a shell must not be told of trouble."""
+    """Complete job ids; nothing without a store: a shell must not see errors."""
     from tasuki.errors import TasukiError
     from tasuki.sdk.jobs import FolderJobs
     from tasuki.settings import load
@@ -91,34 +94,34 @@ def complete_job(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
         if not settings.dir.is_dir():
             return []
         with FolderJobs(settings) as folder:
-            found = folder.run(folder.jobs.listing(JobFilter(), limit=MAX_COMPLETIONS)).jobs  # as it is: a look starts what waits
+            found = folder.run(folder.jobs.list_jobs(JobFilter(), limit=MAX_COMPLETIONS)).jobs  # as it is: a look starts what waits
     except (TasukiError, OSError):
         return []
     return [(job.job_id, f"{get_job_name(job)} · {job.status}") for job in found if job.job_id.startswith(incomplete)]
 
 
 def complete_provider(incomplete: str) -> list[str]:
-    """Providers that begin so."""
+    """Complete providers."""
     from tasuki.jobs import PROVIDERS
 
     return [name for name in PROVIDERS if name.startswith(incomplete)]
 
 
 def complete_provider_or_host(ctx: Any, incomplete: str) -> list[str]:
-    """Providers and hosts that begin so; nothing where the hosts can't be read."""
+    """Complete providers and hosts; nothing if the hosts cannot be read."""
     from tasuki.errors import TasukiError
     from tasuki.hpc.host import HostsFile
     from tasuki.settings import load
 
     try:
-        hosts = [site.name for site in HostsFile(load(dir=ctx.params.get("dir")).dir).all()]
+        hosts = [site.name for site in HostsFile(load(dir=ctx.params.get("dir")).dir).list_hosts()]
     except (TasukiError, OSError):
         hosts = []
     return [*complete_provider(incomplete), *(name for name in hosts if name.startswith(incomplete))]
 
 
 def complete_status(incomplete: str) -> list[str]:
-    """States that begin so."""
+    """Complete statuses."""
     from tasuki.jobs import JobStatus
 
     return [status.value for status in JobStatus if status.startswith(incomplete)]

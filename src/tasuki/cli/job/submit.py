@@ -1,4 +1,4 @@
-"""`tasuki job submit`: a command here, a model elsewhere, or folders at a host with a queue."""
+"""The command `tasuki job submit`: a local command, a provider's model, or folders at an HPC host."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -26,7 +26,7 @@ LATE_OPTIONS_KEY = "tasuki.late_options"
 
 
 class JobOptions(NamedTuple):
-    """What is said of any job.
+    """Options of any job: provider, arguments, name, environment, metadata.
 
     Where, what, under which name, with which variables, what is to be remembered.
     """
@@ -39,13 +39,13 @@ class JobOptions(NamedTuple):
 
 
 class SubmitCommand(ExamplesCommand):
-    """Options may come behind folders.
+    """A command whose options may follow folders, but not the words of a program, which take them.
 
     Behind the words of a command they would be the command's: it says `--` before them.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Also note options that come behind words, without a `--` in between."""
+        """Parse the arguments; note options that follow words without a `--` in between."""
         parser = self.make_parser(ctx)
         parser.allow_interspersed_args = False
         words = [] if "--" in args or "--help" in args else parser.parse_args(list(args))[0].get("words") or []
@@ -115,7 +115,7 @@ def submit(  # noqa: PLR0913 - what, where, under which name
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Start a job, and print its id.
+    """Submit a job, and print its id.
 
     One of this machine outlives the terminal. Where two run already (`providers.local.max_running`) it waits for its turn: a server
     starts it then, or `job list`, `show`, `wait` and `logs -f`. Through a server it runs on the server's machine, which needs an
@@ -143,12 +143,12 @@ def submit(  # noqa: PLR0913 - what, where, under which name
 
 
 def build_ambiguous_option_error(option: str) -> ConfigError:
-    """That it is not clear whose an option is."""
+    """Build the error of an option that may be tasuki's or the program's."""
     return ConfigError(f"is {option} meant for tasuki, or for the command?", hint="tasuki job submit [OPTIONS] -- CMD...")
 
 
 def reject_options(options: dict[str, Any], reason: str) -> None:
-    """ConfigError for an option that means nothing here."""
+    """Raise ConfigError for an option that does not apply."""
     for option, value in options.items():
         if value:
             raise ConfigError(f"{reason}: {option} means nothing there", hint="tasuki job submit --help")
@@ -164,7 +164,7 @@ def submit_command(  # noqa: PLR0913 - options
     dir: str | None,
     remote: str | None,
 ) -> None:
-    """Start a command on this machine, or at a provider."""
+    """Submit a command on this machine, or to a provider."""
     from pathlib import Path
 
     from tasuki.jobs import JobRequest as JobRequest
@@ -194,7 +194,7 @@ def submit_command(  # noqa: PLR0913 - options
 
 
 def submit_folders(host: "Host", options: JobOptions, host_options: dict[str, Any], *, as_json: bool, dir: str | None) -> None:
-    """Put calculations on record for a host."""
+    """Record folders as jobs of a host."""
     from tasuki.hpc.job_package import JobSpec
     from tasuki.jobs.queue.queue import SubmitOptions
 

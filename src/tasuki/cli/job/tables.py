@@ -1,4 +1,4 @@
-"""Jobs as the command line shows them."""
+"""Tables and JSON objects for the `tasuki job` commands."""
 
 import re
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ ESCAPE_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*
 
 
 def build_jobs_table(jobs: "Sequence[JobView]") -> Table:
-    """A line a job."""
+    """Build a table with a line per job."""
     return Table(COLUMNS, [build_row(job) for job in jobs])
 
 
 def build_row(job: "JobView") -> list[Any]:
-    """A job as a line of the list."""
+    """Build a job's row."""
     from tasuki.jobs import JobStatus
 
     return [
@@ -34,25 +34,25 @@ def build_row(job: "JobView") -> list[Any]:
 
 
 def get_provider_name(job: "JobView") -> str:
-    """Where it runs: the provider, and which host of it."""
+    """Return provider, and host of an HPC job."""
     site = job.metadata.get("site")
     return f"{job.provider}/{site}" if site and job.provider == "hpc" else job.provider
 
 
 def get_job_name(job: "JobView") -> str:
-    """What it is called, else what it runs, else what its provider calls it."""
+    """Return a job's name, else its program, else its external id."""
     command, model = job.metadata.get("command"), job.metadata.get("model")
     runs = " ".join(map(str, command)) if isinstance(command, list) else model
     return str(job.config_name or runs or job.external_id or job.job_id)
 
 
 def get_duration(job: "JobView") -> timedelta | None:
-    """How long it ran, or has run by now."""
+    """Return how long a job ran, or has run."""
     return None if job.duration_seconds is None else timedelta(seconds=job.duration_seconds)
 
 
 def build_job_table(job: "JobView", *, skip_empty: bool) -> Table:
-    """A fact a line; a person is not shown those that there are not."""
+    """Build a table with a line per fact; skip empty ones for people."""
     from tasuki.jobs import JobStatus
 
     facts = job_to_dict(job) | {"status": JobStatus(job.status), "duration_seconds": get_duration(job)}
@@ -62,13 +62,13 @@ def build_job_table(job: "JobView", *, skip_empty: bool) -> Table:
 
 
 def job_to_dict(job: "JobView") -> dict[str, Any]:
-    """A job as JSON has it: the names that HTTP has."""
+    """Return a job for JSON, with the names of the HTTP API."""
     import msgspec
 
     return {**msgspec.structs.asdict(job), "job_type": job.job_type.value, "sync_state": job.sync_state.value}
 
 
 def strip_escape_sequences(line: str) -> str:
-    """A line without what would steer a terminal; of a bar that is drawn over itself, its latest state."""
+    """Return a line without escape sequences; of a redrawn bar, the latest state."""
     parts = [part for part in ESCAPE_SEQUENCES.sub("", line).split("\r") if part]
     return replace_control_characters(parts[-1].expandtabs()) if parts else ""

@@ -37,7 +37,7 @@ def tag(  # noqa: PLR0913 - which tags, of which run
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Add tags to a run, and take tags away."""
+    """Add tags to a run, or remove them."""
     from tasuki.records import RunEdit
 
     with open_query_target(dir, project, remote) as asked:
@@ -54,7 +54,7 @@ def edit(  # noqa: PLR0913 - one option per field
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Change a run's name, group or notes. Its id stays, and what it has logged."""
+    """Change a run's name, group or notes. Its id and its metrics stay."""
     from tasuki.records import RunEdit
 
     text = sys.stdin.read().rstrip("\n") if notes == "-" else notes
@@ -79,7 +79,7 @@ def delete(  # noqa: PLR0913 - which, and how carefully
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Delete runs.
+    """Delete runs from every answer, here and wherever their records are sent, for good.
 
     They are gone from every answer, here and wherever their records are sent, and do not come back.
 

@@ -38,7 +38,7 @@ def list_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """List a project's runs, the oldest first.
+    """List a project's runs, oldest first.
 
     Among the columns are the last values of up to three metrics: those that most runs have.
     """

@@ -122,7 +122,7 @@ def output_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Print what a run has kept as text.
+    """Print a run's texts: output of its program under `tasuki exec`, or its uncommitted changes.
 
     What its program printed under `tasuki exec`, or its uncommitted changes.
 
@@ -150,7 +150,7 @@ def show_output(target: QueryTarget, ref: str, name: str | None, *, as_json: boo
 def files_command(
     ref: RunArgument, project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None
 ) -> None:
-    """List a run's files, and the values that were logged and are no numbers."""
+    """List a run's files, and its logged values that are not numbers."""
     with open_query_target(dir, project, remote) as asked:
         show_files(asked, ref, as_json=as_json)
 

@@ -30,7 +30,7 @@ def stop_command(
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Ask a run to stop: its `should_stop()` is true within two seconds.
+    """Request that a run stops: its `should_stop()` is true within two seconds.
 
     The request is on record, and waits for a run whose machine is offline. It is for the run's latest attempt: one that is resumed
     later goes on. The first request stands. Exits with 4 if the run is over.

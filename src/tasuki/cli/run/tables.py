@@ -30,7 +30,7 @@ KEY_METRIC_COUNT = 3
 
 
 def build_list_cells(run: "RunRow") -> list[Any]:
-    """What the list says of a run, but for its metrics."""
+    """Build a run's row in the list, without metrics."""
     return [run.name, run.id, run.status, run.points, datetime_from_us(run.created), compute_duration(run)]
 
 
@@ -71,7 +71,7 @@ def build_flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts
 
 
 def build_history_table(calls: "Sequence[HistoryRow]", started_at: int | None = None) -> Table:
-    """A column per metric, in the order in which they appear.
+    """Build a table with a column per metric, in order of appearance, and the time of each call.
 
     When each call was, or how long after the run began.
     """
@@ -119,7 +119,7 @@ def stop_to_dict(stop: "StopRow | None") -> dict[str, Any] | None:
 
 
 def progress_to_dict(progress: "ProgressRow | None") -> dict[str, Any] | None:
-    """How far a run had come as JSON has it."""
+    """Return a run's progress for JSON."""
     if progress is None:
         return None
     facts = {"time": datetime_from_us(progress.time), "done": progress.done, "total": progress.total, "rate": progress.rate}
@@ -180,5 +180,5 @@ def nan_if_none(value: float | None) -> float:
 
 
 def compute_duration(run: "RunRow") -> timedelta:
-    """How long the run has been recording, to its end or its latest record."""
+    """Return how long the run has been recording, to its end or its latest record."""
     return timedelta(microseconds=(run.ended or run.updated) - run.created)

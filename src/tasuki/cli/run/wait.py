@@ -38,7 +38,7 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Wait until any value that a run has logged satisfies a condition.
+    """Wait until a value that a run logged satisfies a condition; without one, until the run has ended.
 
     Without one, until the run has finished.
 

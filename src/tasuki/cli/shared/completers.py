@@ -1,4 +1,4 @@
-"""What the shell completes.
+"""Shell completion of projects, runs and metrics, from the store as it is, without waiting.
 
 Names of projects, runs and metrics, from the folder's store as it is, without waiting for anything.
 """
@@ -50,7 +50,7 @@ def get_project_option(ctx: Any) -> str | None:
 
 
 def query_store(ctx: Any, statement: str, values: tuple[Any, ...]) -> list[Any]:
-    """What the store that is there says.
+    """Query the store; nothing without a readable one: a shell must not see errors.
 
     Nothing where there is none, or it can't be read: a shell must not be told of trouble.
     """

@@ -19,7 +19,9 @@ TSV_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def format_cell(value: Any, now: datetime, *, untruncated: bool = False) -> str:
-    """A table's cell.
+    """Format a table's cell.
+
+    4 significant digits, relative times, at most 40 characters unless untruncated.
 
     4 significant digits, times as seen from now, at most 40 characters if it need not be whole.
     """
@@ -56,7 +58,7 @@ def format_number(value: float) -> str:
 
 
 def format_time(value: datetime, now: datetime) -> str:
-    """How long ago, within a day; else the local date and time."""
+    """Format a time: relative within a day, else local date and time."""
     seconds = (now - value).total_seconds()
     if not 0 <= seconds < DAY_SECONDS:
         return value.astimezone().isoformat(sep=" ", timespec="minutes")
@@ -84,7 +86,9 @@ def format_duration(value: timedelta) -> str:
 
 
 def truncate(text: str) -> str:
-    """As wide as 40 letters at most, the last an ellipsis where there was more.
+    """Truncate to the width of 40 letters with an ellipsis.
+
+    Replace characters that move the cursor or join.
 
     Nothing that moves the cursor or joins letters.
     """
@@ -102,12 +106,12 @@ def replace_control_characters(text: str) -> str:
 
 
 def is_control_character(character: str) -> bool:
-    """Whether a character does something to a terminal instead of being shown."""
+    """Return whether a character acts on a terminal instead of being shown."""
     return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in BIDI_CONTROL_CLASSES
 
 
 def is_zero_width(character: str) -> bool:
-    """Whether a character has no width, but changes that of its neighbours.
+    """Return whether a character has no width of its own; terminals disagree on its effect.
 
     How much, no two terminals agree on.
     """
@@ -118,7 +122,7 @@ def is_zero_width(character: str) -> bool:
 
 
 def to_json_data(value: Any) -> Any:
-    """What JSON can hold: NaN and infinities become the strings NaN, Infinity and -Infinity; times ISO.
+    """Convert a value for JSON: NaN and infinities become strings, times ISO, durations seconds.
 
     Durations seconds.
     """
@@ -141,7 +145,7 @@ def to_json_data(value: Any) -> Any:
 
 
 def format_tsv_cell(value: Any) -> str:
-    """A TSV cell: full precision; nothing for what is not there.
+    """Format a TSV cell: full precision, empty for None, control characters escaped.
 
     Tabs, newlines and other control characters escaped.
     """

@@ -1,4 +1,4 @@
-"""What is said to people: on stderr, so that stdout holds data alone."""
+"""Messages to people, on stderr: stdout holds data only."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def print_message(text: str) -> None:
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """What failed and what to type, instead of a traceback; exits with the error's code."""
+    """Report an error and its hint instead of a traceback; exit with the error's code."""
     try:
         yield
     except TasukiError as error:

@@ -1,4 +1,4 @@
-"""What commands have in common: options, examples before all other help, and the question they ask."""
+"""Shared options, help with examples first, and opening of queries."""
 
 import sys
 from collections.abc import Iterator
@@ -68,10 +68,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, wit
 
 
 class ExamplesCommand(TyperCommand):
-    """A command whose epilog holds examples, one a line, which its help begins with."""
+    """A command whose epilog holds examples, one per line, shown at the start of its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Examples, then what every command has."""
+        """Write the examples, then the usual help."""
         with formatter.section("Examples"):
             for line in (self.epilog or "").splitlines():
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
@@ -79,11 +79,11 @@ class ExamplesCommand(TyperCommand):
         super().format_help(ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """It came first."""
+        """Write nothing: the epilog came first."""
 
 
 class QueryTarget(NamedTuple):
-    """Whom a command asks, and about which project."""
+    """The queries that a command uses, and its project."""
 
     query: "QueryAndEdit"
     project: str
@@ -96,7 +96,7 @@ def parse_names(names: str | None) -> list[str] | None:
 
 
 def load_command_settings(dir: str | None, remote: str | None = None) -> "Settings":
-    """The settings in force for a command."""
+    """Load the settings for a command."""
     from tasuki.settings import load
 
     return load(dir=dir, remote=remote)
@@ -104,7 +104,7 @@ def load_command_settings(dir: str | None, remote: str | None = None) -> "Settin
 
 @contextmanager
 def open_query_target(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
-    """Whom to ask, open for the block, and the project that is meant.
+    """Open the queries and resolve the project, for the block. Warn if an answer was incomplete.
 
     Says so if the answer was not complete.
     """
@@ -128,7 +128,7 @@ def open_local_store(dir: str | None) -> "Iterator[LocalStore]":
 
 @contextmanager
 def open_jobs_target(dir: str | None, remote: str | None) -> "Iterator[FolderJobs | RemoteJobs]":
-    """Whom to ask, open for the block."""
+    """Open the jobs of a folder or server, for the block."""
     from tasuki.sdk.jobs import open_jobs
 
     with open_jobs(remote, load_command_settings(dir)) as asked:
@@ -142,7 +142,7 @@ def warn_about_missing_records(records: int) -> None:
 
 
 def confirm(kind: str, names: list[str], hint: str) -> None:
-    """Ask the person at the terminal before something goes.
+    """Ask for confirmation. Raise ConfigError if nobody can be asked, Abort for a no.
 
     ConfigError where nobody can be asked; Abort for a no.
     """

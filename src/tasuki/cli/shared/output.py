@@ -39,7 +39,7 @@ STATE_STYLES = {
     **dict.fromkeys(("degraded", "warn"), "yellow"),
     **dict.fromkeys(("failed", "crashed", "broken", "error"), "red"),
 }
-"""The colours of words that say how something is."""
+"""The colors of words that say how something is."""
 MIN_COLUMN_WIDTH = 12
 """What a column of a table is not made narrower than, where it does not fit."""
 COLUMN_GAP = 3
@@ -48,6 +48,8 @@ COLUMN_GAP = 3
 
 class Table(NamedTuple):
     """Columns and rows.
+
+    Types of values decide their format: str, int, float, bool, datetime, timedelta, list, dict, None.
 
     A value's type says how it is shown: str, int, float, bool, datetime, timedelta, list, dict, None.
     """
@@ -69,7 +71,7 @@ def write_result(schema: str, data: dict[str, Any], table: Table, *, as_json: bo
 
 
 def is_terminal() -> bool:
-    """Whether a person sees stdout."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -92,7 +94,7 @@ def write_text(text: str) -> None:
 
 
 def print_tables(*tables: Table) -> None:
-    """Tables for a person.
+    """Print tables for people. Leave out columns that do not fit, and say so.
 
     What does not fit beside each other is left out, and said; the first columns come first.
     """
@@ -112,7 +114,9 @@ def print_tables(*tables: Table) -> None:
 
 
 def build_rich_table(table: Table, now: datetime, width: int | None = None) -> "rich.table.Table":
-    """A table as rich draws it: numbers to the right, a line per row but for what is to be whole.
+    """Build rich's table.
+
+    Numbers right-aligned, one line per row except untruncated columns, within a width.
 
     As much as fits into a width.
     """
@@ -140,7 +144,7 @@ def build_rich_table(table: Table, now: datetime, width: int | None = None) -> "
 
 
 def fit_widths(widths: Sequence[int], minimums: Sequence[int], width: int) -> list[int]:
-    """The widths of the first columns, as many as fit beside each other when each is as narrow as it may be."""
+    """Return the widths of as many first columns as fit at their minimum widths."""
     ends = accumulate(size + COLUMN_GAP for size in minimums)
     shown = max(1, sum(1 for end in ends if end - COLUMN_GAP <= width))
     fitted = [min(size, width) for size in widths[:shown]]
@@ -151,7 +155,7 @@ def fit_widths(widths: Sequence[int], minimums: Sequence[int], width: int) -> li
 
 
 def get_style(value: object) -> str:
-    """The colour of a state or a level; none for anything else."""
+    """The color of a state or a level; none for anything else."""
     return STATE_STYLES.get(value.value, "") if isinstance(value, StrEnum) else ""
 
 

@@ -1,4 +1,4 @@
-"""What people type: durations, and moments."""
+"""Parse durations and times as people type them."""
 
 import re
 from datetime import datetime, timedelta
@@ -26,7 +26,9 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_since(text: str, now_us: int) -> int | str:
-    """An alert's id as it is; a moment (ISO 8601, else how long ago) as microseconds UTC.
+    """Parse an alert's id, or a time (ISO 8601, or how long ago) as microseconds UTC.
+
+    Raise ConfigError if neither.
 
     ConfigError for anything else.
     """

@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasuki.hpc.profiles.profile import CalculationResult, InputSelection, Profile, every_file
+from tasuki.hpc.profiles.profile import CalculationResult, InputSelection, Profile, list_files
 
 __all__ = ["COMMAND"]
 
 
-def choose(folder: Path) -> InputSelection:
+def select_inputs(folder: Path) -> InputSelection:
     """Select every file."""
-    return InputSelection(every_file(folder), [], [])
+    return InputSelection(list_files(folder), [], [])
 
 
-def read(texts: Mapping[str, str]) -> CalculationResult:  # noqa: ARG001 - nothing is known of its outputs
+def parse_outputs(texts: Mapping[str, str]) -> CalculationResult:  # noqa: ARG001 - nothing is known of its outputs
     """Return an empty result."""
     return CalculationResult(None)
 
 
-COMMAND = Profile("command", choose, None, None, ("*",), (), {}, (), read)
+COMMAND = Profile("command", select_inputs, None, None, ("*",), (), {}, (), parse_outputs)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tasuki.errors import NotFound
 
-__all__ = ["CalculationResult", "InputSelection", "Profile", "StepMetrics", "inputs_of", "number"]
+__all__ = ["CalculationResult", "InputSelection", "Profile", "StepMetrics", "parse_number", "select_folder_inputs"]
 
 
 class InputSelection(NamedTuple):
@@ -32,34 +32,34 @@ class CalculationResult(NamedTuple):
 
     converged: bool | None
     reason: str | None = None
-    points: Sequence[StepMetrics] = ()
+    steps: Sequence[StepMetrics] = ()
     summary: Mapping[str, float] = {}
-    restart: Mapping[str, str] = {}
+    restart_files: Mapping[str, str] = {}
 
 
 class Profile(NamedTuple):
     """Facts and pure functions of a program."""
 
     name: str
-    choose: Callable[[Path], InputSelection]
+    select_inputs: Callable[[Path], InputSelection]
     """Which files of a folder are its inputs."""
     command: str | None
     """What runs, where the user does not say."""
-    check: str | None
+    check_script: str | None
     """Run by the job after its command: prints what is wrong, and fails, if something is."""
-    outputs: tuple[str, ...]
+    fetch_patterns: tuple[str, ...]
     """What is fetched, where the user does not say."""
-    reads: tuple[str, ...]
+    parsed_outputs: tuple[str, ...]
     """Outputs of which `read` wants the texts."""
-    restarts: Mapping[str, str]
+    restart_files: Mapping[str, str]
     """Outputs from which a next attempt may begin, and as which inputs."""
-    grows: tuple[str, ...]
+    growing_outputs: tuple[str, ...]
     """Outputs that grow while it runs, line by line, and of which `read` makes points."""
-    read: Callable[[Mapping[str, str]], CalculationResult]
+    parse_outputs: Callable[[Mapping[str, str]], CalculationResult]
     """From the texts of outputs, as far as there are any."""
 
 
-def number(word: str) -> float | None:
+def parse_number(word: str) -> float | None:
     """Parse a number that a program wrote; None if it is not one, like Fortran's asterisks."""
     try:
         return float(word)
@@ -67,15 +67,15 @@ def number(word: str) -> float | None:
         return None
 
 
-def inputs_of(folder: Path, profile: Profile) -> InputSelection:
+def select_folder_inputs(folder: Path, profile: Profile) -> InputSelection:
     """Select the files of a folder to upload. Raise FileNotFoundError if it is missing."""
     found = folder.expanduser()
     if not found.is_dir():
         raise FileNotFoundError(f"Local job directory not found: {folder}")
-    return profile.choose(found)
+    return profile.select_inputs(found)
 
 
-def every_file(folder: Path) -> dict[str, Path]:
+def list_files(folder: Path) -> dict[str, Path]:
     """Return all files of a folder but tasuki's own."""
     own = {"job.toml", "results"}
     return {
@@ -85,7 +85,7 @@ def every_file(folder: Path) -> dict[str, Path]:
     }
 
 
-def only(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+def select_files(folder: Path, names: Sequence[str]) -> dict[str, Path]:
     """Return which of these files exist. Raise NotFound if none does."""
     found = {name: folder / name for name in names if (folder / name).is_file()}
     if not found:

@@ -5,8 +5,8 @@ States: OpenPBS 20.0 reference guide, "Job states"; Torque 6.1 administrator gui
 
 import re
 
-from tasuki.hpc.schedulers.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, number
+from tasuki.hpc.schedulers.resources import Resources, format_walltime
+from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, get_job_number
 
 __all__ = ["PBS"]
 
@@ -26,15 +26,15 @@ STATES = {
     "X": None,  # over, of an array
 }
 """True for a job that holds nodes, False for one that waits, None for one that is over."""
-ROW = re.compile(r"\d+(\[\d*\])?(\.|$)")
-SUBMITTED = re.compile(r"\d+(\[\])?(\.[A-Za-z0-9._-]+)?")
+ROW_PATTERN = re.compile(r"\d+(\[\d*\])?(\.|$)")
+JOB_ID_PATTERN = re.compile(r"\d+(\[\])?(\.[A-Za-z0-9._-]+)?")
 
 
-def directives(resources: Resources) -> list[str]:
+def build_directives(resources: Resources) -> list[str]:
     """Return the directives; all variants understand `nodes=…:ppn=…`."""
     lines = [
         f"#PBS -l nodes={resources.nodes}:ppn={resources.tasks_per_node}",
-        f"#PBS -l walltime={shown_walltime(resources.seconds)}",
+        f"#PBS -l walltime={format_walltime(resources.seconds)}",
     ]
     if resources.queue:
         lines.append(f"#PBS -q {resources.queue}")
@@ -51,18 +51,18 @@ def parse_queue(output: str) -> list[QueuedJob]:
     found = []
     for line in output.splitlines():
         words = line.split()
-        if len(words) < 10 or not ROW.match(words[0]):
+        if len(words) < 10 or not ROW_PATTERN.match(words[0]):
             continue
         word = words[-2]
         if (runs := STATES.get(word)) is not None:
-            found.append(QueuedJob(number(words[0]), words[3], word, runs))
+            found.append(QueuedJob(get_job_number(words[0]), words[3], word, runs))
     return found
 
 
 def parse_submission(output: str) -> str | None:
     """Return the last line that is a job id."""
-    ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
+    ids = [line.strip() for line in output.splitlines() if JOB_ID_PATTERN.fullmatch(line.strip())]
     return ids[-1] if ids else None
 
 
-PBS = Scheduler(directives, parse_queue, parse_submission)
+PBS = Scheduler(build_directives, parse_queue, parse_submission)

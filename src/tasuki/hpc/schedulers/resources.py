@@ -8,13 +8,13 @@ import msgspec
 
 from tasuki.errors import ConfigError
 
-__all__ = ["Resources", "parse_walltime", "shown_walltime"]
+__all__ = ["Resources", "format_walltime", "parse_walltime"]
 
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]*")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2}):(\d{1,2})")
+WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+-]*")
+VARIABLE_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+UNIT_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+CLOCK_PATTERN = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2}):(\d{1,2})")
 """Not `2:00`, which is two minutes for schedulers and two hours for many people."""
 
 
@@ -36,13 +36,13 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 f"{self.ntasks} processes on {self.nodes} nodes can't be", hint="--ntasks counts them on all nodes together"
             )
         for what, value in (("queue", self.queue), ("account", self.account)):
-            if value is not None and not WORD.fullmatch(value):
+            if value is not None and not WORD_PATTERN.fullmatch(value):
                 raise ConfigError(f"{value!r} can't be the name of the {what}", hint="letters, digits and any of _ . @ : + -")
         for module in self.modules:
             if not module or "\n" in module:
                 raise ConfigError(f"{module!r} can't be the name of a module")
         for name in self.env:
-            if not VARIABLE.fullmatch(name):
+            if not VARIABLE_PATTERN.fullmatch(name):
                 raise ConfigError(f"{name!r} can't be the name of a variable")
         parse_walltime(self.walltime)
 
@@ -65,11 +65,11 @@ def parse_walltime(value: Any) -> int:
     text = str(value).strip().lower()
     if text.isdecimal():
         seconds = int(text)
-    elif found := CLOCK.fullmatch(text):
+    elif found := CLOCK_PATTERN.fullmatch(text):
         days, hours, minutes, rest = (int(part or 0) for part in found.groups())
         seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
-    elif WITH_UNIT.sub("", text).strip() == "":
-        seconds = round(sum(float(number) * UNITS[unit] for number, unit in WITH_UNIT.findall(text)))
+    elif UNIT_PATTERN.sub("", text).strip() == "":
+        seconds = round(sum(float(number) * UNIT_SECONDS[unit] for number, unit in UNIT_PATTERN.findall(text)))
     else:
         seconds = 0
     if seconds < 1:
@@ -77,6 +77,6 @@ def parse_walltime(value: Any) -> int:
     return seconds
 
 
-def shown_walltime(seconds: int) -> str:
+def format_walltime(seconds: int) -> str:
     """Format a walltime as schedulers write it."""
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

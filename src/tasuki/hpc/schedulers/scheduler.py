@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tasuki.hpc.schedulers.resources import Resources
 
-__all__ = ["QueuedJob", "Scheduler", "number"]
+__all__ = ["QueuedJob", "Scheduler", "get_job_number"]
 
 
 class QueuedJob(NamedTuple):
@@ -13,16 +13,16 @@ class QueuedJob(NamedTuple):
 
     id: str
     name: str
-    word: str
+    state: str
     """The scheduler's own word for its state."""
-    runs: bool
+    is_running: bool
     reason: str = ""
 
 
 class Scheduler(NamedTuple):
     """Facts, and functions that only build and parse text."""
 
-    directives: Callable[[Resources], list[str]]
+    build_directives: Callable[[Resources], list[str]]
     """Lines for the head of a script."""
     parse_queue: Callable[[str], list[QueuedJob]]
     """One a job; a job that is absent is unknown, not failed."""
@@ -30,7 +30,7 @@ class Scheduler(NamedTuple):
     """The new job's id, among whatever else was said; None where there is none."""
 
 
-def number(id: str) -> str:
+def get_job_number(id: str) -> str:
     """Return the part of an id that every output has: `123` of `123.server` and `123;cluster`.
 
     `123[]` of an array's.

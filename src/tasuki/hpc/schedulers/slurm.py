@@ -2,8 +2,8 @@
 
 import re
 
-from tasuki.hpc.schedulers.resources import Resources, shown_walltime
-from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, number
+from tasuki.hpc.schedulers.resources import Resources, format_walltime
+from tasuki.hpc.schedulers.scheduler import QueuedJob, Scheduler, get_job_number
 
 __all__ = ["SLURM"]
 
@@ -34,15 +34,15 @@ STATES = {
     "TIMEOUT": None,
 }
 """True for a job that holds nodes, False for one that waits, None for one that is over."""
-SUBMITTED = re.compile(r"\d+(;[A-Za-z0-9._-]+)?")
+JOB_ID_PATTERN = re.compile(r"\d+(;[A-Za-z0-9._-]+)?")
 
 
-def directives(resources: Resources) -> list[str]:
+def build_directives(resources: Resources) -> list[str]:
     """Return Slurm's directives."""
     lines = [
         f"#SBATCH --nodes={resources.nodes}",
         f"#SBATCH --ntasks={resources.ntasks}",
-        f"#SBATCH --time={shown_walltime(resources.seconds)}",
+        f"#SBATCH --time={format_walltime(resources.seconds)}",
     ]
     if resources.queue:
         lines.append(f"#SBATCH --partition={resources.queue}")
@@ -58,14 +58,14 @@ def parse_queue(output: str) -> list[QueuedJob]:
         id, *words = line.strip().split("|")
         if len(words) >= 2 and (runs := STATES.get(words[0])) is not None:
             reason = words[2] if len(words) > 2 and words[2] != "None" else ""
-            found.append(QueuedJob(number(id), words[1], words[0], runs, reason))
+            found.append(QueuedJob(get_job_number(id), words[1], words[0], runs, reason))
     return found
 
 
 def parse_submission(output: str) -> str | None:
     """Return the last line that is a job id, as `--parsable` prints it."""
-    ids = [line.strip() for line in output.splitlines() if SUBMITTED.fullmatch(line.strip())]
+    ids = [line.strip() for line in output.splitlines() if JOB_ID_PATTERN.fullmatch(line.strip())]
     return ids[-1] if ids else None
 
 
-SLURM = Scheduler(directives, parse_queue, parse_submission)
+SLURM = Scheduler(build_directives, parse_queue, parse_submission)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable, TasukiError
-from tasuki.hpc.transports.shell_transport import PIECE_BYTES, RemoteProcess, ShellTransport, last_line
+from tasuki.hpc.transports.shell_transport import PIECE_BYTES, RemoteProcess, ShellTransport, get_last_line
 
-__all__ = ["AsyncSSH", "Question"]
+__all__ = ["AsyncSSHTransport", "PromptCallback"]
 
 LOGIN_SECONDS = 60.0
-Question = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
+PromptCallback = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 """Asks a person what the site asks, and returns the answers."""
 
 
-def library() -> Any:
+def import_asyncssh() -> Any:
     """Import asyncssh, which only this transport needs."""
     try:
         import asyncssh
@@ -24,7 +24,7 @@ def library() -> Any:
     return asyncssh
 
 
-class AsyncSSH(ShellTransport):
+class AsyncSSHTransport(ShellTransport):
     """A host of ssh_config, connected by this process."""
 
     def __init__(self, host: str, *, name: str | None = None, config: Path | None = None) -> None:
@@ -34,14 +34,14 @@ class AsyncSSH(ShellTransport):
         self.config = config
         self.connection: Any = None
 
-    async def login(self, ask: Question) -> None:
+    async def login(self, ask: PromptCallback) -> None:
         """Connect, and pass the site's prompts to a person.
 
         Raise RemoteRejected if the site refuses, RemoteUnavailable if it cannot be reached.
         """
-        asyncssh = library()
+        asyncssh = import_asyncssh()
 
-        class Asking(asyncssh.SSHClient):  # type: ignore[misc,name-defined] # a class of a package without types here
+        class PromptClient(asyncssh.SSHClient):  # type: ignore[misc,name-defined] # a class of a package without types here
             def kbdint_auth_requested(self) -> str:
                 return ""
 
@@ -53,7 +53,7 @@ class AsyncSSH(ShellTransport):
         configs = {"config": [str(self.config)]} if self.config else {}
         try:
             self.connection = await asyncssh.connect(
-                self.host, client_factory=Asking, login_timeout=LOGIN_SECONDS, keepalive_interval=30, **configs
+                self.host, client_factory=PromptClient, login_timeout=LOGIN_SECONDS, keepalive_interval=30, **configs
             )
         except (OSError, asyncssh.Error) as error:
             if isinstance(error, (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable)) or "authentication" in str(error):
@@ -68,15 +68,15 @@ class AsyncSSH(ShellTransport):
     async def start(self, command: str) -> RemoteProcess:
         """Start a command of the login shell."""
         await self.open()
-        asyncssh = library()
+        asyncssh = import_asyncssh()
         try:
             return SSHChannel(await self.connection.create_process(command, encoding=None))
         except (OSError, asyncssh.Error) as error:
             raise RemoteUnavailable(f"{self.host} starts no command: {error}") from error
 
-    def failure(self, code: int, errors: str) -> TasukiError:
+    def build_start_error(self, code: int, errors: str) -> TasukiError:
         """Return the error of a command without output."""
-        return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {last_line(errors)}", hint=self.hint)
+        return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {get_last_line(errors)}", hint=self.hint)
 
     async def close(self) -> None:
         """End the login."""
@@ -96,7 +96,7 @@ class SSHChannel:
         self.process.stdin.write(data)
         await self.process.stdin.drain()
 
-    async def end_input(self) -> None:
+    async def close_input(self) -> None:
         """Close the input."""
         self.process.stdin.write_eof()
 
@@ -105,7 +105,7 @@ class SSHChannel:
         data: bytes = await self.process.stdout.read(PIECE_BYTES)
         return data
 
-    async def finished(self) -> tuple[int, str]:
+    async def wait(self) -> tuple[int, str]:
         """Wait for the end; return exit code and stderr."""
         errors = await self.process.stderr.read()
         await self.process.wait_closed()

@@ -2,7 +2,7 @@
 
 from tasuki.errors import RemoteUnavailable, TasukiError
 from tasuki.hpc.transports.local_process import LocalProcess
-from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, last_line
+from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, get_last_line
 
 __all__ = ["LocalTransport"]
 
@@ -19,6 +19,6 @@ class LocalTransport(ShellTransport):
         """Start a command."""
         return await LocalProcess.start("sh", "-c", command)
 
-    def failure(self, code: int, errors: str) -> TasukiError:
+    def build_start_error(self, code: int, errors: str) -> TasukiError:
         """Return the error of a shell that does not run."""
-        return RemoteUnavailable(f"no shell runs here (exit code {code}): {last_line(errors)}")
+        return RemoteUnavailable(f"no shell runs here (exit code {code}): {get_last_line(errors)}")

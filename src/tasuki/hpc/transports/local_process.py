@@ -22,7 +22,7 @@ class LocalProcess:
         self.transport = transport
         self.stdin = process.stdin
         self.stdout = process.stdout
-        self.complaints = asyncio.create_task(process.stderr.read())
+        self.stderr_task = asyncio.create_task(process.stderr.read())
 
     @classmethod
     async def start(cls, *command: str) -> Self:
@@ -38,7 +38,7 @@ class LocalProcess:
         self.stdin.write(data)
         await self.stdin.drain()
 
-    async def end_input(self) -> None:
+    async def close_input(self) -> None:
         """Close the input."""
         self.stdin.close()
         await self.stdin.wait_closed()
@@ -47,9 +47,9 @@ class LocalProcess:
         """Read output; empty at the end."""
         return await self.stdout.read(PIECE_BYTES)
 
-    async def finished(self) -> tuple[int, str]:
+    async def wait(self) -> tuple[int, str]:
         """Wait for the end; return exit code and stderr."""
-        errors = await self.complaints
+        errors = await self.stderr_task
         return await self.process.wait(), errors.decode(errors="replace")
 
     async def kill(self) -> None:
@@ -59,4 +59,4 @@ class LocalProcess:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.transport.close()  # its pipes too: an ssh that shares a connection has given them to the one that has it
         await self.process.wait()
-        self.complaints.cancel()
+        self.stderr_task.cancel()

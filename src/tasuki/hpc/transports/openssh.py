@@ -16,20 +16,20 @@ from pathlib import Path
 
 from tasuki.errors import ConfigError, RemoteRejected, RemoteUnavailable, TasukiError
 from tasuki.hpc.transports.local_process import LocalProcess
-from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, last_line
+from tasuki.hpc.transports.shell_transport import RemoteProcess, ShellTransport, get_last_line
 
-__all__ = ["OpenSSHTransport", "socket_folder"]
+__all__ = ["OpenSSHTransport", "create_socket_folder"]
 
-KEPT = "8h"
+LOGIN_LIFETIME = "8h"
 """How long a login that nobody uses stays."""
-LONGEST_SOCKET_PATH = 104 - 17
+MAX_SOCKET_PATH_BYTES = 104 - 17
 """The least that systems allow, less what ssh adds while it makes one."""
-CHECK_SECONDS = 10.0
-NO_WAY_PAST = ("-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ProxyCommand=false", "-o", "LogLevel=ERROR")
-KEEP_ALIVE = ("-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=4")
+MASTER_TIMEOUT_SECONDS = 10.0
+MASTER_ONLY_OPTIONS = ("-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ProxyCommand=false", "-o", "LogLevel=ERROR")
+KEEP_ALIVE_OPTIONS = ("-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=4")
 
 
-def socket_folder() -> Path:
+def create_socket_folder() -> Path:
     """Return the folder of sockets: a short path on this machine, accessible to its owner alone."""
     folder = Path(f"/tmp/tasuki-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -46,25 +46,25 @@ class OpenSSHTransport(ShellTransport):
         super().__init__()
         self.host = host
         self.hint = f"tasuki hpc login {name or host}"
-        self.config = ("-F", str(config)) if config else ()
+        self.config_options = ("-F", str(config)) if config else ()
         label = f"{host}\n{config or ''}"
-        self.socket = (sockets or socket_folder()) / hashlib.sha256(label.encode()).hexdigest()[:16]
-        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+        self.socket = (sockets or create_socket_folder()) / hashlib.sha256(label.encode()).hexdigest()[:16]
+        if len(os.fsencode(self.socket)) > MAX_SOCKET_PATH_BYTES:
             raise ConfigError(f"the path {self.socket} is too long for a socket", hint="choose a folder with a shorter name")
 
     # -- the person's part
 
-    def login_command(self) -> list[str]:
+    def build_login_command(self) -> list[str]:
         """Build the login command: it prompts, then stays in the background."""
-        master = ("-o", "ControlMaster=yes", "-o", f"ControlPersist={KEPT}", "-o", f"ControlPath={self.socket}")
-        return ["ssh", *self.config, "-fN", *master, *KEEP_ALIVE, "--", self.host]
+        master = ("-o", "ControlMaster=yes", "-o", f"ControlPersist={LOGIN_LIFETIME}", "-o", f"ControlPath={self.socket}")
+        return ["ssh", *self.config_options, "-fN", *master, *KEEP_ALIVE_OPTIONS, "--", self.host]
 
     def login(self) -> bool:
         """Log in on this terminal; False if a login existed. Raise RemoteRejected if that fails."""
         if self.is_live():
             return False
         self.socket.unlink(missing_ok=True)  # a dead master's
-        code = subprocess.run(self.login_command()).returncode
+        code = subprocess.run(self.build_login_command()).returncode
         if code or not self.is_live():
             raise RemoteRejected(f"no login at {self.host} (ssh ended with {code})", hint=f"see above; try: ssh {self.host}")
         return True
@@ -73,48 +73,50 @@ class OpenSSHTransport(ShellTransport):
         """End the login; False if there was none."""
         was_live = self.is_live()
         if was_live:
-            self.ask_master("exit")
+            self.call_master("exit")
         self.socket.unlink(missing_ok=True)
         return was_live
 
     def is_live(self) -> bool:
         """Return whether the master answers."""
-        return self.ask_master("check") == 0
+        return self.call_master("check") == 0
 
-    def ask_master(self, what: str) -> int:
+    def call_master(self, action: str) -> int:
         """Send the master a control command; return its exit code."""
         try:
             return subprocess.run(
-                self.master_command(what), stdin=subprocess.DEVNULL, capture_output=True, timeout=CHECK_SECONDS
+                self.build_master_command(action), stdin=subprocess.DEVNULL, capture_output=True, timeout=MASTER_TIMEOUT_SECONDS
             ).returncode
         except subprocess.TimeoutExpired:
             return 255
 
-    def master_command(self, what: str) -> list[str]:
+    def build_master_command(self, action: str) -> list[str]:
         """Build a control command for the master. It never connects."""
-        return ["ssh", *self.config, "-S", str(self.socket), "-O", what, "--", self.host]
+        return ["ssh", *self.config_options, "-S", str(self.socket), "-O", action, "--", self.host]
 
     # -- all the rest
 
     async def open(self) -> None:
         """Ensure that the master answers."""
         if not self.socket.exists() or not await asyncio.to_thread(self.is_live):
-            raise self.nobody()
+            raise self.build_login_error()
 
     async def start(self, command: str) -> RemoteProcess:
         """Start a command of the login shell, through the master."""
         if not self.socket.exists():
-            raise self.nobody()
-        return await LocalProcess.start("ssh", *self.config, "-S", str(self.socket), *NO_WAY_PAST, "-T", "--", self.host, command)
+            raise self.build_login_error()
+        return await LocalProcess.start(
+            "ssh", *self.config_options, "-S", str(self.socket), *MASTER_ONLY_OPTIONS, "-T", "--", self.host, command
+        )
 
-    def failure(self, code: int, errors: str) -> TasukiError:
+    def build_start_error(self, code: int, errors: str) -> TasukiError:
         """Return the error: the host refused the session, or the master is gone."""
         if "refused by peer" in errors:
             return RemoteUnavailable(f"{self.host} allows no more sessions at once", hint="end some that use the same login")
         if code == 255:
-            return self.nobody()
-        return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {last_line(errors)}")
+            return self.build_login_error()
+        return RemoteUnavailable(f"{self.host} ran no shell (exit code {code}): {get_last_line(errors)}")
 
-    def nobody(self) -> RemoteUnavailable:
+    def build_login_error(self) -> RemoteUnavailable:
         """Return the error for a missing login."""
         return RemoteUnavailable(f"nobody is logged in at {self.host}", hint=self.hint)

@@ -22,22 +22,22 @@ class OutputMarkers:
     """Marks that nothing else prints: new for each call."""
 
     def __init__(self) -> None:
-        self.mark = f"tasuki-{secrets.token_hex(8)}"
-        self.begin = f"{self.mark} begin\n".encode()
-        self.end = re.compile(rf"\n{self.mark} end (\d+)\n".encode())
+        self.marker = f"tasuki-{secrets.token_hex(8)}"
+        self.begin_line = f"{self.marker} begin\n".encode()
+        self.end_pattern = re.compile(rf"\n{self.marker} end (\d+)\n".encode())
 
-    def script(self, body: str) -> str:
+    def wrap_script(self, body: str) -> str:
         """Wrap a script in marks. It is read whole before it runs, and its stdin is empty."""
-        begin, end = f"printf '\\n%s begin\\n' {self.mark}", f"printf '\\n%s end %s\\n' {self.mark} $?"
+        begin, end = f"printf '\\n%s begin\\n' {self.marker}", f"printf '\\n%s end %s\\n' {self.marker} $?"
         return f"{{ {begin}\n(\n{body}\n) </dev/null\n{end}; exit 0; }}\n"
 
-    def command(self, body: str) -> str:
+    def wrap_command(self, body: str) -> str:
         """Wrap a command as one word for any login shell, with stdin for the body."""
-        script = f"printf '\\n%s begin\\n' {self.mark}; ( {body} ); printf '\\n%s end %s\\n' {self.mark} $?"
+        script = f"printf '\\n%s begin\\n' {self.marker}; ( {body} ); printf '\\n%s end %s\\n' {self.marker} $?"
         return f"sh -c {shlex.quote(script)}"
 
-    def found(self, printed: bytes) -> MarkedOutput | None:
+    def parse(self, printed: bytes) -> MarkedOutput | None:
         """Find the script's output and exit code; None if the end mark is missing."""
-        _, begun, rest = printed.partition(self.begin)
-        ends = list(self.end.finditer(rest)) if begun else []
+        _, begun, rest = printed.partition(self.begin_line)
+        ends = list(self.end_pattern.finditer(rest)) if begun else []
         return MarkedOutput(int(ends[-1][1]), rest[: ends[-1].start()]) if ends else None

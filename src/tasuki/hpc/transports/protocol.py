@@ -7,13 +7,13 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from tasuki.hpc.transports.tar_stream import TarFile
 
-__all__ = ["CommandResult", "HostTransport", "Receive", "Told", "in_shell", "quiet"]
+__all__ = ["CommandResult", "HostTransport", "ProgressCallback", "ReceiveCallback", "ignore_progress", "quote_path"]
 
 TIMEOUT_SECONDS = 60.0
-AT_HOME = re.compile(r"(\$HOME|\$\{HOME\}|~)(?=/|$)")
-Receive = Callable[[BinaryIO], None]
+HOME_PATTERN = re.compile(r"(\$HOME|\$\{HOME\}|~)(?=/|$)")
+ReceiveCallback = Callable[[BinaryIO], None]
 """What reads a stream of files to its end, in a thread of its own."""
-Told = Callable[[str, int, int], object]
+ProgressCallback = Callable[[str, int, int], object]
 """What hears how far it is: with `upload` or `fetch`, of how many bytes."""
 
 
@@ -48,7 +48,7 @@ class HostTransport(Protocol):
         """Write files below a folder as one stream; create the folder. After an interruption, one may be torn."""
         ...
 
-    async def get_tar(self, script: str, receive: Receive, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    async def get_tar(self, script: str, receive: ReceiveCallback, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Run a script that writes a tar archive; pass its bytes on. A cut stream is just shorter."""
         ...
 
@@ -57,13 +57,13 @@ class HostTransport(Protocol):
         ...
 
 
-def quiet(what: str, done: int, total: int) -> None:
+def ignore_progress(phase: str, done: int, total: int) -> None:
     """Ignore progress."""
 
 
-def in_shell(path: str) -> str:
+def quote_path(path: str) -> str:
     """Quote a path for sh, except for a leading home folder."""
-    if found := AT_HOME.match(path):
+    if found := HOME_PATTERN.match(path):
         rest = path[found.end() :].lstrip("/")
         return '"$HOME"' + (f"/{shlex.quote(rest)}" if rest else "")
     return shlex.quote(path)

@@ -9,10 +9,10 @@ from typing import IO, BinaryIO, NamedTuple
 
 from tasuki.errors import DataError
 
-__all__ = ["TarContent", "TarFile", "members", "tar_pieces"]
+__all__ = ["TarContent", "TarFile", "iter_members", "iter_tar_pieces"]
 
 PIECE_BYTES = 1 << 18
-END = bytes(2 * tarfile.BLOCKSIZE)
+END_BLOCKS = bytes(2 * tarfile.BLOCKSIZE)
 
 
 class TarFile(NamedTuple):
@@ -28,19 +28,19 @@ class TarFile(NamedTuple):
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def tar_pieces(files: Iterable[TarFile]) -> Iterator[bytes]:
+def iter_tar_pieces(files: Iterable[TarFile]) -> Iterator[bytes]:
     """Yield an archive of the files. Raise DataError if one shrinks meanwhile."""
     for file in files:
         size = file.size
         info = tarfile.TarInfo(file.name)
         info.size, info.mode = size, file.mode
         yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
-        yield from content_pieces(file, size)
+        yield from iter_content_pieces(file, size)
         yield bytes(-size % tarfile.BLOCKSIZE)
-    yield END
+    yield END_BLOCKS
 
 
-def content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
+def iter_content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
     """Yield exactly `size` bytes of a file."""
     if isinstance(file.content, bytes):
         yield file.content
@@ -57,30 +57,30 @@ def content_pieces(file: TarFile, size: int) -> Iterator[bytes]:
 class TarContent:
     """Content of a file in an archive: shorter than its size if the stream is cut."""
 
-    def __init__(self, size: int, opened: IO[bytes]) -> None:
+    def __init__(self, size: int, file: IO[bytes]) -> None:
         self.size = size
-        self.opened = opened
+        self.file = file
 
     def read(self) -> bytes:
         """Read the next piece; empty at the end."""
         with suppress(tarfile.ReadError):
-            return self.opened.read(PIECE_BYTES)
+            return self.file.read(PIECE_BYTES)
         return b""
 
-    def whole(self) -> bytes:
+    def read_all(self) -> bytes:
         """Read a small file whole."""
         return b"".join(iter(self.read, b""))
 
 
-def members(stream: BinaryIO) -> Iterator[tuple[str, TarContent]]:
+def iter_members(stream: BinaryIO) -> Iterator[tuple[str, TarContent]]:
     """Yield the regular files of an archive; refuse names that lead outside."""
     with suppress(tarfile.ReadError), tarfile.open(fileobj=stream, mode="r|", errorlevel=0) as archive:
         for member in archive:
             if member.isfile() and (content := archive.extractfile(member)):
-                yield inside(member.name), TarContent(member.size, content)
+                yield normalize_member_name(member.name), TarContent(member.size, content)
 
 
-def inside(name: str) -> str:
+def normalize_member_name(name: str) -> str:
     """Return a name below the target folder. Raise DataError for any other."""
     tidy = posixpath.normpath(name)
     if tidy.startswith(("/", "../")) or tidy in ("..", "."):

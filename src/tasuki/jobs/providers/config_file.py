@@ -16,25 +16,25 @@ from tasuki.errors import ConfigError
 
 __all__ = ["ProviderConfigFile"]
 
-FILE = "providers.json"
-SECRET = {"token"}
-SETTABLE = {"replicate": {"token": str, "webhook_url": str, "version": str, "hardware": str}, "local": {}}
+FILE_NAME = "providers.json"
+SECRET_KEYS = {"token"}
+SETTABLE_KEYS = {"replicate": {"token": str, "webhook_url": str, "version": str, "hardware": str}, "local": {}}
 
 
 class ProviderConfigFile:
     """The configuration file of one data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+        self.path = folder / FILE_NAME
 
-    def of(self, provider: str) -> dict[str, Any]:
+    def get(self, provider: str) -> dict[str, Any]:
         """Return a provider's configuration.
 
         Raise ConfigError if the file is readable by others, or unreadable.
         """
-        return self.all().get(provider, {})
+        return self.read().get(provider, {})
 
-    def all(self) -> dict[str, dict[str, Any]]:
+    def read(self) -> dict[str, dict[str, Any]]:
         """Return the configuration of every provider."""
         try:
             if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
@@ -47,21 +47,21 @@ class ProviderConfigFile:
 
     def set(self, provider: str, changes: Mapping[str, Any]) -> None:
         """Change values; null resets one. Raise ConfigError for an invalid value."""
-        known = SETTABLE.get(provider, {})
+        known = SETTABLE_KEYS.get(provider, {})
         for key, value in changes.items():
             if key not in known or not (value is None or isinstance(value, known[key])):
                 raise ConfigError(f"{provider}.{key} can't be set to that here", hint=f"there are {', '.join(known) or 'none'}")
-            if key == "webhook_url" and value and not is_address(value):
+            if key == "webhook_url" and value and not is_http_url(value):
                 raise ConfigError(
                     f"{value!r} is no address that news can be sent to", hint="like https://tasuki.example/api/webhooks/replicate"
                 )
-        found = self.all()
+        found = self.read()
         merged = found.get(provider, {}) | dict(changes)
         found[provider] = {key: value for key, value in merged.items() if value is not None}
         replace_file(self.path, msgspec.json.encode(found), mode=0o600, durable=True)
 
 
-def is_address(text: str) -> bool:
+def is_http_url(text: str) -> bool:
     """Return whether a text is an HTTP address."""
     try:
         url = urlsplit(text)
@@ -70,7 +70,7 @@ def is_address(text: str) -> bool:
     return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
-def shown_config(values: Mapping[str, Any]) -> dict[str, Any]:
+def redact_config(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a provider's settings without secrets; of those, only whether they are set."""
-    found = {key: value for key, value in values.items() if key not in SECRET}
-    return found | {f"{key}_is_set": bool(values[key]) for key in values if key in SECRET}
+    found = {key: value for key, value in values.items() if key not in SECRET_KEYS}
+    return found | {f"{key}_is_set": bool(values[key]) for key in values if key in SECRET_KEYS}

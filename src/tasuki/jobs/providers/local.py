@@ -25,15 +25,15 @@ from tasuki.atomic_files import replace_file
 from tasuki.clock import SYSTEM_CLOCK, Clock
 from tasuki.errors import ConfigError, NotFound, RequestRejected
 from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage
-from tasuki.jobs.storage.log_store import LOG, job_folder
-from tasuki.jobs.storage.requests import JobRequest, anew
+from tasuki.jobs.storage.log_store import LOG_FILE, get_job_folder
+from tasuki.jobs.storage.requests import JobRequest, restart_from_inputs
 from tasuki.journal import identify_current_process, read_pid_start
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.settings import LocalSettings, job_environment
 
 __all__ = ["LocalProvider"]
 
-WRAPPER = """
+WRAPPER_SCRIPT = """
 place=$1; shift
 mkdir "$place/started" 2>/dev/null || exit 98
 { echo $$; cat /proc/$$/stat /proc/sys/kernel/random/boot_id; } > "$place/process.new" 2>/dev/null
@@ -43,8 +43,8 @@ trap : TERM INT HUP
 code=$?
 echo $code > "$place/exit.new" && mv "$place/exit.new" "$place/exit"
 """
-START_FIELD = 19
-GIVEN_UP_US = 5_000_000
+STAT_START_FIELD = 19
+MAX_START_US = 5_000_000
 """A wrapper that has not begun after so long, and whose starter is gone, does not begin any more."""
 
 
@@ -56,10 +56,10 @@ class WrapperProcess(NamedTuple):
     boot: str
 
     @property
-    def is_here(self) -> bool:
+    def is_alive(self) -> bool:
         """Return whether the process still runs."""
         if not self.boot:  # a system without /proc
-            return answers(self.pid)
+            return is_pid_alive(self.pid)
         return self.boot == identify_current_process().boot and read_pid_start(self.pid) == self.start
 
 
@@ -70,7 +70,7 @@ class LocalProvider:
     title = "this machine"
     hardware: str | None = None
     prices: Mapping[str, float] = {}
-    by_turns = True
+    defers_submission = True
 
     def __init__(self, root: Path, settings: LocalSettings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.root = root
@@ -88,18 +88,18 @@ class LocalProvider:
         """Return that the local machine is always available."""
         return ProviderAccount(valid=True, user_info={"host": socket.gethostname()})
 
-    def has_heard_of(self, job: Job, /) -> bool:  # noqa: ARG002 - the protocol's
+    def may_know_job(self, job: Job, /) -> bool:  # noqa: ARG002 - the protocol's
         """Return True: every job is here."""
         return True
 
-    def check(self, request: JobRequest, /) -> None:
+    def check_request(self, request: JobRequest, /) -> None:
         """Raise ConfigError if there is no command."""
         if not request.command:
             raise ConfigError("no command is named", hint='{"command": ["python", "train.py"]}')
 
-    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
+    def build_retry_metadata(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
         """Return the metadata of a new attempt: a command starts over."""
-        return anew(job, request, restart)
+        return restart_from_inputs(job, request, restart)
 
     async def prepare(self, _: Job, request: JobRequest, /) -> JobRequest:
         """Return the request unchanged: nothing is uploaded."""
@@ -107,14 +107,14 @@ class LocalProvider:
 
     async def submit(self, job: Job, request: JobRequest) -> ProviderJob:
         """Start the process. Only the process that creates the attempt's folder may do so."""
-        place = self.place(job)
+        place = self.get_attempt_folder(job)
         place.mkdir(parents=True, exist_ok=True)
         if (place / "started").exists():
-            return await self.look(job)
-        with (place / LOG).open("ab") as log:
+            return await self.fetch_job(job)
+        with (place / LOG_FILE).open("ab") as log:
             try:
                 child = subprocess.Popen(
-                    ["/bin/sh", "-c", WRAPPER, "tasuki-job", str(place), *request.command],
+                    ["/bin/sh", "-c", WRAPPER_SCRIPT, "tasuki-job", str(place), *request.command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -125,115 +125,117 @@ class LocalProvider:
             except (OSError, ValueError) as error:
                 raise RequestRejected(f"the process can't be started: {error}") from error
         self.children.append(child)
-        return ProviderJob(self.observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
+        return ProviderJob(self.build_observation(job, JobStatus.RUNNING, "running", started=self.clock.now_us()))
 
-    async def look(self, job: Job) -> ProviderJob:
+    async def fetch_job(self, job: Job) -> ProviderJob:
         """Return the state that the attempt's files show. Raise NotFound if there are none."""
         self.reap()
-        place = self.place(job)
+        place = self.get_attempt_folder(job)
         if (place / "exit").exists():
-            return ProviderJob(self.ended(job, place))
+            return ProviderJob(self.observe_exit(job, place))
         process = read_process(place)
-        if process is not None and not process.is_here and not (place / "exit").exists():
-            return ProviderJob(self.gone(job, place))
+        if process is not None and not process.is_alive and not (place / "exit").exists():
+            return ProviderJob(self.observe_vanished(job, place))
         if process is not None:
-            self.insist(place, process)
-            return ProviderJob(self.observation(job, JobStatus.RUNNING, "running", started=modified(place / "process")))
+            self.kill_if_overdue(place, process)
+            return ProviderJob(
+                self.build_observation(job, JobStatus.RUNNING, "running", started=get_modified_us(place / "process"))
+            )
         if not place.exists():
             raise NotFound(f"job {job.id} has no process here")
-        return ProviderJob(self.not_begun(job, place))
+        return ProviderJob(self.observe_unstarted(job, place))
 
-    async def page(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
+    async def list_jobs(self, cursor: str | None) -> ProviderPage:  # noqa: ARG002 - there are no more
         """Return an empty page: only this folder starts jobs here."""
         return ProviderPage([], None)
 
     async def cancel(self, job: Job) -> ProviderJob:
         """Send TERM to the whole session; a later look sends KILL to the rest."""
-        place = self.place(job)
+        place = self.get_attempt_folder(job)
         place.mkdir(parents=True, exist_ok=True)
         if not (place / "cancel").exists():
             replace_file(place / "cancel", b"")
         process = read_process(place)
-        if process is not None and process.is_here and not (place / "told").exists():
-            stop(process, signal.SIGTERM)
+        if process is not None and process.is_alive and not (place / "told").exists():
+            send_signal(process, signal.SIGTERM)
             replace_file(place / "told", b"")
-        return await self.look(job)
+        return await self.fetch_job(job)
 
     # -- how
 
-    def place(self, job: Job) -> Path:
+    def get_attempt_folder(self, job: Job) -> Path:
         """Return the folder of an attempt."""
-        return job_folder(self.root, job.id) / str(job.attempt)
+        return get_job_folder(self.root, job.id) / str(job.attempt)
 
-    def observation(self, job: Job, status: JobStatus, word: str, **facts: object) -> Observation:
+    def build_observation(self, job: Job, status: JobStatus, raw_status: str, **fields: object) -> Observation:
         """Build an observation; a local job's name is its id."""
-        return Observation(time=0, status=status, raw_status=word, external_id=f"{job.id}.{job.attempt}", **facts)  # type: ignore[arg-type] # fields of it
+        return Observation(time=0, status=status, raw_status=raw_status, external_id=f"{job.id}.{job.attempt}", **fields)  # type: ignore[arg-type] # fields of it
 
-    def ended(self, job: Job, place: Path) -> Observation:
+    def observe_exit(self, job: Job, folder: Path) -> Observation:
         """Build the observation of an exit code. Exit code 0 is completed, even after a cancel request."""
-        code = int((place / "exit").read_text() or 1)
-        times = {"started": modified(place / "process"), "ended": modified(place / "exit")}
+        code = int((folder / "exit").read_text() or 1)
+        times = {"started": get_modified_us(folder / "process"), "ended": get_modified_us(folder / "exit")}
         if code == 0:
-            return self.observation(job, JobStatus.COMPLETED, "exit code 0", **times)
-        if (place / "cancel").exists():
-            return self.observation(job, JobStatus.CANCELLED, f"exit code {code}", error_message="cancelled", **times)
-        return self.observation(job, JobStatus.FAILED, f"exit code {code}", error_message=f"exit code {code}", **times)
+            return self.build_observation(job, JobStatus.COMPLETED, "exit code 0", **times)
+        if (folder / "cancel").exists():
+            return self.build_observation(job, JobStatus.CANCELLED, f"exit code {code}", error_message="cancelled", **times)
+        return self.build_observation(job, JobStatus.FAILED, f"exit code {code}", error_message=f"exit code {code}", **times)
 
-    def gone(self, job: Job, place: Path) -> Observation:
+    def observe_vanished(self, job: Job, folder: Path) -> Observation:
         """Build the observation of a process that is gone without an exit code.
 
         Killed, or the machine went down.
         """
-        times = {"started": modified(place / "process"), "ended": self.clock.now_us()}
-        if (place / "cancel").exists():
-            return self.observation(job, JobStatus.CANCELLED, "killed", error_message="cancelled", **times)
+        times = {"started": get_modified_us(folder / "process"), "ended": self.clock.now_us()}
+        if (folder / "cancel").exists():
+            return self.build_observation(job, JobStatus.CANCELLED, "killed", error_message="cancelled", **times)
         reason = "its process is gone without an exit code: killed, or the machine went down"
-        return self.observation(job, JobStatus.FAILED, "gone", error_message=reason, **times)
+        return self.build_observation(job, JobStatus.FAILED, "gone", error_message=reason, **times)
 
-    def not_begun(self, job: Job, place: Path) -> Observation:
+    def observe_unstarted(self, job: Job, folder: Path) -> Observation:
         """Handle an attempt without a process: its starter died, or started a moment ago.
 
         Creating `started` decides.
         """
-        if (place / "cancel").exists() and took(place):
-            return self.observation(job, JobStatus.CANCELLED, "never started", error_message="cancelled")
-        age = self.clock.now_us() - (modified(place) or 0)
-        if age > GIVEN_UP_US and ((place / "started").exists() or took(place)):
+        if (folder / "cancel").exists() and claim_start(folder):
+            return self.build_observation(job, JobStatus.CANCELLED, "never started", error_message="cancelled")
+        age = self.clock.now_us() - (get_modified_us(folder) or 0)
+        if age > MAX_START_US and ((folder / "started").exists() or claim_start(folder)):
             reason = "it was about to be started when whoever started it ended"
-            return self.observation(job, JobStatus.FAILED, "never started", error_message=reason, ended=self.clock.now_us())
-        return self.observation(job, JobStatus.QUEUED, "starting")
+            return self.build_observation(job, JobStatus.FAILED, "never started", error_message=reason, ended=self.clock.now_us())
+        return self.build_observation(job, JobStatus.QUEUED, "starting")
 
-    def insist(self, place: Path, process: WrapperProcess) -> None:
+    def kill_if_overdue(self, folder: Path, process: WrapperProcess) -> None:
         """Send KILL to a session that was asked to end long ago."""
-        asked = modified(place / "cancel")
+        asked = get_modified_us(folder / "cancel")
         if asked is not None and self.clock.now_us() - asked > self.settings.kill_seconds * 1_000_000:
-            stop(process, signal.SIGKILL)
+            send_signal(process, signal.SIGKILL)
 
     def reap(self) -> None:
         """Reap children, so that none stays a zombie."""
         self.children = [child for child in self.children if child.poll() is None]
 
 
-def took(place: Path) -> bool:
+def claim_start(folder: Path) -> bool:
     """Return whether this call claims an attempt that nobody has started."""
     with suppress(FileExistsError):
-        (place / "started").mkdir()
+        (folder / "started").mkdir()
         return True
     return False
 
 
-def read_process(place: Path) -> WrapperProcess | None:
+def read_process(folder: Path) -> WrapperProcess | None:
     """Read the wrapper's own record of itself; None until it has written one."""
     try:
-        pid, *lines = (place / "process").read_text().splitlines()
+        pid, *lines = (folder / "process").read_text().splitlines()
     except FileNotFoundError:
         return None
     if len(lines) < 2:
         return WrapperProcess(int(pid), 0, "")
-    return WrapperProcess(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[START_FIELD]), lines[1])
+    return WrapperProcess(int(pid), int(lines[0][lines[0].rindex(")") + 2 :].split()[STAT_START_FIELD]), lines[1])
 
 
-def answers(pid: int) -> bool:
+def is_pid_alive(pid: int) -> bool:
     """Return whether a process with this pid exists."""
     try:
         os.kill(pid, 0)
@@ -242,13 +244,13 @@ def answers(pid: int) -> bool:
     return True
 
 
-def stop(process: WrapperProcess, number: signal.Signals) -> None:
+def send_signal(process: WrapperProcess, signal_number: signal.Signals) -> None:
     """Signal every process of the wrapper's session."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.killpg(process.pid, signal_number)
 
 
-def modified(path: Path) -> int | None:
+def get_modified_us(path: Path) -> int | None:
     """Return when a file was written; None if it does not exist."""
     try:
         return path.stat().st_mtime_ns // 1000

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-__all__ = ["REPLICATE_PRICES", "cost_of"]
+__all__ = ["REPLICATE_PRICES", "compute_cost"]
 
 REPLICATE_PRICES = {  # https://replicate.com/pricing, USD a second, as of 2025
     "cpu": 0.0001,
@@ -13,10 +13,10 @@ REPLICATE_PRICES = {  # https://replicate.com/pricing, USD a second, as of 2025
     "gpu-a100-large": 0.0014,
     "gpu-h100": 0.001525,
 }
-MANY = re.compile(r"-(\d{1,3})x$")
+DEVICE_COUNT_PATTERN = re.compile(r"-(\d{1,3})x$")
 
 
-def cost_of(hardware: str | None, seconds: float, prices: Mapping[str, float]) -> float | None:
+def compute_cost(hardware: str | None, seconds: float, prices: Mapping[str, float]) -> float | None:
     """Return the price in USD of `seconds` on a hardware (`gpu-a100-large-2x` counts twice).
 
     None if unknown.
@@ -24,7 +24,7 @@ def cost_of(hardware: str | None, seconds: float, prices: Mapping[str, float]) -
     if hardware is None:
         return None
     price = prices.get(hardware)
-    found = MANY.search(hardware)
+    found = DEVICE_COUNT_PATTERN.search(hardware)
     if price is None and found:
         base = prices.get(hardware[: found.start()])
         price = None if base is None else base * int(found[1])

@@ -10,12 +10,12 @@ from tasuki.records import Job, Observation
 
 __all__ = ["BatchProvider", "Provider", "ProviderAccount", "ProviderJob", "ProviderPage", "WebhookProvider", "is_large"]
 
-INLINE_BYTES = 256 * 1024
+MAX_INLINE_BYTES = 256 * 1024
 
 
 def is_large(value: object) -> bool:
     """Return whether an input must be uploaded before submission: a data URI longer than 256 KiB."""
-    return isinstance(value, str) and value.startswith("data:") and len(value) > INLINE_BYTES
+    return isinstance(value, str) and value.startswith("data:") and len(value) > MAX_INLINE_BYTES
 
 
 class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +44,8 @@ class ProviderJob(NamedTuple):
 class ProviderPage(NamedTuple):
     """A page of a provider's jobs, newest first, and the cursor of the next page."""
 
-    sights: list[ProviderJob]
-    next: str | None
+    jobs: list[ProviderJob]
+    next_cursor: str | None
 
 
 class Provider(Protocol):
@@ -64,18 +64,18 @@ class Provider(Protocol):
     """What jobs run on that name none."""
     prices: Mapping[str, float]
     """USD a second, by hardware."""
-    by_turns: bool
+    defers_submission: bool
     """Its jobs wait on record for their turn (a free place, the next sync): nobody submits them at once."""
 
-    def has_heard_of(self, job: Job, /) -> bool:
+    def may_know_job(self, job: Job, /) -> bool:
         """Return whether the provider may know of the attempt; if not, it need not be canceled there."""
         ...
 
-    def check(self, request: JobRequest, /) -> None:
+    def check_request(self, request: JobRequest, /) -> None:
         """Raise ConfigError for a request that it cannot run."""
         ...
 
-    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
+    def build_retry_metadata(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
         """Return the metadata of a new attempt, which starts from its inputs or from an output of the last.
 
         Conflict for a job that was not submitted here, ConfigError for an output that it can't begin from.
@@ -94,11 +94,11 @@ class Provider(Protocol):
         """Start an attempt. Not idempotent: after a lost answer, `page` shows whether it began."""
         ...
 
-    async def look(self, job: Job) -> ProviderJob:
+    async def fetch_job(self, job: Job) -> ProviderJob:
         """Return one job. Raise NotFound if the provider does not have it."""
         ...
 
-    async def page(self, cursor: str | None) -> ProviderPage:
+    async def list_jobs(self, cursor: str | None) -> ProviderPage:
         """Return a page of jobs, newest first: the first, or the one after `cursor`."""
         ...
 
@@ -115,7 +115,7 @@ class Provider(Protocol):
 class BatchProvider(Provider, Protocol):
     """A provider that can report many jobs in one call."""
 
-    async def look_together(self, jobs: Sequence[Job]) -> Mapping[str, ProviderJob | None]:
+    async def fetch_jobs(self, jobs: Sequence[Job]) -> Mapping[str, ProviderJob | None]:
         """Map job id to its state, or None if the provider does not have it.
 
         Omit jobs that could not be queried; raise if none could.
@@ -128,10 +128,10 @@ class WebhookProvider(Protocol):
 
     keys: list[bytes]
 
-    async def webhook_keys(self) -> list[bytes]:
+    async def fetch_webhook_keys(self) -> list[bytes]:
         """Fetch the signing keys. Raise RemoteUnavailable if that fails."""
         ...
 
-    def sight(self, body: dict[str, Any]) -> ProviderJob:
+    def parse_webhook(self, body: dict[str, Any]) -> ProviderJob:
         """Parse a webhook body. Raise ValueError for an invalid one."""
         ...

@@ -26,12 +26,12 @@ from tasuki.errors import (
 )
 from tasuki.jobs.providers.prices import REPLICATE_PRICES
 from tasuki.jobs.providers.protocol import ProviderAccount, ProviderJob, ProviderPage, is_large
-from tasuki.jobs.storage.requests import JobRequest, anew
+from tasuki.jobs.storage.requests import JobRequest, restart_from_inputs
 from tasuki.records import Job, JobStatus, Observation
 from tasuki.retry_after import parse_retry_after
 from tasuki.settings import ReplicateSettings
 
-__all__ = ["ReplicateProvider", "parse_pause", "parse_sight"]
+__all__ = ["ReplicateProvider", "parse_job", "parse_pause"]
 
 STATES = {  # https://replicate.com/docs/reference/http#predictions.get
     "starting": JobStatus.QUEUED,
@@ -41,15 +41,15 @@ STATES = {  # https://replicate.com/docs/reference/http#predictions.get
     "canceled": JobStatus.CANCELLED,
     "aborted": JobStatus.CANCELLED,
 }
-ABORTED = "its deadline came before it began (aborted)"
+ABORTED_MESSAGE = "its deadline came before it began (aborted)"
 KINDS = ("predictions", "trainings")
-CREATES = RateLimitItemPerMinute(600)
-OTHERS = RateLimitItemPerMinute(3000)
+CREATE_RATE = RateLimitItemPerMinute(600)
+DEFAULT_RATE = RateLimitItemPerMinute(3000)
 TIMEOUT_SECONDS = 10.0
-RESETS = re.compile(r"resets in ~?\s*(\d+(?:\.\d+)?)\s*s")
-LONGEST_PAUSE_SECONDS = 3600.0
-LONGEST_SECONDS = 1e9
-EVENTS = ["start", "logs", "completed"]
+RESET_PATTERN = re.compile(r"resets in ~?\s*(\d+(?:\.\d+)?)\s*s")
+MAX_PAUSE_SECONDS = 3600.0
+MAX_RUN_SECONDS = 1e9
+WEBHOOK_EVENTS = ["start", "logs", "completed"]
 
 
 class ReplicateProvider:
@@ -57,7 +57,7 @@ class ReplicateProvider:
 
     name = "replicate"
     title = "Replicate"
-    by_turns = False
+    defers_submission = False
 
     def __init__(self, settings: ReplicateSettings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.settings = settings
@@ -66,8 +66,8 @@ class ReplicateProvider:
         self.keys: list[bytes] = []
         self.hardware = settings.hardware
         self.prices: Mapping[str, float] = REPLICATE_PRICES | settings.prices
-        self.budget = MovingWindowRateLimiter(MemoryStorage())
-        self.base = settings.base_url.rstrip("/")
+        self.rate_limiter = MovingWindowRateLimiter(MemoryStorage())
+        self.base_url = settings.base_url.rstrip("/")
         headers = {"Authorization": f"Bearer {settings.token}", "User-Agent": "tasuki"}
         limits = httpx.Limits(max_connections=16, keepalive_expiry=60)
         self.client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)
@@ -76,16 +76,16 @@ class ReplicateProvider:
         """Close the connections."""
         await self.client.aclose()
 
-    def has_heard_of(self, job: Job, /) -> bool:
+    def may_know_job(self, job: Job, /) -> bool:
         """Return whether the provider has given the job an id."""
         return job.external_id is not None
 
-    def check(self, request: JobRequest, /) -> None:
+    def check_request(self, request: JobRequest, /) -> None:
         """Accept everything: Replicate itself refuses what it cannot run."""
 
-    def again(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
+    def build_retry_metadata(self, job: Job, request: JobRequest | None, restart: str | None, /) -> dict[str, Any]:
         """Return the metadata of a new attempt: a prediction starts over."""
-        return anew(job, request, restart)
+        return restart_from_inputs(job, request, restart)
 
     async def validate(self) -> ProviderAccount:
         """Call `GET /v1/account`."""
@@ -116,7 +116,7 @@ class ReplicateProvider:
             raise ConfigError("no model version is named", hint='metadata={"version": "..."}, or providers.replicate.version')
         body: dict[str, Any] = {"input": request.inputs}
         if webhook := request.webhook_url or self.settings.webhook_url:
-            body |= {"webhook": webhook, "webhook_events_filter": EVENTS}
+            body |= {"webhook": webhook, "webhook_events_filter": WEBHOOK_EVENTS}
         if destination := job.metadata.get("destination"):
             body["destination"] = destination
             model = "/".join(quote(part, safe="") for part in str(job.metadata.get("model", "")).split("/"))
@@ -124,47 +124,47 @@ class ReplicateProvider:
         else:
             body["version"] = version
             path = "/v1/predictions"
-        return answered(await self.call("POST", path, json=body, budget=CREATES))
+        return parse_response(await self.call("POST", path, json=body, rate=CREATE_RATE))
 
-    async def look(self, job: Job) -> ProviderJob:
+    async def fetch_job(self, job: Job) -> ProviderJob:
         """Call `GET /v1/predictions/{id}`, or the same of a training."""
-        return answered(await self.call("GET", path_of(job)))
+        return parse_response(await self.call("GET", build_job_path(job)))
 
-    async def page(self, cursor: str | None) -> ProviderPage:
+    async def list_jobs(self, cursor: str | None) -> ProviderPage:
         """Return predictions, then trainings."""
         kind, _, address = (cursor or KINDS[0]).partition(" ")
         found = await self.call("GET", address or f"/v1/{kind}")
         results = found.get("results")
         following = found.get("next")
-        sights = [answered(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+        sights = [parse_response(one) for one in results if isinstance(one, dict)] if isinstance(results, list) else []
         if isinstance(following, str) and following:
             return ProviderPage(sights, f"{kind} {following}")
         return ProviderPage(sights, KINDS[1] if kind == KINDS[0] else None)
 
     async def cancel(self, job: Job) -> ProviderJob:
         """Call `POST …/cancel`."""
-        return answered(await self.call("POST", f"{path_of(job)}/cancel"))
+        return parse_response(await self.call("POST", f"{build_job_path(job)}/cancel"))
 
-    async def webhook_keys(self) -> list[bytes]:
+    async def fetch_webhook_keys(self) -> list[bytes]:
         """Call `GET /v1/webhooks/default/secret`; the previous key stays valid for a while."""
         key = parse_key(str((await self.call("GET", "/v1/webhooks/default/secret")).get("key", "")))
         self.keys = [key, *(one for one in self.keys if one != key)][:2]
         return self.keys
 
-    def sight(self, body: dict[str, Any]) -> ProviderJob:
+    def parse_webhook(self, body: dict[str, Any]) -> ProviderJob:
         """Parse a message: its body is the prediction or training."""
-        return parse_sight(body)
+        return parse_job(body)
 
     async def call(
-        self, method: str, path: str, *, budget: RateLimitItemPerMinute = OTHERS, json: Any = None, files: Any = None
+        self, method: str, path: str, *, rate: RateLimitItemPerMinute = DEFAULT_RATE, json: Any = None, files: Any = None
     ) -> dict[str, Any]:
         """Send one request and return its JSON. The API key goes to the provider's own address only."""
         if not self.settings.token:
             raise RemoteMisconfigured("no key for Replicate is set", hint="export REPLICATE_API_TOKEN=r8_...")
-        if not self.budget.hit(budget, self.name):
+        if not self.rate_limiter.hit(rate, self.name):
             raise RateLimited("we have asked as often as Replicate allows within a minute", retry_after_seconds=5)
-        url = path if "://" in path else f"{self.base}{path}"
-        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
+        url = path if "://" in path else f"{self.base_url}{path}"
+        if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
             raise RemoteUnavailable(f"Replicate names a page at another address: {url[:200]}")
         try:
             answer = await self.client.request(method, url, json=json, files=files)
@@ -172,15 +172,15 @@ class ReplicateProvider:
             raise ConnectionFailed(f"Replicate can't be reached: {error}") from error
         except httpx.HTTPError as error:
             raise RemoteUnavailable(f"Replicate does not answer: {type(error).__name__} {error}".rstrip()) from error
-        return content_of(answer)
+        return decode_response(answer)
 
 
-def content_of(answer: httpx.Response) -> dict[str, Any]:
+def decode_response(response: httpx.Response) -> dict[str, Any]:
     """Return the JSON of a response, or raise the error that it stands for."""
-    status = answer.status_code
-    detail = detail_of(answer)
+    status = response.status_code
+    detail = get_error_detail(response)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        pause = parse_pause(answer.headers, answer.text, SYSTEM_CLOCK.now_us())
+        pause = parse_pause(response.headers, response.text, SYSTEM_CLOCK.now_us())
         raise RateLimited(f"Replicate has had enough: {detail}", retry_after_seconds=pause)
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise RemoteMisconfigured(f"Replicate does not take our key: {detail}", hint="export REPLICATE_API_TOKEN=r8_...")
@@ -188,48 +188,48 @@ def content_of(answer: httpx.Response) -> dict[str, Any]:
         raise NotFound(f"Replicate has no such thing: {detail}")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status < httpx.codes.OK:
         raise RemoteUnavailable(f"Replicate is in trouble: {status} {detail}")
-    if not answer.is_success:
+    if not response.is_success:
         raise RequestRejected(f"Replicate refuses that: {status} {detail}")
     try:
-        return msgspec.json.decode(answer.content, type=dict[str, Any]) if answer.content else {}
+        return msgspec.json.decode(response.content, type=dict[str, Any]) if response.content else {}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RemoteUnavailable(f"Replicate's answer is no JSON: {error}") from error
 
 
-def answered(body: Mapping[str, Any]) -> ProviderJob:
+def parse_response(body: Mapping[str, Any]) -> ProviderJob:
     """Parse a job in a response. Raise RemoteUnavailable if it holds none."""
     try:
-        return parse_sight(body)
+        return parse_job(body)
     except ValueError as error:
         raise RemoteUnavailable(f"Replicate's answer can't be read: {error}") from error
 
 
-def detail_of(answer: httpx.Response) -> str:
+def get_error_detail(response: httpx.Response) -> str:
     """Return a short description of an error response."""
-    if answer.is_success:
+    if response.is_success:
         return ""
     try:
-        found = msgspec.json.decode(answer.content, type=dict[str, Any])
+        found = msgspec.json.decode(response.content, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return answer.text[:200]
+        return response.text[:200]
     return str(found.get("detail") or found.get("title") or "")[:200]
 
 
 def parse_pause(headers: Mapping[str, str], text: str, now_us: int) -> float | None:
     """Return the seconds to wait: what Retry-After says, else what the text says, else None."""
-    seconds = parse_retry_after(headers.get("retry-after"), now_us, max_seconds=LONGEST_PAUSE_SECONDS)
-    if seconds is None and (found := RESETS.search(text)):
-        seconds = min(float(found[1]), LONGEST_PAUSE_SECONDS)
+    seconds = parse_retry_after(headers.get("retry-after"), now_us, max_seconds=MAX_PAUSE_SECONDS)
+    if seconds is None and (found := RESET_PATTERN.search(text)):
+        seconds = min(float(found[1]), MAX_PAUSE_SECONDS)
     return seconds
 
 
-def path_of(job: Job) -> str:
+def build_job_path(job: Job) -> str:
     """Return the path of a job."""
     kind = KINDS[1] if job.metadata.get("kind") == "training" else KINDS[0]
     return f"/v1/{kind}/{quote(job.external_id or '', safe='')}"
 
 
-def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
+def parse_job(body: Mapping[str, Any]) -> ProviderJob:
     """Parse a prediction or training. Raise ValueError without an id. An unknown status stays unknown."""
     external_id, word = body.get("id"), body.get("status")
     if not isinstance(external_id, str) or not external_id or not isinstance(word, str):
@@ -237,7 +237,7 @@ def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
     status = STATES.get(word)
     measured = body.get("metrics")
     seconds = measured.get("predict_time") if isinstance(measured, dict) else None
-    error = ABORTED if word == "aborted" else body.get("error")
+    error = ABORTED_MESSAGE if word == "aborted" else body.get("error")
     observation = Observation(
         time=0,
         status=status,
@@ -246,20 +246,20 @@ def parse_sight(body: Mapping[str, Any]) -> ProviderJob:
         started=parse_time(body.get("started_at")),
         ended=parse_time(body.get("completed_at")),
         error_message=error if isinstance(error, str) and error else None,
-        output_url=output_url(body.get("output")),
-        metadata=facts_of(body),
+        output_url=find_output_url(body.get("output")),
+        metadata=build_metadata(body),
     )
     logs = body.get("logs")
     return ProviderJob(
         observation,
         logs=logs if isinstance(logs, str) else None,
         created=parse_time(body.get("created_at")),
-        seconds=float(seconds) if isinstance(seconds, (int, float)) and abs(seconds) < LONGEST_SECONDS else None,
+        seconds=float(seconds) if isinstance(seconds, (int, float)) and abs(seconds) < MAX_RUN_SECONDS else None,
         inputs=body["input"] if isinstance(body.get("input"), dict) else None,
     )
 
 
-def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
+def build_metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts to keep of a job's origin: model, version, whether it is a training."""
     found: dict[str, Any] = {key: body[key] for key in ("model", "version") if isinstance(body.get(key), str)}
     urls = body.get("urls")
@@ -268,12 +268,12 @@ def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def output_url(output: Any) -> str | None:
+def find_output_url(output: Any) -> str | None:
     """Return the first address in an output."""
     if isinstance(output, str):
         return output if output.startswith(("http://", "https://")) else None
     values = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
-    return next((url for url in map(output_url, values) if url), None)
+    return next((url for url in map(find_output_url, values) if url), None)
 
 
 def parse_time(text: Any) -> int | None:

@@ -11,9 +11,9 @@ from tasuki.errors import NotFound
 from tasuki.hpc.host import Host, HostsFile
 from tasuki.hpc.job_package import JobSpec
 from tasuki.hpc.open_transport import open_transport
-from tasuki.jobs.queue.chasqui_import import chasqui_facts
+from tasuki.jobs.queue.chasqui_import import read_chasqui_jobs
 from tasuki.jobs.queue.host_sync import HostSync
-from tasuki.jobs.queue.queue import JobQueue, SubmitOptions, queues_of, queues_read, timestamp
+from tasuki.jobs.queue.queue import JobQueue, SubmitOptions, format_timestamp, open_queue, open_queue_read_only
 from tasuki.records import JobStatus
 from tasuki.settings import Settings, load
 
@@ -42,9 +42,9 @@ def sync(
     A chasqui database at that path is imported, once. `dry_run` says what would be uploaded, and needs no host.
     """
     settings = load()
-    site = site_of(settings, remote_host, config)
+    site = resolve_host(settings, remote_host, config)
     download = config is not None and config.download_results
-    return asyncio.run(once(settings, site, Path(local_db_path).expanduser(), dry_run=dry_run, download=download))
+    return asyncio.run(run_sync(settings, site, Path(local_db_path).expanduser(), dry_run=dry_run, download=download))
 
 
 def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: str | None = None) -> str:
@@ -53,23 +53,23 @@ def submit(path: str | Path, vasp_config: dict[str, Any] | None = None, *, on: s
     Raise FileNotFoundError for a missing folder.
     """
     settings = load()
-    site = site_of(settings, on, None)
+    site = resolve_host(settings, on, None)
     known = {name: value for name, value in (vasp_config or {}).items() if name in JobSpec.__struct_fields__}
     wanted = msgspec.convert({"profile": "vasp"} | known, JobSpec)
 
-    async def put() -> str:
-        async with queues_of(settings) as queues:
+    async def submit_job() -> str:
+        async with open_queue(settings) as queues:
             job, _ = await queues.submit(site, Path(path), wanted, SubmitOptions())
             return job.id
 
-    return asyncio.run(put())
+    return asyncio.run(submit_job())
 
 
-def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> Host:
+def resolve_host(settings: Settings, name: str | None, config: SyncConfig | None) -> Host:
     """Return the host: its configuration, overridden by `config`."""
     sites = HostsFile(settings.dir)
     wanted = name or (config.remote_host if config else None)
-    known = sites.all()
+    known = sites.list_hosts()
     if wanted is None:
         wanted = known[0].name if len(known) == 1 else SyncConfig().remote_host
     try:
@@ -87,35 +87,35 @@ def site_of(settings: Settings, name: str | None, config: SyncConfig | None) -> 
     )
 
 
-async def once(settings: Settings, site: Host, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
+async def run_sync(settings: Settings, host: Host, database: Path, *, dry_run: bool, download: bool) -> dict[str, Any]:
     """Do one sync, or describe it."""
     if dry_run:
-        return await would_be(settings, site, database)
-    async with queues_of(settings) as queues:
-        await take_over(queues, site, database)
-        done = await HostSync(queues, site, open_transport(site)).once(download=download)
+        return await plan_sync(settings, host, database)
+    async with open_queue(settings) as queues:
+        await import_chasqui_jobs(queues, host, database)
+        done = await HostSync(queues, host, open_transport(host)).run(download=download)
     return {name: value for name, value in done._asdict().items() if name != "errors"}
 
 
-async def would_be(settings: Settings, site: Host, database: Path) -> dict[str, Any]:
+async def plan_sync(settings: Settings, host: Host, database: Path) -> dict[str, Any]:
     """Describe the uploads of a sync. Write nothing: an unused folder stays as it is."""
     waiting = 0
     if database.is_file():
-        waiting += sum(len(facts) == 1 for facts in chasqui_facts(database, site, 0))
-    async with queues_read(settings) as queues:
-        jobs = await queues.all(site.name)
+        waiting += sum(len(facts) == 1 for facts in read_chasqui_jobs(database, host, 0))
+    async with open_queue_read_only(settings) as queues:
+        jobs = await queues.list_jobs(host.name)
     waiting = sum(job.status in (JobStatus.PENDING, JobStatus.UPLOADING) for job in jobs) + (
         0 if any(job.metadata.get("chasqui") for job in jobs) else waiting
     )
-    return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": timestamp(SYSTEM_CLOCK.now_us())}
+    return {"uploaded": waiting, "submitted": 0, "completed": 0, "failed": 0, "timestamp": format_timestamp(SYSTEM_CLOCK.now_us())}
 
 
-async def take_over(queues: JobQueue, site: Host, database: Path) -> int:
+async def import_chasqui_jobs(job_queue: JobQueue, host: Host, database: Path) -> int:
     """Import new jobs of a chasqui database; return their number."""
     if not database.is_file():
         return 0
-    here = {job.id for job in await queues.all()}
-    came = [facts for facts in chasqui_facts(database, site, queues.context.clock.now_us()) if facts[0].job not in here]  # type: ignore[attr-defined] # a JobCreated
+    here = {job.id for job in await job_queue.list_jobs()}
+    came = [facts for facts in read_chasqui_jobs(database, host, job_queue.context.clock.now_us()) if facts[0].job not in here]  # type: ignore[attr-defined] # a JobCreated
     for facts in came:
-        await queues.context.record(*facts)
+        await job_queue.context.record(*facts)
     return len(came)

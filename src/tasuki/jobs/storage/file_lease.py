@@ -8,27 +8,27 @@ from pathlib import Path
 
 from tasuki.journal import try_writer_lock
 
-__all__ = ["Lease", "held"]
+__all__ = ["Lease", "try_lease"]
 
 
 class Lease:
     """A lease on a lock file. It ends with its process, so try `take` again while another holds it."""
 
-    HELD: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
+    HELD_PATHS: set[Path] = set()  # noqa: RUF012 - of this process: opening the file of a lock that it holds would end the lock
     GUARD = threading.Lock()
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.descriptor: int | None = None
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Take the lease unless another process or thread holds it. Return whether it is ours."""
         with self.GUARD:
-            if self.descriptor is None and self.path not in self.HELD:
+            if self.descriptor is None and self.path not in self.HELD_PATHS:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.descriptor = try_writer_lock(self.path)
                 if self.descriptor is not None:
-                    self.HELD.add(self.path)
+                    self.HELD_PATHS.add(self.path)
         return self.descriptor is not None
 
     def release(self) -> None:
@@ -37,14 +37,14 @@ class Lease:
             if self.descriptor is not None:
                 os.close(self.descriptor)
                 self.descriptor = None
-                self.HELD.discard(self.path)
+                self.HELD_PATHS.discard(self.path)
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
+def try_lease(path: Path) -> Iterator[bool]:
     """Take a lease for the block, and yield whether it is ours; do not wait for another holder."""
     lease = Lease(path)
     try:
-        yield lease.take()
+        yield lease.acquire()
     finally:
         lease.release()

@@ -49,8 +49,8 @@ class JobJournal:
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
         self.folder = JournalFolder(settings.journal_root, settings.lock_root)
-        self.raw = locate_database_folder(settings.dir) / RAW_FILE
-        self.register = JobStateDb(locate_database_folder(settings.dir))
+        self.raw_path = locate_database_folder(settings.dir) / RAW_FILE
+        self.state_db = JobStateDb(locate_database_folder(settings.dir))
         self.store = LocalStore(settings, clock=clock, ensure_caught_up=self.ensure_caught_up)
         self.source: Source | None = None
         self.appender = Appender(
@@ -60,7 +60,7 @@ class JobJournal:
             lock_folder=self.folder.lock_folder(JOBS_PROJECT),
             clock=clock,
         )
-        self.seen: tuple[object, frozenset[StreamSize]] = (None, frozenset())
+        self.projected_sizes: tuple[object, frozenset[StreamSize]] = (None, frozenset())
 
     def close(self) -> None:
         """End this process's journal, and close everything."""
@@ -68,11 +68,11 @@ class JobJournal:
         if self.source is not None:
             self.source.close()
         self.store.close()
-        self.register.close()
+        self.state_db.close()
 
-    def record(self, facts: Iterable[JobRecord]) -> None:
+    def record(self, records: Iterable[JobRecord]) -> None:
         """Append records; they are on disk when it returns. Raise JournalError on failure."""
-        for fact in facts:
+        for fact in records:
             self.appender.append(encode(fact))
         if self.appender.lost_calls is not None:
             raise JournalError(
@@ -80,42 +80,42 @@ class JobJournal:
             )
         self.appender.sync()
 
-    def ask(self, query: Callable[[JobQueries], T]) -> T:
+    def run_query(self, query: Callable[[JobQueries], T]) -> T:
         """Answer a query from everything in the job journals now."""
         return self.store.run_query(lambda queries: query(JobQueries(queries.db)))
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Sync and seal; call it now and then."""
         self.appender.maintain()
 
     def ensure_caught_up(self, db: apsw.Connection, _: Source) -> int:
         """Project new records of the job journals; skip streams whose sizes are unchanged."""
-        sizes = (self.store.path, frozenset(self.sizes()))
-        if sizes == self.seen:
+        sizes = (self.store.path, frozenset(self.iter_stream_sizes()))
+        if sizes == self.projected_sizes:
             return 0
-        caught = catch_up(db, self.streams(), clock=self.clock)
-        self.seen = sizes if not caught.missing else (None, frozenset())
+        caught = catch_up(db, self.open_source(), clock=self.clock)
+        self.projected_sizes = sizes if not caught.missing else (None, frozenset())
         return caught.missing
 
-    def sizes(self) -> Iterator[StreamSize]:
+    def iter_stream_sizes(self) -> Iterator[StreamSize]:
         """Yield the size of each stream."""
         for path in self.folder.files(project=JOBS_PROJECT):
             try:
                 yield StreamSize(path.name, os.stat(path).st_size)  # noqa: PTH116 - `path.stat()` is twice as slow
             except FileNotFoundError:
                 continue
-        if isinstance(self.streams(), UnionSource):
-            for stream in self.received():
+        if isinstance(self.open_source(), UnionSource):
+            for stream in self.list_received_streams():
                 yield StreamSize(stream.writer, stream.size)
 
-    def received(self) -> Iterable[Stream]:
+    def list_received_streams(self) -> Iterable[Stream]:
         """Return the streams that a server has received."""
-        source = self.streams()
+        source = self.open_source()
         return source.sources[1].streams() if isinstance(source, UnionSource) else ()
 
-    def streams(self) -> Source:
+    def open_source(self) -> Source:
         """Return the source of all job streams: own journals, and those that a server received."""
-        if self.source is None or (isinstance(self.source, JobJournalSource) and self.raw.exists()):
+        if self.source is None or (isinstance(self.source, JobJournalSource) and self.raw_path.exists()):
             journals = JobJournalSource(self.folder)
-            self.source = UnionSource([journals, ReceivedJobSource(self.raw)]) if self.raw.exists() else journals
+            self.source = UnionSource([journals, ReceivedJobSource(self.raw_path)]) if self.raw_path.exists() else journals
         return self.source

@@ -29,11 +29,11 @@ class JournalAccess(Protocol):
         """Return the journal, opened on first use. Call it in the journal's thread only."""
         ...
 
-    async def ask(self, query: Callable[[JobQueries], T]) -> T:
+    async def run_query(self, query: Callable[[JobQueries], T]) -> T:
         """Answer a query from every record written so far."""
         ...
 
-    async def record(self, *facts: JobRecord) -> None:
+    async def record(self, *records: JobRecord) -> None:
         """Write records to disk, then notify listeners."""
         ...
 

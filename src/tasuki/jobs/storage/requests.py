@@ -7,7 +7,7 @@ import msgspec
 from tasuki.errors import ConfigError, Conflict
 from tasuki.records import Job
 
-__all__ = ["JobRequest", "anew"]
+__all__ = ["JobRequest", "restart_from_inputs"]
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None = None
 
 
-def anew(job: Job, request: JobRequest | None, restart: str | None) -> dict[str, Any]:
+def restart_from_inputs(job: Job, request: JobRequest | None, restart: str | None) -> dict[str, Any]:
     """Return the metadata of a new attempt for providers that only restart from inputs."""
     if request is None:
         raise Conflict(f"job {job.id} was not submitted here: nobody knows with what", hint="submit it anew")

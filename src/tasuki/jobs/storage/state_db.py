@@ -29,10 +29,10 @@ CREATE TABLE IF NOT EXISTS account (
     provider TEXT NOT NULL, key TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (provider, key)
 ) WITHOUT ROWID;
 """
-WEBHOOKS_US = 86_400_000_000
+WEBHOOK_RETENTION_US = 86_400_000_000
 """So long after a webhook its id is known; it is too old to be accepted long before."""
-PARKED_US = 7 * 86_400_000_000
-MOST_PARKED = 10_000
+PARKED_RETENTION_US = 7 * 86_400_000_000
+MAX_PARKED = 10_000
 
 
 class IdempotencyClaim(NamedTuple):
@@ -67,38 +67,38 @@ class JobStateDb:
         """Close the file."""
         self.db.close()
 
-    def claim(self, user: str, key: str, wanted: IdempotencyClaim, now: int) -> IdempotencyClaim:
+    def claim_key(self, user: str, key: str, claim: IdempotencyClaim, now: int) -> IdempotencyClaim:
         """Assign a key to a job unless it has one; atomic across processes."""
         with write_transaction(self.db):
             row = fetch_one(self.db, "SELECT job, digest FROM submit_key WHERE user = ? AND key = ?", (user, key))
             if row is not None:
                 return IdempotencyClaim(*row)
-            self.db.execute("INSERT INTO submit_key VALUES (?, ?, ?, ?, ?)", (user, key, *wanted, now))
-            return wanted
+            self.db.execute("INSERT INTO submit_key VALUES (?, ?, ?, ?, ?)", (user, key, *claim, now))
+            return claim
 
-    def is_known(self, provider: str, webhook: str) -> bool:
+    def is_webhook_known(self, provider: str, webhook_id: str) -> bool:
         """Return whether a webhook was processed."""
-        return fetch_one(self.db, "SELECT 1 FROM webhook WHERE provider = ? AND id = ?", (provider, webhook)) is not None
+        return fetch_one(self.db, "SELECT 1 FROM webhook WHERE provider = ? AND id = ?", (provider, webhook_id)) is not None
 
-    def note(self, provider: str, webhook: str, now: int) -> bool:
+    def record_webhook(self, provider: str, webhook_id: str, now: int) -> bool:
         """Record that a webhook was processed; False if it was before. Forget those too old to be repeated."""
         with write_transaction(self.db):
-            self.db.execute("DELETE FROM webhook WHERE received < ?", (now - WEBHOOKS_US,))
-            self.db.execute("INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (provider, webhook, now))
+            self.db.execute("DELETE FROM webhook WHERE received < ?", (now - WEBHOOK_RETENTION_US,))
+            self.db.execute("INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (provider, webhook_id, now))
             return self.db.changes() == 1
 
-    def park(self, provider: str, external_id: str, parked: ParkedWebhook) -> None:
+    def park_webhook(self, provider: str, external_id: str, webhook: ParkedWebhook) -> None:
         """Keep a webhook until its job is known; drop the oldest beyond the limit."""
         with write_transaction(self.db):
-            values = (provider, external_id, *parked)
+            values = (provider, external_id, *webhook)
             self.db.execute("INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
-            self.db.execute("DELETE FROM parked WHERE received < ?", (parked.received - PARKED_US,))
+            self.db.execute("DELETE FROM parked WHERE received < ?", (webhook.received - PARKED_RETENTION_US,))
             self.db.execute(
                 "DELETE FROM parked WHERE received <= (SELECT received FROM parked ORDER BY received DESC LIMIT 1 OFFSET ?)",
-                (MOST_PARKED,),
+                (MAX_PARKED,),
             )
 
-    def parked(self, provider: str) -> dict[str, list[ParkedWebhook]]:
+    def list_parked(self, provider: str) -> dict[str, list[ParkedWebhook]]:
         """Return a provider's parked webhooks by the job's external id, in order of arrival."""
         found: dict[str, list[ParkedWebhook]] = {}
         statement = "SELECT external_id, id, received, body FROM parked WHERE provider = ? ORDER BY received, id"
@@ -106,16 +106,16 @@ class JobStateDb:
             found.setdefault(external_id, []).append(ParkedWebhook(*row))
         return found
 
-    def unpark(self, provider: str, external_id: str) -> None:
+    def delete_parked(self, provider: str, external_id: str) -> None:
         """Remove the parked webhooks of a job."""
         self.db.execute("DELETE FROM parked WHERE provider = ? AND external_id = ?", (provider, external_id))
 
-    def account(self, provider: str, key: str) -> str | None:
+    def get_account(self, provider: str, key: str) -> str | None:
         """Return the account that a provider reported for an API key."""
         row = fetch_one(self.db, "SELECT account FROM account WHERE provider = ? AND key = ?", (provider, key))
         return None if row is None else str(row[0])
 
-    def keep_account(self, provider: str, key: str, account: str) -> None:
+    def store_account(self, provider: str, key: str, account: str) -> None:
         """Store the account of an API key."""
         self.db.execute(
             "INSERT INTO account VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET account = excluded.account", (provider, key, account)

@@ -52,9 +52,9 @@ class FolderJobs:
 
     async def advance_local_jobs(self) -> None:
         """Look at what runs on this machine, and start what waits."""
-        await self.jobs.look_here()
+        await self.jobs.refresh_local_jobs()
         if self.settings.background.queue_processing.enabled:
-            await self.jobs.start_waiting()
+            await self.jobs.start_queued_jobs()
 
     def list(self, options: ListOptions) -> JobList:
         """See JobsApi."""
@@ -64,7 +64,7 @@ class FolderJobs:
         """The list, when what runs here has been looked at."""
         await self.advance_local_jobs()
         chosen = JobFilter(statuses=options.statuses or None, provider=options.provider)
-        return await self.jobs.listing(
+        return await self.jobs.list_jobs(
             chosen, limit=-1 if options.limit is None else options.limit, newest_first=True, sync_active=options.refresh
         )
 
@@ -118,15 +118,15 @@ class FolderJobs:
     def iter_log_lines(self, id: str, *, follow: bool = False) -> Iterator[str]:
         """See JobsApi."""
         if not follow:
-            yield from self.run(self.jobs.logs(id)).logs.splitlines()
+            yield from self.run(self.jobs.read_logs(id)).logs.splitlines()
             return
-        events = self.jobs.follow(self.get(id).job_id)
+        events = self.jobs.follow_logs(self.get(id).job_id)
         while (event := self.run(next_event(events))) is not None and event.line is not None:
             yield event.line
 
     def metrics(self) -> JobMetrics:
         """See JobsApi."""
-        return self.run(self.jobs.metrics())
+        return self.run(self.jobs.get_metrics())
 
     def sync(self, provider: str | None = None) -> SyncReport:
         """See JobsApi."""

@@ -63,7 +63,7 @@ def agent(shell: str, *arguments: str, text: str = "") -> list[str]:
 @pytest.mark.parametrize(("kind", "name"), QUEUES)
 def test_a_queue_is_read(kind: str, name: str) -> None:
     found = SCHEDULERS[kind].parse_queue((TRANSCRIPTS / name).read_text())
-    assert {job.id: job.runs for job in found} == QUEUES[kind, name]
+    assert {job.id: job.is_running for job in found} == QUEUES[kind, name]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -98,8 +98,8 @@ def test_slurm_says_why_a_job_waits() -> None:
 
 def test_directives() -> None:
     asked = Resources(nodes=2, ntasks=7, walltime="1h30m", queue="regular", account="m1234")
-    assert PBS.directives(asked) == ["#PBS -l nodes=2:ppn=4", "#PBS -l walltime=01:30:00", "#PBS -q regular", "#PBS -A m1234"]
-    assert SLURM.directives(asked) == [
+    assert PBS.build_directives(asked) == ["#PBS -l nodes=2:ppn=4", "#PBS -l walltime=01:30:00", "#PBS -q regular", "#PBS -A m1234"]
+    assert SLURM.build_directives(asked) == [
         "#SBATCH --nodes=2",
         "#SBATCH --ntasks=7",
         "#SBATCH --time=01:30:00",

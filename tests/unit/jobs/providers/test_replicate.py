@@ -3,8 +3,8 @@
 import pytest
 
 from tasuki.errors import ConfigError
-from tasuki.jobs.providers.prices import REPLICATE_PRICES, cost_of
-from tasuki.jobs.providers.replicate import parse_data_uri, parse_pause, parse_sight, parse_time
+from tasuki.jobs.providers.prices import REPLICATE_PRICES, compute_cost
+from tasuki.jobs.providers.replicate import parse_data_uri, parse_job, parse_pause, parse_time
 from tasuki.records import JobStatus
 from tasuki.testing import FakeClock
 
@@ -27,7 +27,7 @@ PREDICTION = {
 
 
 def test_the_prediction_of_the_documentation_is_read():
-    sight = parse_sight(PREDICTION)
+    sight = parse_job(PREDICTION)
     seen = sight.observation
     assert (seen.status, seen.raw_status, seen.external_id) == (JobStatus.COMPLETED, "succeeded", PREDICTION["id"])
     assert (seen.ended or 0) - (seen.started or 0) == 12_683
@@ -41,13 +41,13 @@ def test_the_prediction_of_the_documentation_is_read():
      ("aborted", "cancelled"), ("new", None)],
 )  # fmt: skip
 def test_each_word_means_a_status_and_a_new_one_none(word: str, status: str | None):
-    assert parse_sight(PREDICTION | {"status": word}).observation.status == status
+    assert parse_job(PREDICTION | {"status": word}).observation.status == status
 
 
 @pytest.mark.parametrize("odd", [{}, {"id": 5}, {"id": ""}, {"status": None}])
 def test_what_has_no_id_or_status_is_no_prediction(odd: dict):
     with pytest.raises(ValueError, match="id"):
-        parse_sight({} if not odd else PREDICTION | odd)
+        parse_job({} if not odd else PREDICTION | odd)
 
 
 def test_odd_fields_are_passed_over():
@@ -60,16 +60,16 @@ def test_odd_fields_are_passed_over():
         "error": 5,
         "urls": [],
     }
-    sight = parse_sight(PREDICTION | odd)
+    sight = parse_job(PREDICTION | odd)
     assert (sight.seconds, sight.logs, sight.created, sight.observation.started) == (None, None, None, None)
     assert (sight.observation.output_url, sight.observation.error_message) == ("https://x/1", None)
-    training = parse_sight(PREDICTION | {"urls": {"get": "https://api.replicate.com/v1/trainings/x"}})
+    training = parse_job(PREDICTION | {"urls": {"get": "https://api.replicate.com/v1/trainings/x"}})
     assert training.observation.metadata["kind"] == "training"
 
 
 @pytest.mark.parametrize("seconds", [10**400, True, "5", -(10**10)])
 def test_a_time_that_is_none_costs_nothing(seconds: object):
-    assert parse_sight(PREDICTION | {"metrics": {"predict_time": seconds}}).seconds in (None, 1.0)
+    assert parse_job(PREDICTION | {"metrics": {"predict_time": seconds}}).seconds in (None, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_how_long_to_wait_is_read_from_the_header_or_the_text(headers: dict, tex
 
 
 def test_the_cost_is_the_price_of_the_jobs_own_hardware_times_how_many():
-    assert cost_of("gpu-t4", 1000, REPLICATE_PRICES) == 0.225
-    assert cost_of("gpu-a100-large-2x", 10, REPLICATE_PRICES) == pytest.approx(0.028)
-    assert cost_of("unheard-of", 10, REPLICATE_PRICES) is None
-    assert cost_of(None, 10, REPLICATE_PRICES) is None
-    assert cost_of("gpu-t4", -5, REPLICATE_PRICES) == 0.0
+    assert compute_cost("gpu-t4", 1000, REPLICATE_PRICES) == 0.225
+    assert compute_cost("gpu-a100-large-2x", 10, REPLICATE_PRICES) == pytest.approx(0.028)
+    assert compute_cost("unheard-of", 10, REPLICATE_PRICES) is None
+    assert compute_cost(None, 10, REPLICATE_PRICES) is None
+    assert compute_cost("gpu-t4", -5, REPLICATE_PRICES) == 0.0
 
 
 def test_a_data_uri_is_read():

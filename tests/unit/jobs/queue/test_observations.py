@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from tasuki.hpc.agent_report import AgentEvent, AgentReport, ExitFlag, LogCursor, TicketLocation, TicketState
-from tasuki.jobs.queue.observations import hpc_id, observed
+from tasuki.jobs.queue.observations import build_observations, get_hpc_id
 from tasuki.records import Job, JobStatus, Observation, apply_observation
 
 JOB = Job(id="0123456789ab", provider="hpc", created=1, updated=1, metadata={"site": "bebop"})
@@ -17,7 +17,7 @@ def report(state: TicketState | None = None, attempt: int = 1, **more: object) -
 
 
 def see(found: AgentReport, events: list[AgentEvent] | None = None, job: Job = JOB) -> Observation | None:
-    seen = observed(job, "bebop", hpc_id(job), found, events or [])
+    seen = build_observations(job, "bebop", get_hpc_id(job), found, events or [])
     return seen[0] if seen else None
 
 
@@ -30,7 +30,7 @@ def see(found: AgentReport, events: list[AgentEvent] | None = None, job: Job = J
     (TicketState.CANCELLED, False, JobStatus.CANCELLED, "KILLED"),
 ])  # fmt: skip
 def test_every_state_has_its_status_and_keeps_its_word(state: TicketState, started: bool, status: JobStatus, word: str) -> None:
-    seen = see(report(state, started={(ID, 1)} if started else set()))
+    seen = see(report(state, running_attempts={(ID, 1)} if started else set()))
     assert seen is not None
     assert (seen.status, seen.raw_status, seen.external_id) == (status, word, f"bebop/{ID}.1")
     assert seen.metadata == {"scheduler_id": "12.pbs"}
@@ -51,7 +51,7 @@ def test_failures_are_told_apart() -> None:
 
 
 def test_another_attempt_there_is_another_attempt_here() -> None:
-    running = apply_observation(JOB, see(report(TicketState.SUBMITTED, started={(ID, 1)})))[0]  # type: ignore[arg-type]
+    running = apply_observation(JOB, see(report(TicketState.SUBMITTED, running_attempts={(ID, 1)})))[0]  # type: ignore[arg-type]
     seen = see(report(TicketState.WAITING, attempt=2), job=running)
     assert seen is not None
     again = apply_observation(running, seen)[0]
@@ -61,7 +61,7 @@ def test_another_attempt_there_is_another_attempt_here() -> None:
 def test_a_report_that_lacks_a_job_says_nothing_and_an_old_flag_its_end() -> None:
     assert see(report()) is None
     old = msgspec.structs.replace(JOB, metadata={"site": "bebop", "hpc_id": "old"})
-    seen = see(report(old_flags={"old": ExitFlag("FAIL", "7", {})}), job=old)
+    seen = see(report(legacy_flags={"old": ExitFlag("FAIL", "7", {})}), job=old)
     assert seen is not None
     assert (seen.status, seen.attempt) == (JobStatus.FAILED, 1)
-    assert see(report(old_flags={"old": ExitFlag("huh", "7", {})}), job=old) is None
+    assert see(report(legacy_flags={"old": ExitFlag("huh", "7", {})}), job=old) is None

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasuki.errors import NotFound
-from tasuki.jobs.storage.log_store import LogStore, new_part, split_lines
+from tasuki.jobs.storage.log_store import LogStore, split_lines, subtract_stored
 from tasuki.records import Job
 
 JOB = Job(id="abcdef123456", provider="replicate", created=0, updated=0, attempt=2)
@@ -21,21 +21,21 @@ JOB = Job(id="abcdef123456", provider="replicate", created=0, updated=0, attempt
     ],
 )
 def test_only_what_is_new_is_added_whatever_the_provider_has_dropped(kept: bytes, data: bytes, new: bytes):
-    assert new_part(kept, data) == new
+    assert subtract_stored(kept, data) == new
 
 
 def test_lines_are_read_by_offset_across_attempts(tmp_path: Path):
     book = LogStore(tmp_path)
-    assert book.keep(JOB.id, 1, "one\ntwo")
-    assert not book.keep(JOB.id, 1, "one\n")
-    assert book.keep(JOB.id, 2, "thrée\nend")
-    first = book.lines(JOB, 1, 0, is_over=True)
+    assert book.merge_text(JOB.id, 1, "one\ntwo")
+    assert not book.merge_text(JOB.id, 1, "one\n")
+    assert book.merge_text(JOB.id, 2, "thrée\nend")
+    first = book.read_lines(JOB, 1, 0, is_over=True)
     assert first == (["one", "two"], 2, 0)
-    second = book.lines(JOB, 2, 0, is_over=False)
+    second = book.read_lines(JOB, 2, 0, is_over=False)
     assert second == (["thrée"], 2, 7)
-    assert book.lines(JOB, 2, 7, is_over=False) == ([], 2, 7)
-    assert book.lines(JOB, 2, 7, is_over=True) == (["end"], 2, 10)
-    assert book.text(JOB) == "one\ntwothrée\nend"
+    assert book.read_lines(JOB, 2, 7, is_over=False) == ([], 2, 7)
+    assert book.read_lines(JOB, 2, 7, is_over=True) == (["end"], 2, 10)
+    assert book.read_text(JOB) == "one\ntwothrée\nend"
 
 
 def test_every_kind_of_line_end_ends_a_line():
@@ -45,4 +45,4 @@ def test_every_kind_of_line_end_ends_a_line():
 @pytest.mark.parametrize("id", ["../../../etc", "a/b", "", "x" * 33, "ABCDEF123"])
 def test_no_text_from_elsewhere_becomes_a_path(tmp_path: Path, id: str):
     with pytest.raises(NotFound):
-        LogStore(tmp_path).path(id, 1)
+        LogStore(tmp_path).get_path(id, 1)

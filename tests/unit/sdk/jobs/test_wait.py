@@ -4,7 +4,7 @@ import pytest
 
 from tasuki.errors import RemoteUnavailable
 from tasuki.jobs import Job, JobStatus, JobView
-from tasuki.jobs.schemas import JobExtras, shown
+from tasuki.jobs.schemas import JobExtras, build_job_view
 from tasuki.sdk.jobs import wait_for_job
 from tasuki.testing import FakeClock
 
@@ -24,7 +24,9 @@ class Scripted:
         status = self.script[max(second for second in self.script if second <= seconds)]
         if status is None:
             raise RemoteUnavailable("away")
-        return shown(Job(id="0123456789ab", provider=self.provider, status=status, created=0, updated=0), JobExtras(now_us=0))
+        return build_job_view(
+            Job(id="0123456789ab", provider=self.provider, status=status, created=0, updated=0), JobExtras(now_us=0)
+        )
 
 
 @pytest.fixture

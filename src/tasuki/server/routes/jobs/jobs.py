@@ -104,7 +104,7 @@ async def listing(  # noqa: PLR0913 - a parameter each
     wanted = JobFilter(None if job_type is None else job_type == "local", parse_statuses(status), provider, get_user(request))
     with translate_job_errors():
         return build_response(
-            await jobs.listing(wanted, limit=limit, offset=offset, newest_first=order == "-created", sync_active=sync_active)
+            await jobs.list_jobs(wanted, limit=limit, offset=offset, newest_first=order == "-created", sync_active=sync_active)
         )
 
 
@@ -176,7 +176,7 @@ async def forget(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -
 async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """Return stage, last line, and percentage of a running job; all null if it does not run."""
     with translate_job_errors():
-        return build_response(await jobs.progress(id, get_user(request)))
+        return build_response(await jobs.get_progress(id, get_user(request)))
 
 
 @get(
@@ -186,7 +186,7 @@ async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPat
 async def logs(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
     """All that a job has written: also what its provider has deleted since."""
     with translate_job_errors():
-        return build_response(await jobs.logs(id, get_user(request)))
+        return build_response(await jobs.read_logs(id, get_user(request)))
 
 
 @get("/api/cloud/jobs/{id:str}/logs/stream", summary="What a job writes, as it comes", opt=requires(Scope.READ), responses={
@@ -198,7 +198,7 @@ async def follow(
 ) -> Stream:
     """Stream log lines, an unnamed event each, then `done` with the status. `Last-Event-ID` resumes."""
     with translate_job_errors():
-        await jobs.row(id, get_user(request))
+        await jobs.get_row(id, get_user(request))
     address = find_client_address(request.scope, hub.trusted_proxies)
     if log_stream_counts[address] >= hub.max_streams_per_address:
         detail = f"{address} follows {hub.max_streams_per_address} logs already"
@@ -222,7 +222,7 @@ async def count_stream(counter: Counter[str], address: str, stream: AsyncIterato
 
 async def iter_messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, last_event_id: str) -> AsyncIterator[bytes]:
     """A job's lines as server-sent events, with a sign of life now and then."""
-    events = jobs.follow(id, user, last_event_id)
+    events = jobs.follow_logs(id, user, last_event_id)
     coming = asyncio.ensure_future(anext(events, None))
     yield b": a line each, then done\n\n"
     try:
@@ -235,9 +235,10 @@ async def iter_messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, la
             if event is None:
                 return
             if event.line is None:
-                yield f"event: done\nid: {event.place}\ndata: {msgspec.json.encode({'status': event.status}).decode()}\n\n".encode()
+                status = msgspec.json.encode({"status": event.status}).decode()
+                yield f"event: done\nid: {event.position}\ndata: {status}\n\n".encode()
                 return
-            yield f"id: {event.place}\ndata: {event.line}\n\n".encode()
+            yield f"id: {event.position}\ndata: {event.line}\n\n".encode()
             coming = asyncio.ensure_future(anext(events, None))
     finally:
         coming.cancel()
@@ -274,7 +275,7 @@ async def retry(
 })  # fmt: skip
 async def metrics(request: AuthenticatedRequest, jobs: Jobs) -> Response[bytes]:
     """Return the number of jobs by status, and their costs."""
-    return build_response(await jobs.metrics(get_user(request)))
+    return build_response(await jobs.get_metrics(get_user(request)))
 
 
 JOB_ROUTES = [listing, sync, submit, job, forget, inline_progress, logs, follow, cancel, retry, metrics]

@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from tasuki.errors import RemoteRejected, RemoteUnavailable
-from tasuki.jobs import InvalidSignature, Jobs, ProviderAccount, ProviderView, UnreadableMessage, shown_config
+from tasuki.jobs import InvalidSignature, Jobs, ProviderAccount, ProviderView, UnreadableMessage, redact_config
 from tasuki.server.auth.guards import PUBLIC, requires
 from tasuki.server.auth.principal import Scope
 from tasuki.server.http.problems import HttpProblem, Problem
@@ -44,7 +44,7 @@ class WebhookAccepted(msgspec.Struct, frozen=True):
 })  # fmt: skip
 async def providers(jobs: Jobs) -> ProviderList:
     """Each provider: whether it is set up, and whether it answers."""
-    return ProviderList(await jobs.providers())
+    return ProviderList(await jobs.list_providers())
 
 
 @get(
@@ -63,7 +63,7 @@ async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
 async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
     """Return a provider's configuration; of secrets, only whether they are set."""
     with translate_job_errors("provider_not_found"):
-        return shown_config(jobs.config(name))
+        return redact_config(jobs.get_config(name))
 
 
 @put("/api/cloud/providers/{name:str}/config", summary="Set a provider up", opt=requires(Scope.ADMIN), responses={
@@ -74,7 +74,7 @@ async def configure(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamR
     changes: dict[str, Any] = parse_body(await read_body(request, receiver), dict[str, Any])
     with translate_job_errors("provider_not_found"):
         await jobs.configure(name, changes)
-        return shown_config(jobs.config(name))
+        return redact_config(jobs.get_config(name))
 
 
 @post("/api/webhooks/{provider:str}", status_code=200, summary="News of a provider", opt=requires(PUBLIC), responses={
@@ -93,7 +93,7 @@ async def webhook(
     headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     try:
         with translate_job_errors("provider_not_found"):
-            await jobs.webhook(provider, headers, body)
+            await jobs.receive_webhook(provider, headers, body)
     except InvalidSignature as error:
         raise HttpProblem(401, str(error), error="bad_signature") from error
     except UnreadableMessage as error:
