@@ -23,13 +23,14 @@ demo: $(VENV) ## show tasuki at work on this machine (ARGS=--check: and check it
 test: $(VENV) system-packages ## run all groups of tests, or one (GROUP=unit ARGS="-k relay")
 	@$(BIN)/python tests/groups.py $(GROUP) $(if $(GROUP),$(ARGS))
 
-check: $(VENV) ## lint, format, types, layers, dependencies, spelling
+check: $(VENV) ## lint, format, types, layers, dependencies, spelling, names and prose
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict src $(wildcard tests/typing)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry src
 	$(BIN)/codespell
+	$(BIN)/python -m tools.check_style
 
 bench: $(VENV) ## run every benchmark, beside all peers (ARGS="--only server")
 	$(BIN)/python -m benchmarks.all $(ARGS)

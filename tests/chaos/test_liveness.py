@@ -72,7 +72,7 @@ if os.fork() == 0:
     folder = JournalFolder(load().journal_root)
     for journal in folder.journals():
         say("judged", journal.header.pid == os.getpid(), folder.check_liveness(journal).value)
-    say("sealed", len(folder.tend()))
+    say("sealed", len(folder.seal_dead_writers()))
     os._exit(0)
 time.sleep(60)
 """

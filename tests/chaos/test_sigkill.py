@@ -56,7 +56,7 @@ calls = Acknowledging(run, "main")
 while True:
     calls.log()
     if calls.n % 50 == 0:
-        run.appender.tend()
+        run.appender.maintain()
 """
 FORKS = """
 import os

@@ -22,7 +22,7 @@ with tasuki.init("p", config={"lr": 0.1}) as run:
     tasuki.log({"x": 2})
     tasuki.alert("hello", data={"x": 1})
     run.config["lr"] = 0.2
-    run.appender.tend()
+    run.appender.maintain()
 again = tasuki.init("p", id=run.id, resume="must")
 tasuki.finish()
 print(*sorted(sys.modules), flush=True)

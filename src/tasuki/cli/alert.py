@@ -25,18 +25,20 @@ COLUMNS = ["id", "time", "level", "run", "name", "title", "reason", "metric", "v
 @app.command("list", cls=ExamplesCommand, epilog=EXAMPLES)
 def list_command(  # noqa: PLR0913 - one option per filter
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="Only those of this run.", autocompletion=complete_run)
+        str | None, typer.Option("--run", metavar="RUN", help="List only alerts of this run.", autocompletion=complete_run)
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="REASON", help="Only these: nan, max_value, min_value, spike, patience, custom, stalled."),
+        typer.Option(
+            "--reason", metavar="REASON", help="List only this reason: nan, max_value, min_value, spike, patience, custom, stalled."
+        ),
     ] = None,
     level: Annotated[
-        str | None, typer.Option("--level", metavar="LEVEL", help="Only this level or louder: info, warn, error.")
+        str | None, typer.Option("--level", metavar="LEVEL", help="List only this level or a higher one: info, warn, error.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME|ID", help="Only later than a time (or so long ago), or than the alert of an id."),
+        typer.Option("--since", metavar="TIME|ID", help="List only alerts after a time, a duration ago, or an alert's id."),
     ] = None,
     project: Project = None,
     as_json: AsJson = False,

@@ -21,11 +21,11 @@ tasuki best val/loss --by min --json"""
 
 
 def best(  # noqa: PLR0913 - what is best, and of what
-    metric: Annotated[str, typer.Argument(metavar="METRIC", help="Its name.", autocompletion=complete_metric)],
-    mode: Annotated[str, typer.Option("--mode", metavar="min|max", help="Whether less is better, or more.")] = "min",
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="So many.")] = 10,
+    metric: Annotated[str, typer.Argument(metavar="METRIC", help="Name of the metric.", autocompletion=complete_metric)],
+    mode: Annotated[str, typer.Option("--mode", metavar="min|max", help="min: lower is better; max: higher is better.")] = "min",
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Show the best N runs.")] = 10,
     by: Annotated[
-        str, typer.Option("--by", metavar="last|min|max", help="By the last value of each run, its least or its greatest.")
+        str, typer.Option("--by", metavar="last|min|max", help="Rank by the last value of each run, its minimum or maximum.")
     ] = "last",
     project: Project = None,
     as_json: AsJson = False,

@@ -40,8 +40,6 @@ def compare(
 ) -> None:
     """Compare runs: a line per run with the last value of each metric, and config keys that differ.
 
-    A line per run with the last value of each metric, and of the config what differs.
-
     A terminal gets the metrics that most of the runs have; name those that you want to see, or use a pipe or `--json`.
     """
     if not runs:

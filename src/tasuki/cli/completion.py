@@ -16,7 +16,7 @@ tasuki completion fish > ~/.config/fish/completions/tasuki.fish"""
 SHELLS = ("bash", "zsh", "fish")
 
 
-def completion(shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="The shell that is to read it.")]) -> None:
+def completion(shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="The shell.")]) -> None:
     """Print the script that makes a shell complete commands, options, projects, runs and metrics.
 
     Names come from the data folder's store as it is at that moment. Put the script where the shell looks for it, as above, or

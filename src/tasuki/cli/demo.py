@@ -29,7 +29,7 @@ REFRESH_SECONDS = 0.25
 
 
 def demo(
-    check: Annotated[bool, typer.Option("--check", help="No live table; end after the check.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Show no live table, and exit after the check.")] = False,
     dir: Dir = None,
 ) -> None:
     """Record three small trainings, send them to a server, and check that nothing is missing there.

@@ -14,14 +14,15 @@ EXAMPLES = "tasuki exec -- ./solver input.dat\ntasuki exec --project cfd --name 
 
 
 def exec_command(  # noqa: PLR0913 - each is an option
-    command: Annotated[list[str], typer.Argument(metavar="CMD...", help="The program and its arguments, best behind `--`.")],
-    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project, else TASUKI_PROJECT.")] = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="The run's name, else the program's.")] = None,
-    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="The run's group.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TEXT", help="A tag; may be given again.")] = None,
+    command: Annotated[list[str], typer.Argument(metavar="CMD...", help="The program and its arguments, preferably after `--`.")],
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project (default: TASUKI_PROJECT).")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Name of the run (default: the program's).")] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="Group of the run.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TEXT", help="A tag. May repeat.")] = None,
     dir: Dir = None,
     remote: Annotated[
-        str | None, typer.Option("--remote", metavar="NAME|URL", help="Send what is recorded there, else to TASUKI_REMOTE.")
+        str | None,
+        typer.Option("--remote", metavar="NAME|URL", help="Send the run's records to this server (default: TASUKI_REMOTE)."),
     ] = None,
 ) -> None:
     """Run a program as a run, and exit with its exit code.

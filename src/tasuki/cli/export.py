@@ -1,7 +1,4 @@
-"""The command `tasuki export`: every call of every run as CSV or JSON lines, page by page.
-
-Every call of every run, as CSV or as JSON lines, page by page however long the runs are.
-"""
+"""The command `tasuki export`: every call of every run as CSV or JSON lines, page by page."""
 
 import csv
 import json
@@ -43,10 +40,10 @@ class ExportSelection(NamedTuple):
 
 
 def export(  # noqa: PLR0913 - what of which runs, and where to
-    form: Annotated[str, typer.Argument(metavar="csv|jsonl", help="csv: metrics alone; jsonl: all that is known of the runs.")],
+    form: Annotated[str, typer.Argument(metavar="csv|jsonl", help="csv: metrics only; jsonl: everything about the runs.")],
     runs: RunsArgument = None,
     metrics: Metrics = None,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")] = "-",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Output file; - is stdout.")] = "-",
     project: Project = None,
     dir: Dir = None,
     remote: Remote = None,
@@ -143,10 +140,7 @@ WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
 def iter_pages(query: "Query", selection: ExportSelection, run: "RunRow") -> Iterator[list["HistoryRow"]]:
-    """Yield a run's calls page by page; with chosen metrics, only calls and values of them.
-
-    Every call, or those with one of the chosen metrics, and these alone.
-    """
+    """Yield a run's calls page by page; with chosen metrics, only calls and values of them."""
     for page in query.history_pages(selection.project, run.id):
         yield page if selection.metrics is None else list(select_metrics(page, set(selection.metrics)))
 

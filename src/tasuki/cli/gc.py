@@ -22,9 +22,10 @@ tasuki purge m6u9p2xk --project digits --remote team --yes"""
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed, and change nothing.")] = False,
     remote: Annotated[
-        str | None, typer.Option("--remote", metavar="NAME|URL", help="The server that has them, else TASUKI_REMOTE.")
+        str | None,
+        typer.Option("--remote", metavar="NAME|URL", help="The server that must have the runs (default: TASUKI_REMOTE)."),
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -63,12 +64,11 @@ def gc(
 
 def purge(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="As `run delete` takes them; one that is deleted by its whole id.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Run ids, unique prefixes, or unique names; deleted runs by their full ids."),
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    remote: Annotated[
-        str | None, typer.Option("--remote", metavar="NAME|URL", help="The server that drops them, else TASUKI_REMOTE.")
-    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    remote: Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help="The server (default: TASUKI_REMOTE).")] = None,
     project: Project = None,
     as_json: AsJson = False,
     dir: Dir = None,

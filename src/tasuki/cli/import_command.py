@@ -17,24 +17,22 @@ __all__ = ["app", "import_trackio"]
 EXAMPLES = """\
 tasuki import trackio
 tasuki import trackio ~/.cache/huggingface/trackio --watch"""
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records of other tools.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Import records of other trackers.")
 
 
 @app.command("trackio", cls=ExamplesCommand, epilog=EXAMPLES)
 def import_trackio(
     folder: Annotated[
         str | None,
-        typer.Argument(metavar="[DIR]", help="trackio's folder, else TRACKIO_DIR, else its default.", show_default=False),
+        typer.Argument(metavar="[DIR]", help="trackio's folder (default: TRACKIO_DIR, else trackio's own).", show_default=False),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Continue until Ctrl-C.")] = False,
     interval: Annotated[
-        float, typer.Option("--interval", metavar="SECONDS", help="Between two looks, with --watch.", min=0.1)
+        float, typer.Option("--interval", metavar="SECONDS", help="Pause between two rounds with --watch, in seconds.", min=0.1)
     ] = 5.0,
     dir: Dir = None,
 ) -> None:
     """Import trackio's runs: metrics, system metrics, configs, alerts. Repeating it imports what is new.
-
-    Doing it again brings what is new.
 
     trackio may go on writing: its databases are copied, never opened.
     """

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "list_notes"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List corrections, lessons and events, or search them.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List and search corrections, lessons and events.")
 KindOption = Annotated[
-    str | None, typer.Option("--kind", metavar="KIND", help="Only correction, lesson, event, meta_rule or manifest.")
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="List only this kind: correction, lesson, event, meta_rule or manifest."),
 ]
 COLUMNS = ["time", "kind", "run", "session", "category", "note", "conflict"]
 
@@ -36,7 +37,7 @@ def list_command(
 
 @app.command("search", cls=ExamplesCommand, epilog="tasuki note search 'learning rate'\ntasuki note search tone --kind correction")
 def search_command(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What any text in the note must hold, whatever its case.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text that the note contains, ignoring case.")],
     project: Project = None,
     kind: KindOption = None,
     as_json: AsJson = False,

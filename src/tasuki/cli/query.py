@@ -18,8 +18,8 @@ tasuki query - < question.sql"""
 
 
 def query(
-    statement: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from stdin.")],
-    limit: Annotated[int, typer.Option("--limit", metavar="ROWS", min=1, help="The most rows to print.")] = 10_000,
+    statement: Annotated[str, typer.Argument(metavar="SQL", help="A SELECT statement; - reads it from stdin.")],
+    limit: Annotated[int, typer.Option("--limit", metavar="ROWS", min=1, help="Print at most N rows.")] = 10_000,
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:

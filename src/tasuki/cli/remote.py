@@ -21,10 +21,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Servers tha
 
 @app.command(cls=ExamplesCommand, epilog="tasuki remote add team https://tasuki.example --token -")
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="Its address.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the server.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address of the server.")],
     token: Annotated[
-        str | None, typer.Option("--token", metavar="-", help="`-`: read the token for it from the terminal, or from a pipe.")
+        str | None, typer.Option("--token", metavar="-", help="`-`: read the token from the terminal or a pipe.")
     ] = None,
     dir: Dir = None,
 ) -> None:
@@ -64,7 +64,7 @@ def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki remote remove team")
-def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")], dir: Dir = None) -> None:
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the server.")], dir: Dir = None) -> None:
     """Remove a server's name and token. Its records stay, and can still be sent there."""
     open_remotes_file(dir).remove(name)
     print_message(f"removed: {name}")

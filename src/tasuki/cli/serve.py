@@ -18,14 +18,12 @@ DEFAULT_PORT = 7700
 def serve(
     dir: Dir = None,
     host: Annotated[
-        str, typer.Option("--host", help="The address to listen on; one that other machines reach needs tokens.")
+        str, typer.Option("--host", help="The address to listen on; one that other machines reach requires tokens.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port; 0 takes any free one.", min=0, max=65535)] = DEFAULT_PORT,
-    demo_jobs: Annotated[bool, typer.Option("--demo-jobs", help="With a Replicate of its own, for trying jobs out.")] = False,
+    port: Annotated[int, typer.Option("--port", help="The port; 0 selects a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    demo_jobs: Annotated[bool, typer.Option("--demo-jobs", help="Start a fake Replicate, to try jobs out.")] = False,
 ) -> None:
     """Serve a data folder: the page, the HTTP API, and a receiver of records from other machines.
-
-    The page, the HTTP API, and a place for runs elsewhere to send their records to.
 
     Until Ctrl-C. Without tokens for this machine alone; with `--host 0.0.0.0` for others, once there are tokens. What was received
     is on the disk before it is acknowledged.

@@ -17,10 +17,7 @@ tasuki summary --project digits --json"""
 
 
 def summary(project: Project = None, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
-    """Show a project's overview: runs by status, the range of each metric, and alerts by level.
-
-    How many runs of each status, the range of each metric over all runs, how many alerts.
-    """
+    """Show a project's overview: runs by status, the range of each metric, and alerts by level."""
     with open_query_target(dir, project, remote) as asked:
         show_summary(asked, as_json=as_json)
 

@@ -18,20 +18,20 @@ EXAMPLES = """\
 tasuki sync --to http://127.0.0.1:7700
 tasuki sync --project digits
 tasuki sync retry --set-aside"""
-ToOption = Annotated[str | None, typer.Option("--to", metavar="NAME|URL", help="The server, else TASUKI_REMOTE.")]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="NAME|URL", help="The server (default: TASUKI_REMOTE).")]
 
 
 def sync(
-    action: Annotated[str | None, typer.Argument(metavar="[retry]", help="With --set-aside.", show_default=False)] = None,
-    set_aside: Annotated[bool, typer.Option("--set-aside", help="Try again what the server did not take before.")] = False,
+    action: Annotated[
+        str | None, typer.Argument(metavar="[retry]", help="Retry; requires --set-aside.", show_default=False)
+    ] = None,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Retry records that the server refused before.")] = False,
     to: ToOption = None,
     project: ProjectFilter = None,
     as_json: AsJson = False,
     dir: Dir = None,
 ) -> None:
     """Send everything that a server does not have yet, once; `retry --set-aside`: dead letters, too.
-
-    `retry --set-aside`: what it did not take before, too.
 
     Sends even where the sending of itself is switched off. Exits with 5 if the server can't be reached, or does not take something;
     what was sent by then stays sent.

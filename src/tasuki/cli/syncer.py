@@ -24,19 +24,24 @@ tasuki syncer --volume /mnt/shared --metrics 9100"""
 
 def syncer(  # noqa: PLR0913 - what there is to say of a syncer
     volume: Annotated[
-        str | None, typer.Option("--volume", metavar="DIR", help="The volume, else TASUKI_JOURNAL, else trackio's own folder.")
+        str | None, typer.Option("--volume", metavar="DIR", help="The volume (default: TASUKI_JOURNAL, else trackio's own folder).")
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="NAME|URL", help="The server, else TASUKI_REMOTE, else what the volume says.")
+        str | None,
+        typer.Option("--to", metavar="NAME|URL", help="The server (default: TASUKI_REMOTE, else the volume's destination)."),
     ] = None,
-    interval: Annotated[float, typer.Option("--interval", metavar="SECONDS", help="Between two rounds.", min=0.1)] = 30.0,
-    once: Annotated[bool, typer.Option("--once", help="One round. Exits with 5 if something has not arrived.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", help="Pause between two rounds, in seconds.", min=0.1)
+    ] = 30.0,
+    once: Annotated[bool, typer.Option("--once", help="Do one round. Exit with 5 if something has not arrived.")] = False,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="[HOST:]PORT", help="Serve figures for Prometheus; HOST is else 127.0.0.1.")
+        str | None, typer.Option("--metrics", metavar="[HOST:]PORT", help="Serve metrics for Prometheus (default HOST: 127.0.0.1).")
     ] = None,
     remove_after: Annotated[
         float | None,
-        typer.Option("--remove-after", metavar="DAYS", help="Remove journals of runs that the server has had so long.", min=0),
+        typer.Option(
+            "--remove-after", metavar="DAYS", help="Remove journals of runs that the server has had for this many days.", min=0
+        ),
     ] = None,
     dir: Dir = None,
 ) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Who may do what with this folder's server.")
-OfProject = Annotated[str | None, typer.Argument(metavar="[PROJECT]", help="For this project alone; else for all.")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Manage tokens of this folder's server.")
+OfProject = Annotated[str | None, typer.Argument(metavar="[PROJECT]", help="Restrict the token to this project (default: all).")]
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -27,14 +27,16 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 )
 def create(  # noqa: PLR0913 - one option per scope
     project: OfProject = None,
-    read: Annotated[bool, typer.Option("--read", help="May ask.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="May create runs and add to its own; may not ask.")] = False,
-    write_: Annotated[bool, typer.Option("--write", help="May ask, add to any run, edit and delete.")] = False,
-    admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,
+    read: Annotated[bool, typer.Option("--read", help="Permit queries.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Permit creating runs and adding to them; no queries.")] = False,
+    write_: Annotated[bool, typer.Option("--write", help="Permit queries, adding to any run, editing, and deleting.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Permit everything.")] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="Whose it is: what one token of a name has created, the next may go on with.")
+        str | None, typer.Option("--name", help="Owner name. Tokens with the same name may continue each other's runs.")
     ] = None,
-    expires: Annotated[int | None, typer.Option("--expires", metavar="DAYS", help="Good for so many days.", min=1)] = None,
+    expires: Annotated[
+        int | None, typer.Option("--expires", metavar="DAYS", help="Expire after this many days (default: never).", min=1)
+    ] = None,
     dir: Dir = None,
 ) -> None:
     """Create a token and print it. It is shown only once: the server keeps its hash.
@@ -78,7 +80,9 @@ def list_command(as_json: AsJson = False, dir: Dir = None) -> None:
 
 
 @app.command(cls=ExamplesCommand, epilog="tasuki token revoke 3f2a9c0d1e4b")
-def revoke(id: Annotated[str, typer.Argument(metavar="ID", help="As `tasuki token list` shows it.")], dir: Dir = None) -> None:
+def revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The token's id, from `tasuki token list`.")], dir: Dir = None
+) -> None:
     """Revoke a token, within a second. The server stays closed, even without any valid token."""
     with open_tokens(dir) as tokens:
         tokens.revoke(id)

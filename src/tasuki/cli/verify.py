@@ -34,7 +34,9 @@ def verify(
     dir: Dir = None,
     remote: Remote = None,
     project: ProjectFilter = None,
-    receipt: Annotated[str | None, typer.Option("--receipt", metavar="FILE", help="With --remote: where to write it.")] = None,
+    receipt: Annotated[
+        str | None, typer.Option("--receipt", metavar="FILE", help="Write the receipt to this file; requires --remote.")
+    ] = None,
 ) -> None:
     """Verify every journal, and the store, or a server, against all of them.
 

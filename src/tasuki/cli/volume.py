@@ -22,14 +22,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Shared volu
 def init(
     dir: Annotated[str, typer.Argument(metavar="DIR", help="The volume.")],
     remote: Annotated[
-        str | None, typer.Option("--remote", metavar="NAME|URL", help="A tasuki server, by the syncer's name.")
+        str | None, typer.Option("--remote", metavar="NAME|URL", help="A tasuki server, by its address or its name at the syncer.")
     ] = None,
     space: Annotated[str | None, typer.Option("--space", metavar="USER/SPACE", help="A Hugging Face Space.")] = None,
 ) -> None:
-    """Set the destination of a volume's records. May be repeated at any time, to change it.
-
-    And again, to change it.
-    """
+    """Set the destination of a volume's records. May be repeated at any time, to change it."""
     from tasuki.volumes.destination import setup_volume
 
     path = setup_volume(dir, remote=remote, space=space)

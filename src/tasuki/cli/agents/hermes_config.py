@@ -2,8 +2,6 @@
 
 No sync hook at a session's end, and the data folder in tools.
 
-No hook that syncs when a session ends, and tools that know the data folder.
-
 The format: https://hermes-agent.nousresearch.com/docs/user-guide/features/hooks and …/user-guide/configuration
 """
 
@@ -34,8 +32,6 @@ def update_config(text: str) -> str:
     """Return the edited configuration; the same text if nothing has to change.
 
     Raise ConfigError if it cannot be edited.
-
-    ConfigError for one that can't be read or edited.
     """
     before = parse_settings(text)
     wanted = add_env_passthrough(remove_sync_hooks(before))

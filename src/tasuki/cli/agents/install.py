@@ -42,8 +42,6 @@ def install(
 ) -> None:
     """Configure an agent: its tools know the data folder, and no hook syncs at a session's end.
 
-    Its tools know the data folder, and no hook syncs when a session ends.
-
     Notes are sent as they are made. Every other byte of the file stays as it is.
     """
     if agent not in AGENTS:

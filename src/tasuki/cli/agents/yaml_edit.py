@@ -1,7 +1,4 @@
-"""Edit YAML as text: cut out and insert entries, and keep every other byte.
-
-Entries are cut out of the text and put into it, and every other byte stays.
-"""
+"""Edit YAML as text: cut out and insert entries, and keep every other byte."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias

@@ -1,7 +1,4 @@
-"""Checks of `tasuki doctor` on each remote: backlog and status.
-
-What is waiting to be sent to it, and how it stands with it.
-"""
+"""Checks of `tasuki doctor` on each remote: backlog and status."""
 
 from typing import TYPE_CHECKING
 

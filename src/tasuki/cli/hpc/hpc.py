@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run calculations in a PBS or Slurm queue behind ssh.")
-HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="A host's name, as `tasuki hpc add` has it.")]
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run jobs in a PBS or Slurm queue behind ssh.")
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="The host's name, as given to `tasuki hpc add`.")]
 
 
 def require_openssh(host: "Host") -> "OpenSSHTransport":
@@ -34,18 +34,18 @@ def require_openssh(host: "Host") -> "OpenSSHTransport":
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc add bebop --host bebop --scheduler pbs --max-queued 40 --max-running 30")
 def add(  # noqa: PLR0913 - options
-    name: Annotated[str, typer.Argument(metavar="HOST", help="What it is to be called here.")],
-    host: Annotated[str, typer.Option("--host", help="What ssh calls it: ssh_config counts.")],
+    name: Annotated[str, typer.Argument(metavar="HOST", help="Name for the host in tasuki commands.")],
+    host: Annotated[str, typer.Option("--host", help="Host name for ssh; ssh_config applies.")],
     scheduler: Annotated[str, typer.Option("--scheduler", help="pbs or slurm.")] = "pbs",
-    root: Annotated[str, typer.Option("--root", help="The folder of the agent and its jobs over there.")] = "$HOME/tasuki",
-    max_queued: Annotated[int, typer.Option("--max-queued", help="At most so many jobs in the queue at a time.")] = 40,
-    max_running: Annotated[int, typer.Option("--max-running", help="While so many run, nothing is submitted.")] = 30,
+    root: Annotated[str, typer.Option("--root", help="Folder of the agent and its jobs at the host.")] = "$HOME/tasuki",
+    max_queued: Annotated[int, typer.Option("--max-queued", help="Keep at most this many jobs in the queue.")] = 40,
+    max_running: Annotated[int, typer.Option("--max-running", help="Submit nothing while this many jobs run.")] = 30,
     transport: Annotated[str, typer.Option("--transport", help="openssh, asyncssh or local.")] = "openssh",
-    path: Annotated[str, typer.Option("--path", help="Folders of the scheduler's commands, where none are found.")] = "",
+    path: Annotated[str, typer.Option("--path", help="Folders of the scheduler's commands, if they are not on the PATH.")] = "",
     watchdog: Annotated[
-        bool, typer.Option("--watchdog", help="Keep one more job in the queue, which sees those that are killed without a word.")
+        bool, typer.Option("--watchdog", help="Keep a watchdog job in the queue that detects jobs killed without notice.")
     ] = False,
-    ssh_config: Annotated[str | None, typer.Option("--ssh-config", help="In place of ~/.ssh/config.")] = None,
+    ssh_config: Annotated[str | None, typer.Option("--ssh-config", help="Use this file instead of ~/.ssh/config.")] = None,
     dir: Dir = None,
 ) -> None:  # fmt: skip
     """Add a host with a queue."""
@@ -103,8 +103,8 @@ def logout(name: HostArgument, dir: Dir = None) -> None:
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc sync bebop --dry-run\ntasuki hpc sync bebop --download")
 def sync(
     name: HostArgument,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and change nothing; needs no host.")] = False,
-    download: Annotated[bool, typer.Option("--download", help="Fetch the results of jobs that are over.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, without contacting the host.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch the results of finished jobs.")] = False,
     dir: Dir = None,
 ) -> None:
     """Upload and submit waiting jobs, and fetch news of all jobs. Repeat it after any failure."""
@@ -154,10 +154,7 @@ def is_logged_in(transport: "HostTransport") -> bool:
 
 @app.command(cls=ExamplesCommand, epilog="tasuki hpc doctor bebop")
 def doctor(name: HostArgument, as_json: AsJson = False, dir: Dir = None) -> None:
-    """Check a host: login, scheduler commands, agent, and disk space. Exit with 1 if something is wrong.
-
-    Exits 1 if something is wrong.
-    """
+    """Check a host: login, scheduler commands, agent, and disk space. Exit with 1 if something is wrong."""
     from tasuki.hpc.host_check import check_host
 
     site = get_host(name, load_command_settings(dir))

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Start jobs, here or elsewhere, watch them and end them.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Submit jobs, here or elsewhere, watch and cancel them.")
 app.command(cls=SubmitCommand, epilog=EXAMPLES)(submit)
-JobArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="A job's id, or a unique beginning of it.", autocompletion=complete_job)
-]
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or unique beginnings of them.", autocompletion=complete_job)]
+JobArgument = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a unique prefix.", autocompletion=complete_job)]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Job ids, or unique prefixes.", autocompletion=complete_job)]
 EXIT_CONDITION_FALSE = 7
 LIST_EXAMPLES = """\
 tasuki job list
@@ -39,11 +37,11 @@ DEFAULT_LIMIT = 50
 
 @app.command("list", cls=ExamplesCommand, epilog=LIST_EXAMPLES)
 def list_command(  # noqa: PLR0913 - which of them
-    active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
-    refresh: Annotated[bool, typer.Option("--sync", help="Have their providers say first how active ones are.")] = False,
+    active: Annotated[bool, typer.Option("--active", help="List only unfinished jobs.")] = False,
+    refresh: Annotated[bool, typer.Option("--sync", help="Refresh active jobs from their providers before listing.")] = False,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_status),
+        typer.Option("--status", metavar="STATUS", help="Show only this status. May repeat.", autocompletion=complete_status),
     ] = None,
     on: Annotated[
         str | None,
@@ -51,11 +49,11 @@ def list_command(  # noqa: PLR0913 - which of them
             "--on",
             "--provider",
             metavar="WHERE",
-            help="Only those of one provider or host.",
+            help="List only jobs of this provider or host.",
             autocompletion=complete_provider_or_host,
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The most jobs: the latest.")] = DEFAULT_LIMIT,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="List at most the N latest jobs.")] = DEFAULT_LIMIT,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
@@ -116,14 +114,14 @@ def print_job(schema: str, job: "JobView", *, as_json: bool) -> None:
 @app.command("logs", cls=ExamplesCommand, epilog="tasuki job logs 3f9c | tail\ntasuki job logs 3f9c -f")
 def logs_command(
     id: JobArgument,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it is over.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow the logs until the job has ended.")] = False,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
     """Print a job's logs, of all its attempts.
 
-    A terminal gets it without what would steer it: colors, cursor moves. With --json and -f all of it is printed at the end.
+    On a terminal, escape sequences (colors, cursor moves) are removed. With --json and -f, everything is printed at the end.
     """
     shown = strip_escape_sequences if is_terminal() else str
     with open_jobs_target(dir, remote) as asked:
@@ -157,7 +155,8 @@ def warn_if_stale(job: "JobView") -> None:
 def wait(
     id: JobArgument,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="No longer than this: 90s, 10min, 2h.")
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Wait at most this long: 90s, 10min, 2h (default: no limit)."),
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -207,7 +206,7 @@ def cost(as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> Non
 @app.command("sync", cls=ExamplesCommand, epilog="tasuki job sync\ntasuki job sync --provider replicate")
 def sync_command(
     provider: Annotated[
-        str | None, typer.Option("--provider", metavar="NAME", help="Only at this one.", autocompletion=complete_provider)
+        str | None, typer.Option("--provider", metavar="NAME", help="Sync only this provider.", autocompletion=complete_provider)
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -229,8 +228,6 @@ def sync_command(
 @app.command(cls=ExamplesCommand, epilog="tasuki job cancel 3f9c\ntasuki job cancel 3f9c 81ab")
 def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = None) -> None:
     """Cancel jobs. A local one gets TERM, and KILL 10 s later (`providers.local.kill_seconds`).
-
-    One of this machine gets TERM, and KILL if it has not ended 10 s later (providers.local.kill_seconds).
 
     Waits for the end of those of this machine. Exits with 4 for one that is over already.
     """
@@ -256,7 +253,7 @@ def cancel(ids: Ids, as_json: AsJson = False, dir: Dir = None, remote: Remote = 
 def retry(
     id: JobArgument,
     restart: Annotated[
-        str | None, typer.Option("--from", metavar="OUTPUT", help="In a queue: begin from this output of the last attempt.")
+        str | None, typer.Option("--from", metavar="OUTPUT", help="In a queue: start from this output of the last attempt.")
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -274,10 +271,12 @@ def retry(
 @app.command(cls=ExamplesCommand, epilog="tasuki job fetch 3f9c\ntasuki job fetch 3f9c --include 'OUT*' --max-size 100M")
 def fetch(
     id: JobArgument,
-    include: Annotated[list[str] | None, typer.Option("--include", metavar="GLOB", help="Files to fetch. May repeat.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Files to leave. May repeat.")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", metavar="GLOB", help="Fetch only these files. May repeat.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Skip these files. May repeat.")] = None,
     max_size: Annotated[
-        str | None, typer.Option("--max-size", metavar="SIZE", help="No file larger than this: 500K, 100M, 2G.")
+        str | None, typer.Option("--max-size", metavar="SIZE", help="Fetch no file larger than this: 500K, 100M, 2G.")
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -298,15 +297,12 @@ def fetch(
 @app.command(cls=ExamplesCommand, epilog="tasuki job delete 3f9c\ntasuki job delete 3f9c 81ab --yes")
 def delete(
     ids: Ids,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
-    """Delete finished jobs; a sync does not discover them again. Exit with 4 if one has not ended.
-
-    Exits with 4 for one that is not over.
-    """
+    """Delete finished jobs; a sync does not discover them again. Exit with 4 if one has not ended."""
     from tasuki.sdk.jobs import JobAction
 
     with open_jobs_target(dir, remote) as asked:

@@ -25,11 +25,60 @@ tasuki job submit calc/* --on bebop --profile vasp --walltime 2h --dry-run"""
 LATE_OPTIONS_KEY = "tasuki.late_options"
 
 
-class JobOptions(NamedTuple):
-    """Options of any job: provider, arguments, name, environment, metadata.
+WordsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DIR... | -- CMD...]", help="At a host: folders of inputs, one per job; else a command after `--`."),
+]
+OnOption = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="WHERE",
+        help="local, replicate, or a host of `tasuki hpc list`.",
+        autocompletion=complete_provider_or_host,
+    ),
+]
+NameOption = Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Name of the job.")]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME[=VALUE]", help="An environment variable; without a value, this shell's. May repeat."),
+]
+MetaOption = Annotated[
+    list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Metadata to store with the job. May repeat.")
+]
+HardwareOption = Annotated[str | None, typer.Option("--hardware", metavar="NAME", help="Hardware to run on.")]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="NAME=VALUE", help="An input of a model: JSON or text; @FILE sends a file. May repeat."),
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", metavar="TEXT", help="Idempotency key: a repeated submission returns the same job.")
+]
+ProfileOption = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="At a host: vasp, elk or command.")]
+CommandLineOption = Annotated[
+    str | None, typer.Option("--command", metavar="LINE", help="At a host: the command, as a line of sh.")
+]
+NodesOption = Annotated[int | None, typer.Option("--nodes", metavar="N", help="At a host: the number of nodes.")]
+NtasksOption = Annotated[int | None, typer.Option("--ntasks", metavar="N", help="At a host: the number of processes on all nodes.")]
+WalltimeOption = Annotated[
+    str | None, typer.Option("--walltime", metavar="TIME", help="At a host: the walltime: 90m, 2h, 1:30:00.")
+]
+QueueNameOption = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="At a host: the queue or partition.")]
+AccountOption = Annotated[str | None, typer.Option("--account", metavar="NAME", help="At a host: the account to charge.")]
+ModulesOption = Annotated[
+    list[str] | None, typer.Option("--module", metavar="NAME", help="At a host: load this module first. May repeat.")
+]
+RunProjectOption = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="At a host: the project of the job's run (default: hpc).")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="At a host: refuse folders that lack an input.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="At a host: print the exact scripts and commands, and change nothing.")
+]
 
-    Where, what, under which name, with which variables, what is to be remembered.
-    """
+
+class JobOptions(NamedTuple):
+    """Options of any job: provider, arguments, name, environment, metadata."""
 
     on: str
     arguments: list[str]
@@ -39,10 +88,7 @@ class JobOptions(NamedTuple):
 
 
 class SubmitCommand(ExamplesCommand):
-    """A command whose options may follow folders, but not the words of a program, which take them.
-
-    Behind the words of a command they would be the command's: it says `--` before them.
-    """
+    """A command whose options may follow folders, but not the words of a program, which take them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments; note options that follow words without a `--` in between."""
@@ -55,62 +101,27 @@ class SubmitCommand(ExamplesCommand):
         return super().parse_args(ctx, args)
 
 
-def submit(  # noqa: PLR0913 - what, where, under which name
+def submit(  # noqa: PLR0913 - one parameter per option
     ctx: typer.Context,
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[DIR... | -- CMD...]", help="At a host: folders with inputs, one a job. Else a command, behind `--`."
-        ),
-    ] = None,
-    on: Annotated[
-        str,
-        typer.Option(
-            "--on",
-            metavar="WHERE",
-            help="local, replicate, or a host of `tasuki hpc list`.",
-            autocompletion=complete_provider_or_host,
-        ),
-    ] = "local",
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What to call it.")] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME[=VALUE]", help="A variable; without a value, ours. May repeat."),
-    ] = None,
-    meta: Annotated[
-        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="Something to remember of it. May repeat.")
-    ] = None,
-    hardware: Annotated[str | None, typer.Option("--hardware", metavar="NAME", help="What it is to run on.")] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=VALUE", help="An input, for a model: JSON or text; @FILE sends a file. May repeat."),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="TEXT", help="Submitted again with the same key, it is the same job.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option("--profile", metavar="NAME", help="At a host: vasp, elk or command.")] = None,
-    command: Annotated[
-        str | None, typer.Option("--command", metavar="LINE", help="At a host: what runs there, as a line of sh.")
-    ] = None,
-    nodes: Annotated[int | None, typer.Option("--nodes", metavar="N", help="At a host: how many nodes.")] = None,
-    ntasks: Annotated[
-        int | None, typer.Option("--ntasks", metavar="N", help="At a host: how many processes on all of them.")
-    ] = None,
-    walltime: Annotated[
-        str | None, typer.Option("--walltime", metavar="TIME", help="At a host: for how long at most: 90m, 2h, 1:30:00.")
-    ] = None,
-    queue: Annotated[str | None, typer.Option("--queue", metavar="NAME", help="At a host: the queue or partition.")] = None,
-    account: Annotated[str | None, typer.Option("--account", metavar="NAME", help="At a host: whose time it is.")] = None,
-    module: Annotated[
-        list[str] | None, typer.Option("--module", metavar="NAME", help="At a host: load this first. May repeat.")
-    ] = None,
-    project: Annotated[
-        str | None, typer.Option("--project", metavar="NAME", help="At a host: where the run of it is recorded, else `hpc`.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="At a host: refuse folders in which an input is missing.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="At a host: show the exact scripts and commands, and change nothing.")
-    ] = False,
+    words: WordsArgument = None,
+    on: OnOption = "local",
+    name: NameOption = None,
+    env: EnvOption = None,
+    meta: MetaOption = None,
+    hardware: HardwareOption = None,
+    inputs: InputsOption = None,
+    key: KeyOption = None,
+    profile: ProfileOption = None,
+    command: CommandLineOption = None,
+    nodes: NodesOption = None,
+    ntasks: NtasksOption = None,
+    walltime: WalltimeOption = None,
+    queue: QueueNameOption = None,
+    account: AccountOption = None,
+    module: ModulesOption = None,
+    project: RunProjectOption = None,
+    strict: StrictOption = False,
+    dry_run: DryRunOption = False,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,

@@ -29,9 +29,7 @@ tasuki run delete lr-0.1 --dry-run"""
 def tag(  # noqa: PLR0913 - which tags, of which run
     run: RunArgument,
     tags: Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Tags to add.")] = None,
-    remove: Annotated[
-        list[str] | None, typer.Option("--remove", metavar="TAG", help="A tag to take away; may be repeated.")
-    ] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", metavar="TAG", help="Remove this tag. May repeat.")] = None,
     project: Project = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -46,9 +44,9 @@ def tag(  # noqa: PLR0913 - which tags, of which run
 
 def edit(  # noqa: PLR0913 - one option per field
     run: RunArgument,
-    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="What it is called from now on.")] = None,
-    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="The group that it is in.")] = None,
-    notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="What there is to say of it; - reads stdin.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="New name of the run.")] = None,
+    group: Annotated[str | None, typer.Option("--group", metavar="TEXT", help="New group of the run.")] = None,
+    notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="Notes on the run; - reads stdin.")] = None,
     project: Project = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -71,17 +69,15 @@ def apply_edit(target: QueryTarget, ref: str, run_edit: "RunEdit", *, as_json: b
 
 
 def delete(  # noqa: PLR0913 - which, and how carefully
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids, unique beginnings of them, or names no other has.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids, unique prefixes, or unique names.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed, and change nothing.")] = False,
     project: Project = None,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
     """Delete runs from every answer, here and wherever their records are sent, for good.
-
-    They are gone from every answer, here and wherever their records are sent, and do not come back.
 
     Asks first. The journals stay until `tasuki gc`, so that others hear of it; `tasuki purge` drops what a server holds.
     """

@@ -7,7 +7,7 @@ from tasuki.cli.shared.options import ExamplesCommand
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show one, wait for it, change it.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List runs, show, wait for, and edit them.")
 app.command("list", cls=ExamplesCommand, epilog=list.EXAMPLES)(list.list_command)
 app.command("show", cls=ExamplesCommand, epilog=show.SHOW_EXAMPLES)(show.show_command)
 app.command("history", cls=ExamplesCommand, epilog=show.HISTORY_EXAMPLES)(show.history_command)

@@ -29,9 +29,7 @@ tasuki run list --project digits --json"""
 def list_command(
     status: Annotated[
         list[str] | None,
-        typer.Option(
-            "--status", metavar="STATUS", help="Only those in this state. May repeat.", autocompletion=complete_run_status
-        ),
+        typer.Option("--status", metavar="STATUS", help="Show only this status. May repeat.", autocompletion=complete_run_status),
     ] = None,
     project: Project = None,
     as_json: AsJson = False,

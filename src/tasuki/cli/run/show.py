@@ -80,7 +80,7 @@ def history_command(
     run: RunArgument,
     project: Project = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", metavar="NAME", help="Only this metric.", autocompletion=complete_metric)
+        str | None, typer.Option("--metric", metavar="NAME", help="Print only this metric.", autocompletion=complete_metric)
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
@@ -116,15 +116,13 @@ def output_command(
     run: RunArgument,
     project: Project = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="stdout, stderr or git.diff; else the first two.")
+        str | None, typer.Option("--name", metavar="NAME", help="stdout, stderr or git.diff (default: the first two).")
     ] = None,
     as_json: AsJson = False,
     dir: Dir = None,
     remote: Remote = None,
 ) -> None:
     """Print a run's texts: output of its program under `tasuki exec`, or its uncommitted changes.
-
-    What its program printed under `tasuki exec`, or its uncommitted changes.
 
     Of a run that was resumed: of all its attempts, in order.
     """

@@ -24,7 +24,7 @@ tasuki run stop m6u9 --remote team"""
 
 def stop_command(
     run: RunArgument,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; `should_stop()` tells it.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Reason, returned by `should_stop()`.")] = None,
     project: Project = None,
     as_json: AsJson = False,
     dir: Dir = None,

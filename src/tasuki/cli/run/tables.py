@@ -71,10 +71,7 @@ def build_flat_table(run: "RunRow", summaries: "Sequence[MetricSummary]", alerts
 
 
 def build_history_table(calls: "Sequence[HistoryRow]", started_at: int | None = None) -> Table:
-    """Build a table with a column per metric, in order of appearance, and the time of each call.
-
-    When each call was, or how long after the run began.
-    """
+    """Build a table with a column per metric, in order of appearance, and the time of each call."""
     metrics = list(dict.fromkeys(metric for call in calls for metric in call.metrics))
     if started_at is None:
         times: list[Any] = [datetime_from_us(call.time) for call in calls]

@@ -28,10 +28,11 @@ def wait(  # noqa: PLR0913 - whom, which, until when
         str | None, typer.Option("--until", metavar="CONDITION", help="A metric, one of < <= > >=, a number: 'val/acc>0.97'.")
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="No longer than this: 90s, 10min, 1h.")
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Wait at most this long: 90s, 10min, 1h (default: no limit)."),
     ] = None,
     stalled: Annotated[
-        str, typer.Option("--stalled", metavar="DURATION", help="Give up when the run has logged nothing for so long.")
+        str, typer.Option("--stalled", metavar="DURATION", help="Give up when the run has logged nothing for this long.")
     ] = "10min",
     project: Project = None,
     as_json: AsJson = False,
@@ -39,8 +40,6 @@ def wait(  # noqa: PLR0913 - whom, which, until when
     remote: Remote = None,
 ) -> None:
     """Wait until a value that a run logged satisfies a condition; without one, until the run has ended.
-
-    Without one, until the run has finished.
 
     Exits with 0 when that is so, and with 7 when the run has ended otherwise, has stalled (logs nothing while this watches), or
     when the time is over. A server that was reached may be away for a minute meanwhile.

@@ -1,7 +1,4 @@
-"""Shell completion of projects, runs and metrics, from the store as it is, without waiting.
-
-Names of projects, runs and metrics, from the folder's store as it is, without waiting for anything.
-"""
+"""Shell completion of projects, runs and metrics, from the store as it is, without waiting."""
 
 from typing import Any
 
@@ -50,10 +47,7 @@ def get_project_option(ctx: Any) -> str | None:
 
 
 def query_store(ctx: Any, statement: str, values: tuple[Any, ...]) -> list[Any]:
-    """Query the store; nothing without a readable one: a shell must not see errors.
-
-    Nothing where there is none, or it can't be read: a shell must not be told of trouble.
-    """
+    """Query the store; nothing without a readable one: a shell must not see errors."""
     from tasuki.errors import TasukiError
     from tasuki.settings import load
     from tasuki.store import read_stale

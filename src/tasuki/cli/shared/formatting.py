@@ -22,8 +22,6 @@ def format_cell(value: Any, now: datetime, *, untruncated: bool = False) -> str:
     """Format a table's cell.
 
     4 significant digits, relative times, at most 40 characters unless untruncated.
-
-    4 significant digits, times as seen from now, at most 40 characters if it need not be whole.
     """
     fit = replace_control_characters if untruncated else truncate
     match value:
@@ -89,8 +87,6 @@ def truncate(text: str) -> str:
     """Truncate to the width of 40 letters with an ellipsis.
 
     Replace characters that move the cursor or join.
-
-    Nothing that moves the cursor or joins letters.
     """
     text = "".join(character for character in replace_control_characters(text) if not is_zero_width(character))
     if len(text) <= MAX_CELL_WIDTH and text.isascii():
@@ -111,10 +107,7 @@ def is_control_character(character: str) -> bool:
 
 
 def is_zero_width(character: str) -> bool:
-    """Return whether a character has no width of its own; terminals disagree on its effect.
-
-    How much, no two terminals agree on.
-    """
+    """Return whether a character has no width of its own; terminals disagree on its effect."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
@@ -145,10 +138,7 @@ def to_json_data(value: Any) -> Any:
 
 
 def format_tsv_cell(value: Any) -> str:
-    """Format a TSV cell: full precision, empty for None, control characters escaped.
-
-    Tabs, newlines and other control characters escaped.
-    """
+    """Format a TSV cell: full precision, empty for None, control characters escaped."""
     match value:
         case None:
             return ""

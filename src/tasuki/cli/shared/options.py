@@ -38,32 +38,30 @@ __all__ = [
     "warn_about_missing_records",
 ]
 
-Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder, else TASUKI_DIR.")]
-ProjectFilter = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
+Dir = Annotated[str | None, typer.Option("--dir", metavar="DIR", help="The data folder (default: TASUKI_DIR).")]
+ProjectFilter = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Send or verify only this project.")]
 Project = Annotated[
     str | None,
     typer.Option(
         "--project",
         metavar="NAME",
-        help="The project, else TASUKI_PROJECT, else the only one there is.",
+        help="The project (default: TASUKI_PROJECT, else the only one).",
         autocompletion=complete_project,
     ),
 ]
 RunArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN", help="A run's id, a unique beginning of it, or a name no other has.", autocompletion=complete_run
-    ),
+    typer.Argument(metavar="RUN", help="A run's id, a unique prefix, or a unique name.", autocompletion=complete_run),
 ]
 RunsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN...", help="Ids, unique beginnings of them, or names no other has.", autocompletion=complete_run),
+    typer.Argument(metavar="RUN...", help="Run ids, unique prefixes, or unique names.", autocompletion=complete_run),
 ]
 Metrics = Annotated[
     str | None,
-    typer.Option("--metrics", metavar="NAME,...", help="Only these metrics.", autocompletion=complete_metric),
+    typer.Option("--metrics", metavar="NAME,...", help="Use only these metrics.", autocompletion=complete_metric),
 ]
-Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help="Ask this server, not the data folder.")]
+Remote = Annotated[str | None, typer.Option("--remote", metavar="NAME|URL", help="Query this server instead of the data folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, with its schema's name and version.")]
 
 
@@ -104,10 +102,7 @@ def load_command_settings(dir: str | None, remote: str | None = None) -> "Settin
 
 @contextmanager
 def open_query_target(dir: str | None, project: str | None, remote: str | None = None) -> Iterator[QueryTarget]:
-    """Open the queries and resolve the project, for the block. Warn if an answer was incomplete.
-
-    Says so if the answer was not complete.
-    """
+    """Open the queries and resolve the project, for the block. Warn if an answer was incomplete."""
     from tasuki.sdk.query.api import Api
 
     with Api(remote, dir=dir) as api:
@@ -142,10 +137,7 @@ def warn_about_missing_records(records: int) -> None:
 
 
 def confirm(kind: str, names: list[str], hint: str) -> None:
-    """Ask for confirmation. Raise ConfigError if nobody can be asked, Abort for a no.
-
-    ConfigError where nobody can be asked; Abort for a no.
-    """
+    """Ask for confirmation. Raise ConfigError if nobody can be asked, Abort for a no."""
     what = ", ".join(names)
     if not sys.stdin.isatty():
         raise ConfigError(f"nobody can be asked whether {what} may go", hint=hint)

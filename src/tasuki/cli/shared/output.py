@@ -50,8 +50,6 @@ class Table(NamedTuple):
     """Columns and rows.
 
     Types of values decide their format: str, int, float, bool, datetime, timedelta, list, dict, None.
-
-    A value's type says how it is shown: str, int, float, bool, datetime, timedelta, list, dict, None.
     """
 
     columns: Sequence[str]
@@ -94,10 +92,7 @@ def write_text(text: str) -> None:
 
 
 def print_tables(*tables: Table) -> None:
-    """Print tables for people. Leave out columns that do not fit, and say so.
-
-    What does not fit beside each other is left out, and said; the first columns come first.
-    """
+    """Print tables for people. Leave out columns that do not fit, and say so."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -117,8 +112,6 @@ def build_rich_table(table: Table, now: datetime, width: int | None = None) -> "
     """Build rich's table.
 
     Numbers right-aligned, one line per row except untruncated columns, within a width.
-
-    As much as fits into a width.
     """
     import rich.box
     import rich.table

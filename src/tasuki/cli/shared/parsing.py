@@ -29,8 +29,6 @@ def parse_since(text: str, now_us: int) -> int | str:
     """Parse an alert's id, or a time (ISO 8601, or how long ago) as microseconds UTC.
 
     Raise ConfigError if neither.
-
-    ConfigError for anything else.
     """
     if ALERT_ID.fullmatch(text):
         return text
