@@ -55,14 +55,13 @@ class Webhooks:
         provider without webhooks, UnreadableMessage if it holds no job.
         """
         provider = self.context.providers.open(name)
-        if not hasattr(provider, "webhook_keys"):
+        if not isinstance(provider, WebhookProvider):
             raise NotFound(f"{provider.title} sends no webhooks")
-        signing = cast(WebhookProvider, provider)
         stated = parse_headers(headers, self.context.clock)
-        await self.verify(provider, signing, stated, body)
+        await self.verify(provider, provider, stated, body)
         if await self.context.run_in_thread(lambda: self.state_db.is_webhook_known(name, stated.id)):
             return
-        sight = parse_message(signing, body)
+        sight = parse_message(provider, body)
         await self.context.providers.identify(name)
         if not await self.record_if_known(provider, sight):
             parked = ParkedWebhook(stated.id, self.context.clock.now_us(), body)

@@ -30,8 +30,6 @@ class ProviderJob(NamedTuple):
     """A job as its provider reports it.
 
     `logs`: all of them. `seconds`: how long the hardware was busy. `inputs`: the job's inputs.
-
-    `logs`: all that it has of them. `seconds`: how long the hardware was busy. `inputs`: what it was given.
     """
 
     observation: Observation
@@ -123,6 +121,7 @@ class BatchProvider(Provider, Protocol):
         ...
 
 
+@runtime_checkable
 class WebhookProvider(Protocol):
     """A provider that sends signed webhooks. `keys`: the known signing keys."""
 
