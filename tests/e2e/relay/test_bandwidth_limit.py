@@ -64,7 +64,7 @@ def test_27_relays_at_once_are_paced_never_starved_and_lose_nothing(tmp_path: Pa
             )
         for relay in relays:
             relay.start()
-        eventually(lambda: all(relay.sent == RECORDS for relay in relays))
+        eventually(lambda: all(relay.sent_records == RECORDS for relay in relays))
         noted = [relay.sender.transport.answered for relay in relays]
         for relay in relays:
             relay.stop()
