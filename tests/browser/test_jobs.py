@@ -85,7 +85,7 @@ def test_a_webhooks_change_is_on_the_page_within_a_second(site: Site, visit: Cal
     page.evaluate("() => { window.sameDocument = true; }")
     for there, here in (("processing", "running"), ("succeeded", "completed")):
         site.fake.set(job["external_id"], status=there, webhook=False)
-        body = site.fake.shown(site.fake.things[job["external_id"]])
+        body = site.fake.render(site.fake.objects[job["external_id"]])
         began = time.monotonic()
         assert site.webhook(body).status_code == 200
         expect(state).to_have_text(here, timeout=1000)

@@ -66,7 +66,7 @@ def test_an_existing_pages_script_works_unchanged(site: Site, visit_site: Callab
     page.wait_for_function("(id) => JSON.stringify(window.heard) === JSON.stringify([[id, 'completed']])", arg=id)
     other = site.submit(inputs={"prompt": "x"})
     site.fake.set(other["external_id"], status="processing", webhook=False)
-    assert site.webhook(site.fake.shown(site.fake.things[other["external_id"]])).status_code == 200
+    assert site.webhook(site.fake.render(site.fake.objects[other["external_id"]])).status_code == 200
     page.wait_for_function("(id) => window.rows.get(id)?.status === 'running'", arg=other["job_id"])
     assert page.evaluate("window.heard.at(-1)") == [other["job_id"], "running"]
 
@@ -100,7 +100,7 @@ def test_anothers_token_sees_nothing_of_my_jobs(tmp_path: Path, browser: Browser
         ann, bob = pages["ann"], pages["bob"]
         expect(row(ann, job["job_id"])).to_contain_text("secret plans")
         expect(bob.get_by_text("No jobs yet.")).to_be_visible()
-        body = site.fake.shown(site.fake.things[job["external_id"]])
+        body = site.fake.render(site.fake.objects[job["external_id"]])
         assert site.webhook(body).status_code == 200
         expect(row(ann, job["job_id"]).locator(".state")).to_have_text("running", timeout=2000)
         row(ann, job["job_id"]).get_by_role("button", name="secret plans", exact=True).click()

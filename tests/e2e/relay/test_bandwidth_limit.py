@@ -72,7 +72,7 @@ def test_27_relays_at_once_are_paced_never_starved_and_lose_nothing(tmp_path: Pa
             relay.thread.join()
             relay.sender.transport.close()
             relay.source.close()
-        assert {relay.patience.failures for relay in relays} == {0}
+        assert {relay.backoff.failures for relay in relays} == {0}
         assert max(after for answers in noted for _, after in answers) > 1000
         gaps = [later - before for answers in noted for (before, _), (later, _) in pairwise(answers)]
         assert max(gaps) < 10
