@@ -1,1 +1,1 @@
-"""The server: receives journals, projects them, answers, and tells those who watch."""
+"""HTTP server: receive journals, project them, answer queries, and publish change events."""

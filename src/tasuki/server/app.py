@@ -1,4 +1,4 @@
-"""The application: all parts, wired, from start to stop."""
+"""The ASGI application: routes, dependencies, error handling, and middleware."""
 
 from typing import Any
 
@@ -39,20 +39,20 @@ __all__ = ["create_app", "problem_response"]
 
 
 def provide_value(value: Any) -> Provide:
-    """A part, for those that ask for it by name."""
+    """Provide a value as a dependency, injected by parameter name."""
     return Provide(lambda: value, sync_to_thread=False, use_cache=True)
 
 
 @get("/api/v1/meta", summary="Who answers", opt=requires(ANY_TOKEN))
 async def meta(components: Components) -> Meta:
-    """Return versions and ids: `server_id` is constant for a data folder, `boot_id` changes at each start."""
+    """Return the versions, the id of the data folder (`server_id`), and of this server start (`boot_id`)."""
     return components.meta
 
 
 def create_app(components: Components, host: str) -> ASGIApp:
-    """Create the ASGI application around the components, which start and stop with it.
+    """Build the ASGI application; its lifespan starts and stops the components.
 
-    `host`: its host name.
+    `host`: the name or address that the server listens on, accepted in the `Host` header besides the loopback names.
     """
     app = Litestar(
         route_handlers=[
@@ -101,7 +101,11 @@ def create_app(components: Components, host: str) -> ASGIApp:
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Build the response to a failed request. A token of one project is not told what else exists."""
+    """Return the problem response for an error.
+
+    Omit the hint of NotFound unless the token is for all projects.
+    Such hints list the projects and runs that exist.
+    """
     problem, headers = problem_from(error)
     principal: Principal | None = request.scope.get("auth")
     if isinstance(error, NotFound) and (principal is None or principal.project is not None):

@@ -39,7 +39,10 @@ SERVER_ID_FILE = "server-id"
 
 
 class Components:
-    """Everything that lives as long as the server does."""
+    """All components with the lifetime of the server.
+
+    `loopback`: the server listens on a loopback address, so requests need no token until the first token is created.
+    """
 
     def __init__(self, settings: Settings, *, loopback: bool = True) -> None:
         folder = locate_database_folder(settings.dir)
@@ -74,17 +77,17 @@ class Components:
         self.stall_detector = StallDetector(self.background_readers, self.committer, minutes=settings.stalled_minutes)
 
     def wake_hub(self) -> None:
-        """The projection has moved."""
+        """Wake the event hub: the projection may have changed."""
         self.hub.wake()
 
     def release_waiters(self) -> None:
-        """End what would hold the stop: event streams, and senders who wait for a word."""
+        """End the requests that would delay shutdown: event streams, and long polls for stop requests."""
         self.hub.close()
         self.receiver.stop_requests.close()
 
     @asynccontextmanager
     async def lifespan(self, _: Litestar) -> AsyncIterator[None]:
-        """From start to stop."""
+        """Start the components, and stop them in reverse order of dependency."""
         self.committer.start()
         await self.hub.publish_new_events()
         tasks = [asyncio.create_task(part.run()) for part in (self.projector_supervisor, self.hub, self.stall_detector)]
@@ -108,7 +111,7 @@ class Components:
 
 
 def load_or_create_server_id(folder: Path) -> str:
-    """The server's name among servers, made once per data folder."""
+    """Return the server id of a data folder; create it on first use."""
     path = folder / SERVER_ID_FILE
     with suppress(FileNotFoundError):
         return path.read_text().strip()

@@ -1,4 +1,4 @@
-"""`GET /openapi.json`: this API, described from the structs that it is made of."""
+"""`GET /openapi.json`: the OpenAPI description, generated from the request and response structs."""
 
 from typing import Any
 
@@ -30,7 +30,10 @@ MSGPACK_BODIES = {"/api/v1/replicate"}
 
 @get("/openapi.json", include_in_schema=False, opt=requires(ANY_TOKEN))
 async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """This API as OpenAPI. Bodies that are read as bytes are described here."""
+    """Return the OpenAPI document.
+
+    Add the request bodies, which handlers read as bytes and litestar cannot infer.
+    """
     described: dict[str, Any] = request.app.openapi_schema.to_schema()
     for path, kinds in REQUEST_BODIES.items():
         references, structs = msgspec.json.schema_components(kinds, ref_template=SCHEMA_REF_TEMPLATE)

@@ -1,4 +1,4 @@
-"""`tasuki serve`: the server on a socket, until it is told to stop."""
+"""`tasuki serve`: run the server on a socket until SIGTERM or SIGINT."""
 
 import asyncio
 import ipaddress
@@ -26,7 +26,7 @@ log = logging.getLogger("tasuki.server")
 
 
 class UvicornServer(uvicorn.Server):
-    """uvicorn's server; a signal ends event streams first, and does not kill the process afterwards."""
+    """uvicorn server that ends event streams on a signal and returns instead of raising the signal again."""
 
     def __init__(self, config: uvicorn.Config, components: Components) -> None:
         super().__init__(config)
@@ -34,7 +34,7 @@ class UvicornServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the server; a second one stops it at once."""
+        """Stop the server on SIGTERM or SIGINT; a second signal stops it immediately."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -48,7 +48,7 @@ class UvicornServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def stop(self, number: int) -> None:
-        """Stop soon: streams end now, requests under way have a second."""
+        """End event streams now, and give running requests one second."""
         self.components.release_waiters()
         self.handle_exit(number, None)
 
@@ -56,7 +56,11 @@ class UvicornServer(uvicorn.Server):
 def serve(
     settings: Settings, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, print_line: Callable[[str], object] | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Raise ConfigError if the address is taken, or requires tokens."""
+    """Serve a data folder until SIGTERM or SIGINT.
+
+    `port` 0 takes any free port. `print_line` receives the startup line (default: write it to stderr).
+    Raise ConfigError if the address is in use, or if other machines can reach it and no token exists.
+    """
     configure_job_logging()
     parts = Components(settings, loopback=is_loopback(host))
     if not parts.authenticator.loopback and not parts.tokens.has_any():
@@ -93,19 +97,22 @@ def configure_job_logging() -> None:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens. ConfigError for an address that is taken, or is none of this machine's."""
+    """Open a listening socket.
+
+    Raise ConfigError if the address is in use or does not belong to this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise ConfigError(f"{host}:{port} can't be listened on: {error}", hint="--port 0 takes any free one") from error
-    # asyncio does this for sockets that it makes itself; without it an answer in two writes waits 40 ms for an ACK
+    # asyncio sets TCP_NODELAY only on sockets that it opens; without it a response in two writes waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address is reachable from this machine only."""
+    """Return whether only this machine can reach the host."""
     if host == "localhost":
         return True
     try:
@@ -115,6 +122,6 @@ def is_loopback(host: str) -> bool:
 
 
 def print_to_stderr(line: str) -> None:
-    """To the person at the terminal."""
+    """Write a line to stderr and flush."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -1,7 +1,8 @@
-"""Authentication and authorization. Deny by default: refuse a route that declares no scope.
+"""Authentication and authorization.
 
-A route says in its `opt` what it needs: a scope, which counts for each project that the request names; any token at all; or
-nothing. Without tokens a server serves its own machine alone, and whoever can reach it may do everything.
+Deny by default: a route without a declared requirement needs scope admin.
+A route declares its requirement in `opt`: a scope, checked for each project that the request names; any valid token; or
+nothing. A server without tokens listens on loopback only, and every request that reaches it has scope admin.
 """
 
 from http.cookies import CookieError, SimpleCookie
@@ -38,12 +39,15 @@ TRACKIO_TOKEN_HEADER = b"x-trackio-write-token"
 
 
 def requires(requirement: Scope | str) -> dict[str, Any]:
-    """The `opt` of a route that needs a scope, `ANY_TOKEN` or `PUBLIC`."""
+    """Return the `opt` of a route that requires a scope, `ANY_TOKEN` or `PUBLIC`."""
     return {REQUIREMENT_KEY: requirement}
 
 
 class TokenAuthenticator:
-    """Knows tokens. To be used from the event loop."""
+    """Authenticates requests by their token. For the event loop only.
+
+    `loopback`: the server listens on a loopback address, which allows anonymous requests until a token exists.
+    """
 
     def __init__(self, tokens: Tokens, cookie_name: str, *, loopback: bool) -> None:
         self.tokens = tokens
@@ -52,11 +56,14 @@ class TokenAuthenticator:
 
     @property
     def allows_anonymous(self) -> bool:
-        """No token is needed: there are none, and only this machine can ask."""
+        """Return whether requests need no token: none was ever created, and the server listens on loopback."""
         return self.loopback and not self.tokens.has_any()
 
     def authenticate(self, scope: HTTPScope) -> Principal | None:
-        """Return a request's principal; None without a valid token. Raise 503 if that cannot be determined."""
+        """Return the principal of a request, or None without a valid token.
+
+        Raise 503 if the tokens cannot be read.
+        """
         try:
             if self.allows_anonymous:
                 return ANONYMOUS_ADMIN
@@ -66,11 +73,11 @@ class TokenAuthenticator:
             raise HttpProblem(503, "the server's tokens can't be read", hint="its log has more") from error
 
     def is_valid(self, principal: Principal) -> bool:
-        """Return whether an admitted principal would be admitted again."""
+        """Return whether a principal that was authenticated before is still valid."""
         return self.allows_anonymous if principal is ANONYMOUS_ADMIN else self.tokens.is_valid(principal)
 
     def find_cookie_token(self, scope: HTTPScope) -> str | None:
-        """The token that the page keeps in a cookie."""
+        """Return the token in the session cookie of the web page."""
         try:
             cookies = SimpleCookie(get_header(scope, b"cookie"))
         except CookieError:
@@ -79,18 +86,18 @@ class TokenAuthenticator:
 
 
 def get_header(scope: HTTPScope, name: bytes) -> str:
-    """A request's header; empty where there is none."""
+    """Return the value of a request header, or "" if it is missing. `name` is lower case."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
 
 
 def parse_bearer_token(scope: HTTPScope) -> str | None:
-    """The token in the header `Authorization`."""
+    """Return the bearer token in the `Authorization` header."""
     value = get_header(scope, b"authorization")
     return value[len(BEARER_PREFIX) :].strip() if value.lower().startswith(BEARER_PREFIX) else None
 
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The guard of all routes. Refusal (401) without a good token, (403) where the token is not for this."""
+    """Guard every route. Raise 401 without a valid token, 403 if the token lacks the required scope."""
     needed = handler.opt.get(REQUIREMENT_KEY, Scope.ADMIN)
     principal: Principal | None = connection.scope.get("auth")
     if needed == PUBLIC:
@@ -109,12 +116,12 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
 
 
 def requested_projects(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str | None]:
-    """The projects that a request names; a brain is one, too."""
+    """Return the projects that a request names, in `project` or `brain`; [None] if it names none."""
     return [name for key in ("project", "brain") for name in connection.query_params.getall(key, [])] or [None]
 
 
 def forbidden_problem(principal: Principal, scope: Scope, project: str | None) -> HttpProblem:
-    """A token that is not for this. What there is of other projects, or is not, is not said."""
+    """Build the 403 problem for a token without the scope. It does not reveal whether the project exists."""
     its = "all projects" if principal.project is None else f"project {principal.project!r}"
     wanted = "" if project is None else f" on {project!r}"
     what = {Scope.READ: "--read", Scope.LOG: "--log", Scope.WRITE: "--write", Scope.ADMIN: "--admin"}[scope]

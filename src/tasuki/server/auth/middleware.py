@@ -1,4 +1,4 @@
-"""Checks of every request (host, origin, protocol), authentication, and headers of every response."""
+"""ASGI middleware: check Host, Origin and protocol version, authenticate, add common response headers."""
 
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -32,11 +32,9 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class RequestMiddleware:
-    """Wraps the application.
+    """Middleware around the application that refuses cross-site requests and DNS rebinding.
 
-    Refuse foreign origins, and host names other than the server's (DNS rebinding).
-
-    A server that needs tokens may have any name: a browser sends a token only where it was entered.
+    A server that requires tokens accepts any host name: a browser sends a token only to the site where it was entered.
     """
 
     def __init__(self, app: ASGIApp, authenticator: TokenAuthenticator, host_names: Collection[str] = LOOPBACK_NAMES) -> None:
@@ -45,7 +43,7 @@ class RequestMiddleware:
         self.host_names = host_names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection."""
+        """Check and authenticate one HTTP request, then pass it to the application."""
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
@@ -64,7 +62,7 @@ class RequestMiddleware:
         await self.app(scope, receive, send_with_headers)
 
     def check_request(self, scope: HTTPScope) -> None:
-        """Refusal for a request that was not meant for this server, or that it does not understand."""
+        """Raise 421 for a foreign Host, 403 for a foreign Origin, 426 for an unsupported protocol version."""
         host, origin = get_header(scope, b"host"), get_header(scope, b"origin")
         if (
             parse_host_name(host) not in self.host_names
@@ -92,12 +90,12 @@ class RequestMiddleware:
 
 
 def is_older(version: str) -> bool:
-    """Return whether a protocol version is below the supported ones."""
+    """Return whether a protocol version is lower than every supported version."""
     return version.isascii() and version.isdigit() and len(version) < 9 and int(version) < min(SUPPORTED_PROTOCOLS)
 
 
 def parse_host_name(host: str) -> str:
-    """The name in a Host header, without its port."""
+    """Return the host name of a Host header, without the port; "" if it is malformed."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -105,7 +103,7 @@ def parse_host_name(host: str) -> str:
 
 
 def parse_origin_host(origin: str) -> str:
-    """Return the Host that a page of this origin would send."""
+    """Return the `host[:port]` of an origin, as a page of that origin would send it in Host."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

@@ -1,4 +1,4 @@
-"""Scopes, and the principal that a token stands for."""
+"""Token scopes, and the principal that a token identifies."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -7,7 +7,7 @@ __all__ = ["Principal", "Scope"]
 
 
 class Scope(StrEnum):
-    """Permissions of a token."""
+    """Permission that a token grants."""
 
     READ = "read"
     LOG = "log"
@@ -16,7 +16,7 @@ class Scope(StrEnum):
 
     @property
     def included_scopes(self) -> frozenset["Scope"]:
-        """All that somebody with this scope may do."""
+        """Return every scope that this scope grants, itself included."""
         return INCLUDED_SCOPES[self]
 
 
@@ -29,7 +29,7 @@ INCLUDED_SCOPES = {
 
 
 class Principal(NamedTuple):
-    """The owner of a token: name, scope, and project (None: all)."""
+    """Authenticated sender of a request: token id, owner name, scope, and project (None: all projects)."""
 
     token_id: str
     name: str
@@ -37,5 +37,5 @@ class Principal(NamedTuple):
     project: str | None
 
     def has_scope(self, scope: Scope, project: str | None = None) -> bool:
-        """Return whether the principal has a scope for a project; without a name, for any project."""
+        """Return whether the principal has the scope on the project; without a project, on any project."""
         return scope in self.scope.included_scopes and (project is None or self.project in (None, project))

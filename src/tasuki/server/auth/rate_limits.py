@@ -1,4 +1,4 @@
-"""Rate limits: bytes per second for each address and token, and requests per time window."""
+"""Rate limits: bytes per second per token name, and requests per time window."""
 
 import math
 
@@ -18,9 +18,10 @@ MAX_TRACKED_NAMES = 10_000
 
 
 class BandwidthLimit:
-    """Bytes per second of each sender.
+    """Bytes per second for each sender. Sent bytes are a debt that decreases with time.
 
-    Bytes sent are a debt that time pays off; a sender that waits is never refused.
+    `bytes_per_second` (default: 16 MiB) is the sustained rate, `burst_bytes` (default: 64 MiB) the debt at which requests
+    are refused. A sender that waits the interval that `spend` returns is never refused.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class BandwidthLimit:
         """When everyone's debt is paid off."""
 
     def check(self, name: str) -> None:
-        """Refusal (429) for one who owes more than a burst."""
+        """Raise 429 if the sender's debt exceeds the burst."""
         seconds = self.debt_seconds(name)
         if seconds * self.bytes_per_second > self.burst_bytes:
             detail = f"more than {self.bytes_per_second:,} bytes a second were sent under this token's name"
@@ -42,7 +43,7 @@ class BandwidthLimit:
             )
 
     def spend(self, name: str, size: int) -> int:
-        """Note what was sent; returns for how many milliseconds the sender is asked to stay away."""
+        """Record sent bytes. Return the milliseconds the sender must wait before its next request."""
         if len(self.debt_free_at) > MAX_TRACKED_NAMES:
             now = self.clock.monotonic()
             self.debt_free_at = {one: free for one, free in self.debt_free_at.items() if free > now}
@@ -51,19 +52,19 @@ class BandwidthLimit:
         return max(MIN_SEND_INTERVAL_MS, math.ceil(1000 * seconds))
 
     def debt_seconds(self, name: str) -> float:
-        """Return the seconds until a sender has no debt."""
+        """Return the seconds until the sender's debt reaches zero."""
         return max(0.0, self.debt_free_at.get(name, 0.0) - self.clock.monotonic())
 
 
 class RequestWindow:
-    """So many requests in any so many seconds, for each key."""
+    """At most `requests` requests per key within any `seconds` seconds."""
 
     def __init__(self, requests: int, seconds: int) -> None:
         self.limit = RateLimitItemPerSecond(requests, seconds)
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def acquire(self, key: str) -> None:
-        """Note a request. Refusal (429) for one too many, with when to come again."""
+        """Record a request. Raise 429 with Retry-After if the window is full."""
         if not self.limiter.hit(self.limit, key):
             reset, _ = self.limiter.get_window_stats(self.limit, key)
             wait = max(1, math.ceil(reset - SYSTEM_CLOCK.now_us() / 1_000_000))

@@ -1,6 +1,7 @@
-"""Tokens, stored in `server.db` as sha256 only; the token itself is shown once.
+"""Access tokens of a server, and the owners of runs, stored in `server.db`.
 
-tsk_<id: 12 hex digits>_<secret: 43 characters>
+Only the sha256 of a token is stored.
+Format: tsk_<id: 12 hex digits>_<secret: 43 characters>
 """
 
 import hashlib
@@ -41,7 +42,7 @@ T = TypeVar("T", bound=tuple[str, str, str])
 
 
 class TokenRow(NamedTuple):
-    """A token, without its secret. Times are microseconds UTC."""
+    """A token without its secret. Times are in microseconds since 1970 UTC."""
 
     id: str
     name: str
@@ -54,7 +55,7 @@ class TokenRow(NamedTuple):
 
 
 class Tokens:
-    """The tokens of one server, and the first principal of each run. Not to be shared by threads."""
+    """Tokens of one server, and the owner of each run. Not thread-safe."""
 
     def __init__(self, path: Path | str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
@@ -67,7 +68,7 @@ class Tokens:
             raise DataError(f"{path} is not a server's file of schema {SCHEMA_VERSION}")
 
     def create_tables(self) -> None:
-        """The tables, made if there are none."""
+        """Create the tables unless they exist."""
         self.db.set_busy_timeout(10_000)
         self.db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
         if self.db.pragma("user_version") == 0:
@@ -78,7 +79,7 @@ class Tokens:
                     )
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self.db.close()
 
     def __enter__(self) -> Self:
@@ -90,7 +91,11 @@ class Tokens:
     # -- care
 
     def create(self, scope: Scope, project: str | None = None, *, name: str | None = None, expires: int | None = None) -> str:
-        """A new token, whose text is known to nobody but the caller. Tokens of one name are one principal."""
+        """Create a token and return its text, which is not stored. Tokens with the same name share their runs.
+
+        `project`: None for all projects. `name`: the owner name (default: the token id). `expires`: microseconds UTC
+        (default: never).
+        """
         id = secrets.token_hex(6)
         text = f"tsk_{id}_{secrets.token_urlsafe(32)}"
         row = (id, hash_token(text), name or id, scope, project, self.clock.now_us(), expires)
@@ -98,26 +103,26 @@ class Tokens:
         return text
 
     def revoke(self, id: str) -> None:
-        """From now on the token is good for nothing. NotFound for an id that is none."""
+        """Revoke a token. Raise NotFound if no token has the id."""
         self.db.execute("UPDATE token SET revoked = coalesce(revoked, ?) WHERE id = ?", (self.clock.now_us(), id))
         if not self.db.changes():
             raise NotFound(f"there is no token {id!r}", hint="tasuki token list")
 
     def list_tokens(self) -> list[TokenRow]:
-        """Every token there has been, the oldest first."""
+        """Return all tokens, also revoked and expired ones, oldest first."""
         found = fetch_all(
             self.db, "SELECT id, name, scope, project, created, expires, used, revoked FROM token ORDER BY created, id"
         )
         return [TokenRow(id, name, Scope(scope), *more) for id, name, scope, *more in found]
 
     def has_any(self) -> bool:
-        """Return whether a token exists or existed: a revoked one still closes the server to anonymous users."""
+        """Return whether a token was ever created. A revoked token counts: revoking must not open the server."""
         return fetch_one(self.db, "SELECT 1 FROM token LIMIT 1") is not None
 
     # -- at work
 
     def authenticate(self, token: str) -> Principal | None:
-        """Return the principal of a token; None if it is unknown, revoked, or expired."""
+        """Return the principal of a token; None if the token is malformed, unknown, revoked or expired."""
         found = TOKEN_PATTERN.fullmatch(token)
         row = found and fetch_one(
             self.db, "SELECT id, name, scope, project, sha256, expires, used, revoked FROM token WHERE id = ?", (found[1],)
@@ -133,24 +138,27 @@ class Tokens:
         return Principal(id, name, Scope(scope), project)
 
     def is_valid(self, principal: Principal) -> bool:
-        """Return whether a principal's token is still valid."""
+        """Return whether the principal's token exists and is neither revoked nor expired."""
         row = fetch_one(self.db, "SELECT expires, revoked FROM token WHERE id = ?", (principal.token_id,))
         return row is not None and row[1] is None and (row[0] is None or row[0] > self.clock.now_us())
 
     def record_use(self, id: str, now: int) -> None:
-        """Keep when it was used; not while somebody else writes."""
+        """Record the time of use; skip if another connection is writing."""
         self.db.set_busy_timeout(0)
         with suppress(apsw.BusyError):
             self.db.execute("UPDATE token SET used = ? WHERE id = ?", (now, id))
         self.db.set_busy_timeout(10_000)
 
     def find_owner(self, project: str, run: str, writer: str) -> str | None:
-        """Return the owner of a run (with a writer: of that stream); None if nobody has sent to it."""
+        """Return the owner of a run (with `writer`: of that stream); None if no token has claimed it."""
         row = fetch_one(self.db, "SELECT name FROM owner WHERE project = ? AND run = ? AND writer = ?", (project, run, writer))
         return None if row is None else str(row[0])
 
     def claim_ownership(self, resources: Collection[T], name: str) -> dict[T, str]:
-        """Make a principal the owner of each resource without one, in one commit; return the owner of each."""
+        """Make `name` the owner of each (project, run, writer) without one, in one commit.
+
+        Return the owner of each.
+        """
         if not resources:
             return {}
         with write_transaction(self.db):
@@ -161,7 +169,7 @@ class Tokens:
 
 
 def open_tokens(folder: Path) -> Tokens:
-    """The tokens of the server whose databases lie in a folder; the file is its owner's alone."""
+    """Open the tokens of the server with this database folder, in a file with mode 0600."""
     path = folder / SERVER_FILE
     folder.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -169,5 +177,5 @@ def open_tokens(folder: Path) -> Tokens:
 
 
 def hash_token(token: str) -> bytes:
-    """Return a token's sha256. Its secret has 256 random bits: no slower hash is needed."""
+    """Return the stored hash of a token. Its secret has 256 random bits, so one sha256 is enough."""
     return hashlib.sha256(token.encode()).digest()

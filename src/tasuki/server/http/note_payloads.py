@@ -1,4 +1,4 @@
-"""Notes as light clients send them: JSON with defaults; unknown fields are kept."""
+"""JSON payloads of notes that clients without a journal send. Unknown fields are stored, too."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class CorrectionPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A correction."""
+    """A correction: a draft, its final version, and the session in which it was made."""
 
     session: Int64
     category: Text = "UNKNOWN"
@@ -45,7 +45,7 @@ class CorrectionPayload(msgspec.Struct, frozen=True, kw_only=True):
     event_id: Id | None = None
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
-        """As it is kept."""
+        """Return the correction as a record."""
         return Correction(
             time=time, event_id=self.event_id or "", session=self.session, draft=self.draft_preview, final=self.final_preview,
             category=self.category, severity=self.severity, description=self.description, more=extra_fields,
@@ -53,7 +53,7 @@ class CorrectionPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LessonPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A lesson: its text, or what other clients call its description."""
+    """A lesson: its text, which some clients send as `description`."""
 
     text: Text = ""
     description: Text = ""
@@ -64,7 +64,7 @@ class LessonPayload(msgspec.Struct, frozen=True, kw_only=True):
     event_id: Id | None = None
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
-        """As it is kept. ValueError for one that says nothing."""
+        """Return the lesson as a record. Raise ValueError if it has no text."""
         if not (self.text or self.description).strip():
             raise ValueError("a lesson needs a `text` (or a `description`)")
         if self.text and self.description:
@@ -76,7 +76,7 @@ class LessonPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """An event: its name, or what other clients call its type."""
+    """An event: its name, which some clients send as `type`."""
 
     name: Text = ""
     type: Text = ""
@@ -86,7 +86,7 @@ class EventPayload(msgspec.Struct, frozen=True, kw_only=True):
     event_id: Id | None = None
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
-        """As it is kept. ValueError for one without a name."""
+        """Return the event as a record. Raise ValueError if it has no name."""
         if not (self.name or self.type).strip():
             raise ValueError("an event needs a `name` (or a `type`)")
         if self.name and self.type:
@@ -96,26 +96,26 @@ class EventPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RulePayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule about lessons; all of it is kept as it is."""
+    """A rule about lessons; every field is stored unchanged."""
 
     event_id: Id | None = None
     created_at: Timestamp = None
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
-        """As it is kept."""
+        """Return the rule as a record."""
         return MetaRule(time=time, event_id=self.event_id or "", more=extra_fields)
 
 
 class ManifestPayload(RulePayload, frozen=True, kw_only=True):
-    """A client's description of itself, kept as it is."""
+    """Description of a client by itself; every field is stored unchanged."""
 
     def to_record(self, time: int, extra_fields: dict[str, Any]) -> Note:
-        """As it is kept."""
+        """Return the manifest as a record."""
         return Manifest(time=time, event_id=self.event_id or "", more=extra_fields)
 
 
 class IngestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One correction, of a brain."""
+    """A correction, with its brain and an optional event id."""
 
     correction: dict[str, Any]
     brain_id: Name = DEFAULT_BRAIN
@@ -123,7 +123,7 @@ class IngestRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The notes that a brain has gathered. `cursor`: the watermark that the client has."""
+    """Notes of a brain. `cursor`: the watermark of the client's last sync."""
 
     brain_name: Name
     corrections: list[dict[str, Any]] = []
@@ -143,7 +143,7 @@ PAYLOAD_TYPES: dict[str, type[CorrectionPayload | LessonPayload | EventPayload |
 
 
 class PositionedNote(NamedTuple):
-    """A note of a request, and where in it it stood."""
+    """A note with its position in the request: the name of its list, and the index in that list."""
 
     list_name: str
     list_index: int
@@ -151,7 +151,10 @@ class PositionedNote(NamedTuple):
 
 
 def parse_note(brain: str, list_name: str, index: int, fields: dict[str, Any], time: int) -> PositionedNote:
-    """Parse a note; without an id, derive one from its content. Raise ValueError if invalid."""
+    """Decode a note. Without `event_id`, derive the id from the content.
+
+    Raise ValueError if it is invalid.
+    """
     kind = ManifestPayload if list_name == "manifest" else PAYLOAD_TYPES[list_name]
     given = msgspec.convert(fields, kind)
     known = set(kind.__struct_fields__) - {"created_at"}
@@ -164,12 +167,12 @@ def parse_note(brain: str, list_name: str, index: int, fields: dict[str, Any], t
 
 
 def parse_notes(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote]:
-    """All notes of a request. Refusal (422), which names each that is none and what is wrong with it."""
+    """Decode all notes of a request. Raise 422 if any is invalid, with the position and the error of each."""
     found, wrong = [], []
     for name, index, fields in iter_note_fields(sync):
         try:
             found.append(parse_note(brain, name, index, fields, time))
-        except ValueError as error:  # msgspec's own is one
+        except ValueError as error:  # msgspec.ValidationError is a ValueError, too
             wrong.append(f"{name}[{index}]: {error}")
     if wrong:
         raise HttpProblem(422, "; ".join(wrong), hint="nothing of this request is stored; send it without these")
@@ -177,7 +180,7 @@ def parse_notes(brain: str, sync: SyncRequest, time: int) -> list[PositionedNote
 
 
 def iter_note_fields(sync: SyncRequest) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """Each note of a request, with its list and its place in that."""
+    """Yield each note of a request with the name of its list and its index in that list."""
     for name in PAYLOAD_TYPES:
         for index, fields in enumerate(getattr(sync, name)):
             yield name, index, fields

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): what every error of the server looks like."""
+"""Problem documents (RFC 9457): the response format of every error."""
 
 import logging
 from http import HTTPStatus
@@ -39,7 +39,7 @@ log = logging.getLogger("tasuki.server")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """An error: `error` is a stable word, `hint` what to do about it."""
+    """A problem document. `error` is a stable code, `hint` says how to fix the problem."""
 
     type: str = "about:blank"
     title: str
@@ -50,13 +50,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateProblem(Problem, frozen=True, kw_only=True):
-    """An error that is one because of the state that something is in."""
+    """A problem caused by the state of the requested object; `state` names that state."""
 
     state: str
 
 
 class HttpProblem(Exception):
-    """A request that the server will not serve. `state`: that of what it is about, where that is why."""
+    """An error with an HTTP status.
+
+    `error`: stable code (default: the code of the status). `state`: state of the requested object, if that is the cause.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,10 @@ class HttpProblem(Exception):
 
 
 def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
-    """The document for an error, and the headers that go with it."""
+    """Return the problem document for an error, and its headers.
+
+    Log errors that are none of the known types.
+    """
     match error:
         case HttpProblem():
             problem = build_problem(error.status, error.detail, error.error, error.hint)
@@ -100,19 +106,19 @@ def problem_from(error: Exception) -> tuple[Problem, dict[str, str]]:
 
 
 def build_problem(status: int, detail: str, error: str, hint: str | None) -> Problem:
-    """The document, with the status's own name as title."""
+    """Build a problem document; the title is the phrase of the HTTP status."""
     return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, error=error, hint=hint)
 
 
 def build_validation_detail(error: ValidationException) -> str:
-    """Name the invalid parameters and their errors."""
+    """Return the name and the error of each invalid parameter."""
     extra = error.extra if isinstance(error.extra, list) else []
     said = [f"{one.get('key', '?')}: {one.get('message', '?')}" for one in extra if isinstance(one, dict)]
     return "; ".join(said) or error.detail
 
 
 async def send_problem(send: Send, error: Exception) -> None:
-    """The same for those who speak ASGI."""
+    """Send the problem document of an error as an ASGI response."""
     problem, headers = problem_from(error)
     pairs = [(b"content-type", PROBLEM_MEDIA_TYPE.encode())]
     pairs += [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,4 +1,4 @@
-"""Responses of the server: lists of rows, charts, and their JSON encoding."""
+"""Request and response structs of the HTTP API, and their encoding as JSON."""
 
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ __all__ = [
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
-    """Version and identity of the server."""
+    """Server version, protocol versions, id of the data folder, and id of this server start."""
 
     version: str
     protocols: list[int]
@@ -56,7 +56,10 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of every list: next page, total number of rows, and number of records not in them yet."""
+    """Common fields of lists.
+
+    `next`: cursor of the next page. `total`: rows of all pages. `missing`: records received but not yet projected.
+    """
 
     next: str | None = None
     total: int
@@ -64,7 +67,7 @@ class ListResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectList(ListResponse, frozen=True, kw_only=True):
-    """All projects."""
+    """Projects that the token may read."""
 
     projects: list[ProjectRow]
 
@@ -76,49 +79,49 @@ class RunList(ListResponse, frozen=True, kw_only=True):
 
 
 class RunResponse(RunRow, frozen=True, kw_only=True):
-    """One run."""
+    """A run. `missing`: records received but not yet projected."""
 
     missing: int
 
 
 class ProjectOverviewResponse(ProjectOverview, frozen=True, kw_only=True):
-    """A project at a glance."""
+    """Overview of a project. `missing`: records received but not yet projected."""
 
     missing: int
 
 
 class MetricList(ListResponse, frozen=True, kw_only=True):
-    """The metrics of a run."""
+    """Metric summaries of one run."""
 
     metrics: list[MetricSummary]
 
 
 class SummaryList(ListResponse, frozen=True, kw_only=True):
-    """Summaries of metrics of runs."""
+    """Metric summaries of several runs."""
 
     summaries: list[MetricSummary]
 
 
 class HistoryList(ListResponse, frozen=True, kw_only=True):
-    """The logged calls of a run."""
+    """Logged rows of a run, one per step and time."""
 
     history: list[HistoryRow]
 
 
 class AlertList(ListResponse, frozen=True, kw_only=True):
-    """Alerts."""
+    """Alerts of a project or a run."""
 
     alerts: list[AlertRow]
 
 
 class TextList(ListResponse, frozen=True, kw_only=True):
-    """The texts of a run."""
+    """Texts of a run: program output and `git.diff`."""
 
     texts: list[TextRow]
 
 
 class FileList(ListResponse, frozen=True, kw_only=True):
-    """Files."""
+    """Files of a project or a run."""
 
     files: list[FileRow]
 
@@ -130,7 +133,7 @@ class NoteList(ListResponse, frozen=True, kw_only=True):
 
 
 class NoteAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A correction is on the server's disk; `deduplicated`: it had been before."""
+    """A correction is on the server's disk. `deduplicated`: it had been stored before."""
 
     status: str = "ok"
     event_id: str
@@ -138,7 +141,7 @@ class NoteAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of one note in a request: its position there, and its id."""
+    """Result for one note: its position in the request (`list`, `index`), and its stored id."""
 
     list: str
     index: int
@@ -147,9 +150,9 @@ class NoteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotesSynced(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of a notes sync: notes of each kind, how many were new.
+    """Notes are on the server's disk.
 
-    Pass `new_watermark` as `after=` of a query.
+    Counts of each kind; `ingested_count`: new notes. `new_watermark` works as the `after=` parameter of queries.
     """
 
     status: str = "ok"
@@ -174,7 +177,7 @@ class PointsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChartRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run on a chart's columns: null where there is no number; `nan` is 1 where there was NaN."""
+    """Values of a run per chart column: null for a column without numbers; `nan` is 1 for one with NaN."""
 
     run: str
     n: int
@@ -185,7 +188,7 @@ class ChartRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of some runs. `x` is the last step of each column."""
+    """Chart of one metric. `x`: the last step of each column."""
 
     metric: str
     columns: int
@@ -196,14 +199,14 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeriesResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A chart per metric."""
+    """Charts, one per metric."""
 
     series: list[Chart]
     missing: int
 
 
 class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as it was received. With a digest: what can be read of it, and whether that is all."""
+    """A received stream. With a digest: `sha256` of the readable part, and whether the stream is damaged."""
 
     writer: str
     run: str
@@ -215,19 +218,19 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamList(ListResponse, frozen=True, kw_only=True):
-    """Streams of a project."""
+    """Received streams of a project."""
 
     streams: list[StreamRow]
 
 
 class PurgeResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """Number of streams dropped."""
+    """Number of dropped streams."""
 
     streams: int
 
 
 def encode_json(answer: msgspec.Struct) -> bytes:
-    """The answer as JSON: NaN and infinities as the strings that stand for them."""
+    """Encode a response as JSON; NaN and infinities as the strings "NaN", "Infinity" and "-Infinity"."""
     return msgspec.json.encode(make_json_safe(msgspec.to_builtins(answer)))
 
 
@@ -235,7 +238,7 @@ Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A job to submit. A command given as one text is run by a shell."""
+    """A job to submit. A `command` that is a string runs in /bin/sh; a list runs without a shell."""
 
     config_name: Text | None = None
     command: list[str] | str = []
@@ -248,7 +251,7 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SyncJobsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The provider to sync; all without a name."""
+    """Provider whose jobs are refreshed (default: all providers)."""
 
     provider: Text | None = None
 
@@ -258,7 +261,7 @@ Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class StopRequestBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Why, and who asks: a token's name counts for more."""
+    """Reason of a stop request, and name of the requester; a token's name takes precedence over `by`."""
 
     reason: ReasonText | None = None
     by: Name | None = None

@@ -26,7 +26,7 @@ RESPONSE_HEADERS = [
 
 
 class EventStream:
-    """One response: from the first message to the reader's end, or ours."""
+    """The response to one subscriber: a stream of server-sent events."""
 
     def __init__(self, hub: EventHub, subscriber: Subscriber, send: Send) -> None:
         self.hub = hub
@@ -35,7 +35,7 @@ class EventStream:
         self.start_id = hub.last_event_id
 
     async def run(self, since: EventId | None) -> None:
-        """Say hello, replay what was missed, then go on with what comes."""
+        """Send `connection`, replay the events after `since`, then send new events until the stream ends."""
         await self.transmit({"type": "http.response.start", "status": 200, "headers": RESPONSE_HEADERS})
         await self.send(encode_named_message("connection", since or self.start_id, boot_id=self.hub.boot_id))
         if since is not None:
@@ -47,7 +47,7 @@ class EventStream:
         await self.transmit({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_next(self) -> None:
-        """Send what is there, or, when nothing comes for a while, a sign of life."""
+        """Send the queued messages, or a heartbeat if none arrives for 15 s."""
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self.subscriber.wakeup.wait()
@@ -64,7 +64,7 @@ class EventStream:
         await self.send(*messages)
 
     async def send(self, *messages: bytes) -> None:
-        """Send, for as long as the reader takes it. TimeoutError for one that has stopped reading."""
+        """Send messages. Raise TimeoutError if the client has read nothing for 15 s."""
         if messages:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self.transmit({"type": "http.response.body", "body": b"".join(messages), "more_body": True})
@@ -72,7 +72,7 @@ class EventStream:
 
 @asgi("/api/events", copy_scope=False, opt=requires(Scope.READ))
 async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
-    """A stream for whoever asks, while there is room for their address."""
+    """Stream change events. Respond with 429 if the client's address has too many open streams."""
     hub: EventHub = scope["litestar_app"].state.hub
     address = find_client_address(scope, hub.trusted_proxies)
     if hub.streams_per_address[address] >= hub.max_streams_per_address:
@@ -94,7 +94,10 @@ async def event_stream(scope: Connection, receive: Receive, send: Send) -> None:
 
 
 def find_client_address(scope: Any, trusted_proxies: Collection[str]) -> str:
-    """Return the client's address; use forwarded addresses as far as trusted proxies added them."""
+    """Return the client's address.
+
+    Follow X-Forwarded-For from the last entry back while the sender is a trusted proxy.
+    """
     address = str((scope.get("client") or ("", 0))[0])
     for before in reversed(get_header(scope, b"x-forwarded-for").split(",")):
         if address not in trusted_proxies or not before.strip():
@@ -104,7 +107,7 @@ def find_client_address(scope: Any, trusted_proxies: Collection[str]) -> str:
 
 
 async def run_until_disconnect(stream: Coroutine[None, None, None], receive: Receive) -> None:
-    """Run the stream until it ends, or the reader does."""
+    """Run the stream until it ends, or the client disconnects."""
 
     async def wait_for_disconnect() -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""Files of runs: lists of them, and their contents, which a browser never runs."""
+"""`GET /api/v1/files…`: list files of projects and runs, and serve their contents safely for browsers."""
 
 import mimetypes
 import re
@@ -45,9 +45,10 @@ async def files(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """List the files of a project or run (`run=`: those of no run), in order of arrival or newest first.
+    """Return the files of a project in order of arrival, or newest first.
 
-    `search`: only those with it in their name, key or caption, or in the name of their run, whatever its case.
+    `run`: only files of this run (empty: only files of no run).
+    `search`: only files with this text in name, key, caption or run name, ignoring case.
     """
 
     def query(queries: Queries, state: ProjectionState) -> FileList:
@@ -58,12 +59,12 @@ async def files(  # noqa: PLR0913 - each is a parameter of the URL
 
 
 def matches_search(row: FileRow, search: str) -> bool:
-    """Return whether a text occurs in a file's description."""
+    """Return whether a file's name, key, caption or run name contains the text, ignoring case."""
     return search.casefold() in "\n".join(filter(None, (row.name, row.key, row.caption, row.run_name))).casefold()
 
 
 def build_file_list(rows: list[FileRow], state: ProjectionState, order: str, limit: int, cursor: str | None) -> FileList:
-    """A page of files."""
+    """Build one page of files."""
     page = paginate(rows[::-1] if order == "-created" else rows, lambda row: row.id, limit, cursor)
     return FileList(files=page.rows, next=page.next, total=len(rows), missing=state.missing)
 
@@ -77,7 +78,7 @@ async def run_files(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The files of a run, and the values that are no numbers."""
+    """Return the files of a run, including logged values that are not numbers."""
 
     def query(queries: Queries, state: ProjectionState) -> FileList:
         return build_file_list(queries.files(project, queries.run_id(project, id)), state, order, limit, cursor)
@@ -91,9 +92,9 @@ async def run_files(
     404: ResponseSpec(Problem, description="No such file, or its content is not on this server", media_type=PROBLEM_MEDIA_TYPE),
 })  # fmt: skip
 async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, run: FromQuery[str] = "") -> Response[Any]:
-    """Download content by sha256, of a run or of the project itself.
+    """Return the content of a file of a run (without `run`: of the project itself), as a download.
 
-    Images, audio, and video may be shown inline.
+    Images, audio and video have their own media type and are displayed by browsers.
     """
     path = blob_path(readers.settings.dir, sha256)
 
@@ -111,7 +112,7 @@ async def content(readers: ReaderPool, sha256: FromPath[str], project: Project, 
 
 
 def build_headers(file: FileContent) -> dict[str, str]:
-    """Build the headers that keep a browser from treating content as a page of this server."""
+    """Return headers that keep a browser from running the content as a page of this server."""
     how = "inline" if file.media_type in INLINE_TYPES else "attachment"
     return {
         "content-disposition": f"{how}; filename*=UTF-8''{quote(build_download_name(file), safe='')}",
@@ -121,7 +122,7 @@ def build_headers(file: FileContent) -> dict[str, str]:
 
 
 def build_download_name(file: FileContent) -> str:
-    """Build the file name for a download: the last part of its name, with a fitting extension."""
+    """Return the file name of a download: the last part of the name, with an extension for its media type."""
     name = UNSAFE_CHARACTERS.sub("_", file.name.rpartition("/")[2]).strip(". ") or "file"
     ending = mimetypes.guess_extension(file.media_type or "") or ""
     return name[-200:] if "." in name else f"{name[-200:]}{ending}"

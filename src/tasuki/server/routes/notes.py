@@ -1,6 +1,6 @@
-"""`POST /api/v1/ingest` and `/api/v1/sync`.
+"""Receive and list notes of clients without a journal.
 
-Notes of light clients, which keep no journal of their own.
+Routes: `POST /api/v1/ingest`, `POST /api/v1/sync`, `GET /api/v1/notes`.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -63,9 +63,9 @@ async def ingest(
     brain_rate_limit: RequestWindow,
     brain: Annotated[str, QueryParameter(description="The brain of a bare correction")] = DEFAULT_BRAIN,
 ) -> Response[bytes]:
-    """Store one correction: `{"brain_id", "event_id", "correction": {...}}`, or the correction alone.
+    """Store a correction: `{"brain_id", "event_id", "correction": {...}}`, or the correction alone.
 
-    Idempotent.
+    A repeated correction is stored once.
     """
     async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         fields = parse_json_object(body)
@@ -76,7 +76,7 @@ async def ingest(
         correction = asked.correction | ({"event_id": asked.event_id} if asked.event_id else {})
         try:
             given = parse_note(name, "corrections", 0, correction, SYSTEM_CLOCK.now_us())
-        except ValueError as error:  # msgspec's own is one
+        except ValueError as error:  # msgspec.ValidationError is a ValueError, too
             raise HttpProblem(422, f"correction: {error}", hint="docs/api.md, Notes of light clients") from error
         (result,), _ = await append_notes(server_journal, name, [given])
     return build_response(NoteAccepted(event_id=result.event_id, deduplicated=result.deduplicated))
@@ -88,7 +88,10 @@ async def ingest(
 async def sync(
     request: Request[Any, Principal, Any], server_journal: ServerJournal, brain_rate_limit: RequestWindow
 ) -> Response[bytes]:
-    """Store corrections, lessons, events, rules, and a manifest in one transaction. Idempotent."""
+    """Store corrections, lessons, events, rules and a manifest in one transaction.
+
+    A repeated note is stored once.
+    """
     async with server_journal.receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         asked = convert_payload(parse_json_object(body), SyncRequest)
         name = authorize_brain(request, asked.brain_name, brain_rate_limit)
@@ -107,7 +110,12 @@ async def sync(
 async def append_notes(
     server_journal: ServerJournal, name: str, positioned_notes: list[PositionedNote]
 ) -> tuple[list[NoteResult], str]:
-    """Append new notes in one transaction. Raise 409, storing nothing, if an id belongs to another note."""
+    """Append the new notes in one transaction.
+
+    Raise 409, and store nothing, if an id belongs to a different note.
+    The brain's lock is held from the lookup of the stored digests to the commit: of two equal requests, the second finds the
+    notes of the first. Equal notes within one request are stored once, too.
+    """
     brain = server_journal.get_stream(name)
     async with brain.lock:
         known = await server_journal.find_note_digests(brain, [one.note.event_id for one in positioned_notes])
@@ -131,7 +139,7 @@ async def append_notes(
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Refusal (400) for what is none."""
+    """Decode a JSON object. Raise 400 if the body is not one."""
     try:
         return {name: to_storable(value) for name, value in decode_object(body).items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -139,7 +147,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 
 
 def to_storable(value: Any) -> Any:
-    """The same with integers of more than 64 bits as floats (or texts): no record can hold them."""
+    """Return the value with integers beyond 64 bits as floats (or texts), since records cannot hold them."""
     match value:
         case int() if not -(2**63) <= value < 2**63:
             return float(value) if abs(value) < 2**1023 else str(value)
@@ -151,7 +159,7 @@ def to_storable(value: Any) -> Any:
 
 
 def convert_payload(fields: dict[str, Any], kind: type[T]) -> T:
-    """Convert an object to a payload. Raise 422 if it does not match the schema."""
+    """Convert a JSON object to a struct. Raise 422 if it does not match."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
@@ -159,7 +167,10 @@ def convert_payload(fields: dict[str, Any], kind: type[T]) -> T:
 
 
 def authorize_brain(request: Request[Any, Principal, Any], brain: str, rate_limit: RequestWindow) -> str:
-    """Return the project of a brain. Raise 403 if the token is not for it, 429 above the rate limit."""
+    """Return the project name of a brain.
+
+    Raise 403 without scope log on it, 429 for over 600 requests in a minute.
+    """
     name = parse_brain_name(brain)
     if not request.auth.has_scope(Scope.LOG, name):
         raise forbidden_problem(request.auth, Scope.LOG, name)
@@ -168,7 +179,7 @@ def authorize_brain(request: Request[Any, Principal, Any], brain: str, rate_limi
 
 
 def parse_brain_name(brain: str) -> str:
-    """The project of a brain. Refusal (422) for what can't be one."""
+    """Return the project name of a brain. Raise 422 if the name is invalid."""
     try:
         return normalize_project_name(brain)
     except ConfigError as error:
@@ -176,7 +187,7 @@ def parse_brain_name(brain: str) -> str:
 
 
 def build_response(answer: msgspec.Struct) -> Response[bytes]:
-    """An answer as JSON."""
+    """Build a JSON response."""
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
@@ -191,7 +202,10 @@ async def notes(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """List the notes of a brain (a project), by time or newest first, by kind, time, and contained text."""
+    """Return the notes of a brain (a project), by time or newest first.
+
+    `kind`: only this kind. `since`: only later notes (microseconds UTC). `search`: only notes whose texts contain it.
+    """
     behind = None if cursor is None else parse_cursor(cursor, NoteCursor)
 
     def query(queries: Queries, state: ProjectionState) -> NoteList:

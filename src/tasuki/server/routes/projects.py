@@ -1,4 +1,4 @@
-"""The questions: projects, overviews, runs, metrics, histories, summaries, alerts."""
+"""Routes of projects, overviews and metric summaries."""
 
 from typing import Annotated, Any, Literal
 
@@ -28,7 +28,7 @@ __all__ = ["PROJECT_ROUTES"]
 
 @get("/api/v1/projects", summary="All projects", opt=requires(Scope.READ), responses=describe_responses(ProjectList))
 async def projects(query_request: QueryRequest, request: Request[Any, Any, Any]) -> Response[bytes]:
-    """All projects that may be read, by name."""
+    """Return the projects that the token may read, by name."""
     principal: Principal = request.auth
 
     def query(queries: Queries, state: ProjectionState) -> ProjectList:
@@ -45,7 +45,7 @@ async def projects(query_request: QueryRequest, request: Request[Any, Any, Any])
     responses=describe_responses(ProjectOverviewResponse),
 )
 async def overview(query_request: QueryRequest, project: Project) -> Response[bytes]:
-    """Return runs by status, the range of each metric over all runs, and alerts by level."""
+    """Return the runs per status, the range of each metric over all runs, and the alerts per level."""
 
     def query(queries: Queries, state: ProjectionState) -> ProjectOverviewResponse:
         found = queries.overview(project)
@@ -66,9 +66,10 @@ async def summaries(  # noqa: PLR0913 - each is a parameter of the URL
     limit: LargeLimit = 10_000,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """The summary of each metric of each run: of all, or of the run ids and metric names given.
+    """Return the summary of each metric of each run.
 
-    With `top` only the best of them, the best first: the least (`mode=min`) or the greatest (`mode=max`) by their last, min or max.
+    `run`, `metric`: only these run ids and metric names. With `top`, return only the best N, best first: the least
+    (`mode=min`) or greatest (`mode=max`), compared by their last, min or max value (`by`).
     """
     best = None if top is None else BestRuns(top, mode, by)
 

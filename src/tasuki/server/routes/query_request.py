@@ -1,4 +1,4 @@
-"""Answer queries over HTTP: wait for the projection, ETag and 304, pages and cursors."""
+"""Common handling of query requests: wait for the projection, ETag and 304, pages and cursors."""
 
 import base64
 import hashlib
@@ -40,14 +40,14 @@ Row = TypeVar("Row")
 
 
 class TaggedBody(NamedTuple):
-    """A body, and the tag by which it is known; no body where the reader has it."""
+    """A response body and its ETag; the body is None if the client has it already."""
 
     tag: str
     body: bytes | None
 
 
 class QueryRequest:
-    """One request that asks something."""
+    """A request that runs a query: its conditional headers, accepted media type, and `after` position."""
 
     def __init__(self, request: Request[Any, Any, Any], readers: ReaderPool, after: tuple[str, int] | None) -> None:
         self.readers = readers
@@ -57,7 +57,10 @@ class QueryRequest:
         self.cached_tags = {tag.strip().removeprefix("W/").strip('"') for tag in known.split(",")}
 
     async def answer(self, query: Callable[[Queries, ProjectionState], msgspec.Struct]) -> Response[bytes]:
-        """The answer as JSON, tagged by its content: for small ones, which may change without an event."""
+        """Run the query, and respond with JSON and a content-based ETag.
+
+        For small results, including those that may change without a change event.
+        """
 
         def build_body(queries: Queries, state: ProjectionState) -> TaggedBody:
             body = encode_json(query(queries, state))
@@ -67,9 +70,9 @@ class QueryRequest:
         return self.build_response((await self.readers.run_query(build_body, self.after)).value, JSON)
 
     async def answer_large(self, query: Callable[[Queries, ProjectionState], bytes]) -> Response[bytes]:
-        """Return a binary answer tagged by projection position.
+        """Run the query, and respond with its bytes and an ETag of the projection state.
 
-        Compute nothing if the client's tag is current.
+        For large results: if the client has the current state already, the query is not run at all.
         """
 
         def build_body(queries: Queries, state: ProjectionState) -> TaggedBody:
@@ -81,7 +84,7 @@ class QueryRequest:
         )
 
     def build_response(self, tagged_body: TaggedBody, media_type: str) -> Response[bytes]:
-        """The HTTP answer."""
+        """Build the HTTP response, 304 without body if the client has it already."""
         headers = {"ETag": f'"{tagged_body.tag}"', "Cache-Control": "no-cache", "Vary": "Accept"}
         if tagged_body.body is None:
             return Response(b"", status_code=304, headers=headers, media_type=media_type)
@@ -91,15 +94,15 @@ class QueryRequest:
 async def provide_query_request(
     request: Request[Any, Any, Any], readers: ReaderPool, after: FromQuery[str | None] = None
 ) -> QueryRequest:
-    """Provide what all queries share.
+    """Provide the QueryRequest of a route.
 
-    `after=writer:offset` waits until that part of a stream is projected.
+    `after=writer:offset` waits until that much of a stream is projected.
     """
     return QueryRequest(request, readers, None if after is None else parse_after(after))
 
 
 def parse_after(text: str) -> tuple[str, int]:
-    """A writer and an offset. Refusal (400) for what is none."""
+    """Parse `writer:offset`. Raise 400 if it is malformed."""
     writer, _, offset = text.partition(":")
     if not writer or not (offset.isascii() and offset.isdigit() and len(offset) < 19):
         raise HttpProblem(400, f"after={text!r} is not writer:offset")
@@ -107,14 +110,14 @@ def parse_after(text: str) -> tuple[str, int]:
 
 
 class Page(NamedTuple):
-    """Some rows of a list, and the cursor of the next ones."""
+    """Rows of one page, and the cursor of the next page (None on the last page)."""
 
     rows: list[Any]
     next: str | None
 
 
 def paginate(items: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor: str | None) -> Page:
-    """Return at most `limit` rows after the cursor's. Raise 400 if that row is gone."""
+    """Return at most `limit` rows after the cursor's row. Raise 400 if that row is no longer in the list."""
     start = 0
     if cursor is not None:
         behind = parse_cursor(cursor, Any)
@@ -126,12 +129,12 @@ def paginate(items: Sequence[Row], key: Callable[[Row], Any], limit: int, cursor
 
 
 def build_cursor(key: object) -> str:
-    """A row's key as a cursor."""
+    """Encode a row's key as a cursor."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
 def parse_cursor(text: str, kind: Any) -> Any:
-    """The key in a cursor. Refusal (400) for what is none."""
+    """Decode the key in a cursor. Raise 400 if it is malformed."""
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (ValueError, msgspec.DecodeError) as error:
@@ -146,7 +149,7 @@ INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
 def describe_responses(kind: Any, *media_types: str) -> dict[int, ResponseSpec]:
-    """Describe the responses of a query for OpenAPI."""
+    """Return the OpenAPI response specifications of a query route."""
     problem = "application/problem+json"
     return {
         200: ResponseSpec(kind, description="The answer", media_type=media_types[0] if media_types else "application/json"),

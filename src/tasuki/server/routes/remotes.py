@@ -1,4 +1,4 @@
-"""`/api/v1/remotes`: how it stands with the servers that this folder's own records are sent to."""
+"""`GET /api/v1/remotes`: status of the servers that this folder's own records are sent to."""
 
 import asyncio
 from pathlib import Path
@@ -14,13 +14,16 @@ __all__ = ["REMOTE_ROUTES", "RelayFolder"]
 
 
 class RelayFolder(msgspec.Struct, frozen=True, kw_only=True):
-    """The data folder whose records may go on to other servers."""
+    """Data folder whose records may be sent to other servers."""
 
     folder: Path
 
 
 class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A remote of the folder. `backlog`: more than 1000 records waited, and not fewer than 800 since."""
+    """Status of one remote.
+
+    `backlog`: over 1000 records were pending, and have not dropped below 800 since.
+    """
 
     remote: str
     health: RemoteHealth
@@ -32,14 +35,17 @@ class RemoteRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemoteList(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them."""
+    """Status of all remotes."""
 
     remotes: list[RemoteRow]
 
 
 @get("/api/v1/remotes", summary="Where this folder's records go", opt=requires(Scope.ADMIN))
 async def remotes(relay_folder: RelayFolder) -> RemoteList:
-    """List the remotes with the status that sending processes reported last; `pending` as of then."""
+    """Return the last status that sending processes have stored for each remote.
+
+    `pending` is the number at the last failure or change of backlog.
+    """
     found = await asyncio.to_thread(list_remote_statuses, relay_folder.folder)
     return RemoteList(remotes=[msgspec.convert(standing, RemoteRow, from_attributes=True) for standing in found])
 

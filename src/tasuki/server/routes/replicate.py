@@ -28,7 +28,10 @@ JSON = "application/json"
     429: ResponseSpec(Problem, description="Wait for Retry-After", media_type="application/problem+json"),
 })  # fmt: skip
 async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -> Response[bytes]:
-    """Compare and append: store an item if positions are equal; `stored` means it is on disk."""
+    """Append items whose position equals the server's position of the stream.
+
+    A `stored` item is on the disk.
+    """
     kind, _ = request.content_type
     binary = kind in (MSGPACK, "application/x-msgpack")
     principal: Principal = request.auth
@@ -45,7 +48,10 @@ async def replicate(request: Request[Any, Any, Any], receiver: StreamReceiver) -
 
 
 async def parse_replicate_request(body: bytes, *, binary: bool) -> ReplicateRequest:
-    """The request in a body; a large one is read beside the event loop. Refusal (400) for what is none."""
+    """Decode a replicate request; a large one in a thread, to keep the event loop free.
+
+    Raise 400 if it is malformed.
+    """
     decode = decode_msgpack if binary else decode_json
     try:
         return decode(body) if len(body) < SMALL_BYTES else await asyncio.to_thread(decode, body)

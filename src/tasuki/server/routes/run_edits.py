@@ -1,4 +1,7 @@
-"""`PATCH`, `DELETE /api/v1/runs/{id}`, and `POST …/stop`: each edit is a record of its own stream."""
+"""`PATCH` and `DELETE /api/v1/runs/{id}`, `POST …/stop`: edits of runs.
+
+Each edit is stored as a stream with a single record.
+"""
 
 from typing import Any
 
@@ -42,9 +45,10 @@ decode_stop_request = msgspec.json.Decoder(StopRequestBody).decode
 async def change(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
-    """Change name, group, notes, or tags: `{"name", "group", "notes", "tags_added", "tags_removed"}`.
+    """Edit a run's name, group, notes or tags.
 
-    What is missing stays. It is later than all that is known of the run by then.
+    Body: `{"name", "group", "notes", "tags_added": [], "tags_removed": []}`. Missing or null fields keep their values. The
+    edit's time is later than every known record of the run.
     """
     async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         edit = parse_run_edit(body)
@@ -57,7 +61,7 @@ async def change(
     200: ResponseSpec(RunResponse, description="The run as it was"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def remove(receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project) -> Response[bytes]:
-    """Forget a run: only a tombstone stays, and what is still recorded of it is not shown."""
+    """Delete a run. Only a tombstone remains; records of the run that arrive later are not shown."""
     before = await read_run(readers, project, id)
     await append_edit(receiver.committer, project, before.id, encode(build_deletion()(compute_edit_time(before, SYSTEM_CLOCK))))
     await readers.run_query(lambda _, reached: reached)
@@ -65,7 +69,7 @@ async def remove(receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str
 
 
 def parse_run_edit(body: bytes) -> EditBuilder:
-    """The edit in a body. Refusal (400, 422) for what is none."""
+    """Decode an edit. Raise 400 if the body is not JSON, 422 if it is not a valid edit."""
     try:
         return build_update(decode_run_edit(body))
     except msgspec.ValidationError as error:
@@ -77,12 +81,12 @@ def parse_run_edit(body: bytes) -> EditBuilder:
 
 
 async def read_run(readers: ReaderPool, project: str, ref: str) -> RunResponse:
-    """The run, with all that is stored of it."""
+    """Return the run, after waiting for the projection to catch up."""
     return (await readers.run_query(lambda queries, reached: build_run_response(queries.run(project, ref), reached))).value
 
 
 def build_response(run: RunResponse) -> Response[bytes]:
-    """A run as an answer."""
+    """Build the JSON response of a run."""
     return Response(encode_json(run), media_type="application/json")
 
 
@@ -95,9 +99,10 @@ def build_response(run: RunResponse) -> Response[bytes]:
 async def stop(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> Response[bytes]:
-    """Request that the latest attempt stops: `{"reason", "by"}` or nothing. On disk when answered.
+    """Request the latest attempt at a run to stop; body `{"reason", "by"}` or empty.
 
-    The process sees it within two seconds, or when it is heard of again. The first request for an attempt stands.
+    The request is on the disk before the response is sent. The process sees it within two seconds, or when it reconnects.
+    The first request for an attempt stands.
     """
     async with receiver.body_reader.read(request, MAX_JSON_BYTES) as body:
         asked = parse_stop_request(body)
@@ -114,7 +119,10 @@ async def stop(
 
 
 def parse_stop_request(body: bytes) -> StopRequestBody:
-    """The request in a body. Refusal (400) for what is none."""
+    """Decode a stop request; an empty body is a request without reason.
+
+    Raise 400 if the body is malformed.
+    """
     try:
         return decode_stop_request(body) if body.strip() else StopRequestBody()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

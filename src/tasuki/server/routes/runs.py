@@ -1,4 +1,4 @@
-"""`GET /api/v1/runs…` and `/api/v1/alerts`: runs, metrics, histories, texts, and alerts."""
+"""`GET /api/v1/runs…` and `/api/v1/alerts`: runs, their metrics, histories and texts, and alerts."""
 
 from typing import Annotated, Any, Literal
 
@@ -45,9 +45,10 @@ async def runs(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """List a project's runs, oldest or newest first; with `ref`, the named ones in that order.
+    """Return the runs of a project by creation time, or newest first.
 
-    A `ref` is an id, a unique beginning of one, or a name that no other run has.
+    With `ref`, return only the named runs, in the given order. A `ref` is a run id, a unique prefix of an id, or a unique
+    run name.
     """
     behind = None if cursor is None else parse_cursor(cursor, RunCursor)
 
@@ -64,7 +65,7 @@ async def runs(
 
 @get("/api/v1/runs/{id:str}", summary="One run", opt=requires(Scope.READ), responses=describe_responses(RunResponse))
 async def run(query_request: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
-    """One run, by id, by a unique beginning of its id, or by a name that no other run has."""
+    """Return a run by id, unique prefix of the id, or unique name."""
 
     def query(queries: Queries, state: ProjectionState) -> RunResponse:
         return build_run_response(queries.run(project, id), state)
@@ -73,7 +74,7 @@ async def run(query_request: QueryRequest, id: FromPath[str], project: Project) 
 
 
 def build_run_response(row: RunRow, state: ProjectionState) -> RunResponse:
-    """One run as it is answered."""
+    """Build the response struct of a run."""
     return RunResponse(**{name: getattr(row, name) for name in row.__struct_fields__}, missing=state.missing)
 
 
@@ -84,7 +85,7 @@ def build_run_response(row: RunRow, state: ProjectionState) -> RunResponse:
     responses=describe_responses(MetricList),
 )
 async def metrics(query_request: QueryRequest, id: FromPath[str], project: Project) -> Response[bytes]:
-    """The summary of each metric of a run."""
+    """Return the summary of each metric of a run."""
 
     def query(queries: Queries, state: ProjectionState) -> MetricList:
         found = queries.summaries(project, [queries.run_id(project, id)])
@@ -107,7 +108,10 @@ async def history(
     limit: LargeLimit = 1000,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """Return a row per `log()` call, by step and time; with `metric`, only calls and values of it."""
+    """Return one row per `log()` call, by step and time.
+
+    `metric`: only the values of this metric, and the calls that logged it.
+    """
     behind = None if cursor is None else parse_cursor(cursor, tuple[int, int, str])
 
     def query(queries: Queries, state: ProjectionState) -> bytes:
@@ -129,7 +133,7 @@ async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """List the alerts of a project or run in order of arrival; those of one moment by time."""
+    """Return the alerts of a project or a run in order of arrival; alerts that arrived together by time."""
     behind = parse_since(since)
 
     def query(queries: Queries, state: ProjectionState) -> AlertList:
@@ -143,7 +147,7 @@ async def alerts(  # noqa: PLR0913 - each is a parameter of the URL
 
 
 def parse_since(text: str | None) -> int | str | None:
-    """A time, or an alert's id."""
+    """Parse `since`: a time (clamped to 64 bits), or an alert id."""
     if text is None or not text.removeprefix("-").isdecimal():
         return text
     return max(min(int(text[:20]), 2**63 - 1), -(2**63))
@@ -158,7 +162,10 @@ async def texts(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """Return a run's texts: `stdout` and `stderr` of its program, `git.diff`; with `name`, only one."""
+    """Return the texts of a run in pieces: `stdout` and `stderr` of its program, and `git.diff`.
+
+    `name`: only the text with this name.
+    """
 
     def query(queries: Queries, state: ProjectionState) -> TextList:
         found = queries.texts(project, id, name)
@@ -172,11 +179,14 @@ async def texts(
 async def resume(
     request: Request[Any, Principal, Any], receiver: StreamReceiver, readers: ReaderPool, id: FromPath[str], project: Project
 ) -> ResumableRun:
-    """Return a run by id or unique prefix, and its next step, to those who may send to it."""
+    """Return the next step of the run with this id, or unique prefix of an id.
+
+    Raise 404 also if the token may not send to the run, so as not to reveal that the run exists.
+    """
 
     def query(queries: Queries, _: ProjectionState) -> ResumableRun:
         row = queries.run(project, id)
-        if not row.id.startswith(id):  # it was found by its name
+        if not row.id.startswith(id):  # matched by name, which resuming does not allow
             raise NotFound(f"project {project!r} has no run {id!r}")
         steps = [summary.last_step for summary in queries.summaries(project, [row.id])]
         return ResumableRun(id=row.id, next_step=max(steps, default=-1) + 1)

@@ -1,4 +1,7 @@
-"""Series for charts (min/max per column of one grid) and points for programs, as JSON or as a frame."""
+"""Downsampled series for charts (min/max per grid column), and all points of a metric.
+
+Responses are JSON, or a binary frame if the request accepts one.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
@@ -25,7 +28,7 @@ INT64 = {"ge": -(2**63), "le": 2**63 - 1}
 
 
 class SeriesRequest(NamedTuple):
-    """The requested part of series, and the number of columns."""
+    """Requested step range (None: unbounded) and number of columns."""
 
     columns: int
     from_step: int | None
@@ -33,7 +36,7 @@ class SeriesRequest(NamedTuple):
 
 
 class ChartLines:
-    """One metric of some runs, on one grid."""
+    """Columns of one metric for several runs, on a common grid."""
 
     def __init__(self, metric: str, chart_grid: Grid, runs: dict[str, ChartColumns]) -> None:
         self.metric = metric
@@ -41,13 +44,13 @@ class ChartLines:
         self.runs = runs
 
     def build_header(self) -> dict[str, object]:
-        """Build the header of a binary body."""
+        """Return this chart's entry in the header of a binary frame."""
         on = self.chart_grid
         runs = [{"run": run, "n": line.n} for run, line in self.runs.items()]
         return {"metric": self.metric, "columns": on.n, "from_step": on.first, "to_step": on.last, "runs": runs}
 
     def build_arrays(self) -> list[Array]:
-        """Build the arrays of a binary body."""
+        """Return this chart's arrays of a binary frame, in the order of the header."""
         found: list[Array] = [self.chart_grid.ends]
         with np.errstate(over="ignore"):
             for line in self.runs.values():
@@ -55,7 +58,7 @@ class ChartLines:
         return found
 
     def build_chart(self) -> Chart:
-        """The same for JSON."""
+        """Return the chart for a JSON response."""
         on = self.chart_grid
         runs = [
             ChartRun(
@@ -72,7 +75,7 @@ class ChartLines:
 
 
 def to_json_numbers(values: Array) -> list[float | str | None]:
-    """For JSON: null for no number."""
+    """Return values as JSON numbers; null for NaN, which marks a column without a number."""
     return [None if value != value else encode_json_number(value) for value in values.tolist()]
 
 
@@ -86,9 +89,10 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
     from_step: Annotated[int | None, QueryParameter(**INT64)] = None,
     to_step: Annotated[int | None, QueryParameter(**INT64)] = None,
 ) -> Response[bytes]:
-    """Return minimum, maximum, last value, and NaN flag per column: every extreme and NaN survives.
+    """Return the least, greatest and last value per column, and whether NaN occurred.
 
-    A chart per metric; all its runs share one grid over the steps. Runs that have not logged the metric there are left out.
+    No extreme, NaN or last point is lost. One chart per metric; its runs share one grid over the steps. Runs without values
+    of the metric in the range are left out.
     """
     if len(run) * len(metric) > MAX_LINES:
         raise HttpProblem(
@@ -110,7 +114,10 @@ async def series(  # noqa: PLR0913 - each is a parameter of the URL
 def build_chart_lines(
     queries: Queries, project: str, runs: Sequence[str], metric: str, series_request: SeriesRequest
 ) -> ChartLines:
-    """One metric of some runs."""
+    """Build the columns of one metric for several runs.
+
+    The grid depends on the extent of all series, so their sketches are read first, and placed on the grid afterwards.
+    """
     part = (series_request.from_step, series_request.to_step)
     found = {run: sketch for run in runs if (sketch := queries.chart_reader(project, run, metric, *part)) is not None}
     on = build_grid([sketch.rollup for sketch in found.values()], series_request.columns, *part)
@@ -125,7 +132,7 @@ def build_chart_lines(
     responses=describe_responses(PointsResponse),
 )
 async def points(query_request: QueryRequest, id: FromPath[str], project: Project, metric: FromQuery[str]) -> Response[bytes]:
-    """Every point of one metric of one run, by step and time, as it was logged."""
+    """Return every logged point of one metric of a run, by step and time."""
 
     def query(queries: Queries, state: ProjectionState) -> bytes:
         found = queries.series(project, id, metric)

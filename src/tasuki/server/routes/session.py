@@ -1,6 +1,6 @@
-"""`/api/v1/session`: the token's principal.
+"""`/api/v1/session`: identity of the token, and the session cookie of the web page.
 
-For the page, a cookie, since event streams have no headers.
+The page needs a cookie because browsers cannot send headers with an event stream.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ PATH = "/api/v1/session"
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """The principal and its permissions; `project` is null for all projects."""
+    """Owner name, scope and project of a token; `project` is null for all projects."""
 
     name: str
     scope: Scope
@@ -27,13 +27,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_session(principal: Principal) -> Session:
-    """Build the description of a principal."""
+    """Return the public fields of a principal."""
     return Session(name=principal.name, scope=principal.scope, project=principal.project)
 
 
 @get(PATH, summary="Whose token it is", opt=requires(ANY_TOKEN))
 async def session(request: Request[Any, Any, Any]) -> Session:
-    """The name, the scope and the project of the token that the request carries."""
+    """Return the name, scope and project of the request's token."""
     return build_session(request.auth)
 
 
@@ -45,7 +45,10 @@ async def session(request: Request[Any, Any, Any]) -> Session:
     responses={200: ResponseSpec(Session, description="Logged in")},
 )
 async def log_in(request: Request[Any, Any, Any], authenticator: TokenAuthenticator) -> Response[Session]:
-    """Store the `Authorization` token in a cookie that no script can read and no other site can send."""
+    """Store the token of the header `Authorization` in a session cookie.
+
+    Scripts cannot read the cookie (HttpOnly), and other sites cannot send it (SameSite=Strict).
+    """
     token = parse_bearer_token(request.scope)
     secure = request.headers.get("origin", "").startswith("https://")
     cookies = [Cookie(authenticator.cookie_name, value=token, httponly=True, samesite="strict", secure=secure)] if token else []
@@ -54,7 +57,7 @@ async def log_in(request: Request[Any, Any, Any], authenticator: TokenAuthentica
 
 @delete(PATH, status_code=200, summary="Log the page out", opt=requires(ANY_TOKEN))
 async def log_out(request: Request[Any, Any, Any], authenticator: TokenAuthenticator) -> Response[Session]:
-    """Forget the cookie."""
+    """Delete the session cookie."""
     return Response(
         build_session(request.auth),
         cookies=[Cookie(authenticator.cookie_name, value="", max_age=0, httponly=True, samesite="strict")],

@@ -1,4 +1,4 @@
-"""The files of the page, from the package `tasuki.web`."""
+"""Static files of the web page, from the package `tasuki.web`."""
 
 import asyncio
 import gzip
@@ -32,7 +32,7 @@ MIN_GZIP_BYTES = 1024
 
 
 class StaticFile(NamedTuple):
-    """A file's content, and the same compressed where that is worth it."""
+    """Content of a file, and its gzip form if the file has at least 1 KiB."""
 
     tag: str
     body: bytes
@@ -43,7 +43,7 @@ FILE_CACHE: dict[str, StaticFile] = {}
 
 
 def iter_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Every file below a folder that is served, by its path."""
+    """Yield every servable file below a folder with its path."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from iter_files(entry, f"{prefix}{entry.name}/")
@@ -52,7 +52,7 @@ def iter_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Tra
 
 
 def load_file(path: str) -> StaticFile:
-    """Return a file of the page. Raise 404 if unknown: paths are looked up, never opened."""
+    """Return a file of the web page. Raise 404 if it does not exist."""
     entry = dict(iter_files(files(PACKAGE) / "static")).get(path)
     if entry is None:
         raise HttpProblem(404, f"there is no page /{path[:100]}", hint="the page is at /, the API in docs/api.md")
@@ -67,7 +67,7 @@ def load_file(path: str) -> StaticFile:
 
 @get(["/", "/{path:path}"], include_in_schema=False, opt=requires(PUBLIC))
 async def page(request: Request[Any, Any, Any], path: FromPath[str] = "/") -> Response[bytes]:
-    """A file of the page; `/` is its index."""
+    """Serve a file of the web page; `/` is its index."""
     name = path.lstrip("/") or "index.html"
     file = await asyncio.to_thread(load_file, name)
     headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}

@@ -1,4 +1,7 @@
-"""The streams that were received: what `tasuki verify --remote` compares, and dropping them."""
+"""List received streams, for `tasuki verify --remote`, and purge them.
+
+Routes: `GET /api/v1/streams`, `POST /api/v1/purge`.
+"""
 
 from contextlib import closing
 from typing import Any
@@ -29,7 +32,10 @@ async def streams(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response[bytes]:
-    """List a project's streams with their received positions. With `digest=1`, read and hash them."""
+    """Return the received streams of a project with their positions.
+
+    With `digest=1`, read and hash the stored data.
+    """
 
     def query(_: Queries, state: ProjectionState) -> StreamList:
         with closing(RawStore(receiver.raw_path)) as store:
@@ -42,7 +48,7 @@ async def streams(
 
 
 def build_stream_row(store: RawStore, stream: Stream, *, digest: bool) -> StreamRow:
-    """One stream; of a damaged one, what can be read."""
+    """Build the row of a stream. With a digest, the position and sha256 are of the readable part."""
     position = store.positions([stream.writer])[stream.writer]
     given: dict[str, Any] = {"writer": stream.writer, "run": stream.run, "sealed": stream.is_sealed}
     if not digest:
@@ -61,7 +67,10 @@ def build_stream_row(store: RawStore, stream: Stream, *, digest: bool) -> Stream
 async def purge(
     receiver: StreamReceiver, readers: ReaderPool, server_journal: ServerJournal, project: Project, run: FromQuery[str]
 ) -> PurgeResponse:
-    """Drop a run's streams for good, leaving tombstones: items sent again are discarded as `stored`."""
+    """Delete the streams of a run permanently.
+
+    Tombstones remain: data sent again is answered `stored` and discarded.
+    """
     streams = await receiver.committer.purge(project, run)
     if not run:
         server_journal.forget(project)

@@ -1,4 +1,4 @@
-"""Write an edit of a run as a record of its own stream."""
+"""Append an edit of a run as a stream with a single record."""
 
 import secrets
 
@@ -9,7 +9,7 @@ __all__ = ["append_edit"]
 
 
 async def append_edit(committer: GroupCommitter, project: str, run: str, payload: bytes) -> None:
-    """Put a record about a run on the disk, in a stream of its own that ends with it."""
+    """Commit one record about a run as a new, sealed stream. `payload`: the encoded record."""
     writer = secrets.token_hex(16)
     data = pack_item(encode_frame(payload))
     await committer.append([Item(project=project, run=run, writer=writer, **START._asdict(), sealed=True, data=data)])

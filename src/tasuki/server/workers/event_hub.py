@@ -1,4 +1,4 @@
-"""`GET /api/events`: server-sent events, with ids that are stored and a bounded queue for each reader."""
+"""Event hub: read change events from the projection, and distribute them to bounded subscriber queues."""
 
 import asyncio
 from collections import Counter, deque
@@ -26,7 +26,7 @@ PER_ADDRESS = 5
 
 
 class EventId(NamedTuple):
-    """The id of an event: in which generation, and its number there."""
+    """Id of an event: the generation of the projection, and the sequence number within that generation."""
 
     generation: int
     sequence: int
@@ -36,7 +36,7 @@ class EventId(NamedTuple):
 
 
 def parse_event_id(text: str) -> EventId | None:
-    """The place in an id; None for what is none."""
+    """Parse an event id; return None if it is malformed."""
     generation, _, sequence = text.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (generation, sequence)):
         return None
@@ -44,7 +44,7 @@ def parse_event_id(text: str) -> EventId | None:
 
 
 class Subscriber:
-    """One event stream: its projects and its queue of events."""
+    """A subscriber: principal, projects (empty: all that the principal may read), and message queue."""
 
     def __init__(self, principal: Principal, projects: frozenset[str]) -> None:
         self.principal = principal
@@ -55,7 +55,10 @@ class Subscriber:
         self.wakeup = asyncio.Event()
 
     def accepts(self, event: ChangeEvent) -> bool:
-        """Return whether an event is for the subscriber; events of a job are for its user and admins."""
+        """Return whether the subscriber may see an event.
+
+        Job events belong to no project: only for the job's user and admins.
+        """
         if event.project == JOBS_PROJECT:
             is_theirs = event.user in (ALL_USERS, self.principal.name) or self.principal.has_scope(Scope.ADMIN)
             return is_theirs and self.principal.has_scope(Scope.READ)
@@ -65,7 +68,7 @@ class Subscriber:
     def put(self, event: ChangeEvent, message: bytes) -> None:
         """Queue an event.
 
-        On overflow, drop the queue and everything until the subscriber has received `reset`.
+        On overflow, drop the queue and every event until the subscriber has received `reset`.
         """
         if self.needs_reset or not self.accepts(event):
             return
@@ -76,20 +79,20 @@ class Subscriber:
             self.require_reset()
 
     def close(self) -> None:
-        """Nothing more is for them."""
+        """End the subscription and drop the queue."""
         self.queue.clear()
         self.is_ended = True
         self.wakeup.set()
 
     def require_reset(self) -> None:
-        """Require a reset: the subscriber has to load everything anew."""
+        """Drop the queue; the subscriber gets `reset` next, and must reload all its data."""
         self.queue.clear()
         self.needs_reset = True
         self.wakeup.set()
 
 
 class EventHub:
-    """Reads the table of events once for all readers, and for the mailbox."""
+    """Reads the event table once for all subscribers and for the pending stop requests."""
 
     def __init__(
         self, readers: ReaderPool, authenticator: TokenAuthenticator, stop_requests: StopRequests, boot_id: str, settings: Settings
@@ -107,17 +110,17 @@ class EventHub:
         self.shutdown = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something new."""
+        """Wake the hub: the event table may have new rows."""
         self.wakeup.set()
 
     def close(self) -> None:
-        """End all streams."""
+        """End all event streams."""
         self.shutdown.set()
         for reader in self.subscribers:
             reader.wakeup.set()
 
     async def run(self) -> None:
-        """Look for events when woken, and now and then: others project too."""
+        """Publish new events when woken, and every 0.5 s, since other processes may project, too."""
         while True:
             self.wakeup.clear()
             self.close_revoked()
@@ -127,13 +130,17 @@ class EventHub:
                     await self.wakeup.wait()
 
     def close_revoked(self) -> None:
-        """End the streams of those who would not be let in any more."""
+        """End the streams of subscribers whose token is revoked or expired."""
         for reader in self.subscribers:
             if not self.authenticator.is_valid(reader.principal):
                 reader.close()
 
     async def publish_new_events(self) -> None:
-        """Pass on what is new."""
+        """Read the new events page by page, and queue them for every subscriber.
+
+        A new generation of the projection has its own sequence numbers, so no event can be matched with those already sent: every
+        subscriber gets `reset`, and all pending stop requests are loaded again instead of being derived from events.
+        """
         while True:
             place, events = await self.readers.run_in_thread(self.readers.run_query_now, self.find_new_events)
             if place.generation != self.last_event_id.generation or place.sequence < self.last_event_id.sequence:
@@ -154,14 +161,17 @@ class EventHub:
                 return
 
     def find_new_events(self, queries: Queries, generation: int) -> tuple[EventId, list[ChangeEvent]]:
-        """The events behind the hub's place; where it has none yet, only where the last one is."""
+        """Return the id of the latest event, and the events after the hub's position.
+
+        In a new generation, the hub has no position yet, and the list is empty.
+        """
         last = read_event_span(queries.db).last
         if generation != self.last_event_id.generation:
             return EventId(generation, last), []
         return EventId(generation, last), read_events_after(queries.db, self.last_event_id.sequence, MAX_PAGE_EVENTS)
 
     async def find_missed_messages(self, since: EventId, until: EventId, subscriber: Subscriber) -> list[bytes] | None:
-        """The messages behind one place and up to another; None where they are not to be had any more."""
+        """Return the subscriber's messages after `since` up to `until`; None if they are no longer stored."""
         if since.generation != until.generation or since.sequence > until.sequence:
             return None
 
@@ -182,19 +192,22 @@ class EventHub:
 
 
 def encode_message(event_id: EventId | None, data: str, name: str | None = None) -> bytes:
-    """One message of the stream."""
+    """Encode one server-sent event."""
     lines = [] if name is None else [f"event: {name}"]
     lines += [] if event_id is None else [f"id: {event_id}"]
     return "\n".join([*lines, f"data: {data}", "", ""]).encode()
 
 
 def encode_named_message(name: str, event_id: EventId | None, **content: str) -> bytes:
-    """A message about the stream itself."""
+    """Encode a named event about the stream itself, such as `reset`."""
     return encode_message(event_id, msgspec.json.encode({"type": name} | content).decode(), name)
 
 
 def parse_subscription(scope: Connection) -> tuple[frozenset[str], EventId | None]:
-    """Parse projects and the last event id: `Last-Event-ID` as a header or, for browsers, a parameter."""
+    """Return the requested projects and the last event id.
+
+    The id is in the header `Last-Event-ID`, or in the parameter `last_event_id` for clients that cannot set headers.
+    """
     query = parse_qs(scope["query_string"].decode("latin-1"))
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     last = headers.get(b"last-event-id") or query.get("last_event_id", [""])[0]

@@ -1,4 +1,4 @@
-"""Group commit: one thread owns the raw store; requests that wait together share one commit."""
+"""Group commit: one thread writes the raw store, and commits all waiting requests in one transaction."""
 
 import asyncio
 import logging
@@ -24,19 +24,19 @@ log = logging.getLogger("tasuki.server")
 
 
 class PackableStore(StreamStore, Protocol):
-    """A store that can be packed and closed."""
+    """A stream store that can be compacted and closed."""
 
     def pack(self) -> bool:
-        """Make room: one step, and whether there may be another."""
+        """Compact one step. Return whether another step may follow."""
         ...
 
     def close(self) -> None:
-        """Close its files."""
+        """Close the files of the store."""
         ...
 
 
 class CommitRequest(NamedTuple):
-    """Items to append, or a run whose streams are to be dropped; and who waits for it."""
+    """Items to append, or a (project, run) whose streams are to be purged, with the future of the result."""
 
     future: asyncio.Future[Any]
     items: Sequence[Item] = ()
@@ -45,7 +45,10 @@ class CommitRequest(NamedTuple):
 
 
 class GroupCommitter:
-    """Commits items and purges. Call it from the event loop; what it has answered is on disk."""
+    """Appends to and purges the raw store in groups. For the event loop only.
+
+    When `append` or `purge` returns, the result is on the disk. `limit_bytes`: limit for queued items (default: 64 MiB).
+    """
 
     def __init__(
         self, open_store: Callable[[], PackableStore], on_commit: Callable[[], object], *, limit_bytes: int = MAX_QUEUED_BYTES
@@ -58,21 +61,24 @@ class GroupCommitter:
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Open the store and begin. DataError for a file that is no raw store."""
+        """Open the store and start the thread. Raise DataError if the file is not a raw store."""
         self.loop = asyncio.get_running_loop()
         store = self.open_store()
         self.thread = threading.Thread(target=self.run, args=(store,), name="tasuki-committer")
         self.thread.start()
 
     async def stop(self) -> None:
-        """Finish what is queued and end."""
+        """Commit the queued requests, then end the thread."""
         if self.thread is not None:
             self.queue.put(None)
             await asyncio.to_thread(self.thread.join)
             self.thread = None
 
     async def append(self, items: Sequence[Item]) -> list[ItemReply]:
-        """Append items; return a reply per item, in order. Raise 429 if too much waits, 503 on a failed write."""
+        """Commit items. Return a reply per item, in order.
+
+        Raise 429 if the queue is full, 503 if the commit fails.
+        """
         size = sum(ITEM_OVERHEAD_BYTES + len(item.data or b"") for item in items)
         if self.queued_bytes and self.queued_bytes + size > self.limit_bytes:
             raise HttpProblem(429, "the disk can't keep up", hint="send it again", retry_after_seconds=RETRY_SECONDS)
@@ -80,11 +86,11 @@ class GroupCommitter:
         return replies
 
     async def purge(self, project: str, run: str) -> int:
-        """Drop a run's streams; returns how many."""
+        """Purge the streams of a run. Return their number."""
         return int(await self.submit(CommitRequest(self.loop.create_future(), purge=(project, run))))
 
     async def submit(self, request: CommitRequest) -> Any:
-        """Queue it and wait for it. Who stops waiting does not undo it."""
+        """Queue a request and wait for its result."""
         self.queued_bytes += request.size
         self.queue.put(request)
         return await asyncio.shield(request.future)
@@ -92,7 +98,11 @@ class GroupCommitter:
     # -- in the thread
 
     def run(self, store: PackableStore) -> None:
-        """Commit in groups until there is nothing more to come."""
+        """Commit requests in groups until `stop`.
+
+        A commit costs a disk flush, whatever its size. While one runs, new requests queue up; they share the next, so the
+        throughput grows with the load.
+        """
         with closing(store):
             while (first := self.get_next_request(store)) is not None:
                 group = [first, *self.drain_queue()]
@@ -105,7 +115,7 @@ class GroupCommitter:
                 self.loop.call_soon_threadsafe(self.resolve_futures, group, results)
 
     def get_next_request(self, store: PackableStore) -> CommitRequest | None:
-        """Return the next request; pack the store while there is none."""
+        """Wait for the next request, or None at the end. Compact the store while the queue is empty."""
         try:
             while self.queue.empty() and store.pack():
                 pass
@@ -114,7 +124,7 @@ class GroupCommitter:
         return self.queue.get()
 
     def drain_queue(self) -> list[CommitRequest]:
-        """All that is queued now."""
+        """Return all queued requests without waiting."""
         group: list[CommitRequest] = []
         while True:
             try:
@@ -129,7 +139,7 @@ class GroupCommitter:
     # -- in the event loop
 
     def resolve_futures(self, group: Sequence[CommitRequest], results: Sequence[Any]) -> None:
-        """Give everyone what they wait for."""
+        """Set the result, or the exception, of every request in the group."""
         for work, result in zip(group, results, strict=True):
             self.queued_bytes -= work.size
             if work.future.cancelled():
@@ -142,7 +152,10 @@ class GroupCommitter:
 
 
 def commit_group(store: PackableStore, group: Sequence[CommitRequest]) -> list[Any]:
-    """One commit for all items, then the purges; a result for each, in their order."""
+    """Commit the items of all requests in one transaction, then do the purges.
+
+    Return the results in order.
+    """
     replies = iter(store.append([item for work in group for item in work.items]))
     hit_failpoint("server.after_commit")
     results: list[Any] = [[next(replies) for _ in work.items] for work in group]

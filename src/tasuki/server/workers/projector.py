@@ -1,8 +1,8 @@
-"""The projector: a process that catches up the projection on request.
+"""Projector process: update the projection of a data folder when the server requests it.
 
-It holds one end of a socket as its standard input. Each byte that comes in is a request to catch up; after each round it answers
-with a line that says how many bytes it had read when the round began and which generation is complete now, and in the middle of a
-long one with `p`. It ends when the other end does.
+Standard input is one end of a socket pair. Each received byte is a request to catch up. After each round, the projector sends
+a line with the number of bytes it had read when the round began, and the generation that is now complete; during a long
+round it sends the line `p` for progress. The process ends when the other end of the socket closes.
 """
 
 import argparse
@@ -26,11 +26,11 @@ READ_BYTES = 65_536
 
 
 class SupervisorGone(Exception):
-    """Nobody is at the other end."""
+    """The supervisor has closed its end of the socket."""
 
 
 class Projector:
-    """Catches up in rounds."""
+    """Updates the projection in rounds, and reports each round to the supervisor."""
 
     def __init__(self, store: LocalStore, connection: socket.socket, clock: Clock = SYSTEM_CLOCK) -> None:
         self.store = store
@@ -40,7 +40,7 @@ class Projector:
         self.last_dead_writer_check = -DEAD_WRITER_CHECK_SECONDS
 
     def run(self) -> None:
-        """Round after round, until the other end is gone."""
+        """Run rounds until the supervisor is gone."""
         try:
             while True:
                 heard = self.requests_read
@@ -51,7 +51,7 @@ class Projector:
             return
 
     def run_round(self) -> None:
-        """Catch up, in the store that is the current one even when it is over."""
+        """Catch up. Repeat if another process has switched to a new generation meanwhile."""
         tend = self.clock.monotonic() >= self.last_dead_writer_check + DEAD_WRITER_CHECK_SECONDS
         if tend:
             self.last_dead_writer_check = self.clock.monotonic()
@@ -61,12 +61,12 @@ class Projector:
                 return
 
     def report_progress(self, _: int) -> None:
-        """Between two transactions: others can see more now."""
+        """Report progress between two transactions, since readers can see more now."""
         self.read_requests(0)
         self.send_line("p\n")
 
     def read_requests(self, seconds: float) -> None:
-        """Count the bytes that came; wait for one if there are none, as long as that. Gone at the end."""
+        """Count the received requests; wait `seconds` for one. Raise SupervisorGone if the socket is closed."""
         if self.is_readable(seconds):
             data = self.connection.recv(READ_BYTES)
             if not data:
@@ -74,16 +74,16 @@ class Projector:
             self.requests_read += len(data)
 
     def is_readable(self, seconds: float) -> bool:
-        """Return whether input arrives within that time."""
+        """Return whether the socket becomes readable within `seconds`."""
         return bool(select.select([self.connection], [], [], seconds)[0])
 
     def send_line(self, line: str) -> None:
-        """A line to the other end."""
+        """Send a line to the supervisor."""
         self.connection.sendall(line.encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the projector: `python -m tasuki.server.workers.projector`."""
+    """Run `python -m tasuki.server.workers.projector`."""
     parser = argparse.ArgumentParser(description="Projects a data folder for the server that started it.")
     parser.add_argument("--dir", required=True)
     parser.add_argument("--journal")

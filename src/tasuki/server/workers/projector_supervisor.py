@@ -1,4 +1,4 @@
-"""Supervisor of the projector process: start it, request rounds, restart it when it dies."""
+"""Supervisor of the projector process: start it, request rounds, track answers, restart with backoff."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ log = logging.getLogger("tasuki.server")
 
 
 class ProjectorSupervisor:
-    """Runs the projector.
+    """Supervises one projector process. For the event loop only.
 
-    Use it from the event loop; it calls `moved` when the projection may have changed.
-
-    A request is numbered; it is answered when a round has ended that began after it. Requests are bytes: the projector counts them.
+    Calls `on_change` when the projection may have changed.
+    Requests are numbered by the bytes sent. A request is answered when a round that began after it has ended; the projector
+    reports how many bytes it had read when the round began.
     """
 
     def __init__(self, settings: Settings, on_change: Callable[[], object], clock: Clock = SYSTEM_CLOCK) -> None:
@@ -40,14 +40,14 @@ class ProjectorSupervisor:
         self.change_event = asyncio.Event()
 
     def build_command(self) -> list[str]:
-        """Build the projector's command."""
+        """Return the command line of the projector."""
         journal = [] if self.settings.journal is None else [f"--journal={self.settings.journal}"]
         return [sys.executable, "-m", "tasuki.server.workers.projector", f"--dir={self.settings.dir}", *journal]
 
     # -- asking
 
     def request_round(self) -> int:
-        """Ask for a round; returns the number of the request."""
+        """Request a round. Return the number of the request, for `wait_answered`."""
         if self.connection is not None and self.sent_count - self.answered_count < MAX_UNANSWERED_REQUESTS:
             with suppress(BlockingIOError, OSError):
                 self.connection.send(b".")
@@ -57,14 +57,14 @@ class ProjectorSupervisor:
         return self.sent_count + 1
 
     async def wait_answered(self, request: int, deadline: float) -> bool:
-        """Wait until a request is answered; False when the time (of the clock's `monotonic`) is over."""
+        """Wait until a request is answered. Return False at `deadline` (monotonic seconds)."""
         while self.answered_count < request:
             if not await self.wait_for_change(deadline):
                 return False
         return True
 
     async def wait_for_change(self, deadline: float) -> bool:
-        """Wait until the projection may have moved; False when the time is over."""
+        """Wait until the projection may have changed. Return False at `deadline` (monotonic seconds)."""
         try:
             async with asyncio.timeout(max(0, deadline - self.clock.monotonic())):
                 await self.change_event.wait()
@@ -75,7 +75,7 @@ class ProjectorSupervisor:
     # -- the process
 
     async def run(self) -> None:
-        """Keep a projector running until cancelled."""
+        """Keep a projector running until cancelled; restart it after 0.1 to 10 s, doubling the pause."""
         pause = 0.1
         while True:
             began = self.clock.monotonic()
@@ -89,7 +89,7 @@ class ProjectorSupervisor:
             await asyncio.sleep(pause)
 
     async def run_process(self) -> None:
-        """One projector's life."""
+        """Start a projector and handle its lines until it ends."""
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
@@ -109,7 +109,7 @@ class ProjectorSupervisor:
             self.handle_lines(lines)
 
     def handle_lines(self, lines: list[bytes]) -> None:
-        """Process the projector's output."""
+        """Process lines of the projector: answered requests, or progress."""
         for line in lines:
             if line != b"p":
                 heard, generation = map(int, line.split())
@@ -120,13 +120,13 @@ class ProjectorSupervisor:
         self.on_change()
 
     def send_unsent_request(self) -> None:
-        """Send the request that could not be sent."""
+        """Send the request that could not be sent before."""
         if self.has_unsent_request:
             self.has_unsent_request = False
             self.request_round()
 
     async def stop_process(self) -> None:
-        """Let the projector go, and wait for its end."""
+        """Close the socket and wait 2 s for the projector to end, then kill it."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

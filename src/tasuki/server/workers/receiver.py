@@ -1,4 +1,4 @@
-"""`POST /api/v1/replicate`: streams come in, positions go out."""
+"""Receiver of replicated streams: check items, store them, and return positions and stop commands."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ SMALL_BYTES = 256 * 1024
 
 
 class StreamReceiver:
-    """The services that `replicate` uses."""
+    """Handles replicate requests, and holds the limits shared by all routes that receive data."""
 
     def __init__(
         self, committer: GroupCommitter, ownership: RunOwnership, raw_path: Path, boot_id: str, stop_requests: StopRequests
@@ -35,7 +35,7 @@ class StreamReceiver:
         self.stop_requests = stop_requests
 
     async def handle(self, request: ReplicateRequest, principal: Principal) -> ReplicateResponse:
-        """Store the items; without any, wait for a word about what is listened for."""
+        """Store the items of a request; without items, wait for stop commands to the listed attempts."""
         if not request.items:
             return ReplicateResponse(items=[], boot_id=self.boot_id, control=await self.wait_for_stop_commands(request, principal))
         objections = await self.ownership.find_objections(principal, request.items)
@@ -47,7 +47,7 @@ class StreamReceiver:
         return ReplicateResponse(items=answers, boot_id=self.boot_id, control=words)
 
     async def wait_for_stop_commands(self, request: ReplicateRequest, principal: Principal) -> list[StopCommand]:
-        """Return stop commands for the polled attempts, to those who may send to their runs."""
+        """Wait for stop commands to the listed attempts; return those of runs that the principal may send to."""
         attempts = {(one.project, one.run, one.attempt) for one in request.listening}
         found = await self.stop_requests.wait(attempts, request.wait_s)
         permitted = await self.ownership.are_permitted(principal, [build_empty_item(project, run) for project, run, _ in found])
@@ -55,12 +55,15 @@ class StreamReceiver:
 
 
 def build_empty_item(project: str, run: str) -> Item:
-    """An item that tells nothing of a run."""
+    """Build an item without data, for checking access to a run."""
     return Item(project=project, run=run, writer="0" * 32, offset=START.offset, crc=START.crc)
 
 
 def find_item_error(item: Item) -> str | None:
-    """Return an item's error: a name or number that could become a path or an overflow."""
+    """Return why an item is malformed, or None.
+
+    The checks keep names from becoming paths, and numbers from overflowing.
+    """
     if not WRITER_PATTERN.fullmatch(item.writer):
         return "a writer's id is 32 hex digits"
     if not 0 <= item.offset <= MAX_OFFSET or not 0 <= item.crc < 2**32:
@@ -78,7 +81,7 @@ def find_item_error(item: Item) -> str | None:
 
 
 def build_rejection(item: Item, objection: str | None) -> ItemReply | None:
-    """The answer to an item that is not stored: never, or not with this token; None for one that may be."""
+    """Return the `rejected` reply for a malformed or forbidden item; None if the item may be stored."""
     wrong = find_item_error(item)
     if wrong is None and objection is None:
         return None

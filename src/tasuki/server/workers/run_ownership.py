@@ -1,4 +1,4 @@
-"""Ownership of runs: a `log` token creates runs and touches only those its principal created."""
+"""Ownership of runs: a `log` token may create runs, and write only to runs that its principal created."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,7 +16,7 @@ __all__ = ["RunOwnership"]
 
 
 class OwnedResource(NamedTuple):
-    """A resource with an owner: a run, or a stream that belongs to no run."""
+    """Unit of ownership: a run, or a single stream of a project's data outside runs (`run` empty)."""
 
     project: str
     run: str
@@ -24,7 +24,10 @@ class OwnedResource(NamedTuple):
 
 
 class RunOwnership:
-    """Owners of runs. Use it from the event loop. Without a token, nobody becomes an owner."""
+    """Checks and claims ownership. For the event loop only.
+
+    Anonymous principals (empty `token_id`) own nothing.
+    """
 
     def __init__(self, tokens: Tokens, readers: ReaderPool, raw_path: Path) -> None:
         self.tokens = tokens
@@ -32,7 +35,10 @@ class RunOwnership:
         self.raw_path = raw_path
 
     async def find_objections(self, principal: Principal, items: Sequence[Item]) -> list[str | None]:
-        """Why each item is not the principal's to send; None where it is. Refusal (403) where none of them is."""
+        """Return for each item why the principal may not send it, or None. Raise 403 if none is permitted.
+
+        The principal becomes the owner of new runs.
+        """
         if not principal.token_id:
             return [None] * len(items)
         permitted = [item for item in items if principal.has_scope(Scope.LOG, item.project)]
@@ -45,14 +51,14 @@ class RunOwnership:
         return found
 
     async def are_permitted(self, principal: Principal, items: Sequence[Item]) -> list[bool]:
-        """Return whether the principal may send each item."""
+        """Return for each item whether the principal may send it."""
         if not principal.token_id or not items:
             return [True] * len(items)
         owners = await self.resolve_owners(principal, [item for item in items if principal.has_scope(Scope.LOG, item.project)])
         return [self.find_objection(principal, item, owners) is None for item in items]
 
     def find_objection(self, principal: Principal, item: Item, owners: dict[OwnedResource, str]) -> str | None:
-        """Why one item is not the principal's to send."""
+        """Return why the principal may not send an item, or None."""
         if not principal.has_scope(Scope.LOG, item.project):
             return "the token is not for this project"
         if item.project == JOBS_PROJECT and not principal.has_scope(Scope.WRITE, item.project):
@@ -65,7 +71,13 @@ class RunOwnership:
         return None
 
     async def resolve_owners(self, principal: Principal, items: Sequence[Item]) -> dict[OwnedResource, str]:
-        """Return the owner of each resource; new ones become the principal's if it sends to them."""
+        """Return the owner of each resource ("": exists without owner).
+
+        Claim new resources that items write to.
+        A resource without owner may still exist: it predates tokens, or was recorded in the server's own folder. Such a
+        resource must not be claimed by the next sender, so look for its data before claiming. An item that only asks for a
+        position claims nothing.
+        """
         wanted = {build_resource_key(item) for item in items}
         owners = {key: name for key in wanted if (name := self.tokens.find_owner(*key)) is not None}
         if wanted <= owners.keys():
@@ -78,21 +90,21 @@ class RunOwnership:
         return owners | self.tokens.claim_ownership((told - owners.keys()), principal.name)
 
     def find_existing(self, queries: Queries, resources: set[OwnedResource]) -> set[OwnedResource]:
-        """Return existing resources without an owner: from before there were tokens, or of this folder."""
+        """Return the resources of which data exists, in the projection or in the raw store."""
         with closing(RawStore(self.raw_path)) as raw:
             return {key for key in resources if is_projected(queries, key) or is_received(raw, key)}
 
 
 def build_resource_key(item: Item) -> OwnedResource:
-    """Return the resource of an item."""
+    """Return the unit of ownership that an item belongs to."""
     return OwnedResource(item.project, item.run, "" if item.run else item.writer)
 
 
 def is_projected(queries: Queries, key: OwnedResource) -> bool:
-    """Return whether the projection knows a resource."""
+    """Return whether the projection has data of a resource."""
     return queries.has_run(key.project, key.run) if key.run else queries.projected_bytes(key.writer) > 0
 
 
 def is_received(raw: RawStore, key: OwnedResource) -> bool:
-    """Return whether the raw store has any bytes or a tombstone of a resource."""
+    """Return whether the raw store has data or a tombstone of a resource."""
     return raw.has_run(key.project, key.run) if key.run else raw.positions([key.writer])[key.writer] != START

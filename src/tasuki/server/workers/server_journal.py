@@ -1,4 +1,4 @@
-"""The server's own journal: notes of light clients, a stream per brain, in the raw store."""
+"""Server journal: notes of clients without a journal, one stream per brain, appended to the raw store."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ MAX_CACHED_BRAINS = 1000
 
 
 class BrainStream:
-    """One brain's stream: who it is, and where it ends."""
+    """Stream of one brain: writer id (None until opened) and end. Hold `lock` to append."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class BrainStream:
 
 
 class ServerJournal:
-    """The streams of one server. A stream goes on where it ended, also after the server has started anew."""
+    """Streams of one server, one per brain. After a server restart, a stream continues at its stored end."""
 
     def __init__(self, receiver: StreamReceiver, readers: ReaderPool, server_id: str) -> None:
         self.receiver = receiver
@@ -42,17 +42,17 @@ class ServerJournal:
 
     @property
     def committer(self) -> GroupCommitter:
-        """Return the group committer."""
+        """Return the committer that writes to the raw store."""
         return self.receiver.committer
 
     def get_stream(self, name: str) -> BrainStream:
-        """The brain of a name."""
+        """Return the stream of a brain."""
         if len(self.streams) > MAX_CACHED_BRAINS:
             self.streams = {known: brain for known, brain in self.streams.items() if brain.lock.locked()}
         return self.streams.setdefault(name, BrainStream(name))
 
     async def find_note_digests(self, stream: BrainStream, event_ids: Sequence[str]) -> dict[str, str]:
-        """The digests of the notes that stand under these ids, all that was stored before being known."""
+        """Return the digests of the stored notes with these ids, after waiting for the projection to catch up."""
 
         def query(queries: Queries, _: ProjectionState) -> dict[str, str]:
             return queries.valid_digests(stream.name, event_ids)
@@ -60,7 +60,11 @@ class ServerJournal:
         return (await self.readers.run_query(query)).value
 
     async def append(self, stream: BrainStream, notes: Sequence[Note]) -> str:
-        """Append notes, all or none; return `writer:offset` after them. The caller holds the brain's lock."""
+        """Commit notes, all or none. Return `writer:offset` of the end.
+
+        The caller must hold the stream's lock.
+        Raise 503 if another writer keeps moving the end of the stream.
+        """
         data = b"".join(encode_frame(encode(note)) for note in notes)
         for _ in range(MAX_TRIES):
             writer = stream.writer or await self.open_stream(stream)
@@ -73,7 +77,7 @@ class ServerJournal:
             if reply.status in {ReplyStatus.STORED, ReplyStatus.DUPLICATE}:
                 stream.end = Position(item.offset + len(data), crc32(data, item.crc))
                 break
-            stream.writer = None  # somebody else has written there: see where it ends
+            stream.writer = None  # another process has appended: read the end of the stream again
         else:
             raise HttpProblem(
                 503, f"the journal of {stream.name!r} can't be appended to", hint="does another server use this folder?"
@@ -81,13 +85,16 @@ class ServerJournal:
         return f"{stream.writer}:{stream.end.offset}"
 
     async def open_stream(self, stream: BrainStream) -> str:
-        """Find where the brain's stream ends; one that was purged is never written to again."""
+        """Set the stream's writer id and end from the raw store. Return the writer id."""
         writer, stream.end = await asyncio.to_thread(self.find_stream_end, stream.name)
         stream.writer = writer
         return writer
 
     def find_stream_end(self, name: str) -> tuple[str, Position]:
-        """The first of the brain's streams that was not purged, and its end."""
+        """Return the writer id and end of the brain's first stream that was not purged.
+
+        Data sent to a purged stream is discarded, so each purge moves the brain on to its next stream.
+        """
         with closing(RawStore(self.receiver.raw_path)) as store:
             there = {stream.writer for stream in store.project_streams(name)}
             for n in range(1_000_000):
@@ -98,5 +105,5 @@ class ServerJournal:
         raise HttpProblem(503, f"{name!r} was purged a million times")
 
     def forget(self, name: str) -> None:
-        """The brain's stream was purged: the next note begins another one."""
+        """Drop the cached stream of a purged brain; the next note starts a new stream."""
         self.streams.pop(name, None)

@@ -1,7 +1,4 @@
-"""Detect stalled runs: alive, but nothing logged for a while.
-
-The alert is one of the server's records.
-"""
+"""Stall detector: record an alert for a running run that logs nothing for a configured time."""
 
 import asyncio
 import logging
@@ -29,7 +26,7 @@ log = logging.getLogger("tasuki.server")
 
 
 class StallState(NamedTuple):
-    """Last activity of a run, since when, and whether it was reported."""
+    """Last activity of a run, the monotonic time of its last change, and whether a stall was reported."""
 
     activity: RunActivity
     since: float
@@ -37,7 +34,7 @@ class StallState(NamedTuple):
 
 
 class StalledRun(NamedTuple):
-    """A run that does not go on."""
+    """A stalled run: its activity, its attempt, and its last logged step."""
 
     activity: RunActivity
     attempt: int
@@ -45,7 +42,10 @@ class StalledRun(NamedTuple):
 
 
 class StallDetector:
-    """Detects stalls in the event loop, by the server's clock."""
+    """Detects stalled runs. For the event loop only. `minutes`: time without activity (0: never stalled).
+
+    Time is measured by the server's own clock from the last observed activity, so wrong clocks of hosts do not matter.
+    """
 
     def __init__(self, readers: ReaderPool, committer: GroupCommitter, *, minutes: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.readers = readers
@@ -55,7 +55,7 @@ class StallDetector:
         self.states: dict[tuple[str, str], StallState] = {}
 
     async def run(self) -> None:
-        """Look again and again; never, if nothing counts as a stall."""
+        """Check for stalled runs until cancelled; return immediately if `minutes` is 0."""
         while self.minutes:
             await asyncio.sleep(min(MAX_CHECK_INTERVAL_SECONDS, 60 * self.minutes / CHECKS_PER_STALL_TIME))
             try:
@@ -64,7 +64,7 @@ class StallDetector:
                 log.warning("looking for stalled runs failed", exc_info=True)
 
     async def check(self) -> None:
-        """Raise an alert for every run that has stalled since the last look."""
+        """Record an alert for every run that has stalled since the last check."""
         for stalled in await self.readers.run_in_thread(self.readers.run_query_now, self.find_stalled_runs):
             await append_edit(self.committer, stalled.activity.project, stalled.activity.run, encode(self.build_alert(stalled)))
 
@@ -78,10 +78,10 @@ class StallDetector:
             data={"minutes": self.minutes} | build_stall_data(stalled_run.activity, stalled_run.attempt),
         )
 
-    # -- in a thread
+    # -- in a reader thread
 
     def find_stalled_runs(self, queries: Queries, _: int) -> list[StalledRun]:
-        """The runs that have stalled and of which that has not been said."""
+        """Return the newly stalled runs, and update the observed activity of all recent runs."""
         now = self.clock.monotonic()
         recent = {
             (logged.project, logged.run): logged
@@ -99,17 +99,17 @@ class StallDetector:
 
 
 def update_state(before: StallState | None, activity: RunActivity, now: float) -> StallState:
-    """Update the state of a run: unchanged unless its activity changed."""
+    """Return the previous state if the activity is unchanged, else a new one."""
     return before if before is not None and before.activity == activity else StallState(activity, now)
 
 
 def build_stall_data(activity: RunActivity, attempt: int) -> dict[str, Any]:
-    """Build the alert's data, which identify the stall: it is reported once."""
+    """Return the data that identifies a stall, so that each is reported once, also across server restarts."""
     return {"attempt": attempt, "points": activity.points, "done": activity.done}
 
 
 def check_run(queries: Queries, activity: RunActivity) -> list[StalledRun]:
-    """Return a silent run as stalled if it runs and was not reported before the last restart."""
+    """Return the run as stalled if it is running and this stall has no alert yet, else an empty list."""
     try:
         run = queries.run(activity.project, activity.run)
     except NotFound:

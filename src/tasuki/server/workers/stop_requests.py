@@ -1,4 +1,4 @@
-"""Stop requests waiting to be delivered to remote runs; a view of the projection."""
+"""Stop requests waiting to be delivered to remote attempts. An in-memory view of the projection."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ STOP_EVENT_PREFIX = '{"type":"stop"'
 
 
 class StopEvent(msgspec.Struct, frozen=True):
-    """A stop request in an event."""
+    """Fields of a `stop` event."""
 
     run: str
     attempt: str
@@ -35,11 +35,10 @@ decode_stop_event = msgspec.json.Decoder(StopEvent).decode
 
 
 class StopRequests:
-    """Pending stop requests. Use it from the event loop.
+    """Stop requests by run and attempt, and the long polls that wait for them. For the event loop only.
 
-    One names an attempt, and is kept while the server runs.
-
-    `folder`: the server's own data folder, where each word is left, too: for runs that are made there and send nothing.
+    A request is kept until the server stops. That is harmless: it names an attempt, and later attempts have other ids.
+    `folder`: the server's data folder; each request is also written there, for runs recorded there without a remote.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +49,10 @@ class StopRequests:
         self.is_closed = False
 
     def add(self, requests: Iterable[StopRequestRow]) -> None:
-        """Requests, new or known: the first for an attempt stands. Whoever waits for one hears it."""
+        """Add requests and wake their waiters.
+
+        The first request for an attempt stands; repeated ones are ignored.
+        """
         for word in requests:
             known = self.commands.setdefault((word.project, word.run), {})
             if word.attempt not in known:
@@ -60,29 +62,29 @@ class StopRequests:
                 bell.set()
 
     def write_stop_file(self, command: StopCommand) -> None:
-        """Leave a word in the folder."""
+        """Write a command to the data folder; log a warning if that fails."""
         try:
             write_stop_file(self.folder, command)
         except OSError as error:
             log.warning("the request to run %s can't be left in %s: %s", command.run, self.folder, error)
 
     def handle_event(self, event: ChangeEvent) -> None:
-        """An event of the projection: it may be a request."""
+        """Add the request if the event is a stop request."""
         if event.data.startswith(STOP_EVENT_PREFIX):
             told = decode_stop_event(event.data)
             self.add([StopRequestRow(event.project, told.run, told.attempt, told.reason, told.by)])
 
     def find_for_runs(self, runs: Iterable[RunKey]) -> list[StopCommand]:
-        """Return the stop commands for runs, of any attempt."""
+        """Return the commands to all attempts of the runs."""
         return [word for run in runs for word in self.commands.get(run, {}).values()]
 
     def find_for_attempts(self, attempts: Iterable[AttemptKey]) -> dict[AttemptKey, StopCommand]:
-        """Return the stop commands for attempts."""
+        """Return the commands to the attempts; attempts without a command are left out."""
         found = {key: self.commands.get(key[:2], {}).get(key[2]) for key in attempts}
         return {key: word for key, word in found.items() if word is not None}
 
     async def wait(self, attempts: Collection[AttemptKey], seconds: float) -> dict[AttemptKey, StopCommand]:
-        """Return the stop commands for attempts; wait for the first one, up to `seconds` or the server's end."""
+        """Return the commands to the attempts. Without any, wait up to `seconds`, or until the server stops."""
         found = self.find_for_attempts(attempts)
         if not found and not self.is_closed:
             with self.subscribe(attempts) as bell, suppress(TimeoutError):
@@ -93,7 +95,7 @@ class StopRequests:
 
     @contextmanager
     def subscribe(self, attempts: Collection[AttemptKey]) -> Iterator[asyncio.Event]:
-        """A bell that rings when there is a word for one of the attempts."""
+        """Yield an event that is set when one of the attempts gets a command, or when the server stops."""
         bell = asyncio.Event()
         self.wakeups.add(bell)
         for attempt in attempts:
@@ -108,7 +110,7 @@ class StopRequests:
                     del self.waiters[attempt]
 
     def close(self) -> None:
-        """Let all go who wait."""
+        """Wake all waiters, and let later ones return immediately."""
         self.is_closed = True
         for bell in self.wakeups:
             bell.set()

@@ -1,4 +1,4 @@
-"""trackio's client protocol: an unchanged trackio logs to this server."""
+"""trackio's client protocol: unmodified trackio clients can log to this server."""
 
 from tasuki.server.protocols.trackio.client_streams import ClientStreams
 from tasuki.server.protocols.trackio.endpoints import TRACKIO_ROUTES

@@ -1,4 +1,4 @@
-"""Context of a call: its principal, and the parts of the server that it uses."""
+"""Context of a trackio call: the principal, and the server components that calls use."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ __all__ = ["CallContext"]
 
 
 class CallContext(NamedTuple):
-    """One call's surroundings."""
+    """Principal and server components of one call."""
 
     principal: Principal
     streams: ClientStreams

@@ -1,7 +1,8 @@
-"""Streams of trackio's clients: one per run, in the server's journal. A repeated entry is stored once.
+"""Streams of trackio clients, one per run, in the server's own journal.
 
-Each piece ends with a record that names the deliveries in it, so that a commit has both or neither. Which there are is learned from
-the stream itself, when it is first used after a start.
+Repeated deliveries are stored once.
+Each item ends with a record of the delivery ids in it, so one commit stores the entries and their ids, or neither. On first
+use after a server start, the ids are read back from the stream.
 """
 
 import asyncio
@@ -36,14 +37,17 @@ STORED_STATUSES = {ReplyStatus.STORED, ReplyStatus.DUPLICATE}
 
 
 class RunKey(NamedTuple):
-    """A run's key; the run id is empty for entries of no run."""
+    """Project and run id; the run id is empty for entries of the project itself."""
 
     project: str
     run: str
 
 
 class RunStream:
-    """One run's stream: where it ends, and what it has told. To be touched by whoever holds the lock."""
+    """Stream of one run: its end, the state derived from its records, and its delivery ids.
+
+    Hold `lock` to use it.
+    """
 
     def __init__(self, key: RunKey, writer: str) -> None:
         self.key = key
@@ -55,7 +59,7 @@ class RunStream:
         self.ids = IdSet()
 
     def open(self, raw_path: Path) -> None:
-        """Learn what is on the disk."""
+        """Read the end, state and delivery ids from the raw store."""
         self.end, self.state, self.ids = START, RunStreamState(), IdSet()
         with closing(RawStore(raw_path)) as store:
             self.end = store.positions([self.writer])[self.writer]
@@ -66,7 +70,10 @@ class RunStream:
         self.is_open = True
 
     def select_new(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return the deliveries that are not stored yet, each once."""
+        """Return the deliveries that are not stored yet; of several with one id, the last.
+
+        Keep those without id.
+        """
         named = {one.id: one for one in deliveries if one.id is not None}
         known = set()
         if named:
@@ -75,7 +82,7 @@ class RunStream:
 
 
 class AppendPlan(NamedTuple):
-    """Items to append to a stream, and the stream's state afterwards."""
+    """Items to append to a stream, and the stream's end, state and new ids after the append."""
 
     stream: RunStream
     items: list[Item]
@@ -84,13 +91,13 @@ class AppendPlan(NamedTuple):
     ids: list[bytes]
 
     def apply(self) -> None:
-        """Apply the new state: the items are on disk."""
+        """Update the stream; call this once the items are on the disk."""
         self.stream.end, self.stream.state = self.end, self.state
         self.stream.ids.add(self.ids)
 
 
 class ItemBuilder:
-    """Records on their way into items of a stream."""
+    """Collects records and packs them into items of a stream."""
 
     def __init__(self, stream: RunStream, state: RunStreamState, now: int) -> None:
         self.stream = stream
@@ -104,7 +111,7 @@ class ItemBuilder:
         self.pending_bytes = 0
 
     def add(self, id: bytes | None, records: Iterable[bytes]) -> None:
-        """The records of one delivery, which stay together."""
+        """Add the records of one delivery; they are never split across items."""
         if id is not None:
             self.pending_ids.append(id)
         for payload in records:
@@ -114,7 +121,7 @@ class ItemBuilder:
             self.finish_item()
 
     def finish_item(self) -> None:
-        """Make an item of what there is."""
+        """Pack the pending records into an item that ends with their delivery ids."""
         if not self.pending_records:
             return
         tail = DeliveryIds(time=self.now, ids=b"".join(self.pending_ids).hex(), system=self.state.next_system_step)
@@ -128,7 +135,7 @@ class ItemBuilder:
 
 
 class ClientStreams:
-    """To be used from the event loop."""
+    """Stores deliveries of trackio clients exactly once. For the event loop only."""
 
     def __init__(self, receiver: StreamReceiver, server_id: str, folder: Path) -> None:
         self.receiver = receiver
@@ -137,7 +144,7 @@ class ClientStreams:
         self.streams: dict[RunKey, RunStream] = {}
 
     def get_stream(self, key: RunKey) -> RunStream:
-        """The stream of a run."""
+        """Return the stream of a run. Its writer id is derived from the server id and the run."""
         if len(self.streams) > MAX_CACHED_STREAMS:
             self.streams = {known: stream for known, stream in self.streams.items() if stream.lock.locked()}
         if key not in self.streams:
@@ -146,7 +153,10 @@ class ClientStreams:
         return self.streams[key]
 
     async def deliver(self, principal: Principal, batch: Mapping[RunKey, Sequence[Delivery]]) -> None:
-        """Put what is new on the disk: when this returns, all of the batch is there, once."""
+        """Store the new deliveries of a batch. On return, every delivery is on the disk exactly once.
+
+        Raise 403 if the principal may not write to one of the runs, 503 if a stream's end keeps changing.
+        """
         streams = [self.get_stream(key) for key in sorted(batch)]
         await self.authorize(principal, streams)
         async with AsyncExitStack() as held:
@@ -159,7 +169,7 @@ class ClientStreams:
         raise HttpProblem(503, "the server's journal can't be appended to", hint="does another server use this folder?")
 
     async def authorize(self, principal: Principal, streams: Sequence[RunStream]) -> None:
-        """Refusal (403) where a run is not the principal's to send to; what nobody has sent to becomes theirs."""
+        """Raise 403 if the principal may not write to a run. The principal becomes the owner of a new run."""
         asked = [
             Item(project=stream.key.project, run=stream.key.run, writer=stream.writer, offset=0, crc=0, data=b"")
             for stream in streams
@@ -171,7 +181,10 @@ class ClientStreams:
                 raise forbidden_problem(principal, Scope.WRITE, item.project)
 
     async def append(self, streams: Sequence[RunStream], batch: Mapping[RunKey, Sequence[Delivery]]) -> list[RunStream]:
-        """Append to the streams, in one commit; returns those that were elsewhere than was known."""
+        """Append to all streams in one commit.
+
+        Return the streams whose end had moved, to be read and tried again.
+        """
         plans = await asyncio.to_thread(lambda: [self.plan_append(stream, batch[stream.key]) for stream in streams])
         items = [item for plan in plans for item in plan.items]
         replies = iter(await self.receiver.committer.append(items) if items else [])
@@ -188,7 +201,7 @@ class ClientStreams:
     # -- in a thread, while the stream's lock is held
 
     def plan_append(self, stream: RunStream, deliveries: Sequence[Delivery]) -> AppendPlan:
-        """Build the items of the new deliveries."""
+        """Encode the new deliveries as items. The stream stays unchanged until `AppendPlan.apply`."""
         if not stream.is_open:
             stream.open(self.receiver.raw_path)
         told, now = stream.state.copy(), SYSTEM_CLOCK.now_us()
@@ -199,5 +212,5 @@ class ClientStreams:
         return AppendPlan(stream, pieces.items, pieces.end, told, pieces.ids)
 
     def store_text(self, text: str) -> None:
-        """Put a text into a blob."""
+        """Store a text as a blob."""
         store_text(self.folder, text)

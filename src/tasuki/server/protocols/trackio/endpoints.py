@@ -1,6 +1,6 @@
-"""`POST /api/{name}`, `POST /api/upload` and `GET /version`, as trackio's client calls them.
+"""Endpoints of trackio's client protocol: `POST /api/{name}`, `POST /api/upload` and `GET /version`.
 
-An answer is `{"data": ...}`, or `{"error": text}` with the status that says what kind of error it is.
+A response is `{"data": ...}`, or `{"error": text}` with the HTTP status of the error.
 """
 
 import asyncio
@@ -42,31 +42,31 @@ JSON = "application/json"
 Deliveries = dict[RunKey, list[Delivery]]
 
 
-# -- what is written
+# -- calls that write
 
 
 async def bulk_log(context: CallContext, arguments: asked.BulkLog) -> None:
-    """Logs of any runs."""
+    """Store logs of any runs."""
     await deliver_entries(context, arguments.logs, lambda entry: build_entry_id("log", entry.log_id))
 
 
 async def bulk_log_system(context: CallContext, arguments: asked.BulkLogSystem) -> None:
-    """System metrics of any runs."""
+    """Store system metrics of any runs."""
     await deliver_entries(context, arguments.logs, lambda entry: build_entry_id("system", entry.log_id))
 
 
 async def bulk_alert(context: CallContext, arguments: asked.BulkAlert) -> None:
-    """Alerts of any runs."""
+    """Store alerts of any runs."""
     await deliver_entries(context, arguments.alerts, lambda entry: build_entry_id("alert", entry.alert_id))
 
 
 async def bulk_run_status(context: CallContext, arguments: asked.BulkRunStatus) -> None:
-    """States of any runs."""
+    """Store statuses of any runs."""
     await deliver_entries(context, arguments.statuses, lambda _: None)
 
 
 async def log(context: CallContext, arguments: asked.LogArguments) -> None:
-    """One log."""
+    """Store one log."""
     entry = LogEntry(
         project=arguments.project, run=arguments.run, run_id=arguments.run_id, metrics=arguments.metrics, step=arguments.step
     )
@@ -74,7 +74,7 @@ async def log(context: CallContext, arguments: asked.LogArguments) -> None:
 
 
 async def bulk_upload_media(context: CallContext, arguments: asked.BulkUpload) -> None:
-    """Record files that were uploaded before: of a run at a step, or of a project in one of its folders."""
+    """Assign uploaded files to a run and step, or to a folder of a project."""
     now = SYSTEM_CLOCK.now_us()
     found: Deliveries = defaultdict(list)
     for entry in arguments.uploads:
@@ -85,7 +85,7 @@ async def bulk_upload_media(context: CallContext, arguments: asked.BulkUpload) -
 
 
 async def deliver_entries(context: CallContext, entries: Sequence[Any], build_id: Callable[[Any], bytes | None]) -> None:
-    """Put entries on the disk, run by run."""
+    """Group entries by run and store them."""
     found: Deliveries = defaultdict(list)
     keys: dict[tuple[str, str | None, str | None], RunKey] = {}
     for entry in entries:
@@ -97,12 +97,15 @@ async def deliver_entries(context: CallContext, entries: Sequence[Any], build_id
 
 
 def build_entry_id(kind: str, client_id: str | None) -> bytes | None:
-    """The id of an entry that has one."""
+    """Return the delivery id of an entry, or None if the client sent no id."""
     return None if client_id is None else hash_id(kind, client_id)
 
 
 def build_run_key(entry: Entry, *, is_project_level: bool = False) -> RunKey:
-    """Build an entry's key: project, and run unless it is of the project. Raise 400 for invalid names."""
+    """Return the project and run of an entry; without run if `is_project_level`.
+
+    Raise 400 if a name is invalid.
+    """
     try:
         return RunKey(normalize_project_name(entry.project), "" if is_project_level else map_run_id(entry.run, entry.run_id))
     except ConfigError as error:
@@ -110,7 +113,10 @@ def build_run_key(entry: Entry, *, is_project_level: bool = False) -> RunKey:
 
 
 def build_file_record(entry: UploadEntry, uploads: Uploads, now: int) -> File:
-    """A file, by the name that the run's logs know it by. Its path only names it."""
+    """Build the record of an uploaded file, named as the run's logs refer to it.
+
+    The path is a name, never opened.
+    """
     staged = uploads.find(entry.uploaded_file.path)
     name = base_name(entry.uploaded_file.orig_name or "") or base_name(staged.name) or staged.blob.sha256[:16]
     folder = PurePosixPath((entry.relative_path or "").replace("\\", "/"))
@@ -142,7 +148,7 @@ CALLS: dict[str, tuple[type[asked.CallArguments], Callable[[CallContext, Any], A
 
 
 def build_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """An error as trackio's client reads it."""
+    """Return an error in the format of trackio's client."""
     del request
     problem, headers = problem_from(error)
     text = f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail
@@ -152,13 +158,13 @@ def build_error_response(request: Request[Any, Any, Any], error: Exception) -> R
 
 @get("/version", opt=requires(ANY_TOKEN))
 async def version() -> dict[str, Any]:
-    """Return the protocol version: trackio's client asks for it first."""
+    """Return the protocol version; trackio's client requests it first."""
     return {"api_version": API_VERSION, "api_transport": "http", "writes_paused": False, "server": "tasuki"}
 
 
 @post("/api/upload", status_code=200, opt=requires(Scope.LOG), request_max_body_size=MAX_UPLOAD_BYTES)
 async def upload(request: Request[Any, Principal, Any], uploads: Uploads) -> dict[str, list[str]]:
-    """Take files; what is answered is the word for each, by which a later call says what it is."""
+    """Receive files. Return an upload id for each, which a later `bulk_upload_media` call refers to."""
     return {"paths": await uploads.receive(request)}
 
 
@@ -171,7 +177,7 @@ async def call(
     uploads: Uploads,
     readers: ReaderPool,
 ) -> Response[bytes]:
-    """One call. What it writes is on the disk when it is answered."""
+    """Handle one call. Written records are on the disk before the response is sent."""
     if name not in CALLS:
         raise HttpProblem(404, f"there is no {name[:100]!r} here", hint="docs/trackio.md lists what trackio's client may call")
     kind, action = CALLS[name]

@@ -1,6 +1,6 @@
-"""Queries of trackio's client, before it logs or resumes, and of its command line.
+"""Read calls of trackio's client, made before logging, on resuming, and by its command line.
 
-A `log` token reads nothing else here; it is told of the runs that its principal has created, so that these can be resumed.
+With a `log` token, they return only the runs that the token's principal has created, so that these can be resumed.
 """
 
 from datetime import UTC, datetime
@@ -21,13 +21,13 @@ __all__ = ["alerts", "all_projects", "metrics_for_run", "project_summary", "run_
 
 
 async def all_projects(context: CallContext, _: asked.NoArguments) -> list[str]:
-    """The names of the projects that may be read."""
+    """Return the names of the projects that the principal may read."""
     rows = (await context.readers.run_query(lambda queries, _: queries.projects())).value
     return [row.name for row in rows if context.principal.has_scope(Scope.READ, row.name)]
 
 
 async def runs_for_project(context: CallContext, arguments: asked.ProjectArguments) -> list[dict[str, Any]]:
-    """The runs of a project; none of one that is not there."""
+    """Return the runs of a project; an empty list for an unknown project."""
     return [
         {"id": row.id, "name": row.name, "created_at": format_time(row.created)}
         for row in await list_visible_runs(context, arguments.project)
@@ -35,14 +35,14 @@ async def runs_for_project(context: CallContext, arguments: asked.ProjectArgumen
 
 
 async def project_summary(context: CallContext, arguments: asked.ProjectArguments) -> dict[str, Any]:
-    """A project's runs, and the highest step of them."""
+    """Return the runs of a project, and the highest step of all of them."""
     runs = await runs_for_project(context, arguments)
     last = [summary.last_step for summary in await list_step_summaries(context, arguments.project, [run["id"] for run in runs])]
     return {"project": arguments.project, "num_runs": len(runs), "runs": runs, "last_activity": max(last, default=None)}
 
 
 async def run_summary(context: CallContext, arguments: asked.RunArguments) -> dict[str, Any]:
-    """A run's config, the names of its metrics, and its highest step."""
+    """Return the config, the metric names, and the highest step of a run."""
     run = await find_run(context, arguments)
     found = [] if run is None else await list_step_summaries(context, arguments.project, [run.id])
     return {
@@ -57,13 +57,13 @@ async def run_summary(context: CallContext, arguments: asked.RunArguments) -> di
 
 
 async def metrics_for_run(context: CallContext, arguments: asked.RunArguments) -> list[str]:
-    """The names of a run's metrics."""
+    """Return the metric names of a run."""
     run = await find_run(context, arguments)
     return [] if run is None else [summary.metric for summary in await list_step_summaries(context, arguments.project, [run.id])]
 
 
 async def alerts(context: CallContext, arguments: asked.AlertArguments) -> list[dict[str, Any]]:
-    """Alerts of a project or of a run, the latest first."""
+    """Return the alerts of a project or a run, latest first."""
     named = asked.RunArguments(project=arguments.project, run=arguments.run, run_id=arguments.run_id)
     wanted = {row.id for row in await list_visible_runs(context, arguments.project)}
     if arguments.run or arguments.run_id:
@@ -85,11 +85,14 @@ async def alerts(context: CallContext, arguments: asked.AlertArguments) -> list[
     ]  # fmt: skip
 
 
-# -- how
+# -- helpers
 
 
 async def list_visible_runs(context: CallContext, project: str) -> list[RunRow]:
-    """Return the visible runs of a project, oldest first. Raise 403 for a token of another project."""
+    """Return the runs of a project that the principal may see, oldest first.
+
+    Raise 403 without access to the project.
+    """
     principal = context.principal
     if not principal.has_scope(Scope.READ, project) and not principal.has_scope(Scope.LOG, project):
         raise forbidden_problem(principal, Scope.READ, project)
@@ -107,7 +110,7 @@ async def list_visible_runs(context: CallContext, project: str) -> list[RunRow]:
 
 
 async def find_run(context: CallContext, arguments: asked.RunArguments) -> RunRow | None:
-    """The run of an id, else the latest of a name."""
+    """Return the run with the given id, else the latest run with the name; None if no run matches."""
     rows = await list_visible_runs(context, arguments.project)
     if arguments.run_id is not None:
         id = map_run_id(arguments.run, arguments.run_id)
@@ -116,7 +119,7 @@ async def find_run(context: CallContext, arguments: asked.RunArguments) -> RunRo
 
 
 async def list_step_summaries(context: CallContext, project: str, runs: list[str]) -> list[MetricSummary]:
-    """The summaries of what runs have logged by step; system metrics have a count of their own."""
+    """Return the metric summaries of runs without system metrics, whose steps are counted separately."""
 
     def query(queries: Queries, _: ProjectionState) -> list[MetricSummary]:
         return queries.summaries(normalize_project_name(project), runs)
@@ -126,5 +129,5 @@ async def list_step_summaries(context: CallContext, project: str, runs: list[str
 
 
 def format_time(time_us: int) -> str:
-    """A time as trackio writes it."""
+    """Return a time (microseconds since 1970 UTC) in trackio's format: ISO 8601 UTC."""
     return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()

@@ -1,4 +1,4 @@
-"""Parse the arguments of a call of trackio's client, positional or by name."""
+"""Arguments of the calls of trackio's client, positional or by name."""
 
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -27,41 +27,41 @@ A = TypeVar("A", bound="CallArguments")
 
 
 class CallArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of a call, in the order in which they may come without names."""
+    """Arguments of a call; the field order is the order of positional arguments."""
 
 
 class BulkLog(CallArguments, frozen=True, kw_only=True):
-    """`bulk_log`."""
+    """Arguments of `bulk_log`."""
 
     logs: list[LogEntry]
 
 
 class BulkLogSystem(CallArguments, frozen=True, kw_only=True):
-    """`bulk_log_system`."""
+    """Arguments of `bulk_log_system`."""
 
     logs: list[SystemEntry]
 
 
 class BulkAlert(CallArguments, frozen=True, kw_only=True):
-    """`bulk_alert`."""
+    """Arguments of `bulk_alert`."""
 
     alerts: list[AlertEntry]
 
 
 class BulkRunStatus(CallArguments, frozen=True, kw_only=True):
-    """`bulk_run_status`."""
+    """Arguments of `bulk_run_status`."""
 
     statuses: list[StatusEntry]
 
 
 class BulkUpload(CallArguments, frozen=True, kw_only=True):
-    """`bulk_upload_media`."""
+    """Arguments of `bulk_upload_media`."""
 
     uploads: list[UploadEntry]
 
 
 class LogArguments(CallArguments, frozen=True, kw_only=True):
-    """`log`."""
+    """Arguments of `log`."""
 
     project: str
     run: str | None = None
@@ -72,17 +72,17 @@ class LogArguments(CallArguments, frozen=True, kw_only=True):
 
 
 class NoArguments(CallArguments, frozen=True, kw_only=True):
-    """`get_all_projects`."""
+    """Arguments of `get_all_projects`, which has none."""
 
 
 class ProjectArguments(CallArguments, frozen=True, kw_only=True):
-    """`get_runs_for_project`, `get_project_summary`."""
+    """Arguments of `get_runs_for_project` and `get_project_summary`."""
 
     project: str
 
 
 class RunArguments(CallArguments, frozen=True, kw_only=True):
-    """`get_run_summary`, `get_metrics_for_run`."""
+    """Arguments of `get_run_summary` and `get_metrics_for_run`."""
 
     project: str
     run: str | None = None
@@ -90,7 +90,7 @@ class RunArguments(CallArguments, frozen=True, kw_only=True):
 
 
 class AlertArguments(CallArguments, frozen=True, kw_only=True):
-    """`get_alerts`."""
+    """Arguments of `get_alerts`."""
 
     project: str
     run: str | None = None
@@ -100,14 +100,14 @@ class AlertArguments(CallArguments, frozen=True, kw_only=True):
 
 
 class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
-    """A call whose arguments all have names."""
+    """A call with keyword arguments only."""
 
     kwargs: A
     args: list[Any] = []
 
 
 class LooseCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Any call."""
+    """A call with positional and keyword arguments, not yet validated."""
 
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
@@ -115,18 +115,21 @@ class LooseCall(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def get_decoder(kind: type[A]) -> msgspec.json.Decoder[Call[A]]:
-    """Reads calls of a kind."""
+    """Return the decoder for calls with these arguments."""
     return msgspec.json.Decoder(Call[kind])  # type: ignore[valid-type]
 
 
 def parse_arguments(body: bytes, kind: type[A]) -> A:
-    """The arguments in a body. Refusal (400) for what is no call, or lacks one."""
+    """Decode the arguments of a call.
+
+    Raise 400 if the body is not JSON, or an argument is missing or invalid.
+    """
     try:
         call: Call[A] = get_decoder(kind).decode(body)
         if not call.args:
             return call.kwargs
     except msgspec.ValidationError:
-        pass  # some of them may have come without a name
+        pass  # an argument may be positional: decode again below, without types, and assign names
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HttpProblem(400, f"the call is not JSON: {error}") from error
     try:

@@ -1,4 +1,4 @@
-"""State of a run's stream: what it has recorded, and the records that the next entry adds."""
+"""State of a trackio run, derived from its stream, and the records that encode the next entry."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +43,7 @@ StoreText = Callable[[str], object]
 
 
 class Delivery(NamedTuple):
-    """An entry (or the record of an uploaded file), and the id that identifies it when it is repeated."""
+    """An entry (for an uploaded file: its record), the run name, and the id for deduplication."""
 
     entry: Entry | File
     run_name: str | None
@@ -52,7 +52,10 @@ class Delivery(NamedTuple):
 
 @dataclass
 class RunStreamState:
-    """Of one stream. An attempt is known by when its process began, if that was said."""
+    """State of one stream.
+
+    `attempts` maps an attempt to the start time of its process, or None if unknown.
+    """
 
     name: str | None = None
     attempts: dict[str, str | None] = field(default_factory=dict)
@@ -60,11 +63,11 @@ class RunStreamState:
     next_step: int = 0
 
     def copy(self) -> "RunStreamState":
-        """Another one that says the same."""
+        """Return an independent copy."""
         return replace(self, attempts=dict(self.attempts))
 
     def read_frames(self, data: bytes) -> Iterator[bytes]:
-        """Update the state from whole frames; yield ids of deliveries. Skip unreadable records."""
+        """Update the state from whole frames, and yield their delivery ids. Skip unreadable records."""
         for payload in split_frames(data)[1]:
             with suppress(InvalidRecord, ValueError):
                 record = decode_fast(payload)
@@ -79,7 +82,7 @@ class RunStreamState:
                     self.name = record.name or self.name
 
     def add_attempt(self, record: RunStarted) -> None:
-        """An attempt begins, or more is said of one."""
+        """Add an attempt as the latest, or update it."""
         self.attempts.pop(record.attempt, None)
         self.attempts[record.attempt] = record.environment.get("created")
         self.name = record.name or self.name
@@ -90,7 +93,10 @@ class RunStreamState:
         return next(reversed(self.attempts))
 
     def build_start_records(self, run: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> Iterator[Record]:
-        """Yield the records that must precede an entry: start of the attempt, name of the run."""
+        """Yield the records that must precede an entry: a new attempt, changed config, or a new name.
+
+        trackio sends the start time of the process as `_Created` in the config; a new value means a new attempt.
+        """
         created = None if config is None else config.get("_Created")
         created = None if created is None else str(created)
         if not self.attempts:
@@ -108,20 +114,23 @@ class RunStreamState:
             yield RunUpdated(time=now, name=name)
 
     def start_attempt(self, attempt: str, name: str | None, config: Mapping[str, Any] | None, now: int) -> RunStarted:
-        """Note that an attempt begins."""
+        """Record the start of an attempt, and return the record."""
         record = build_run_started(attempt, name, config, now)
         self.add_attempt(record)
         return record
 
 
 def split_ids(record: DeliveryIds) -> Iterator[bytes]:
-    """The ids that a record names."""
+    """Yield the delivery ids of a record."""
     named = bytes.fromhex(record.ids)
     yield from (named[at : at + ID_BYTES] for at in range(0, len(named) - ID_BYTES + 1, ID_BYTES))
 
 
 def encode_delivery(state: RunStreamState, run: str, delivery: Delivery, now: int, store_text: StoreText) -> Iterator[bytes]:
-    """The records of one delivery, encoded. `keep` puts a text into a blob."""
+    """Yield the encoded records of one delivery, and update the state.
+
+    `store_text` stores a text as a blob.
+    """
     said = delivery.entry
     config = said.config if isinstance(said, LogEntry) else None
     if run:
@@ -145,7 +154,7 @@ def encode_delivery(state: RunStreamState, run: str, delivery: Delivery, now: in
 
 
 def encode_values(metrics: Mapping[str, Any], step: int, time: int, store_text: StoreText) -> Iterator[bytes]:
-    """Numbers in one record, and one for each value that is none."""
+    """Yield one record with all numbers, and one record for each value that is not a number."""
     numbers, files = map_metrics(metrics, step, time)
     if numbers:
         yield encode_metrics(time, step, numbers)

@@ -1,4 +1,7 @@
-"""`POST /api/upload`: files come in as forms, and become blobs; what they are is said by a later call."""
+"""`POST /api/upload`: receive multipart forms, and store their files as blobs.
+
+A later call assigns the files to runs.
+"""
 
 import asyncio
 import secrets
@@ -24,14 +27,17 @@ FILE_FIELD = "files"
 
 
 class StagedFile(NamedTuple):
-    """A file that is on the disk, and what its sender called it."""
+    """An uploaded file: its blob, and the file name that the client sent."""
 
     blob: Blob
     name: str
 
 
 class Uploads:
-    """Uploaded files by upload id, until the sender describes them. Use it from the event loop."""
+    """Uploaded files by upload id, kept until the server stops (at most 10,000, the latest).
+
+    For the event loop only.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,7 +45,10 @@ class Uploads:
         self.active_uploads = 0
 
     def find(self, upload_id: str) -> StagedFile:
-        """Return an uploaded file. Raise 400 if it is unknown: it must be sent again."""
+        """Return the file of an upload id.
+
+        Raise 400 if the id is unknown: the client must upload the file again.
+        """
         found = self.staged_files.get(upload_id)
         if found is None:
             raise HttpProblem(
@@ -49,7 +58,7 @@ class Uploads:
 
     @contextmanager
     def reserve_slot(self) -> Iterator[None]:
-        """One of the few that may come at once. Refusal (429) for one more."""
+        """Reserve one of the concurrent upload slots for the block. Raise 429 if all are taken."""
         if self.active_uploads >= MAX_CONCURRENT_UPLOADS:
             raise HttpProblem(429, f"{MAX_CONCURRENT_UPLOADS} uploads are under way", hint="send it again", retry_after_seconds=1)
         self.active_uploads += 1
@@ -59,7 +68,11 @@ class Uploads:
             self.active_uploads -= 1
 
     async def receive(self, request: Request[Any, Any, Any]) -> list[str]:
-        """Store a form's files on disk; return their upload ids. Raise 400 if invalid, 408 if too slow."""
+        """Store the files of a form, and return their upload ids.
+
+        Raise 400 if the form is invalid, 408 if no data arrives for 60 s, 429 if too many uploads are in progress, 503 if a
+        file cannot be written.
+        """
         kind, options = request.content_type
         boundary = options.get("boundary")
         if kind != "multipart/form-data" or not boundary:
@@ -80,7 +93,7 @@ class Uploads:
         return words
 
     async def read_files(self, request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[StagedFile]:
-        """Each file of a form, kept as it comes; other fields are passed over."""
+        """Yield each file of a form, written to a blob as it arrives. Skip other fields."""
         draft: BlobWriter | None = None
         name = ""
         try:
@@ -102,7 +115,10 @@ class Uploads:
 
 
 async def read_parts(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """A body as it comes, then nothing. TimeoutError when it stops coming."""
+    """Yield the body as it arrives, then b"" as the end mark.
+
+    Raise TimeoutError if no data arrives for 60 s.
+    """
     stream = aiter(request.stream())
     while True:
         try:

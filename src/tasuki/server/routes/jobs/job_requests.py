@@ -29,7 +29,7 @@ AuthenticatedRequest = Request[Any, Principal, Any]
 
 @contextmanager
 def translate_job_errors(not_found_code: str = "job_not_found") -> Iterator[None]:
-    """Errors of jobs as what a client is told, with a stable word."""
+    """Translate errors of jobs into problems with stable error codes."""
     try:
         yield
     except NotFound as error:
@@ -43,13 +43,13 @@ def translate_job_errors(not_found_code: str = "job_not_found") -> Iterator[None
 
 
 async def read_body(request: AuthenticatedRequest, receiver: StreamReceiver, limit_bytes: int = MAX_JSON_BYTES) -> bytes:
-    """The body. Refusal (413) for one that is too large."""
+    """Read the body. Raise 413 if it is too large."""
     async with receiver.body_reader.read(request, limit_bytes) as body:
         return body
 
 
 def parse_body(body: bytes, kind: Any) -> Any:
-    """Decode a JSON body; an empty one counts as {}. Raise 400 if it does not match the schema."""
+    """Decode a JSON body; an empty one counts as {}. Raise 400 if it does not match `kind`."""
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

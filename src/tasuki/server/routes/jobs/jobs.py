@@ -1,6 +1,6 @@
-"""Jobs over HTTP, in paths and shapes of existing clients.
+"""Routes of jobs, with the paths and JSON formats that existing clients use.
 
-Without an admin token, only one's own jobs.
+Without a token of scope admin on all projects, a user can see and change only the jobs of the token's owner name.
 """
 
 import asyncio
@@ -46,17 +46,17 @@ Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="How many to 
 
 
 def is_admin(principal: Principal) -> bool:
-    """Return whether a principal sees the jobs of all users."""
+    """Return whether the principal may see the jobs of all users: scope admin on all projects."""
     return principal.scope is Scope.ADMIN and principal.project is None
 
 
 def get_user(request: AuthenticatedRequest) -> str | None:
-    """Return the user whose jobs a request concerns; None: all users'."""
+    """Return the user whose jobs the request may access; None for all users."""
     return None if is_admin(request.auth) else request.auth.name
 
 
 def parse_statuses(texts: list[str] | None) -> frozenset[str] | None:
-    """The states that a question names. Refusal (400), with those there are, for one that is none."""
+    """Parse status values, separated by commas; None without any. Raise 400 if a status is unknown."""
     words = {word.strip() for text in texts or () for word in text.split(",") if word.strip()}
     if not words:
         return None
@@ -70,13 +70,13 @@ def parse_statuses(texts: list[str] | None) -> frozenset[str] | None:
 
 
 def build_response(answer: msgspec.Struct, status: int = 200) -> Response[bytes]:
-    """An answer as JSON: never from a cache."""
+    """Build a JSON response that must not be cached."""
     headers = {"Cache-Control": "no-store"}
     return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json", headers=headers)
 
 
 def build_job_response(job: JobView, status: int = 200) -> Response[bytes]:
-    """One job."""
+    """Build the response of one job."""
     return build_response(JobAnswer(job=job), status)
 
 
@@ -97,9 +97,11 @@ async def listing(  # noqa: PLR0913 - a parameter each
     sync_active: FromQuery[bool] = False,
     order: FromQuery[Literal["created", "-created"]] = "-created",
 ) -> Response[bytes]:
-    """List jobs, newest first. `status` may repeat, be a comma-separated list, or be `active`.
+    """Return jobs by creation time, newest first by default.
 
-    With `sync_active` all active ones are looked at before, for at most 10 seconds; what could not be reached says so.
+    `status` may repeat, be a comma-separated list, or `active`.
+    With `sync_active`, refresh all active jobs first, for at most 10 seconds; jobs that could not be refreshed say so in
+    `sync_state`.
     """
     wanted = JobFilter(None if job_type is None else job_type == "local", parse_statuses(status), provider, get_user(request))
     with translate_job_errors():
@@ -113,7 +115,7 @@ async def listing(  # noqa: PLR0913 - a parameter each
     responses={200: ResponseSpec(SyncReport, description="What was found"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def sync(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver) -> Response[bytes]:
-    """Jobs that were submitted elsewhere come to be known; what is known of others is brought up to date."""
+    """Refresh the known jobs of the providers, and add jobs that were submitted elsewhere."""
     only: SyncJobsRequest = parse_body(await read_body(request, receiver), SyncJobsRequest)
     with translate_job_errors("provider_not_found"):
         return build_response(await jobs.sync(only.provider))
@@ -126,9 +128,10 @@ async def sync(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiv
 async def submit(
     request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromQuery[str] = "local"
 ) -> Response[bytes]:
-    """Submit a job. A user's second request with the same `idempotency_key` returns the first one's job.
+    """Submit a job.
 
-    A command of this machine's needs an admin token: it can do whatever the server can.
+    A repeated request of a user with the same `idempotency_key` returns the job of the first.
+    Provider `local` needs a token of scope admin, since its commands run on the server's machine as the server's user.
     """
     wanted: SubmitRequest = parse_body(await read_body(request, receiver), SubmitRequest)
     if provider == "local" and not is_admin(request.auth):
@@ -149,7 +152,7 @@ async def submit(
 
 @get("/api/cloud/jobs/{id:str}", summary="One job", opt=requires(Scope.READ), responses=JOB_RESPONSES)
 async def job(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """One job, by its id or a unique beginning of it."""
+    """Return a job by id, or unique prefix of the id."""
     with translate_job_errors():
         return build_job_response(await jobs.get(id, get_user(request)))
 
@@ -158,7 +161,7 @@ async def job(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> R
     200: ResponseSpec(JobAnswer, description="The job that was forgotten"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def forget(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """Forget a job that is over. It is not found again."""
+    """Delete a job that has ended. Later syncs do not discover the job again."""
     with translate_job_errors():
         found = await jobs.get(id, get_user(request))
         if found.is_active:
@@ -174,7 +177,10 @@ async def forget(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -
     responses={200: ResponseSpec(Progress, description="What its latest lines say"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """Return stage, last line, and percentage of a running job; all null if it does not run."""
+    """Return the stage, last line and percentage of a running job.
+
+    For other jobs, all three are null, and the provider is not queried.
+    """
     with translate_job_errors():
         return build_response(await jobs.get_progress(id, get_user(request)))
 
@@ -184,7 +190,7 @@ async def inline_progress(request: AuthenticatedRequest, jobs: Jobs, id: FromPat
     responses={200: ResponseSpec(JobLogs, description="All of it"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def logs(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """All that a job has written: also what its provider has deleted since."""
+    """Return the complete output of a job, including output that the provider has deleted since."""
     with translate_job_errors():
         return build_response(await jobs.read_logs(id, get_user(request)))
 
@@ -196,7 +202,10 @@ async def logs(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> 
 async def follow(
     request: AuthenticatedRequest, jobs: Jobs, hub: EventHub, log_stream_counts: Counter[str], id: FromPath[str]
 ) -> Stream:
-    """Stream log lines, an unnamed event each, then `done` with the status. `Last-Event-ID` resumes."""
+    """Stream every line as an unnamed event, then an event `done` with the status.
+
+    `Last-Event-ID` continues after that line. Raise 429 if the client's address has too many open streams.
+    """
     with translate_job_errors():
         await jobs.get_row(id, get_user(request))
     address = find_client_address(request.scope, hub.trusted_proxies)
@@ -209,7 +218,7 @@ async def follow(
 
 
 async def count_stream(counter: Counter[str], address: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream, counted while it lasts."""
+    """Yield the stream's messages, and count the stream while it is open."""
     counter[address] += 1
     try:
         async for message in stream:
@@ -221,7 +230,7 @@ async def count_stream(counter: Counter[str], address: str, stream: AsyncIterato
 
 
 async def iter_messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, last_event_id: str) -> AsyncIterator[bytes]:
-    """A job's lines as server-sent events, with a sign of life now and then."""
+    """Yield a job's output lines as server-sent events, with a heartbeat every 15 s."""
     events = jobs.follow_logs(id, user, last_event_id)
     coming = asyncio.ensure_future(anext(events, None))
     yield b": a line each, then done\n\n"
@@ -246,7 +255,7 @@ async def iter_messages(jobs: Jobs, hub: EventHub, id: str, user: str | None, la
 
 @post("/api/cloud/jobs/{id:str}/cancel", status_code=200, summary="End a job", opt=requires(Scope.WRITE), responses=JOB_RESPONSES)
 async def cancel(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -> Response[bytes]:
-    """End a job. What becomes of it is what its provider says: it may have been over in that moment."""
+    """Cancel a job. Return its status as reported by the provider: the job may have ended just before."""
     with translate_job_errors():
         found = await jobs.get(id, get_user(request))
         if found.is_terminal:
@@ -260,7 +269,10 @@ async def cancel(request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str]) -
 async def retry(
     request: AuthenticatedRequest, jobs: Jobs, id: FromPath[str], restart: FromQuery[str | None] = None
 ) -> Response[bytes]:
-    """Start a new attempt of a finished job; in a queue, it may start from an output like CONTCAR."""
+    """Start a new attempt at a job that has ended.
+
+    `restart`: for a job in a queue, the output file of the last attempt to start from, such as CONTCAR.
+    """
     with translate_job_errors():
         found = await jobs.get(id, get_user(request))
         if found.is_active:
@@ -274,7 +286,7 @@ async def retry(
     200: ResponseSpec(JobMetrics, description="Counts by status, costs by provider"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def metrics(request: AuthenticatedRequest, jobs: Jobs) -> Response[bytes]:
-    """Return the number of jobs by status, and their costs."""
+    """Return the number of jobs per status, and their costs."""
     return build_response(await jobs.get_metrics(get_user(request)))
 
 

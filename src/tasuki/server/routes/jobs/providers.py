@@ -1,4 +1,4 @@
-"""Providers over HTTP: list, check, configure, and receive webhooks."""
+"""Routes of job providers: list, validate and configure them, and receive their webhooks."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ RETRY_SECONDS = 30
 
 
 class ProviderList(msgspec.Struct, frozen=True):
-    """All providers."""
+    """Job providers with their status."""
 
     providers: list[ProviderView]
 
 
 class WebhookAccepted(msgspec.Struct, frozen=True):
-    """The message was taken, or had been before."""
+    """The webhook was accepted, now or before."""
 
     status: str = "ok"
 
@@ -43,7 +43,7 @@ class WebhookAccepted(msgspec.Struct, frozen=True):
     200: ResponseSpec(ProviderList, description="All providers"),
 })  # fmt: skip
 async def providers(jobs: Jobs) -> ProviderList:
-    """Each provider: whether it is set up, and whether it answers."""
+    """Return each provider, whether it is configured, and whether it is reachable."""
     return ProviderList(await jobs.list_providers())
 
 
@@ -52,7 +52,7 @@ async def providers(jobs: Jobs) -> ProviderList:
     opt=requires(Scope.WRITE), responses={200: ResponseSpec(ProviderAccount, description="Whether it does"), **PROBLEM_RESPONSES},
 )  # fmt: skip
 async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
-    """Check the API key, and return its account."""
+    """Return whether the provider accepts the configured key, and the account of the key."""
     with translate_job_errors("provider_not_found"):
         return await jobs.validate(name)
 
@@ -61,7 +61,7 @@ async def validate(jobs: Jobs, name: FromPath[str]) -> ProviderAccount:
     200: ResponseSpec(dict[str, Any], description="Without secrets"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
-    """Return a provider's configuration; of secrets, only whether they are set."""
+    """Return the configuration of a provider; of a secret, only whether it is set."""
     with translate_job_errors("provider_not_found"):
         return redact_config(jobs.get_config(name))
 
@@ -70,7 +70,7 @@ async def config(jobs: Jobs, name: FromPath[str]) -> dict[str, Any]:
     200: ResponseSpec(dict[str, Any], description="As it is now, without secrets"), **PROBLEM_RESPONSES,
 })  # fmt: skip
 async def configure(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, name: FromPath[str]) -> dict[str, Any]:
-    """Change what is named; null takes back what was set here."""
+    """Change the named settings; null removes a setting made by this call before."""
     changes: dict[str, Any] = parse_body(await read_body(request, receiver), dict[str, Any])
     with translate_job_errors("provider_not_found"):
         await jobs.configure(name, changes)
@@ -88,7 +88,10 @@ async def configure(request: AuthenticatedRequest, jobs: Jobs, receiver: StreamR
 async def webhook(
     request: AuthenticatedRequest, jobs: Jobs, receiver: StreamReceiver, provider: FromPath[str]
 ) -> Response[WebhookAccepted]:
-    """Process a message signed as in Standard Webhooks, with the provider's own object. Idempotent."""
+    """Accept a webhook with the provider's job object, signed as in Standard Webhooks.
+
+    Repeated webhooks change nothing.
+    """
     body = await read_body(request, receiver, MAX_WEBHOOK_BYTES)
     headers = {key: request.headers.get(key, "") for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     try:
